@@ -1,0 +1,21 @@
+"""Build hook: the device catalogue, ready-made intents and schemas travel in the wheel as ``aios/_catalog``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class CatalogueBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Map the data folders into the package; an editable install reads them where they are."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Add each data folder to the wheel unless it is editable."""
+        if version == "editable":
+            return
+        for folder in ("hardware", "intents", "schemas"):
+            source = Path(self.root) / folder
+            if source.is_dir():
+                build_data["force_include"][str(source)] = f"aios/_catalog/{folder}"

@@ -1,0 +1,93 @@
+"""One way in which an intent could run, what it is expected to do, and why others were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from aios.records.base import Record, Source
+
+__all__ = ["Candidate", "Demand", "Estimate", "Priced", "Quantization", "Rejection"]
+
+Quantization = Literal["none", "dynamic", "static"]
+
+
+class Candidate(Record):
+    """One way to run an intent; everything but the node it is placed on.
+
+    id: readable and unique in a plan, ``intent/model/device/precision[-quantization]/b1/t2/r1[/mode]`` · device:
+    type name ·
+    nodes: names of the fleet's nodes that hold such a device and may be used · precision: that it computes in ·
+    quantization: how int8 is reached from a float model (``none`` if the file is used as it is) ·
+    batch: largest batch that a replica forms · threads: CPU threads per replica (0 on devices that are no cpu) ·
+    replicas: copies that share the load · power_mode: None for the device's only or full mode
+    """
+
+    id: str
+    intent: str
+    model: str
+    model_digest: str
+    device: str
+    nodes: tuple[str, ...]
+    executor: str
+    precision: str
+    quantization: Quantization = "none"
+    compression: str = "none"
+    batch: int = 1
+    threads: int = 0
+    replicas: int = 1
+    parallelism: str = "none"
+    power_mode: str | None = None
+
+
+class Rejection(Record):
+    """A family of candidates that was left out.
+
+    what: the family, ``digits-l int8-static`` · clause: the rule (``quantization needs calibration data``) ·
+    reason: the fact behind it, with the figure · by: room or plugin that said so · resolvable: what would lift it,
+    if anything
+    """
+
+    what: str
+    clause: str
+    reason: str
+    by: str
+    resolvable: str | None = None
+
+
+class Estimate(Record):
+    """A predicted number. value, low, high: in ``unit`` (SI), a 90 % interval · basis: how it came about, in words."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    source: Source
+    basis: str
+
+
+class Demand(Record):
+    """What one replica takes.
+
+    share: of its device (for a cpu, threads / cores) · cores: CPU cores of the node · device_memory_bytes: on an
+    accelerator ·
+    node_memory_bytes: DRAM of the node
+    """
+
+    share: float
+    cores: int
+    device_memory_bytes: float
+    node_memory_bytes: float
+
+
+class Priced(Record):
+    """A candidate with what it is expected to do. A metric that cannot be predicted is absent; ``unknown`` says why.
+
+    unknown: metric -> why there is no estimate and what would give one
+    """
+
+    candidate: Candidate
+    estimates: Mapping[str, Estimate]
+    demand: Demand
+    unknown: Mapping[str, str] = {}

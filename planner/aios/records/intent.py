@@ -1,0 +1,113 @@
+"""What the user wants: the record that every way of writing an intent compiles to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from aios.records.base import Record, Span
+
+__all__ = ["Constraints", "Data", "Goal", "Intent", "Load", "ModelChoice", "Requirement", "Serve"]
+
+
+class ModelChoice(Record):
+    """One model file that may serve the intent.
+
+    name: file stem, unique within the intent · path: relative to the working directory, or absolute if written so ·
+    declared: metric -> value (SI) that the author states for the unquantised model, such as ``accuracy.top1``
+    """
+
+    name: str
+    path: str
+    declared: Mapping[str, float] = {}
+    where: Span
+
+
+class Data(Record):
+    """Data of the intent; paths like ModelChoice.path. The first file whose arrays fit a model's inputs is used for it.
+
+    evaluate: what accuracy is measured on · calibrate: what static quantisation reads its ranges from
+    """
+
+    evaluate: tuple[str, ...] = ()
+    calibrate: tuple[str, ...] = ()
+
+
+class Load(Record):
+    """What must be sustained. rate_per_s: mean arrival rate of requests, one item each."""
+
+    rate_per_s: float
+    arrivals: Literal["poisson", "constant"] = "poisson"
+
+
+class Requirement(Record):
+    """One bound that must hold.
+
+    bound: SI · text: as shown to people, ``latency.p99 <= 10 ms`` · where: of the value.
+    """
+
+    metric: str
+    bound: float
+    text: str
+    where: Span
+
+
+class Goal(Record):
+    """One thing to make small or large; goals are ordered, most important first.
+
+    tolerance: share by which this goal may worsen to improve the next one
+    """
+
+    direction: Literal["minimize", "maximize"]
+    metric: str
+    tolerance: float = 0.0
+    where: Span | None = None
+
+    def __str__(self) -> str:
+        suffix = f" within {self.tolerance:.3g}" if self.tolerance else ""
+        return f"{self.direction} {self.metric}{suffix}"
+
+
+class Constraints(Record):
+    """What the user pins; an empty tuple leaves the choice open. ``exclude`` uses the same names and takes away."""
+
+    model: tuple[str, ...] = ()
+    device: tuple[str, ...] = ()
+    node: tuple[str, ...] = ()
+    precision: tuple[str, ...] = ()
+    quantization: tuple[str, ...] = ()
+    executor: tuple[str, ...] = ()
+    batch: tuple[int, ...] = ()
+    threads: tuple[int, ...] = ()
+    replicas: tuple[int, ...] = ()
+
+
+class Serve(Record):
+    """Where the service answers. port: None lets the executor take a free one and keep it in the state."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+
+
+class Intent(Record):
+    """One workload as its author wants it; after this record nothing has a hidden default.
+
+    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) ·
+    spans: dotted field path, as written in the file -> where its value stands
+    """
+
+    name: str
+    labels: Mapping[str, str] = {}
+    task: str
+    models: tuple[ModelChoice, ...]
+    data: Data = Data()
+    load: Load | None = None
+    require: tuple[Requirement, ...] = ()
+    goal: tuple[Goal, ...]
+    priority: int = 0
+    risk: Literal["pessimistic", "expected"] = "pessimistic"
+    pin: Constraints = Constraints()
+    exclude: Constraints = Constraints()
+    serve: Serve = Serve()
+    where: Span
+    spans: Mapping[str, Span] = {}

@@ -1,0 +1,126 @@
+"""What was measured, under which conditions, and what that says of a promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from aios.records.base import Record, digest_of
+from aios.records.candidate import Candidate
+from aios.records.plan import Deployment
+
+__all__ = ["PROBABILITIES", "Measured", "Measurement", "Subject", "Verdict", "subject_of"]
+
+PROBABILITIES: tuple[float, ...] = (*(i / 100 for i in range(100)), 0.995, 0.999, 1.0)
+"""The grid on which a measured distribution is kept: its values are quantiles at these probabilities."""
+
+
+class Measured(Record):
+    """One measured number.
+
+    value, low, high: in ``unit`` (SI), a 90 % interval · n: samples · meter: what measured it.
+    """
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    n: int
+    meter: str
+
+
+class Subject(Record):
+    """What exactly was measured; equal subjects have comparable measurements.
+
+    kind: ``service`` (the engine alone, calls back to back), ``serving`` (through the served endpoint, open loop) or
+    ``accuracy`` · model, data, calibration: sha256 digests · device: type name · engine: name and version · threads,
+    batch:
+    as in Candidate (1 and 1 for accuracy)
+    """
+
+    kind: Literal["service", "serving", "accuracy"]
+    model: str
+    precision: str
+    quantization: str
+    calibration: str | None = None
+    device: str
+    executor: str
+    engine: str
+    threads: int = 1
+    batch: int = 1
+    power_mode: str | None = None
+    data: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """The name under which its measurement is stored."""
+        return digest_of(self)
+
+
+class Measurement(Record):
+    """A measurement in the profile store.
+
+    values: name -> number. ``service`` (engine alone, calls back to back): ``time`` (per batch, s), ``throughput``
+    (items/s),
+    ``memory`` (peak of one replica, B), ``cpu_time`` (per item, s), ``energy`` (per item, J) where a meter can.
+    ``serving`` (one replica behind its endpoint, Poisson load well below capacity): ``latency.p50``..., ``capacity``
+    (requests/s at
+    saturation), ``cpu_time`` (of all processes of the service, per request, s), ``energy`` (per request, J).
+    ``accuracy``: ``accuracy.<measure>`` ·
+    distributions: name -> quantiles at PROBABILITIES (s). ``service``: ``time``. ``serving``: ``compute`` (in the
+    worker, as served) and
+    ``overhead`` (latency minus queueing minus compute) ·
+    conditions: rate, duration, load average, steal, temperature... in words and units
+    """
+
+    subject: Subject
+    values: Mapping[str, Measured]
+    distributions: Mapping[str, tuple[float, ...]] = {}
+    conditions: Mapping[str, str] = {}
+    as_of: str
+
+
+class Verdict(Record):
+    """What a measurement says of a claim. predicted, low, high, measured: SI; measured is None when unmeasured."""
+
+    address: str
+    metric: str
+    clause: str | None
+    bound: float | None
+    predicted: float | None
+    low: float | None
+    high: float | None
+    measured: Measured | None
+    verdict: Literal["held", "broken", "unmeasured"]
+    reason: str
+
+
+def subject_of(
+    kind: Literal["service", "serving", "accuracy"],
+    candidate: Candidate | Deployment,
+    *,
+    engine: str,
+    calibration: str | None = None,
+    data: str | None = None,
+) -> Subject:
+    """Return the subject under which a measurement of ``candidate`` is kept.
+
+    Only what influences the figure is in it: accuracy does not depend on threads or batch; replicas are never part
+    of it,
+    because one replica is measured; calibration data matters to static quantisation alone.
+    """
+    accuracy = kind == "accuracy"
+    return Subject(
+        kind=kind,
+        model=candidate.model_digest,
+        precision=candidate.precision,
+        quantization=candidate.quantization,
+        calibration=calibration if candidate.quantization == "static" else None,
+        device=candidate.device,
+        executor=candidate.executor,
+        engine=engine,
+        threads=1 if accuracy else candidate.threads,
+        batch=1 if accuracy else candidate.batch,
+        power_mode=None if accuracy else candidate.power_mode,
+        data=data if accuracy else None,
+    )

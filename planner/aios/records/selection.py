@@ -1,0 +1,129 @@
+"""What the solver chose, how good that is, and the checker's own account of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from aios.records.base import Record, Span
+from aios.records.candidate import Priced
+
+__all__ = [
+    "Clause",
+    "Conflict",
+    "Ledger",
+    "LedgerRow",
+    "ObjectiveValue",
+    "Placement",
+    "Relaxation",
+    "Selection",
+    "Termination",
+]
+
+
+class Clause(Record):
+    """Something that must hold.
+
+    id: unique, ``classify/latency.p99`` or ``capacity/local/cores`` · intent: None for a rule of the fleet ·
+    metric, bound: of a requirement (SI); None for a capacity · text: as shown, ``latency.p99 <= 10 ms`` · where: in
+    a file
+    """
+
+    id: str
+    intent: str | None
+    metric: str | None = None
+    bound: float | None = None
+    text: str
+    where: Span | None = None
+
+
+class Placement(Record):
+    """Replicas on one machine. node: instance name · share: what each replica takes of each of ``devices``."""
+
+    node: str
+    devices: tuple[str, ...]
+    share: float
+    replicas: int
+
+
+class ObjectiveValue(Record):
+    """One goal of the plan.
+
+    bound: no plan can be better · gap: |value - bound| / max(|value|, |bound|), 0 when proved.
+    """
+
+    goal: str
+    value: float
+    bound: float
+    gap: float
+    unit: str
+
+
+class Termination(Record):
+    """Why the solver stopped, what it found, how good that is: three different things.
+
+    stopped: ``optimal`` proved, ``limit`` reached, ``infeasible`` proved · found: is there a plan ·
+    seed, workers, deterministic_limit: all that the result depends on · version: of the solver
+    """
+
+    stopped: Literal["optimal", "infeasible", "limit"]
+    found: bool
+    seed: int
+    workers: int
+    deterministic_limit: float
+    version: str
+
+
+class Relaxation(Record):
+    """The smallest change to one clause that lets a plan exist while all others hold.
+
+    to: the bound it needs, as text.
+    """
+
+    clause: str
+    to: str
+    value: float | None = None
+    where: Span | None = None
+
+
+class Conflict(Record):
+    """A smallest set of clauses that cannot hold together: take any one away and the rest can."""
+
+    clauses: tuple[Clause, ...]
+    relaxations: tuple[Relaxation, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Selection(Record):
+    """The solver's answer. chosen, placement: intent name -> ...; empty when infeasible."""
+
+    status: Literal["optimal", "feasible", "infeasible", "unknown"]
+    chosen: Mapping[str, Priced] = {}
+    placement: Mapping[str, tuple[Placement, ...]] = {}
+    objective: tuple[ObjectiveValue, ...] = ()
+    termination: Termination
+    conflict: Conflict | None = None
+
+
+class LedgerRow(Record):
+    """One clause, recomputed.
+
+    value: that was compared with the bound · slack: how much is left, negative when broken.
+    """
+
+    clause: Clause
+    value: float | None
+    slack: float | None
+    holds: bool
+
+
+class Ledger(Record):
+    """The checker's account of a selection: every clause and every goal, recomputed without the solver."""
+
+    rows: tuple[LedgerRow, ...]
+    objective: tuple[ObjectiveValue, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every clause holds."""
+        return all(row.holds for row in self.rows)

@@ -1,0 +1,41 @@
+"""What aios did and therefore looks after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aios.records.base import Record
+from aios.records.plan import Claim, Deployment
+
+__all__ = ["STATE_VERSION", "Resource", "State"]
+
+STATE_VERSION = 1
+"""Version of the state file: a newer one is refused, never rewritten."""
+
+
+class Resource(Record):
+    """Something that an executor made.
+
+    handle: what the executor needs to find it again (pid and start time, port, log file...); only the executor reads
+    it ·
+    applied_at: ISO time, UTC
+    """
+
+    address: str
+    executor: str
+    deployment: Deployment
+    handle: Mapping[str, Any]
+    claims: tuple[Claim, ...] = ()
+    evaluate: tuple[str, ...] = ()
+    plan: str
+    applied_at: str
+
+
+class State(Record):
+    """The state file's content. lineage: made once per state · serial: grows by one with every write."""
+
+    version: int = STATE_VERSION
+    lineage: str
+    serial: int
+    resources: Mapping[str, Resource] = {}

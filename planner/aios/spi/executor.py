@@ -1,0 +1,194 @@
+"""What carries out a plan: the executor protocol and the records that cross it.
+
+Rules, each one a conformance test: carrying out twice is the same as once; after ``done``, observe agrees; after
+delete, observe
+finds nothing; an outcome or an exception, never a silent skip; nothing is substituted. An executor gets records and
+a narrow
+journal, never the plan, the state or the console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+
+from aios.records.base import Record
+from aios.records.candidate import Candidate
+from aios.records.errors import Diagnostic
+from aios.records.fleet import DeviceType
+from aios.records.measurement import Measurement
+from aios.records.model import ModelProfile
+from aios.records.plan import Action, Deployment
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "API_VERSION",
+    "Artefact",
+    "Executor",
+    "Exercise",
+    "Journal",
+    "Observation",
+    "Outcome",
+    "Refusal",
+    "Store",
+    "Tensors",
+    "Trace",
+]
+
+API_VERSION = 1
+"""Version of this seam; a plugin states the one it was written for and is refused when it differs."""
+
+Tensors: TypeAlias = "Mapping[str, NDArray[Any]]"
+"""Name of an input or output -> array whose first axis counts items."""
+
+
+class Refusal(Record):
+    """Why a plugin cannot do something.
+
+    clause: its rule, short · reason: the fact behind it · resolvable: what lifts it.
+    """
+
+    clause: str
+    reason: str
+    resolvable: str | None = None
+
+
+class Artefact(Record):
+    """A prepared model in the store. key: digest of its recipe · path: folder · digest: over the folder's content."""
+
+    key: str
+    path: str
+    digest: str
+    recipe: Mapping[str, str]
+
+
+class Outcome(Record):
+    """What carrying out an action led to. handle: how to find it again, None after a delete · note: one sentence."""
+
+    address: str
+    handle: Mapping[str, Any] | None
+    note: str
+
+
+class Observation(Record):
+    """What is true of an address now.
+
+    condition: ``absent`` nothing is there · ``starting`` · ``healthy`` all replicas answer · ``degraded`` some do ·
+    ``dead`` it was
+    made and no longer answers · deployment_digest: digest of the Deployment that it runs, to see foreign changes ·
+    pids: every process of the service, for meters
+    """
+
+    address: str
+    condition: Literal["absent", "starting", "healthy", "degraded", "dead"]
+    detail: str
+    endpoint: str | None = None
+    deployment_digest: str | None = None
+    replicas_ready: int = 0
+    pids: tuple[int, ...] = ()
+
+
+class Journal(Protocol):
+    """Write-ahead notes of an executor, kept on disk before it goes on; enough to find what a crash left behind."""
+
+    def note(self, event: str, **facts: str | int | float | bool | None) -> None:
+        """Record that ``event`` is about to happen or has happened; returns after it is on disk."""
+
+    def notes(self) -> Sequence[Mapping[str, Any]]:
+        """Return what earlier, interrupted attempts at the same action noted, oldest first."""
+
+
+class Store(Protocol):
+    """Content-addressed store of prepared artefacts."""
+
+    def fetch(self, recipe: Mapping[str, str], build: Callable[[Path], None]) -> Artefact:
+        """Return the artefact of ``recipe``, verified; ``build(folder)`` fills an empty folder when there is none yet.
+
+        Raises WorldError when building fails (disk full...); a half-built artefact is never visible.
+        """
+
+    def verify(self, artefact: Artefact) -> None:
+        """Raise WorldError unless the folder's content still has the artefact's digest."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Load to put on a served endpoint, free of coordinated omission.
+
+    at_s: when to send each request, seconds from the start, sorted · item: which item of ``inputs`` each request
+    carries ·
+    inputs: name -> array, first axis counts items · keep_outputs: whether to return the answers ·
+    timeout_s: after which a request counts as failed
+    """
+
+    at_s: NDArray[np.float64]
+    item: NDArray[np.int64]
+    inputs: Tensors
+    keep_outputs: bool = False
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the load met; all arrays have one entry per request, in order of ``at_s``.
+
+    latency_s: from the intended time of sending to the full answer; inf where it failed · queue_s, compute_s: as the
+    service
+    states them, nan where it does not · outputs: name -> array (request, ...) when kept · errors: text -> count
+    """
+
+    latency_s: NDArray[np.float64]
+    queue_s: NDArray[np.float64]
+    compute_s: NDArray[np.float64]
+    outputs: Tensors
+    errors: Mapping[str, int]
+
+
+class Executor(Protocol):
+    """Carries out actions of one kind of world.
+
+    Its module must import without its engine; the engine is imported when used.
+    """
+
+    name: ClassVar[str]
+    api_version: ClassVar[int]
+    in_place: ClassVar[frozenset[str]]
+    """Fields of Deployment that may change without replacing the service."""
+
+    def engine(self) -> str:
+        """Return name and version of what computes, ``onnxruntime 1.31.1``; part of what a measurement holds for."""
+
+    def can(self, candidate: Candidate, device: DeviceType, model: ModelProfile) -> Refusal | None:
+        """Say whether this executor could run the candidate on such a device, reachable or not."""
+
+    def validate(self, action: Action) -> Sequence[Diagnostic]:
+        """Return all reasons why the action cannot be carried out from here, without changing anything."""
+
+    def prepare(self, deployment: Deployment, store: Store) -> Artefact:
+        """Make, or find, what ``deployment`` runs: the optimised or quantised model."""
+
+    def carry_out(self, action: Action, prior: Mapping[str, Any] | None, journal: Journal, store: Store) -> Outcome:
+        """Make the world as ``action.after`` says (delete: gone). ``prior``: handle of what stands now, if anything."""
+
+    def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
+        """Say what is true of ``address`` now; never raises for a dead or missing service."""
+
+    def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
+        """Return what would be handed to the world, as files: relative path -> text, byte-stable."""
+
+    def measure(self, deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_s: float) -> Measurement:
+        """Measure the engine alone (subject kind ``service``):
+
+        calls back to back at the deployment's threads and batch.
+        """
+
+    def infer(self, deployment: Deployment, artefact: Artefact, inputs: Tensors) -> Tensors:
+        """Return the model's outputs for all items of ``inputs``, computed as the deployment would, without serving."""
+
+    def exercise(self, handle: Mapping[str, Any], load: Exercise) -> Trace:
+        """Send ``load`` to the served endpoint, open loop, and return what was met."""

@@ -1,0 +1,36 @@
+"""What reads model files: the model reader protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from aios.records.base import Record
+from aios.records.model import ModelProfile
+
+__all__ = ["ModelReader", "ReadModel"]
+
+
+class ReadModel(Record):
+    """A profile and the files beside the model that it depends on:
+
+    path relative to the model's folder -> sha256 digest.
+    """
+
+    profile: ModelProfile
+    external: Mapping[str, str] = {}
+
+
+class ModelReader(Protocol):
+    """Reads one family of model formats. Its module must import without its libraries."""
+
+    name: ClassVar[str]
+    api_version: ClassVar[int]
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def read(self, path: Path, sizes: Mapping[str, int]) -> ReadModel:
+        """Read the file at ``path``; ``sizes`` gives dynamic dimensions by name.
+
+        Raises InputError, with what is wrong and what to do, for a file that is damaged, hostile or no model.
+        """
