@@ -1,1 +1,10 @@
-"""."""
+"""Every way an intent could run, and a reason for every family of ways that was left out.
+
+``enumerate_candidates`` spans model x device type x executor x precision x power mode x threads x batch x replicas. It
+is pure: what comes out depends on the intent, the profiles, the fleet and the executors' answers alone, whatever order
+they are given in. It knows no prices: whether a candidate is good is for ``aios.cost`` and ``aios.solve`` to say.
+"""
+
+from aios.candidates.enumeration import Enumeration, enumerate_candidates
+
+__all__ = ["Enumeration", "enumerate_candidates"]

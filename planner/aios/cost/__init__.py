@@ -1,1 +1,12 @@
-"""."""
+"""What a candidate is expected to do: arithmetic from facts and measurements to estimates with interval and
+source.
+
+``price`` takes candidates, profiles, the fleet and the ``Evidence`` at hand. What was measured is used; what was not is
+computed from datasheet facts with documented ranges of efficiency; what depends on an unknown fact stays unknown and
+says why. There are no infinite prices: a candidate that cannot sustain the load has a throughput and no latency.
+"""
+
+from aios.cost.evidence import Evidence
+from aios.cost.pricing import price
+
+__all__ = ["Evidence", "price"]

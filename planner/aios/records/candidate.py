@@ -15,8 +15,9 @@ Quantization = Literal["none", "dynamic", "static"]
 class Candidate(Record):
     """One way to run an intent; everything but the node it is placed on.
 
-    id: readable and unique in a plan, ``intent/model/device/precision[-quantization]/b1/t2/r1[/mode]`` · device:
-    type name ·
+    id: readable and unique in a plan, ``intent/model/device/precision[-quantization]/b1/t2/r1[/mode]``
+    (``device@executor`` where more than one executor takes part) ·
+    device: type name ·
     nodes: names of the fleet's nodes that hold such a device and may be used · precision: that it computes in ·
     quantization: how int8 is reached from a float model (``none`` if the file is used as it is) ·
     batch: largest batch that a replica forms · threads: CPU threads per replica (0 on devices that are no cpu) ·

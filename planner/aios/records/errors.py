@@ -8,6 +8,9 @@ AiosError
 
 Any other exception that reaches the command line is a bug in aios (exit 70). Infeasibility (exit 3) and broken promises
 (exit 5) are results, not exceptions.
+
+BadValue is no AiosError: it is what a validator of a written form raises, and ``records.document.check`` turns it into
+a Diagnostic with a place.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Sequence
 
 from aios.records.base import Record, Span
 
-__all__ = ["AiosError", "ConflictError", "Diagnostic", "InputError", "UsageError", "WorldError"]
+__all__ = ["AiosError", "BadValue", "ConflictError", "Diagnostic", "InputError", "UsageError", "WorldError"]
 
 
 class Diagnostic(Record):
@@ -58,3 +61,12 @@ class ConflictError(AiosError):
 
 class WorldError(AiosError):
     """An executor, a device, the disk or the network failed."""
+
+
+class BadValue(ValueError):
+    """A single value is wrong: ``summary`` says what is wrong with it, ``remedy`` what to write instead."""
+
+    def __init__(self, summary: str, remedy: str | None = None) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.remedy = remedy

@@ -74,7 +74,8 @@ class Node(Record):
     """One machine, or ``count`` equal ones (instances are named ``name-0``, ``name-1``... when count > 1).
 
     address: ``local`` for this machine; None when the node is only described and cannot be reached ·
-    cores: CPU cores · memory_bytes: DRAM
+    cores: CPU cores · memory_bytes: DRAM · region: where it stands · topology: what connects its devices
+    (``nvswitch``, ``nvlink``, ``pcie``)
     """
 
     name: str
@@ -84,6 +85,8 @@ class Node(Record):
     memory_bytes: float | None = None
     devices: tuple[DeviceSlot, ...] = ()
     labels: Mapping[str, str] = {}
+    region: str | None = None
+    topology: str | None = None
     where: Span | None = None
 
     def instances(self) -> tuple[str, ...]:

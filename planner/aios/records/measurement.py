@@ -81,7 +81,10 @@ class Measurement(Record):
 
 
 class Verdict(Record):
-    """What a measurement says of a claim. predicted, low, high, measured: SI; measured is None when unmeasured."""
+    """What a measurement says of a claim.
+
+    predicted, low, high: SI · measured: None when unmeasured · verdict: ``noted`` for a prediction that nobody required
+    """
 
     address: str
     metric: str
@@ -91,7 +94,7 @@ class Verdict(Record):
     low: float | None
     high: float | None
     measured: Measured | None
-    verdict: Literal["held", "broken", "unmeasured"]
+    verdict: Literal["held", "broken", "unmeasured", "noted"]
     reason: str
 
 

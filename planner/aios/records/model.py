@@ -6,7 +6,21 @@ from collections.abc import Mapping
 
 from aios.records.base import Record
 
-__all__ = ["ModelProfile", "Operator", "TensorSpec"]
+__all__ = ["VALUE_BYTES", "ModelProfile", "Operator", "TensorSpec"]
+
+VALUE_BYTES: Mapping[str, float] = {
+    "fp64": 8.0,
+    "fp32": 4.0,
+    "tf32": 4.0,
+    "fp16": 2.0,
+    "bf16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+    "uint8": 1.0,
+    "fp4": 0.5,
+    "int4": 0.5,
+}
+"""Precision -> bytes that one number takes."""
 
 
 class TensorSpec(Record):
@@ -70,3 +84,8 @@ class ModelProfile(Record):
     opset: int | None = None
     producer: str | None = None
     notes: tuple[str, ...] = ()
+
+    def weight_bytes_at(self, precision: str) -> float:
+        """Return the size of the weights in another precision; the stored size where either precision is unknown."""
+        stored, wanted = VALUE_BYTES.get(self.precision), VALUE_BYTES.get(precision)
+        return self.weight_bytes * wanted / stored if stored and wanted else self.weight_bytes

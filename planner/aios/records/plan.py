@@ -58,7 +58,8 @@ class Deployment(Record):
     """Everything that an executor needs to run one intent, and nothing else.
 
     model_path, calibrate: relative to the working directory of plan and apply · *_digest: of the files' content ·
-    placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s: the load it
+    placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s, arrivals: the
+    load it
     is sized for ·
     max_delay_s: longest time that a request may wait for its batch to fill
     """
@@ -85,6 +86,7 @@ class Deployment(Record):
     addresses: Mapping[str, str | None]
     serve: Serve = Serve()
     rate_per_s: float | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
 
 
 class Claim(Record):

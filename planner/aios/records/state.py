@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aios.records.base import Record
-from aios.records.plan import Claim, Deployment
+from aios.records.plan import ActionKind, Claim, Deployment
 
 __all__ = ["STATE_VERSION", "Resource", "State"]
 
@@ -30,6 +30,7 @@ class Resource(Record):
     evaluate: tuple[str, ...] = ()
     plan: str
     applied_at: str
+    unfinished: ActionKind | None = None
 
 
 class State(Record):

@@ -1,12 +1,27 @@
-"""Typed quantities: ``10 ms``, ``20/s``, ``97 %``, ``5 W``, ``0.5 J``, ``2 GiB`` as SI floats of a known dimension."""
+"""Typed quantities: ``10 ms``, ``20/s``, ``97 %``, ``5 W``, ``0.5 J``, ``2 GiB`` as SI floats of a known dimension.
+
+Factors are ratios of whole numbers and the product is rounded once: ``12.4 ms`` is exactly the float ``0.0124``.
+"""
 
 from __future__ import annotations
 
-import difflib
 import re
 from enum import StrEnum
 
-__all__ = ["Dimension", "UnitError", "examples", "format_quantity", "parse_quantity", "si_unit", "units_of"]
+from aios.records.errors import BadValue
+
+__all__ = [
+    "Dimension",
+    "UnitError",
+    "called",
+    "examples",
+    "format_exactly",
+    "format_quantity",
+    "parse_quantity",
+    "pattern_of",
+    "si_unit",
+    "units_of",
+]
 
 
 class Dimension(StrEnum):
@@ -26,48 +41,62 @@ class Dimension(StrEnum):
     COUNT = "count"
 
 
-class UnitError(ValueError):
-    """A text is no quantity of the wanted dimension: ``summary`` says what is wrong, ``remedy`` what to write."""
+class UnitError(BadValue):
+    """A text is no quantity of the wanted dimension."""
 
-    def __init__(self, summary: str, remedy: str) -> None:
-        super().__init__(summary)
-        self.summary = summary
-        self.remedy = remedy
+    remedy: str
 
 
-_PREFIXES = {"n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
-_BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
-_DECIMAL = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-_PER = {"/s": 1.0, "/sec": 1.0, "/second": 1.0, "/min": 1 / 60, "/minute": 1 / 60, "/h": 1 / 3600, "/hour": 1 / 3600}
+_Ratio = tuple[int, int]  # factor to the SI unit: numerator, denominator
+
+_DECIMAL: dict[str, _Ratio] = {
+    "n": (1, 10**9), "u": (1, 10**6), "µ": (1, 10**6), "μ": (1, 10**6), "m": (1, 1000), "": (1, 1),
+    "k": (1000, 1), "K": (1000, 1), "M": (10**6, 1), "G": (10**9, 1), "T": (10**12, 1), "P": (10**15, 1),
+}  # fmt: skip
+_BINARY: dict[str, _Ratio] = {"Ki": (2**10, 1), "Mi": (2**20, 1), "Gi": (2**30, 1), "Ti": (2**40, 1), "Pi": (2**50, 1)}
 
 
-def _si(unit: str, prefixes: str) -> dict[str, float]:
-    return {("" if prefix == "_" else prefix) + unit: _PREFIXES["" if prefix == "_" else prefix] for prefix in prefixes}
+def _with(prefixes: str, unit: str, divisor: int = 1) -> dict[str, _Ratio]:
+    """Return ``unit`` with each of the decimal prefixes (``_``: none), as a ``divisor``-th of the SI unit."""
+    chosen = [prefix.strip("_") for prefix in prefixes]
+    return {prefix + unit: (_DECIMAL[prefix][0], _DECIMAL[prefix][1] * divisor) for prefix in chosen}
 
 
-def _byte_units(suffix: str = "") -> dict[str, float]:
-    table = {f"B{suffix}": 1.0}
-    table |= {f"{prefix}B{suffix}": factor for prefix, factor in (_DECIMAL | _BINARY).items()}
-    return table
+def _bytes(suffix: str) -> dict[str, _Ratio]:
+    return _with("_kKMGTP", f"B{suffix}") | {f"{prefix}B{suffix}": factor for prefix, factor in _BINARY.items()}
 
 
-def _compute_units() -> dict[str, float]:
-    names = ("FLOPS", "FLOP/s", "OPS", "OP/s")
-    return {prefix + name: _PREFIXES[prefix] for name in names for prefix in ("", "M", "G", "T", "P")}
+def _all(factor: _Ratio, *names: str) -> dict[str, _Ratio]:
+    return dict.fromkeys(names, factor)
 
 
-_UNITS: dict[Dimension, dict[str, float]] = {
-    Dimension.TIME: _si("s", "numµ_") | {"sec": 1.0, "min": 60.0, "h": 3600.0, "hours": 3600.0, "d": 86400.0},
-    Dimension.RATE: _PER | {f"{n}{per}": f for n in ("req", "requests", "images", "items") for per, f in _PER.items()},
-    Dimension.FRACTION: {"%": 0.01, "‰": 0.001},
-    Dimension.POWER: _si("W", "um_kM"),
-    Dimension.ENERGY: _si("J", "num_kM") | {"Wh": 3600.0, "mWh": 3.6, "kWh": 3.6e6},
-    Dimension.BYTES: _byte_units(),
-    Dimension.BANDWIDTH: _byte_units("/s"),
-    Dimension.COMPUTE: _compute_units(),
-    Dimension.FREQUENCY: _si("Hz", "_kMG"),
-    Dimension.COST_RATE: {"USD/h": 1.0, "USD/hour": 1.0, "USD/month": 1 / 730.0, "USD/year": 1 / 8760.0},
-    Dimension.CARBON_RATE: {"gCO2/h": 1.0, "kgCO2/h": 1e3},
+_UNITS: dict[Dimension, dict[str, _Ratio]] = {
+    Dimension.TIME: _with("_munµμ", "s")
+    | _all((1, 1), "sec", "second", "seconds")
+    | _all((1, 1000), "millisecond", "milliseconds")
+    | _all((1, 10**6), "microsecond", "microseconds")
+    | _all((60, 1), "min", "minute", "minutes")
+    | _all((3600, 1), "h", "hour", "hours")
+    | _all((86400, 1), "d", "day", "days"),
+    Dimension.RATE: _all((1, 1), "/s", "/sec", "/second", "rps", "qps")
+    | _all((1, 60), "/min", "/minute")
+    | _all((1, 3600), "/h", "/hour")
+    | _all((1, 86400), "/d", "/day"),
+    Dimension.FRACTION: _all((1, 100), "%", "percent") | _all((1, 1000), "‰"),
+    Dimension.POWER: _with("_mukM", "W") | _all((1, 1), "watt", "watts"),
+    Dimension.ENERGY: _with("_munkM", "J")
+    | _all((1, 1), "joule", "joules")
+    | {"Wh": (3600, 1), "mWh": (18, 5), "kWh": (3_600_000, 1)},
+    Dimension.BYTES: _bytes("") | _all((1, 1), "byte", "bytes"),
+    Dimension.BANDWIDTH: _bytes("/s") | _with("_kMGT", "bit/s", 8) | _with("kMGT", "bps", 8),
+    Dimension.COMPUTE: _with("_MGTP", "FLOP/s")
+    | _with("_MGTP", "FLOPS")
+    | _with("_MGTP", "OP/s")
+    | _with("_MGTP", "OPS"),
+    Dimension.FREQUENCY: _with("_kMG", "Hz"),
+    Dimension.COST_RATE: _all((1, 1), "USD/h", "USD/hour")
+    | {"USD/day": (1, 24), "USD/month": (1, 730), "USD/year": (1, 8760)},
+    Dimension.CARBON_RATE: {"gCO2/h": (1, 1), "gCO2e/h": (1, 1), "kgCO2/h": (1000, 1), "kgCO2e/h": (1000, 1)},
     Dimension.COUNT: {},
 }
 
@@ -101,9 +130,11 @@ _EXAMPLES: dict[Dimension, str] = {
     Dimension.COUNT: "4",
 }
 
-# How a value is shown: (from this size on, unit), largest first.
+# The units that a value is shown in, largest first; messages name these and not every spelling.
 _SHOWN: dict[Dimension, tuple[str, ...]] = {
     Dimension.TIME: ("s", "ms", "us", "ns"),
+    Dimension.RATE: ("/s",),
+    Dimension.FRACTION: ("%",),
     Dimension.POWER: ("kW", "W", "mW"),
     Dimension.ENERGY: ("kJ", "J", "mJ", "uJ"),
     Dimension.BYTES: ("TiB", "GiB", "MiB", "KiB", "B"),
@@ -112,9 +143,29 @@ _SHOWN: dict[Dimension, tuple[str, ...]] = {
     Dimension.FREQUENCY: ("GHz", "MHz", "Hz"),
     Dimension.COST_RATE: ("USD/h",),
     Dimension.CARBON_RATE: ("kgCO2/h", "gCO2/h"),
+    Dimension.COUNT: (),
 }
 
-_QUANTITY = re.compile(r"^\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*$")
+# What people also write, and what they mean by it; refused, because `m` or `Gb/s` could mean something else.
+_MEANT: dict[str, str] = {
+    "msec": "ms", "msecs": "ms", "millis": "ms", "usec": "us", "micros": "us", "nsec": "ns", "secs": "s", "m": "min",
+    "mins": "min", "hr": "h", "hrs": "h", "pct": "%", "pc": "%", "G": "GB", "Gi": "GiB", "M": "MB",
+    "Mi": "MiB", "Ki": "KiB", "K": "KB", "T": "TB", "Ti": "TiB", "Gb": "GB", "Gb/s": "Gbit/s", "Mb/s": "Mbit/s",
+    "GBps": "GB/s", "MBps": "MB/s", "$/h": "USD/h", "USD": "USD/h", "$": "USD/h", "r/s": "/s", "Hz": "/s", "1/s": "/s",
+}  # fmt: skip
+
+_NUMBER = r"(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_QUANTITY = re.compile(rf"\s*([+-]?{_NUMBER})\s*([^\s\d.,_+-].*?)?\s*", re.ASCII)
+_COUNTED = "(?:req|requests?|images?|items?|samples?|quer(?:y|ies)|inferences?) ?(?=/|per)"  # of a rate
+
+
+def called(dimension: Dimension) -> str:
+    """Return what a value of this dimension is called in a sentence, such as ``a time``."""
+    return {
+        Dimension.ENERGY: "an energy",
+        Dimension.BYTES: "a size in bytes",
+        Dimension.COUNT: "a number",
+    }.get(dimension, f"a {dimension}")
 
 
 def si_unit(dimension: Dimension) -> str:
@@ -132,77 +183,140 @@ def examples(dimension: Dimension) -> str:
     return _EXAMPLES[dimension]
 
 
+def pattern_of(dimension: Dimension) -> str:
+    """Return the ECMA 262 pattern of what ``parse_quantity`` reads as this dimension, negative numbers left out."""
+    units = "|".join(sorted(re.escape(unit).replace("/", r"\s*(?:/|per\b)\s*") for unit in _UNITS[dimension]))
+    counted = f"(?:{_COUNTED})?" if dimension is Dimension.RATE else ""
+    return rf"^\s*\+?{_NUMBER}\s*{counted}(?:{units})\s*$"
+
+
 def parse_quantity(value: str | int | float, dimension: Dimension) -> float:
     """Return ``value`` in the SI unit of ``dimension``.
 
     Raises UnitError when the text is no number with a unit of that dimension. Counts, and fractions between 0 and 1,
-    are
-    written bare; every other bare number is refused, because it could mean anything.
+    are written bare; every other bare number is refused, because it could mean anything.
     """
-    example = _EXAMPLES[dimension]
-    match = _QUANTITY.match(str(value)) if not isinstance(value, bool) else None
+    text = str(value).strip()
+    match = _QUANTITY.fullmatch(text) if not isinstance(value, bool) else None
     if match is None:
-        raise UnitError(f"{str(value)!r} is not a {dimension}", f"write a number and a unit, such as `{example}`")
-    number, unit = float(match[1].replace("_", "")), match[2]
-    if number in (float("inf"), float("-inf")):
-        raise UnitError(f"{str(value)!r} is too large", f"write a value such as `{example}`")
+        raise UnitError(f"{_short(text)!r} is not {called(dimension)}", _number_remedy(text, dimension))
+    number, unit = match[1], match[2]
     if unit is None:
-        return _bare(number, str(value).strip(), dimension)
-    factor = _UNITS[dimension].get(re.sub(r"\s*/\s*", "/", unit))
+        return _bare(_times(number, (1, 1)), text, dimension)
+    factor = _UNITS[dimension].get(_plain(unit, dimension))
     if factor is None:
         raise _wrong_unit(number, unit, dimension)
-    return number * factor
+    return _times(number, factor)
+
+
+def _times(number: str, factor: _Ratio) -> float:
+    """Return ``number`` × ``factor``, rounded once; raises UnitError for what no float can hold."""
+    mantissa, _, exponent = number.replace("_", "").lower().partition("e")
+    whole, _, decimals = mantissa.partition(".")
+    power = int(exponent[:9] or 0) - len(decimals)
+    if len(mantissa) > 400 or abs(power) > 800:
+        raise UnitError(f"{_short(number)} is no number that can be computed with", "write a number of ordinary size")
+    numerator = int(whole + decimals) * factor[0] * int(10 ** max(power, 0))
+    denominator = factor[1] * int(10 ** max(-power, 0))
+    try:
+        return numerator / denominator
+    except OverflowError:
+        raise UnitError(f"{_short(number)} is too large", "write a number of ordinary size") from None
+
+
+def _plain(unit: str, dimension: Dimension) -> str:
+    """Return a unit without what may be written around it: ``requests per second`` is ``/second``."""
+    unit = re.sub(r"\s*(?:/|\bper\b)\s*", "/", unit)
+    return re.sub(f"^{_COUNTED}", "", unit) if dimension is Dimension.RATE else unit
+
+
+def _number_remedy(text: str, dimension: Dimension) -> str:
+    with_point = re.sub(r"(\d),(\d)", r"\1.\2", text)
+    if with_point != text and _QUANTITY.fullmatch(with_point):
+        return f"write decimals with a point (`{with_point}`) and thousands without a mark"
+    if dimension is Dimension.COUNT:
+        return f"write a bare number, such as `{_EXAMPLES[dimension]}`"
+    return f"write a number and a unit, such as `{_EXAMPLES[dimension]}`"
 
 
 def _bare(number: float, text: str, dimension: Dimension) -> float:
     if dimension is Dimension.COUNT or (dimension is Dimension.FRACTION and 0 <= number <= 1):
         return number
     if dimension is Dimension.FRACTION:
-        raise UnitError(f"{text} is larger than 1 and has no unit", f"write `{text} %`")
-    raise UnitError(f"{text} has no unit", f"write a {dimension}, such as `{example_like(text, dimension)}`")
-
-
-def example_like(text: str, dimension: Dimension) -> str:
-    """Return ``text`` with the unit of the dimension's example, such as ``10 ms`` for ``10``."""
+        meant = f"{_short(text)} %" if number > 1 else _EXAMPLES[dimension]
+        raise UnitError(f"{_short(text)} is not between 0 and 1 and has no unit", f"write `{meant}`")
     unit = re.sub(r"^[\d.]+", "", _EXAMPLES[dimension])
-    return f"{text}{unit}"
+    raise UnitError(f"{_short(text)} has no unit", f"write {called(dimension)}, such as `{_short(text)}{unit}`")
 
 
-def _wrong_unit(number: float, unit: str, dimension: Dimension) -> UnitError:
-    shown = f"{number:g}"
-    for other, table in _UNITS.items():
-        if other is not dimension and unit in table:
-            return UnitError(
-                f"{shown} {unit} is a {other}, but a {dimension} is wanted here",
-                f"write a {dimension}, such as `{_EXAMPLES[dimension]}`",
-            )
-    near = difflib.get_close_matches(unit, _UNITS[dimension], n=1, cutoff=0.5)
-    near = near or [known for known in _UNITS[dimension] if known.lower() == unit.lower()]
-    meant = f"did you mean `{shown} {near[0]}`? " if near else ""
-    known = ", ".join(_UNITS[dimension]) or "a bare number"
-    return UnitError(f"unknown unit {unit!r} for a {dimension}", f"{meant}known: {known}")
+def _wrong_unit(number: str, unit: str, dimension: Dimension) -> UnitError:
+    import difflib
+
+    table, shown = _UNITS[dimension], _short(number)
+    meant = [_MEANT[unit]] if _MEANT.get(unit) in table else []
+    if not meant:
+        for other, units in _UNITS.items():
+            if other is not dimension and _plain(unit, other) in units:
+                return UnitError(
+                    f"{shown} {_short(unit)} is {called(other)}, but {called(dimension)} is wanted here",
+                    f"write {called(dimension)}, such as `{_EXAMPLES[dimension]}`",
+                )
+        meant = [known for known in table if known.lower() == unit.lower()]
+    meant = meant or difflib.get_close_matches(unit[:40], table, n=1, cutoff=0.6)
+    spelled = " or ".join(f"`{_join(shown, name)}`" for name in meant)
+    known = ", ".join(f"`{name}`" for name in _SHOWN[dimension]) or "a bare number"
+    question = f"did you mean {spelled}? " if meant else ""
+    return UnitError(f"unknown unit {_short(unit)!r} for {called(dimension)}", f"{question}known: {known}")
 
 
 def format_quantity(value: float, dimension: Dimension, digits: int = 3) -> str:
-    """Return ``value`` (SI) as people write it: three significant digits and a fitting unit, such as ``12.4 ms``."""
-    if dimension is Dimension.FRACTION:
-        return f"{_significant(value * 100, digits + 1)} %"
-    if dimension is Dimension.RATE:
-        return f"{_significant(value, digits)}/s"
-    if dimension is Dimension.COUNT:
-        return _significant(value, digits + 3)
-    shown = _SHOWN[dimension]
-    for unit in shown:
-        factor = _UNITS[dimension][unit]
-        if abs(value) >= factor * 0.9995 or unit == shown[-1]:
-            break
-    if value == 0:
-        unit, factor = _SI[dimension] if _SI[dimension] in shown else shown[-1], 1.0
-    return f"{_significant(value / factor, digits)} {unit}"
+    """Return ``value`` (SI) as people write it: three significant digits and a fitting unit, such as ``12.4 ms``.
+
+    Fractions have one digit more, counts three.
+    """
+    digits += {Dimension.FRACTION: 1, Dimension.COUNT: 3}.get(dimension, 0)
+    unit = _fitting(value, dimension)
+    return _join(_significant(_in_unit(value, dimension, unit), digits), unit)
+
+
+def format_exactly(value: float, dimension: Dimension) -> str:
+    """Return ``value`` (SI) with a fitting unit and as many digits as ``parse_quantity`` needs to give it back."""
+    si = [_SI[dimension]] if _SI[dimension] in _UNITS[dimension] else []
+    for unit in (_fitting(value, dimension), *_SHOWN[dimension], *si):
+        for digits in range(3, 18):
+            text = _join(_significant(_in_unit(value, dimension, unit), digits), unit)
+            if parse_quantity(text, dimension) == value:
+                return text
+    return repr(value)  # a fraction that no number of percent is exactly
+
+
+def _fitting(value: float, dimension: Dimension) -> str:
+    """Return the largest unit in which ``value`` is at least about one; the SI unit for zero."""
+    units = _SHOWN[dimension]
+    if value == 0 and _SI[dimension] in units:
+        return _SI[dimension]
+    for unit in units:
+        numerator, denominator = _UNITS[dimension][unit]
+        if abs(value) >= 0.9995 * numerator / denominator:
+            return unit
+    return units[-1] if units else ""
+
+
+def _in_unit(value: float, dimension: Dimension, unit: str) -> float:
+    numerator, denominator = _UNITS[dimension].get(unit, (1, 1))
+    return value * denominator / numerator
+
+
+def _join(number: str, unit: str) -> str:
+    return f"{number}{unit}" if unit[:1] in ("/", "") else f"{number} {unit}"
 
 
 def _significant(value: float, digits: int) -> str:
     text = f"{value:.{digits}g}"
-    if "e" in text:
-        text = f"{float(text):.0f}" if abs(value) >= 1 else f"{float(text):g}"
+    if "e+" in text and abs(value) < 1e17:
+        text = f"{float(text):.0f}"
     return text
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."

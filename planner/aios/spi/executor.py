@@ -115,6 +115,9 @@ class Store(Protocol):
     def verify(self, artefact: Artefact) -> None:
         """Raise WorldError unless the folder's content still has the artefact's digest."""
 
+    def runtime(self, address: str) -> Path:
+        """Return the folder for what a running service keeps: sockets, logs, pid files. It exists and outlives runs."""
+
 
 @dataclass(frozen=True)
 class Exercise:

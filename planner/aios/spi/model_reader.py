@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from aios.records.base import Record
+from aios.records.base import Record, digest_of
 from aios.records.model import ModelProfile
 
-__all__ = ["ModelReader", "ReadModel"]
+__all__ = ["ModelReader", "ReadModel", "model_digest"]
 
 
 class ReadModel(Record):
@@ -22,11 +22,20 @@ class ReadModel(Record):
     external: Mapping[str, str] = {}
 
 
+def model_digest(file_digest: str, external: Mapping[str, str]) -> str:
+    """Return the digest of a model: its file's own sha256, or, with files beside it, one over all of theirs."""
+    return digest_of({"file": file_digest, "external": dict(external)}) if external else file_digest
+
+
 class ModelReader(Protocol):
-    """Reads one family of model formats. Its module must import without its libraries."""
+    """Reads one family of model formats. Its module must import without its libraries.
+
+    revision: grows when the same file would give another profile; kept profiles of an older one are read anew
+    """
 
     name: ClassVar[str]
     api_version: ClassVar[int]
+    revision: ClassVar[int]
     suffixes: ClassVar[tuple[str, ...]]
 
     def read(self, path: Path, sizes: Mapping[str, int]) -> ReadModel:

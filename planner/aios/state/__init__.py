@@ -1,1 +1,18 @@
-"""."""
+"""11 State: everything that is kept on disk, and the promise that it is whole or refused.
+
+The state file (lineage, serial, checksum, backup), the lock around it, the write-ahead journal of apply runs, the
+content-addressed store of prepared artefacts and the store of measurements. Paths and clock are passed in. Whatever is
+written replaces the old file in one step or not at all; whatever is damaged is refused with the way back, never
+overwritten.
+"""
+
+from __future__ import annotations
+
+from aios.state.artefacts import ArtefactStore
+from aios.state.files import write_atomically
+from aios.state.journal import RunJournal
+from aios.state.lock import Lock, Owner
+from aios.state.profiles import ProfileStore
+from aios.state.store import StateStore
+
+__all__ = ["ArtefactStore", "Lock", "Owner", "ProfileStore", "RunJournal", "StateStore", "write_atomically"]

@@ -1,0 +1,42 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint types contracts check wheel lock schemas clean
+
+# Everything below needs the environment; it is made once, from the lock, and again when the lock changes.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)  ## plan, apply, a few requests, verify, destroy: the whole story on examples/digits
+	$(BIN)/aios demo
+
+test: $(READY)  ## the whole suite
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+check: test lint types contracts
+
+wheel: $(READY)  ## build the wheel, install it in a clean environment, and use it there
+	sh tests/wheel.sh $(BIN)/python
+
+lock: $(READY)  ## pin the newest versions that fit pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --extra onnxruntime --group dev \
+	  --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" --upgrade \
+	  -o requirements.lock
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

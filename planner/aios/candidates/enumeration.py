@@ -1,0 +1,211 @@
+"""The product of all choices, family by family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
+from aios.candidates.precisions import Precision, precisions_of, runs_on
+from aios.candidates.rejections import Rejections
+from aios.candidates.sizes import batches_of, replica_bound, replicas_of, threads_of
+from aios.records.base import Record, trusted
+from aios.records.candidate import Candidate, Rejection
+from aios.records.fleet import DeviceType, Fleet
+from aios.records.intent import Intent
+from aios.records.model import VALUE_BYTES, ModelProfile
+from aios.records.units import Dimension, format_quantity
+from aios.spi.executor import Executor
+
+__all__ = ["Enumeration", "enumerate_candidates"]
+
+_ONLY_WHEN_PINNED = frozenset({"dryrun"})
+"""Executors that run nothing: nobody wants them chosen unasked."""
+
+
+class Enumeration(Record):
+    """All candidates of an intent, in a fixed order with unique ids, and a row for every family left out."""
+
+    candidates: tuple[Candidate, ...]
+    rejections: tuple[Rejection, ...]
+
+
+_GIVEN = set(Candidate.model_fields)
+
+
+@dataclass(frozen=True)
+class _Space:
+    """What is the same for every family of one enumeration. bound: on replicas · crowded: several executors."""
+
+    intent: Intent
+    executors: Mapping[str, Executor]
+    bound: int | None
+    crowded: bool
+    rejections: Rejections
+
+
+@dataclass(frozen=True)
+class _Family:
+    """One model in one precision on one device type, run by one executor."""
+
+    profile: ModelProfile
+    device: DeviceType
+    executor: str
+    precision: Precision
+    hosts: tuple[Host, ...]
+
+    def __str__(self) -> str:
+        return f"{self.profile.name} {self.precision} on {self.device.name}"
+
+
+def enumerate_candidates(
+    intent: Intent, profiles: Mapping[str, ModelProfile], fleet: Fleet, executors: Mapping[str, Executor]
+) -> Enumeration:
+    """Return every way ``intent`` could run on ``fleet``.
+
+    profiles: by name of the intent's models, each one present · executors: by name. The candidates come sorted by
+    model, device, executor, precision, power mode, threads, batch and replicas; the order of the arguments' items does
+    not matter. Raises KeyError for a model without a profile, which is the caller's mistake.
+    """
+    rejections = Rejections(intent)
+    names = _executors(executors, rejections)
+    space = _Space(intent, executors, replica_bound(intent, rejections), len(names) > 1, rejections)
+    models = sorted(choice.name for choice in intent.models)
+    rejections.check_known("model", models, "the intent")
+    rejections.check_known("device", fleet.types, f"fleet {fleet.name}")
+    rejections.check_known("node", (node.name for node in fleet.nodes), f"fleet {fleet.name}")
+    places = tuple(_places(fleet, rejections))
+    candidates: list[Candidate] = []
+    for model in models:
+        if not rejections.allows("model", model, f"model {model}"):
+            continue
+        profile = profiles[model].model_copy(update={"name": model})
+        precisions = tuple(precisions_of(intent, profile, rejections))
+        for device, hosts in places:
+            for executor in names:
+                for wanted in precisions:
+                    precision = runs_on(device, wanted, profile.precision, rejections)
+                    if precision is not None:
+                        family = _Family(profile, device, executor, precision, hosts)
+                        candidates.extend(_members(family, space))
+    return Enumeration.model_construct(candidates=tuple(candidates), rejections=rejections.rows())
+
+
+def _executors(executors: Mapping[str, Executor], rejections: Rejections) -> list[str]:
+    rejections.check_known("executor", executors, "this installation")
+    if not executors:
+        rejections.add("every candidate", "an executor", "no executor is installed", resolvable="install an executor")
+    return [
+        name
+        for name in sorted(executors)
+        if rejections.allows("executor", name, f"executor {name}") and _takes_part(name, rejections)
+    ]
+
+
+def _takes_part(name: str, rejections: Rejections) -> bool:
+    if name not in _ONLY_WHEN_PINNED or rejections.pins("executor"):
+        return True
+    rejections.add(f"executor {name}", "only when pinned", f"{name} runs nothing", resolvable=f"pin executor {name}")
+    return False
+
+
+def _places(fleet: Fleet, rejections: Rejections) -> Iterator[tuple[DeviceType, tuple[Host, ...]]]:
+    """Yield every device type that may be used, by name, with the nodes that hold it."""
+    for name in sorted(fleet.types):
+        device = fleet.types[name]
+        if not rejections.allows("device", name, f"device {name}"):
+            continue
+        hosts = hosts_of(device, fleet, rejections)
+        if hosts:
+            yield device, hosts
+        else:
+            rejections.add(f"device {name}", "a node", f"no node of fleet {fleet.name} that may be used holds a {name}")
+
+
+def _members(family: _Family, space: _Space) -> Iterator[Candidate]:
+    """Yield the candidates of one family; what its executor refuses becomes one rejection per reason."""
+    device, rejections = family.device, space.rejections
+    modes: Sequence[str | None] = sorted(mode.name for mode in device.power_modes) or (None,)
+    batches = [
+        (batch, hosts)
+        for batch in batches_of(family.profile, space.intent, rejections)
+        if (hosts := _roomy(family, batch, rejections))
+    ]
+    threads_choices = threads_of(device, family.hosts, space.intent, rejections) if batches else ()
+    for mode in modes:
+        for threads in threads_choices:
+            for batch, roomy in batches:
+                able = [host for host in roomy if not threads or (host.cores or 1) >= threads]
+                if able:
+                    yield from _copies(family, space, mode, threads, batch, able)
+                else:
+                    what = f"{family} with {threads} threads in batches of {batch}"
+                    rejections.add(what, "room", "no node has both the cores and the memory")
+
+
+def _copies(
+    family: _Family, space: _Space, mode: str | None, threads: int, batch: int, hosts: Sequence[Host]
+) -> Iterator[Candidate]:
+    """Yield one candidate per number of replicas, if the executor can run one replica."""
+    device, precision, profile = family.device, family.precision, family.profile
+    label = f"{threads} threads on {device.name}" if threads else f"{profile.name} on {device.name}"
+    fits = replicas_that_fit(device, hosts, threads)
+    place = f"{device.name}@{family.executor}" if space.crowded else device.name
+    stem = f"{space.intent.name}/{profile.name}/{place}/{precision}/b{batch}/t{threads}"
+    suffix = f"/{mode}" if mode else ""
+    nodes = tuple(host.node for host in hosts)
+    refused = False
+    for index, replicas in enumerate(replicas_of(fits, space.bound, space.intent, space.rejections, label)):
+        fields = {
+            "id": f"{stem}/r{replicas}{suffix}",
+            "intent": space.intent.name,
+            "model": profile.name,
+            "model_digest": profile.digest,
+            "device": device.name,
+            "nodes": nodes,
+            "executor": family.executor,
+            "precision": precision.name,
+            "quantization": precision.quantization,
+            "compression": "none",
+            "batch": batch,
+            "threads": threads,
+            "replicas": replicas,
+            "parallelism": "none",
+            "power_mode": mode,
+        }
+        candidate = trusted(Candidate, fields, _GIVEN)
+        if index == 0:
+            refused = _refused(family, space, candidate)
+        if refused:
+            return
+        yield candidate
+
+
+def _refused(family: _Family, space: _Space, candidate: Candidate) -> bool:
+    """Ask the executor; replicas are copies, so one answer holds for every number of them."""
+    refusal = space.executors[family.executor].can(candidate, family.device, family.profile)
+    if refusal is None:
+        return False
+    space.rejections.add(str(family), refusal.clause, refusal.reason, family.executor, refusal.resolvable)
+    return True
+
+
+def _roomy(family: _Family, batch: int, rejections: Rejections) -> tuple[Host, ...]:
+    """Return the hosts whose device holds weights and activations of one replica; unknown memory holds anything."""
+    profile, device = family.profile, family.device
+    precision = "fp32" if family.precision.quantization == "dynamic" else family.precision.name
+    scale = VALUE_BYTES.get(precision, 4.0) / VALUE_BYTES.get(profile.precision, 4.0)
+    weights = profile.weight_bytes_at(family.precision.name)
+    activations = profile.activation_bytes * batch * scale
+    hosts = tuple(
+        host for host in family.hosts if host.memory_bytes is None or weights + activations <= host.memory_bytes
+    )
+    if not hosts:
+        largest = max(host.memory_bytes for host in family.hosts if host.memory_bytes is not None)
+        need, has = (format_quantity(size, Dimension.BYTES) for size in (weights + activations, largest))
+        parts = " + ".join(format_quantity(size, Dimension.BYTES) for size in (weights, activations))
+        rejections.add(
+            f"{family} in batches of {batch} and more", "memory",
+            f"weights and activations need {need} ({parts}); {device.name} has {has}",
+        )  # fmt: skip
+    return hosts

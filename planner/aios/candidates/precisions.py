@@ -1,0 +1,107 @@
+"""In which precisions a model can compute on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from aios.candidates.rejections import Rejections
+from aios.records.candidate import Quantization
+from aios.records.fleet import DeviceType
+from aios.records.intent import Intent
+from aios.records.model import ModelProfile
+
+__all__ = ["Precision", "precisions_of", "runs_on"]
+
+_FIXED_FUNCTION = frozenset({"npu", "tpu", "fpga", "dsp"})
+"""Device kinds that compute in the precisions their datasheet names and in no other."""
+
+_HALF = ("fp16", "bf16")
+
+
+class Precision(NamedTuple):
+    """What a candidate computes in. name: as in Candidate.precision · quantization: how int8 is reached."""
+
+    name: str
+    quantization: Quantization
+
+    def __str__(self) -> str:
+        return self.name if self.quantization == "none" else f"{self.name}-{self.quantization}"
+
+
+def precisions_of(intent: Intent, profile: ModelProfile, rejections: Rejections) -> Iterator[Precision]:
+    """Yield the precisions that the file allows, wherever it runs: as stored, and what can be made of fp32 weights.
+
+    A half-precision model is named ``fp16``; ``runs_on`` turns it into ``bf16`` where the device prefers that.
+    """
+    found = [Precision(profile.precision, "none")]
+    if profile.precision == "fp32":
+        found += [Precision("fp16", "none"), Precision("int8", "dynamic")]
+        static = Precision("int8", "static")
+        if intent.data.calibrate:
+            found.append(static)
+        elif _allowed(static, rejections):
+            rejections.add(
+                f"{profile.name} {static}",
+                "static quantisation needs calibration data",
+                "the intent names no data to read the ranges of activations from",
+                resolvable="set data.calibrate",
+            )
+    else:
+        rejections.add(
+            f"{profile.name} in another precision",
+            f"a file in {profile.precision} keeps its precision",
+            f"{profile.name} is stored in {profile.precision}; only fp32 weights are converted or quantised",
+            resolvable="give the fp32 file of the model",
+        )
+    yield from (precision for precision in found if _allowed(precision, rejections))
+
+
+def _allowed(precision: Precision, rejections: Rejections) -> bool:
+    return rejections.allows("precision", precision.name, precision.name) and rejections.allows(
+        "quantization", precision.quantization, str(precision)
+    )
+
+
+def runs_on(device: DeviceType, precision: Precision, stored: str, rejections: Rejections) -> Precision | None:
+    """Return the precision as ``device`` computes it, or None (with a rejection) if it cannot or gains nothing."""
+    what = f"{precision} on {device.name}"
+    peaks = device.peak_ops_per_s
+    stated = ", ".join(sorted(peaks)) or "none"
+    if precision.name == "fp16" and stored != "fp16":
+        return _half(device, precision, rejections)
+    if device.kind in _FIXED_FUNCTION:
+        if peaks and precision.name not in peaks:
+            clause = f"{device.name} computes in {stated} only"
+            rejections.add(what, clause, f"no peak for {precision.name} is stated (stated: {stated})")
+            return None
+        if precision.quantization == "dynamic":
+            reason = (
+                f"a {device.kind} runs a graph whose ranges are fixed before; dynamic quantisation finds them per call"
+            )
+            rejections.add(what, "static ranges only", reason, resolvable="set data.calibrate for static quantisation")
+            return None
+    if set(peaks) <= {"int8", "int4"} and peaks and precision.name != "int8":
+        rejections.add(what, f"{device.name} computes in {stated} only", f"only peaks for {stated} are stated")
+        return None
+    return precision
+
+
+def _half(device: DeviceType, precision: Precision, rejections: Rejections) -> Precision | None:
+    """Half precision from fp32 weights: where the device states a faster fp16 or bf16, or is a gpu or npu."""
+    peaks = device.peak_ops_per_s
+    full = peaks["fp32"].value if "fp32" in peaks else 0.0
+    faster = [name for name in _HALF if name in peaks and peaks[name].value > full]
+    if faster:
+        return Precision(faster[0], "none")
+    unstated = not any(name in peaks for name in _HALF)
+    if device.kind == "gpu" or (device.kind == "npu" and not (peaks and unstated)):
+        return precision
+    figures = ", ".join(f"{name} {fact.value:.3g} operations/s" for name, fact in sorted(peaks.items())) or "no peak"
+    rejections.add(
+        f"{precision} on {device.name}",
+        "half precision must gain",
+        f"{device.name} states no fp16 or bf16 peak above its fp32 peak ({figures})",
+        resolvable=f"state peak_ops_per_s.fp16 of {device.name} if it has one" if unstated else None,
+    )
+    return None

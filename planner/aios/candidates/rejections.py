@@ -1,0 +1,69 @@
+"""What was left out and why: one row per family, in the order in which it was met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aios.records.candidate import Rejection
+from aios.records.intent import Intent
+
+__all__ = ["Rejections"]
+
+
+class Rejections:
+    """Collects rejections of one enumeration; the same row twice is kept once."""
+
+    def __init__(self, intent: Intent) -> None:
+        self._intent = intent
+        self._rows: dict[tuple[str, str, str, str], Rejection] = {}
+
+    def add(self, what: str, clause: str, reason: str, by: str = "candidates", resolvable: str | None = None) -> None:
+        """Note that the family ``what`` is left out."""
+        row = Rejection(what=what, clause=clause, reason=reason, by=by, resolvable=resolvable)
+        self._rows.setdefault((what, clause, reason, by), row)
+
+    def rows(self) -> tuple[Rejection, ...]:
+        """Return what was collected, oldest first."""
+        return tuple(self._rows.values())
+
+    def allows(self, field: str, name: str | int, what: str) -> bool:
+        """Say whether pin and exclude of the intent leave ``name`` in; note the rejection of ``what`` if not.
+
+        field: one of the fields of Constraints.
+        """
+        pinned, excluded = getattr(self._intent.pin, field), getattr(self._intent.exclude, field)
+        if pinned and name not in pinned:
+            listed = _listed(pinned)
+            self.add(
+                what, f"pin.{field}: {listed}", f"{name} is not among what the intent pins", "intent", f"unpin {field}"
+            )
+            return False
+        if name in excluded:
+            listed = _listed(excluded)
+            self.add(
+                what,
+                f"exclude.{field}: {listed}",
+                f"the intent excludes {name}",
+                "intent",
+                f"do not exclude {field} {name}",
+            )
+            return False
+        return True
+
+    def pins(self, field: str) -> bool:
+        """Say whether the intent pins ``field`` at all."""
+        return bool(getattr(self._intent.pin, field))
+
+    def check_known(self, field: str, known: Iterable[str], place: str) -> None:
+        """Note every pinned name that is not among the ``known`` ones of ``place``: a pin to it leaves nothing."""
+        names = sorted(known)
+        for name in getattr(self._intent.pin, field):
+            if name not in names:
+                has = ", ".join(names) or "none"
+                self.add(
+                    f"{field} {name}", f"pin.{field}: {name}", f"{place} has no {field} {name}; it has: {has}", "intent"
+                )
+
+
+def _listed(names: Iterable[str | int]) -> str:
+    return ", ".join(str(name) for name in names)

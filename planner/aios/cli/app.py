@@ -1,0 +1,271 @@
+"""The commands and their options.
+
+Each one imports what it needs when it runs: ``--help`` and ``--version`` stay cheap.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aios.cli.exits import EPILOGUE, Exit
+
+if TYPE_CHECKING:
+    from aios.workflow.setting import Setting
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="aios",
+    help="State what you want of AI workloads; get a proved plan, a running service and a measured promise.",
+    epilog=EPILOGUE,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+model_app = typer.Typer(help="Look at models.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(model_app, name="model")
+
+Paths = Annotated[
+    list[str] | None, typer.Argument(metavar="PATH...", help="Intent files or folders; - reads standard input.")
+]
+Fleet = Annotated[
+    str | None,
+    typer.Option("--fleet", help="Fleet file. Default: fleet.yaml beside the intents or here, else this machine."),
+]
+State = Annotated[Path, typer.Option("--state", help="State file.")]
+Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words.")]
+JsonInto = Annotated[Path | None, typer.Option("--json-into", metavar="FILE", help="Also write the JSON to a file.")]
+KeepOthers = Annotated[
+    bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_STATE = Path(".aios/state.json")
+_PROFILES = Path("profiles")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from aios import __version__
+
+        print(f"aios {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: aios init")
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write fleet.yaml and a starter intent.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    json: Json = False,
+) -> int:
+    """Look at this machine; write fleet.yaml and a starter intent; say what was found and what was not."""
+    from aios.cli.starting import init as work
+
+    return work(folder, force=force, json=json)
+
+
+@app.command(epilog="Example: aios validate examples/digits/intent.yaml")
+def validate(paths: Paths = None, fleet: Fleet = None, json: Json = False) -> int:
+    """Check intent and fleet files; report every mistake at once, with file, line and column."""
+    from aios.cli.starting import validate as work
+
+    return work(_setting(paths, fleet), json=json)
+
+
+@app.command(epilog="Example: aios plan examples/digits/intent.yaml -o plan.json")
+def plan(
+    paths: Paths = None,
+    fleet: Fleet = None,
+    state: State = _STATE,
+    profiles: Profiles = _PROFILES,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan for `apply`.")] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
+    ] = False,
+    keep_others: KeepOthers = False,
+    every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Choose how to run the intents, prove the choice, and say what apply would do. Changes nothing."""
+    from aios.cli.planning import plan as work
+
+    setting = _setting(paths, fleet, state, profiles)
+    return work(
+        setting,
+        out=out,
+        detailed=detailed_exitcode,
+        keep_others=keep_others,
+        every=every,
+        json=json,
+        json_into=json_into,
+    )
+
+
+@app.command(epilog="Example: aios candidates examples/digits/intent.yaml --json")
+def candidates(
+    paths: Paths = None,
+    fleet: Fleet = None,
+    profiles: Profiles = _PROFILES,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """List every way to run the intents with its estimates and, if it is out, why."""
+    from aios.cli.planning import candidates as work
+
+    return work(_setting(paths, fleet, _STATE, profiles), json=json, json_into=json_into)
+
+
+@app.command(epilog="Example: aios profile examples/digits/intent.yaml")
+def profile(
+    paths: Paths = None,
+    fleet: Fleet = None,
+    state: State = _STATE,
+    profiles: Profiles = _PROFILES,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting.")] = 1.0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what has been measured before.")] = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Measure the candidates that could win on this machine; keep what was measured in the profile store."""
+    from aios.cli.measuring import profile as work
+
+    setting = _setting(paths, fleet, state, profiles)
+    return work(setting, seconds=seconds, fresh=fresh, json=json, json_into=json_into)
+
+
+@app.command(epilog="Examples: aios apply plan.json, or: aios apply intent.yaml --yes")
+def apply(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PLAN | PATH...", help="A saved plan, or intents to plan and apply.")
+    ] = None,
+    fleet: Fleet = None,
+    state: State = _STATE,
+    profiles: Profiles = _PROFILES,
+    keep_others: KeepOthers = False,
+    yes: Yes = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
+    from aios.cli.applying import apply as work
+
+    setting = _setting(paths, fleet, state, profiles)
+    return work(setting, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
+
+
+@app.command(epilog="Example: aios status")
+def status(state: State = _STATE, json: Json = False) -> int:
+    """Show what stands, whether it is healthy, and where it answers."""
+    from aios.cli.applying import status as work
+
+    return work(_setting(None, None, state), json=json)
+
+
+@app.command(epilog="Example: aios destroy --yes")
+def destroy(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to remove; everything by default.")
+    ] = None,
+    state: State = _STATE,
+    yes: Yes = False,
+    json: Json = False,
+) -> int:
+    """Remove what was applied."""
+    from aios.cli.applying import destroy as work
+
+    return work(_setting(None, None, state), tuple(targets or ()), yes=yes, json=json)
+
+
+@app.command(epilog="Example: aios verify --seconds 20")
+def verify(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to verify; everything by default.")
+    ] = None,
+    state: State = _STATE,
+    seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="How long to put the stated load on.")] = 20.0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the arrival times.")] = 0,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Put the stated load on what stands and measure each promise: held, broken or unmeasured."""
+    from aios.cli.measuring import verify as work
+
+    setting = _setting(None, None, state)
+    return work(setting, tuple(targets or ()), seconds=seconds, seed=seed, json=json, json_into=json_into)
+
+
+@model_app.command("inspect", epilog="Example: aios model inspect model.onnx --size height=224")
+def model_inspect(
+    file: Annotated[Path, typer.Argument(help="Model file.")],
+    size: Annotated[
+        list[str] | None, typer.Option("--size", metavar="NAME=N", help="Size of a dynamic dimension; repeatable.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Show what a model asks of hardware: shapes, parameters, FLOPs and bytes per operator type."""
+    from aios.cli.inspecting import model_inspect as work
+
+    return work(file, tuple(size or ()), json=json)
+
+
+@app.command(epilog="Example: aios schema intent > intent.schema.json")
+def schema(
+    name: Annotated[str | None, typer.Argument(help="Which schema; lists them by default.")] = None,
+) -> int:
+    """Print a JSON Schema of the files that aios reads, for editors and pipelines."""
+    from aios.cli.inspecting import schema as work
+
+    return work(name)
+
+
+@app.command(epilog="Example: aios plugins")
+def plugins(json: Json = False) -> int:
+    """List the installed plugins, without importing any."""
+    from aios.cli.inspecting import plugins as work
+
+    return work(json=json)
+
+
+@app.command(epilog="Example: aios demo")
+def demo(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of an example. Default: examples/digits of the checkout.")
+    ] = None,
+) -> int:
+    """Run the whole story on an example in a temporary folder: profile, plan, apply, requests, verify, destroy."""
+    from aios.cli.demonstrating import demo as work
+
+    return work(folder)
+
+
+def _setting(paths: list[str] | None, fleet: str | None, state: Path = _STATE, profiles: Path = _PROFILES) -> Setting:
+    from aios.workflow.setting import Setting
+
+    return Setting(paths=tuple(paths or ()), fleet=fleet, state=state, profiles=profiles, stdin=sys.stdin.buffer.read)
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code. Raises AiosError for what the command could not do."""
+    try:
+        return int(app(arguments, prog_name="aios", standalone_mode=False) or 0)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except typer.TyperException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        print("run `aios --help` or `aios COMMAND --help`", file=sys.stderr)
+        return Exit.USAGE

@@ -1,0 +1,137 @@
+"""apply, status and destroy, in words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aios.cli.exits import Exit
+from aios.cli.output import emit
+from aios.cli.planning import code_of, plan_words
+from aios.cli.progress import Progress
+from aios.cli.words import Ink, print_diagnostics, table
+from aios.records.errors import Diagnostic, UsageError
+from aios.records.plan import Plan
+
+if TYPE_CHECKING:
+    from aios.apply import Event, Report
+    from aios.workflow.setting import Setting
+
+__all__ = ["apply", "destroy", "status"]
+
+_CONDITION_INKS = {"healthy": "green", "starting": "yellow", "degraded": "yellow", "dead": "red", "absent": "red"}
+
+
+def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
+    """Carry out a saved plan, or plan, ask and carry out."""
+    from aios.workflow.applying import apply_plan, is_plan_file, read_plan_file
+
+    if not setting.paths:
+        raise UsageError(Diagnostic(summary="apply needs a saved plan or intents", command="aios apply intent.yaml"))
+    if is_plan_file(setting.paths):
+        plan = read_plan_file(setting.paths[0])
+    else:
+        planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
+        if planned.conflict is not None:
+            return code_of(planned)
+        plan = planned
+    with Progress("apply", quiet=json) as progress:
+        report = apply_plan(plan, setting, lambda event: _tell(progress, event))
+    return _report(report, json=json, json_into=json_into)
+
+
+def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
+    from aios.workflow.planning import make_plan
+
+    _need_approval(yes, "apply")
+    with Progress("plan", quiet=json):
+        planned = make_plan(setting, keep_others=keep_others)
+    stream = sys.stderr if json else sys.stdout
+    print(plan_words(planned), file=stream)
+    changes = any(action.action != "keep" for action in planned.plan.actions)
+    if planned.plan.conflict is None and changes and not yes:
+        _ask("apply this plan?")
+    return planned.plan
+
+
+def _need_approval(yes: bool, what: str) -> None:
+    if not yes and not sys.stdin.isatty():
+        raise UsageError(
+            Diagnostic(
+                summary=f"{what} asks before it acts, and there is no terminal to ask at",
+                remedy="pass --yes" + (", or apply a saved plan (it is the approval)" if what == "apply" else ""),
+                command=f"aios {what} --yes",
+            )
+        )
+
+
+def _ask(question: str) -> None:
+    """Return if the answer is yes; raises UsageError otherwise."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError(Diagnostic(summary="not approved: nothing was changed"))
+
+
+def _tell(progress: Progress, event: Event) -> None:
+    if event.phase == "begin":
+        progress(f"{event.action} {event.address}")
+
+
+def _report(report: Report, *, json: bool, json_into: Path | None) -> int:
+    ink = Ink(sys.stdout)
+    inks = {"done": "green", "kept": "dim", "failed": "red", "not begun": "yellow"}
+    lines = [
+        f"{ink(result.status.ljust(9), inks[result.status])} {result.action} {result.address}: {result.note}"
+        for result in report.results
+    ]
+    emit("\n".join(lines) or "nothing to do", {"results": report.results}, json=json, json_into=json_into)
+    if report.diagnostics:
+        print_diagnostics(report.diagnostics)
+    return Exit.DONE if report.complete else Exit.WORLD
+
+
+def status(setting: Setting, *, json: bool) -> int:
+    """Show what stands."""
+    from aios.workflow.standing import look
+
+    standing = look(setting)
+    rows = []
+    ink = Ink(sys.stdout)
+    for item in standing:
+        deployment = item.resource.deployment
+        precision = deployment.precision + ("" if deployment.quantization == "none" else f" {deployment.quantization}")
+        rows.append(
+            [
+                item.resource.address,
+                ink(item.seen.condition, _CONDITION_INKS[item.seen.condition]),
+                item.seen.endpoint or "-",
+                f"{deployment.model} {precision}",
+                f"{item.seen.replicas_ready}/{deployment.replicas}",
+                item.resource.applied_at,
+                item.seen.detail,
+            ]
+        )
+    head = ["ADDRESS", "CONDITION", "ENDPOINT", "RUNS", "READY", "APPLIED", "DETAIL"]
+    words = table(head, rows, ink) if rows else "nothing is applied"
+    document = {"resources": [{"resource": item.resource, "observed": item.seen} for item in standing]}
+    emit(words, document, json=json)
+    return Exit.DONE
+
+
+def destroy(setting: Setting, targets: tuple[str, ...], *, yes: bool, json: bool) -> int:
+    """Remove what was applied."""
+    from aios.workflow.applying import destroy as work
+    from aios.workflow.standing import load_state, pick
+
+    doomed = pick(load_state(setting), targets)
+    if not doomed:
+        emit("nothing is applied", {"results": []}, json=json)
+        return Exit.DONE
+    _need_approval(yes, "destroy")
+    if not yes:
+        _ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
+    with Progress("destroy", quiet=json) as progress:
+        report = work(setting, targets, lambda event: _tell(progress, event))
+    return _report(report, json=json, json_into=None)

@@ -1,0 +1,78 @@
+"""The entry point: runs the command and turns whatever happens into words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+__all__ = ["main"]
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived: unwind as for Ctrl-C, so that nothing is left half-done."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run ``aios`` with ``arguments`` (the process's own by default) and exit."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output went away (`aios plan | head`): not an error of ours. Keep Python from
+        # flushing again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        code = _say_interrupted("interrupted", 130)
+    except _Terminated:
+        code = _say_interrupted("terminated", 143)
+    sys.exit(code)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def _say_interrupted(what: str, code: int) -> int:
+    print(f"{what}: nothing is lost; the same command goes on from here", file=sys.stderr)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    from aios.cli.app import run
+    from aios.cli.exits import Exit, exit_of
+    from aios.cli.words import print_diagnostics
+    from aios.records.errors import AiosError
+
+    try:
+        return run(arguments)
+    except AiosError as error:
+        print_diagnostics(error.diagnostics)
+        return exit_of(error)
+    except BrokenPipeError:
+        raise
+    except Exception:  # noqa: BLE001  # the last resort: whatever gets here is a bug, and says so
+        _say_bug(arguments)
+        return Exit.BUG
+
+
+def _say_bug(arguments: list[str]) -> None:
+    import traceback
+
+    from aios import __version__
+
+    traceback.print_exc()
+    print(
+        f"this is a bug in aios {__version__}: please report it with the lines above and the command "
+        f"`aios {' '.join(arguments)}`",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    main()

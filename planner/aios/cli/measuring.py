@@ -1,0 +1,124 @@
+"""profile and verify, in words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aios.cli.exits import Exit
+from aios.cli.output import emit, metric_text
+from aios.cli.progress import Progress
+from aios.cli.words import Ink, table
+from aios.records.measurement import Measured, Measurement, Verdict
+from aios.records.metrics import find_metric
+
+if TYPE_CHECKING:
+    from aios.workflow.profiling import Profiled
+    from aios.workflow.setting import Setting
+    from aios.workflow.verifying import Verified
+
+__all__ = ["profile", "verify"]
+
+
+def profile(setting: Setting, *, seconds: float, fresh: bool, json: bool, json_into: Path | None) -> int:
+    """Measure what could win; say what was measured and what was left out."""
+    from dataclasses import replace
+
+    from aios.workflow.profiling import profile as work
+
+    with Progress("profile", quiet=json) as progress:
+        done = work(replace(setting, tell=progress), seconds, fresh)
+    document = {
+        "measured": done.measured,
+        "reused": done.reused,
+        "skipped": done.skipped,
+        "settled": done.settled,
+        "seconds": round(done.seconds, 1),
+    }
+    emit(_profile_words(done, setting), document, json=json, json_into=json_into)
+    return Exit.DONE
+
+
+def _profile_words(done: Profiled, setting: Setting) -> str:
+    ink = Ink(sys.stdout)
+    lines = []
+    for kind, title in (("accuracy", "accuracy"), ("service", "engine alone"), ("serving", "behind its endpoint")):
+        rows = [_measurement_row(item) for item in done.measured if item.subject.kind == kind]
+        if rows:
+            lines += [ink(title, "bold"), table(["WHAT", "MEASURED"], rows, ink), ""]
+    count = f"{len(done.measured)} measured, {done.reused} known from before"
+    lines.append(f"{count}, in {done.seconds:.0f} s: {setting.profiles}/")
+    lines += [f"{count} left out: {why}" for why, count in done.skipped.items()]
+    for name, settled in done.settled.items():
+        state = "its choice rests on measurements" if settled else "no candidate meets it: `aios plan` says why"
+        lines.append(f"{name}: {state}")
+    paths = " ".join(setting.paths)
+    return "\n".join([*lines, f"next: aios plan {paths}"])
+
+
+def _measurement_row(item: Measurement) -> list[str]:
+    subject = item.subject
+    what = f"{subject.model.removeprefix('sha256:')[:8]} {subject.precision}"
+    if subject.quantization != "none":
+        what += f"-{subject.quantization}"
+    if subject.kind != "accuracy":
+        what += f" threads {subject.threads} batch {subject.batch}"
+    shown = [f"{name} {_value(name, value)}" for name, value in item.values.items()]
+    return [what, ", ".join(shown)]
+
+
+def _value(name: str, value: Measured) -> str:
+    if find_metric(name) is not None:
+        return metric_text(name, value.value)
+    return metric_text({"s": "latency.p50", "1/s": "throughput", "B": "memory", "J": "energy"}[value.unit], value.value)
+
+
+def verify(
+    setting: Setting, targets: tuple[str, ...], *, seconds: float, seed: int, json: bool, json_into: Path | None
+) -> int:
+    """Measure each promise; exit 5 when one is broken."""
+    from dataclasses import replace
+
+    from aios.workflow.verifying import verify as work
+
+    with Progress("verify", quiet=json) as progress:
+        done = work(replace(setting, tell=progress), targets, seconds, seed)
+    document = {
+        "verified": [
+            {"address": item.address, "conditions": item.conditions, "verdicts": item.verdicts} for item in done
+        ]
+    }
+    emit("\n\n".join(_verified_words(item) for item in done), document, json=json, json_into=json_into)
+    broken = any(verdict.verdict == "broken" for item in done for verdict in item.verdicts)
+    return Exit.BROKEN if broken else Exit.DONE
+
+
+_INKS = {"held": "green", "broken": "red", "unmeasured": "yellow", "noted": "dim"}
+
+
+def _verified_words(item: Verified) -> str:
+    ink = Ink(sys.stdout)
+    rows = [_verdict_row(verdict) for verdict in item.verdicts]
+    text = table(["VERDICT", "METRIC", "REQUIRED", "PREDICTED", "90 % INTERVAL", "MEASURED", "REMARK"], rows, ink)
+    conditions = [ink(f"{name}: {value}", "dim") for name, value in item.conditions.items()]
+    counts = {name: sum(verdict.verdict == name for verdict in item.verdicts) for name in _INKS}
+    summary = ", ".join(ink(f"{count} {name}", _INKS[name]) for name, count in counts.items() if count)
+    return "\n".join([f"{ink(item.address, 'bold')}: {summary}", text, *conditions])
+
+
+def _verdict_row(verdict: Verdict) -> list[str]:
+    def shown(value: float | None) -> str:
+        return "-" if value is None else metric_text(verdict.metric, value)
+
+    interval = f"{shown(verdict.low)} .. {shown(verdict.high)}"
+    measured = verdict.measured.value if verdict.measured else None
+    return [
+        verdict.verdict,
+        verdict.metric,
+        verdict.clause or "-",
+        shown(verdict.predicted),
+        interval,
+        shown(measured),
+        verdict.reason,
+    ]

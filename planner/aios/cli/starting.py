@@ -1,0 +1,61 @@
+"""init and validate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from aios.cli.output import emit
+from aios.cli.progress import Progress
+from aios.cli.words import Ink
+from aios.records.errors import Diagnostic, InputError
+from aios.workflow.setting import Setting
+
+__all__ = ["init", "validate"]
+
+
+def init(folder: Path, *, force: bool, json: bool) -> int:
+    """Write fleet.yaml and a starter intent for this machine."""
+    from aios.workflow.starting import start
+
+    taken = [folder / name for name in ("fleet.yaml", "intent.yaml") if (folder / name).exists()]
+    if taken and not force:
+        raise InputError(
+            *(
+                Diagnostic(
+                    summary=f"{path} is there already",
+                    remedy="remove it, choose another folder, or overwrite it",
+                    command=f"aios init {folder} --force",
+                )
+                for path in taken
+            )
+        )
+    with Progress("init", quiet=json) as progress:
+        started = start(folder, progress)
+    ink = Ink(sys.stdout)
+    lines = [ink("found", "bold"), *(f"  {ink('✔', 'green')} {line}" for line in started.seen)]
+    if started.missing:
+        lines += [ink("not found", "bold"), *(f"  {ink('-', 'dim')} {line}" for line in started.missing)]
+    lines += [ink("written", "bold"), *(f"  {path}" for path in started.written)]
+    lines += ["", f"next: put a model beside {started.written[-1]}, then `aios plan {started.written[-1]}`"]
+    document = {"seen": started.seen, "missing": started.missing, "written": started.written, "fleet": started.fleet}
+    emit("\n".join(lines), document, json=json)
+    return 0
+
+
+def validate(setting: Setting, *, json: bool) -> int:
+    """Check files and say what they hold."""
+    from aios.workflow.reading import read_written
+
+    if not setting.paths and setting.fleet is None:
+        raise InputError(Diagnostic(summary="there is nothing to validate", command="aios validate intent.yaml"))
+    intents, fleet = read_written(setting)
+    lines = [
+        f"intent {intent.name}: {len(intent.models)} models, {len(intent.require)} requirements" for intent in intents
+    ]
+    if fleet is not None:
+        nodes = sum(node.count for node in fleet.nodes)
+        lines.append(f"fleet {fleet.name}: {nodes} nodes, {len(fleet.types)} device types")
+    document = {"valid": True, "intents": intents, "fleet": fleet}
+    emit("\n".join([*lines, "valid"]), document, json=json)
+    return 0

@@ -1,0 +1,90 @@
+"""How things look in a terminal: colour, tables, diagnostics. Everything reads the same without colour."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from aios.records.errors import Diagnostic
+
+__all__ = ["Ink", "diagnostic_text", "print_diagnostics", "table"]
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+class Ink:
+    """Colours text for a stream, or leaves it alone (not a terminal, NO_COLOR, TERM=dumb)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            self.on = False
+        else:
+            self.on = bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+
+    def __call__(self, text: str, *styles: str) -> str:
+        """Return ``text`` in the given styles (bold, dim, red, green, yellow, cyan)."""
+        if not self.on or not styles:
+            return text
+        return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], ink: Ink, marked: Sequence[int] = ()) -> str:
+    """Return aligned columns; numbers keep to the right. marked: rows shown bold, with a leading ``✔``."""
+    marks = bool(marked)
+    cells = [[*(["✔" if index in marked else " "] if marks else []), *row] for index, row in enumerate(rows)]
+    head = [*([" "] if marks else []), *headers]
+    widths = [max(_width(line[column]) for line in [head, *cells]) for column in range(len(head))]
+    right = [bool(cells) and all(_numeric(line[column]) for line in cells) for column in range(len(head))]
+    lines = [ink(_line(head, widths, right), "dim")]
+    for index, line in enumerate(cells):
+        lines.append(ink(_line(line, widths, right), *(["bold"] if index in marked else [])))
+    return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    """Return how many columns ``text`` takes; colour takes none."""
+    return len(_COLOUR.sub("", text))
+
+
+def _numeric(text: str) -> bool:
+    return text.strip()[:1].isdigit() or text.strip() in ("-", "?", "")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = [
+        " " * (width - _width(cell)) + cell if to_right else cell + " " * (width - _width(cell))
+        for cell, width, to_right in zip(cells, widths, right, strict=True)
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def diagnostic_text(item: Diagnostic, ink: Ink, label: str = "error") -> str:
+    """Return a diagnostic as people read it: what, where with a caret, why, what to do."""
+    lines = [f"{ink(label, 'red', 'bold')}: {ink(item.summary, 'bold')}"]
+    if item.where is not None:
+        lines.append(f"  {ink('at', 'dim')} {item.where}")
+        if item.line_text is not None:
+            number = str(item.where.line)
+            caret = " " * (item.where.column - 1) + "^"
+            lines.append(f"  {ink(f'{number} |', 'dim')} {item.line_text}")
+            lines.append(f"  {ink(' ' * len(number) + ' |', 'dim')} {ink(caret, 'red')}")
+    if item.reason:
+        lines.append(f"  {ink('because', 'dim')} {item.reason}")
+    if item.remedy:
+        lines.append(f"  {ink('remedy', 'dim')}  {item.remedy}")
+    if item.command:
+        lines.append(f"  {ink('run', 'dim')}     {item.command}")
+    return "\n".join(lines)
+
+
+def print_diagnostics(items: Sequence[Diagnostic], label: str = "error") -> None:
+    """Print diagnostics to stderr, and how many there are when there are several."""
+    ink = Ink(sys.stderr)
+    for item in items:
+        print(diagnostic_text(item, ink, label), file=sys.stderr)
+    if len(items) > 1:
+        print(f"{len(items)} {label}s", file=sys.stderr)

@@ -1,0 +1,117 @@
+"""How right a candidate's answers are: measured, declared, or a prior with an honest interval.
+
+The prior of 8-bit quantisation follows public tables of convolutional and transformer networks (Intel Neural
+Compressor, NNCF, AIMET, Krishnamoorthi 2018): the median loss is below one point, the 95th percentile about three. On a
+cpu without VNNI or AMX, 8-bit products are added up in 16 bits and may saturate, so the range is wider. Half precision
+changes next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aios.cost.evidence import Library
+from aios.cost.interval import Interval, estimate, interval_of
+from aios.records.candidate import Candidate, Estimate
+from aios.records.fleet import DeviceType
+from aios.records.intent import Intent
+from aios.records.model import ModelProfile
+
+__all__ = ["accuracies"]
+
+_LOSS: Mapping[str, Interval] = {
+    "static": Interval(-0.002, 0.007, 0.03),
+    "dynamic": Interval(-0.002, 0.005, 0.03),
+    "saturating": Interval(-0.002, 0.01, 0.05),
+    "fp16": Interval(-0.001, 0.0, 0.001),
+    "bf16": Interval(-0.001, 0.001, 0.005),
+}
+"""Accuracy lost against the file's own precision, as fractions."""
+
+_ELSEWHERE = {"none": 0.002, "dynamic": 0.01, "static": 0.01}
+"""How far the same numbers may come out on another device or engine: rounding only, or other 8-bit kernels."""
+
+
+def accuracies(
+    intent: Intent, candidate: Candidate, profile: ModelProfile, device: DeviceType, library: Library
+) -> tuple[dict[str, Estimate], dict[str, str]]:
+    """Return estimates of every accuracy metric that is known or asked for, and why others are unknown."""
+    named = (*(item.metric for item in intent.require), *(goal.metric for goal in intent.goal))
+    asked = {name for name in named if name.startswith("accuracy.")}
+    declared = _declared(intent, candidate, profile)
+    measured = library.find("accuracy", candidate)
+    found: dict[str, Estimate] = {}
+    if measured is not None:
+        for name, value in measured.values.items():
+            found[name] = estimate(name, interval_of(value), "measured", f"measured with {value.meter}, n = {value.n}")
+    same = library.accuracies(candidate, candidate.precision, candidate.quantization)
+    stored = library.accuracies(candidate, profile.precision, "none")
+    unknown: dict[str, str] = {}
+    metrics = asked | set(declared) | {name for item in (*same, *stored) for name in item.values}
+    for name in sorted(metrics - set(found)):
+        number = _elsewhere(name, candidate, library) or _from_stored(
+            name, candidate, profile, device, declared, library
+        )
+        if number is None:
+            unknown[name] = f"neither measured nor declared; measure with `aios profile {intent.name}` on data.evaluate"
+        else:
+            found[name] = number
+    return found, unknown
+
+
+def _declared(intent: Intent, candidate: Candidate, profile: ModelProfile) -> dict[str, float]:
+    """Return what author and file declare of the stored precision; the intent has the last word."""
+    choice = next((choice for choice in intent.models if choice.name == candidate.model), None)
+    both = {**profile.declared, **(choice.declared if choice else {})}
+    return {name: value for name, value in both.items() if name.startswith("accuracy.")}
+
+
+def _elsewhere(name: str, candidate: Candidate, library: Library) -> Estimate | None:
+    """Return what the same model in the same precision reached on another device or engine."""
+    for item in library.accuracies(candidate, candidate.precision, candidate.quantization):
+        if name in item.values:
+            error = _ELSEWHERE[candidate.quantization]
+            number = _clamped(interval_of(item.values[name]).plus(Interval(-error, 0.0, error)))
+            return estimate(name, number, "calibrated", f"measured on {item.subject.device} with {item.subject.engine}")
+    return None
+
+
+def _from_stored(
+    name: str,
+    candidate: Candidate,
+    profile: ModelProfile,
+    device: DeviceType,
+    declared: Mapping[str, float],
+    library: Library,
+) -> Estimate | None:
+    """Return the accuracy of the file's own precision, less the prior loss of the candidate's."""
+    base = next(
+        (i.values[name] for i in library.accuracies(candidate, profile.precision, "none") if name in i.values), None
+    )
+    if base is not None:
+        start, origin = interval_of(base), f"{profile.precision} accuracy measured"
+    elif name in declared:
+        start, origin = Interval(*(declared[name],) * 3), f"declared for {profile.precision}"
+    else:
+        return None
+    loss = _loss(candidate, profile, device)
+    if loss is None:
+        return estimate(name, start, "declared", origin)
+    number = _clamped(Interval(start.low - loss.high, start.value - loss.value, start.high - loss.low))
+    label = (
+        candidate.precision if candidate.quantization == "none" else f"{candidate.quantization} {candidate.precision}"
+    )
+    basis = f"{origin}, less the usual loss of {label} ({loss.value * 100:.2g}, at most {loss.high * 100:.2g} points)"
+    return estimate(name, number, "assumed", basis)
+
+
+def _loss(candidate: Candidate, profile: ModelProfile, device: DeviceType) -> Interval | None:
+    """Return the prior loss, or None if the candidate computes as the file is stored."""
+    if candidate.quantization == "none":
+        return None if candidate.precision == profile.precision else _LOSS.get(candidate.precision, _LOSS["bf16"])
+    wide = any("vnni" in feature or "amx" in feature or "i8mm" in feature for feature in device.features)
+    return _LOSS["saturating" if device.kind == "cpu" and not wide else candidate.quantization]
+
+
+def _clamped(number: Interval) -> Interval:
+    return Interval(*(min(1.0, max(0.0, value)) for value in number))

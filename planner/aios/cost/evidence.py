@@ -1,0 +1,75 @@
+"""What is known beyond datasheets: measurements, and the digests needed to find the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from aios.records.base import Record
+from aios.records.candidate import Candidate
+from aios.records.measurement import Measurement, subject_of
+
+__all__ = ["Evidence", "Library"]
+
+
+class Evidence(Record):
+    """Everything that was measured.
+
+    measurements: subject digest -> measurement · engines: executor name -> engine string (``onnxruntime 1.22.0``) ·
+    calibration, evaluation: model name -> digest of the data that static quantisation reads, that accuracy is measured
+    on
+    """
+
+    measurements: Mapping[str, Measurement] = {}
+    engines: Mapping[str, str] = {}
+    calibration: Mapping[str, str] = {}
+    evaluation: Mapping[str, str] = {}
+
+
+class Library:
+    """Looks measurements up. Skips the work of forming a subject where nothing of the kind was ever measured."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._groups: dict[tuple[str, str, str, str], list[Measurement]] = {}
+        self._accuracy: dict[str, list[Measurement]] = {}
+        for digest in sorted(evidence.measurements):
+            found = evidence.measurements[digest]
+            subject = found.subject
+            self._groups.setdefault((subject.kind, subject.model, subject.device, subject.executor), []).append(found)
+            if subject.kind == "accuracy":
+                self._accuracy.setdefault(subject.model, []).append(found)
+
+    def find(
+        self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate, batch: int | None = None
+    ) -> Measurement | None:
+        """Return the measurement of exactly this candidate (of ``batch`` instead of its own, if given), or None."""
+        engine = self._evidence.engines.get(candidate.executor)
+        if engine is None or not self.kin(kind, candidate):
+            return None
+        if batch is not None and batch != candidate.batch:
+            candidate = candidate.model_copy(update={"batch": batch})
+        subject = subject_of(
+            kind,
+            candidate,
+            engine=engine,
+            calibration=self._evidence.calibration.get(candidate.model),
+            data=self._evidence.evaluation.get(candidate.model),
+        )
+        return self._evidence.measurements.get(subject.digest)
+
+    def kin(self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate) -> list[Measurement]:
+        """Return what was measured of the same model, device and executor, in a fixed order."""
+        return self._groups.get((kind, candidate.model_digest, candidate.device, candidate.executor), [])
+
+    def accuracies(self, candidate: Candidate, precision: str, quantization: str) -> list[Measurement]:
+        """Return accuracies of the model in this precision on the same data, wherever they were measured."""
+        data = self._evidence.evaluation.get(candidate.model)
+        calibration = self._evidence.calibration.get(candidate.model) if quantization == "static" else None
+        return [
+            found
+            for found in self._accuracy.get(candidate.model_digest, [])
+            if (found.subject.precision, found.subject.quantization) == (precision, quantization)
+            and found.subject.data == data
+            and found.subject.calibration == calibration
+        ]

@@ -1,0 +1,68 @@
+"""What replicas occupy: weights, activations, workspace and the runtime itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aios.cost.interval import Interval, interval_of
+from aios.cost.roofline import activation_scale
+from aios.records.base import Source
+from aios.records.candidate import Candidate
+from aios.records.fleet import DeviceType
+from aios.records.measurement import Measured
+from aios.records.model import ModelProfile
+
+__all__ = ["Memory", "memory_of"]
+
+_RUNTIME_BYTES: Mapping[str, Interval] = {
+    "cpu": Interval(30e6, 70e6, 160e6),
+    "gpu": Interval(150e6, 400e6, 900e6),
+    "other": Interval(10e6, 60e6, 200e6),
+}
+"""A process with its runtime and libraries before it holds a model; on a gpu, the context and its kernels."""
+
+_PROCESS_BYTES = 400e6
+"""DRAM that the process driving an accelerator takes, with staging buffers."""
+
+_WORKSPACE = Interval(0.0, 0.5, 1.5)
+"""Scratch space of kernels and the allocator's slack, relative to the activations alive at once."""
+
+_SLACK = Interval(1.0, 1.05, 1.25)
+"""Everything that grows with size and is not counted (packed copies of weights, fragmentation), as a factor."""
+
+
+class Memory(NamedTuple):
+    """replica: bytes of one replica alone · shared: of that, what replicas on one machine hold together"""
+
+    replica: Interval
+    shared: float
+    source: Source
+    basis: str
+
+    def total(self, replicas: int) -> Interval:
+        """Return the bytes of all replicas; what they share counts once."""
+        further = replicas - 1
+        return Interval(*(size + further * max(0.0, size - self.shared) for size in self.replica))
+
+    def node_bytes(self, device: DeviceType) -> float:
+        """Return the DRAM that one replica asks of its node: all of it, as it may stand alone there."""
+        return self.replica.high if device.kind == "cpu" else _PROCESS_BYTES
+
+
+def memory_of(candidate: Candidate, profile: ModelProfile, device: DeviceType, measured: Measured | None) -> Memory:
+    """Return the memory of one replica. Replicas on a cpu map one copy of the weights; elsewhere each has its own."""
+    weights = profile.weight_bytes_at(candidate.precision)
+    shared = weights if device.kind == "cpu" else 0.0
+    if measured is not None:
+        basis = f"peak of one replica measured with {measured.meter}"
+        return Memory(interval_of(measured), min(shared, measured.value), "measured", basis)
+    items = max(candidate.batch, profile.fixed_batch or 1)
+    activations = profile.activation_bytes * items * activation_scale(profile, candidate)
+    runtime = _RUNTIME_BYTES.get(device.kind, _RUNTIME_BYTES["other"])
+    ends = [
+        (weights + activations * (1 + workspace)) * slack + base
+        for workspace, slack, base in zip(_WORKSPACE, _SLACK, runtime, strict=True)
+    ]
+    basis = f"weights {weights / 1e6:.3g} MB, activations {activations / 1e6:.3g} MB, workspace and runtime assumed"
+    return Memory(Interval(*ends), shared, "analytic", basis)

@@ -1,0 +1,65 @@
+"""What a candidate draws at its load: an idle share plus a part that grows with work.
+
+power = idle x share + dynamic. Dynamic is measured energy per request x rate; else (limit - idle) x share x utilisation
+x intensity, where the limit is the TDP or the power mode's cap and intensity is how near busy silicon comes to it:
+0.35 to 1, expected 0.7 (inference servers measured at 0.54 to 0.89 of TDP, median 0.7).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aios.cost.interval import Interval, interval_of
+from aios.cost.roofline import Unknown
+from aios.records.base import Source
+from aios.records.candidate import Candidate
+from aios.records.fleet import DeviceType
+from aios.records.measurement import Measured
+
+__all__ = ["Power", "power_of"]
+
+_INTENSITY = Interval(0.35, 0.7, 1.0)
+
+
+class Power(NamedTuple):
+    """Mean power in watts, where from and how."""
+
+    watts: Interval
+    source: Source
+    basis: str
+
+
+def power_of(
+    candidate: Candidate,
+    device: DeviceType,
+    share: float,
+    rate_per_s: Interval | Unknown,
+    utilisation: Interval | Unknown,
+    energy_j: Measured | None,
+    source: Source,
+) -> Power | Unknown:
+    """Return the power of all replicas together.
+
+    share: of the device, all replicas together (3 of them on whole devices: 3.0) · rate_per_s: requests served ·
+    utilisation: share of time that replicas work · energy_j: measured, per request · source: of the utilisation
+    """
+    idle_w = device.idle_w.value * share if device.idle_w else 0.0
+    idle_basis = "idle share" if device.idle_w else "idle power unknown and not counted"
+    if energy_j is not None and isinstance(rate_per_s, Interval):
+        energy = interval_of(energy_j)
+        dynamic = Interval(*(joules * rate for joules, rate in zip(energy, rate_per_s, strict=True)))
+        watts = dynamic.plus(Interval(idle_w, idle_w, idle_w))
+        return Power(watts, source, f"energy per request measured with {energy_j.meter} x rate, {idle_basis}")
+    mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
+    limit = mode.cap_w if mode is not None else device.tdp_w
+    if limit is None:
+        return Unknown(
+            f"no tdp_w of {device.name} is stated and no energy was measured; state it or run `aios profile`"
+        )
+    if isinstance(utilisation, Unknown):
+        return utilisation
+    span = max(0.0, limit.value - (device.idle_w.value if device.idle_w else 0.0)) * share
+    ends = (idle_w + span * busy * part for busy, part in zip(utilisation, _INTENSITY, strict=True))
+    name = f"cap of {mode.name}" if mode is not None else "TDP"
+    basis = f"{name} {limit.value:.4g} W x share x utilisation x 0.35 to 1, {idle_basis}"
+    return Power(Interval(*ends), "calibrated" if source == "measured" else source, basis)

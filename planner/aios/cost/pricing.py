@@ -1,0 +1,146 @@
+"""Every candidate with its estimates; candidates that differ in replicas alone share most of the work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aios.cost.accuracy import accuracies
+from aios.cost.evidence import Evidence, Library
+from aios.cost.interval import Interval, estimate
+from aios.cost.load import LATENCIES, Loaded, loaded
+from aios.cost.memory import Memory, memory_of
+from aios.cost.power import Power, power_of
+from aios.cost.roofline import Unknown
+from aios.cost.service import Service, Workbench
+from aios.records.base import trusted
+from aios.records.candidate import Candidate, Demand, Estimate, Priced
+from aios.records.fleet import DeviceType, Fleet
+from aios.records.intent import Intent
+from aios.records.model import ModelProfile
+
+__all__ = ["price"]
+
+_GIVEN = set(Priced.model_fields)
+
+_NO_CARBON = "the carbon intensity of the electricity is not stated"
+
+
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """All that does not depend on the number of replicas. share: of its device that one replica takes, None unknown."""
+
+    device: DeviceType
+    service: Service | Unknown
+    memory: Memory
+    accuracy: Mapping[str, Estimate]
+    unknown: Mapping[str, str]
+    demand: Demand
+
+
+def price(
+    intent: Intent,
+    candidates: Iterable[Candidate],
+    profiles: Mapping[str, ModelProfile],
+    fleet: Fleet,
+    evidence: Evidence,
+) -> tuple[Priced, ...]:
+    """Return the candidates, in their order, with what each is expected to do under the intent's load.
+
+    profiles: by model name, one for each candidate's model · fleet: holds each candidate's device type. Raises KeyError
+    when one is missing, which is the caller's mistake.
+    """
+    library = Library(evidence)
+    workbench = Workbench(library)
+    setups: dict[tuple[object, ...], _Setup] = {}
+    accuracy: dict[tuple[object, ...], tuple[dict[str, Estimate], dict[str, str]]] = {}
+    priced = []
+    for candidate in candidates:
+        kind = (candidate.model, candidate.device, candidate.executor, candidate.precision, candidate.quantization)
+        key = (*kind, candidate.threads, candidate.batch, candidate.power_mode, candidate.nodes)
+        setup = setups.get(key)
+        if setup is None:
+            profile, device = profiles[candidate.model], fleet.types[candidate.device]
+            if kind not in accuracy:
+                accuracy[kind] = accuracies(intent, candidate, profile, device, library)
+            service = workbench.service_of(candidate, profile, device)
+            setup = setups[key] = _setup(candidate, profile, device, fleet, service, accuracy[kind])
+        priced.append(_priced(intent, candidate, setup))
+    return tuple(priced)
+
+
+def _setup(
+    candidate: Candidate,
+    profile: ModelProfile,
+    device: DeviceType,
+    fleet: Fleet,
+    service: Service | Unknown,
+    accuracy: tuple[Mapping[str, Estimate], Mapping[str, str]],
+) -> _Setup:
+    measured = service.memory_bytes if isinstance(service, Service) else None
+    memory = memory_of(candidate, profile, device, measured)
+    unknown = {**accuracy[1], "carbon": _NO_CARBON}
+    if device.price_usd_per_h is None:
+        unknown["cost"] = f"no price_usd_per_h of {device.name} is stated"
+    demand = Demand(
+        share=_share(candidate, device, fleet),
+        cores=candidate.threads,
+        device_memory_bytes=0.0 if device.kind == "cpu" else memory.replica.high,
+        node_memory_bytes=memory.node_bytes(device),
+    )
+    return _Setup(device, service, memory, accuracy[0], unknown, demand)
+
+
+def _share(candidate: Candidate, device: DeviceType, fleet: Fleet) -> float:
+    """Return what one replica takes of its device: threads / cores of a cpu, all of anything else."""
+    if device.kind != "cpu" or not candidate.threads:
+        return 1.0
+    cores = device.cores or min(
+        (node.cores for node in fleet.nodes if node.name in candidate.nodes and node.cores), default=candidate.threads
+    )
+    return min(1.0, candidate.threads / cores)
+
+
+def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
+    replicas, device, service = candidate.replicas, setup.device, setup.service
+    estimates: dict[str, Estimate] = {}
+    unknown = dict(setup.unknown)
+    share = setup.demand.share * replicas
+    rate: Interval | Unknown
+    utilisation: Interval | Unknown
+    if isinstance(service, Unknown):
+        rate = utilisation = service
+        unknown |= dict.fromkeys((*LATENCIES, "throughput"), service.reason)
+        power: Power | Unknown = power_of(candidate, device, share, rate, utilisation, None, "analytic")
+    else:
+        state = loaded(service, replicas, intent.load, device.kind == "cpu")
+        estimates |= state.estimates
+        if state.overloaded:
+            unknown |= dict.fromkeys(LATENCIES, state.overloaded)
+        power = power_of(candidate, device, share, state.rate, state.utilisation, service.energy_j, service.source)
+        _put_energy(estimates, power, state)
+    _put_power(estimates, unknown, power)
+    estimates["memory"] = estimate("memory", setup.memory.total(replicas), setup.memory.source, setup.memory.basis)
+    if device.price_usd_per_h is not None:
+        usd = device.price_usd_per_h.value * share
+        estimates["cost"] = estimate("cost", Interval(usd, usd, usd), device.price_usd_per_h.source, "price x share")
+    estimates |= setup.accuracy
+    fields = {"candidate": candidate, "estimates": estimates, "demand": setup.demand, "unknown": unknown}
+    return trusted(Priced, fields, _GIVEN)
+
+
+def _put_power(estimates: dict[str, Estimate], unknown: dict[str, str], power: Power | Unknown) -> None:
+    if isinstance(power, Unknown):
+        unknown["power"] = power.reason
+        unknown["energy"] = power.reason
+    else:
+        estimates["power"] = estimate("power", power.watts, power.source, power.basis)
+
+
+def _put_energy(estimates: dict[str, Estimate], power: Power | Unknown, state: Loaded) -> None:
+    """Energy per request: mean power over requests served per second."""
+    if isinstance(power, Unknown) or state.rate.low <= 0:
+        return
+    low, value, high = power.watts
+    ends = Interval(low / state.rate.high, value / state.rate.value, high / state.rate.low)
+    estimates["energy"] = estimate("energy", ends, power.source, f"power / requests served; {power.basis}")

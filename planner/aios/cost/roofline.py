@@ -1,0 +1,168 @@
+"""Time of one call from datasheet facts: the roofline of Williams et al. (2009), operator by operator.
+
+t = sum over operators of max(FLOPs / (peak x efficiency), bytes / (bandwidth x efficiency)) + launch overhead.
+
+- Convolutions and matrix products compute at the candidate's precision; everything else in floating point, or in int8
+  where the graph is statically quantised. Batch norms, activations and quantisation nodes are taken to be fused into
+  their producer, except at the pessimistic end.
+- Batch multiplies FLOPs and activations, not weights.
+- A cpu's threads share its peak evenly, less a loss per thread; its memory bandwidth is shared but a few threads
+  saturate it. Data that fits the last-level cache moves at the cache's bandwidth: weights and activations if both fit
+  together, activations alone if only they do.
+- Dynamic quantisation reads every input twice (range, then rounding) and writes it once as bytes.
+- A power mode scales the peak by its stated ``peak_scale``; bandwidth stays.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aios.cost.efficiency import (
+    BANDWIDTH,
+    CACHE_SPEEDUP,
+    SINGLE_CORE_BANDWIDTH,
+    THREAD_LOSS,
+    compute_efficiency,
+    launch_s,
+)
+from aios.cost.interval import Interval
+from aios.records.candidate import Candidate
+from aios.records.fleet import DeviceType
+from aios.records.model import VALUE_BYTES, ModelProfile
+
+__all__ = ["Unknown", "activation_scale", "basis_of", "roofline"]
+
+_MATRIX = (
+    "Conv",
+    "Gemm",
+    "MatMul",
+    "LSTM",
+    "GRU",
+    "RNN",
+    "Attention",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QGemm",
+    "Einsum",
+)
+_FUSED = frozenset({
+    "BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Constant",
+    "Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear", "Cast",
+})  # fmt: skip
+
+
+class Unknown(NamedTuple):
+    """Why a number cannot be predicted, and what would give one."""
+
+    reason: str
+
+
+class _Machine(NamedTuple):
+    """Rates at one end of the ranges, for a candidate's threads and mode: operations/s, bytes/s, s per operator."""
+
+    matrix: float
+    other: float | None
+    weight_rate: float
+    activation_rate: float
+    launch_s: float
+
+
+def roofline(profile: ModelProfile, device: DeviceType, candidate: Candidate, batch: int) -> Interval | Unknown:
+    """Return the time of one call of ``batch`` items on one replica in seconds, or why it cannot be said."""
+    missing = _missing(profile, device, candidate)
+    if missing:
+        return Unknown(f"{missing}; state it, or measure with `aios profile`")
+    items = max(batch, profile.fixed_batch or 1)
+    times = [
+        _time_s(profile, candidate, items, _machine(profile, device, candidate, items, end), end) for end in range(3)
+    ]
+    return Interval(*times)
+
+
+def _missing(profile: ModelProfile, device: DeviceType, candidate: Candidate) -> str | None:
+    if candidate.precision not in device.peak_ops_per_s:
+        return f"no {candidate.precision} peak of {device.name} is stated"
+    if device.memory_bandwidth_bytes_per_s is None:
+        return f"no memory bandwidth of {device.name} is stated"
+    if device.kind == "cpu" and device.cores is None and candidate.threads:
+        return f"the cores of {device.name} are not stated"
+    mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
+    if mode is not None and mode.peak_scale is None:
+        return f"how fast {device.name} is in power mode {mode.name} (peak_scale) is not stated"
+    if not profile.operators:
+        return f"nothing is known of the operators of {profile.name}"
+    return None
+
+
+def _machine(profile: ModelProfile, device: DeviceType, candidate: Candidate, items: int, end: int) -> _Machine:
+    """Return the rates of ``device`` at one end (0 best, 1 expected, 2 worst) of the ranges."""
+    mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
+    scale = mode.peak_scale.value if mode is not None and mode.peak_scale is not None else 1.0
+    assert device.memory_bandwidth_bytes_per_s is not None
+    memory = cached = device.memory_bandwidth_bytes_per_s.value * BANDWIDTH[end]
+    cached *= CACHE_SPEEDUP[end]
+    if device.kind == "cpu" and device.cores and candidate.threads:
+        share = min(1.0, candidate.threads / device.cores)
+        scale *= share / (1 + THREAD_LOSS[end] * (candidate.threads - 1))
+        memory *= min(1.0, candidate.threads * max(SINGLE_CORE_BANDWIDTH[end], 1 / device.cores))
+        cached = max(memory, cached * share)
+    matrix = device.peak_ops_per_s[candidate.precision].value * scale
+    matrix *= compute_efficiency(device, candidate.precision)[end]
+    plain = "int8" if candidate.quantization == "static" else _plain_precision(device, candidate.precision)
+    other = device.peak_ops_per_s.get(plain) or device.peak_ops_per_s.get("fp32")
+    other_rate = other.value * scale * compute_efficiency(device, plain)[end] if other else None
+    cache = max([fact.value for fact in device.cache_bytes.values()], default=0.0)
+    activations = profile.activation_bytes * items * activation_scale(profile, candidate)
+    all_fit = profile.weight_bytes_at(candidate.precision) + activations <= cache
+    return _Machine(
+        matrix=matrix,
+        other=other_rate,
+        weight_rate=cached if all_fit else memory,
+        activation_rate=cached if activations <= cache else memory,
+        launch_s=launch_s(device)[end],
+    )
+
+
+def _plain_precision(device: DeviceType, precision: str) -> str:
+    return precision if precision in ("fp16", "bf16") and precision in device.peak_ops_per_s else "fp32"
+
+
+def activation_scale(profile: ModelProfile, candidate: Candidate) -> float:
+    """Return the size of activations relative to what the profile states; dynamic quantisation keeps them in fp32."""
+    if candidate.quantization == "dynamic":
+        return 1.0
+    stored, wanted = VALUE_BYTES.get(profile.precision), VALUE_BYTES.get(candidate.precision)
+    return wanted / stored if stored and wanted else 1.0
+
+
+def _time_s(profile: ModelProfile, candidate: Candidate, items: int, machine: _Machine, end: int) -> float:
+    weights = profile.weight_bytes_at(candidate.precision) / profile.weight_bytes if profile.weight_bytes else 1.0
+    moved = activation_scale(profile, candidate)
+    dynamic = candidate.quantization == "dynamic"
+    total = 0.0
+    for operator in profile.operators:
+        matrix = operator.kind.startswith(_MATRIX)
+        if end < 2 and operator.kind in _FUSED:
+            continue
+        activations = (operator.input_bytes + operator.output_bytes) * moved
+        if matrix and dynamic:
+            activations += operator.input_bytes * 1.25  # read once more for the range, written once as bytes
+        time_s = operator.weight_bytes * weights / machine.weight_rate + items * activations / machine.activation_rate
+        rate = machine.matrix if matrix else machine.other
+        if rate is not None:
+            time_s = max(time_s, items * operator.flops / rate)
+        total += operator.count * (time_s + machine.launch_s)
+    return total
+
+
+def basis_of(profile: ModelProfile, device: DeviceType, candidate: Candidate) -> str:
+    """Return in words what the time rests on."""
+    cache = max([fact.value for fact in device.cache_bytes.values()], default=0.0)
+    fits = "fit" if profile.weight_bytes_at(candidate.precision) <= cache else "do not fit"
+    count = sum(operator.count for operator in profile.operators)
+    skipped = sum(profile.unknown_operators.values())
+    return (
+        f"roofline over {count} operators at the {candidate.precision} peak and the bandwidth of {device.name}; "
+        f"weights {fits} its cache; efficiencies assumed for a {device.kind}"
+        + (f"; {skipped} operators of unknown cost not counted" if skipped else "")
+    )

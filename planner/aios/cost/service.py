@@ -1,0 +1,271 @@
+"""What one replica does with one request: time it is occupied, latency of a lone request, and where that is known from.
+
+Measured values of exactly this candidate come first. Where only another configuration of the same model, device and
+executor was measured, the roofline is scaled by measured / predicted of the nearest one (``calibrated``). Otherwise the
+roofline stands alone (``analytic``). What serving adds (network, parsing, dispatch) is measured, borrowed from a sister
+configuration, or assumed to be 0.2 to 1.5 ms per request: local HTTP servers measured from outside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
+from aios.cost.evidence import Library
+from aios.cost.interval import Interval, interval_of
+from aios.cost.queueing import Replica, Tail
+from aios.cost.roofline import Unknown, basis_of, roofline
+from aios.records.base import Source
+from aios.records.candidate import Candidate
+from aios.records.fleet import DeviceType
+from aios.records.measurement import Measured, Measurement
+from aios.records.model import ModelProfile
+
+__all__ = ["Service", "Workbench"]
+
+ASSUMED_OVERHEAD = Interval(0.2e-3, 0.5e-3, 1.5e-3)
+"""Seconds that serving adds to a lone request where nothing of the kind was measured."""
+
+ASSUMED_OCCUPANCY = Interval(0.05e-3, 0.15e-3, 0.5e-3)
+"""Seconds of that for which the replica can compute nothing else: parsing and answering in the same process."""
+
+SAME_PRECISION, OTHER_PRECISION = 0.25, 0.5
+"""Relative error of a roofline scaled by a measurement of the same model and device: other threads or batch only, or
+another precision too."""
+
+
+_JITTER_SCV = scv_of(JITTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One replica of a candidate.
+
+    replicas: how long it is occupied, at the low, expected and high end · mean_s, tail: latency of a lone request ·
+    relative: both ends of that, relative to its value · energy_j: per request ·
+    memory_bytes: of one replica; both None if not measured
+    """
+
+    replicas: tuple[Replica, Replica, Replica]
+    mean_s: float
+    tail: Tail
+    relative: tuple[float, float]
+    source: Source
+    basis: str
+    energy_j: Measured | None
+    memory_bytes: Measured | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Compute:
+    """Time of a call of some batch size. shape: quantiles relative to the mean."""
+
+    time: Interval
+    shape: Quantiles
+    source: Source
+    basis: str
+
+
+class Workbench:
+    """Works out services; equal parts of candidates are worked out once."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._sums: dict[tuple[int, int], tuple[Quantiles, Quantiles, Quantiles]] = {}
+        self._shapes: dict[tuple[int, int], tuple[Quantiles, Quantiles]] = {}
+        self._assumed = scaled(JITTER, ASSUMED_OVERHEAD.value)
+        self._rooflines: dict[tuple[object, ...], Interval | Unknown] = {}
+
+    def service_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> Service | Unknown:
+        """Return what a replica of ``candidate`` does, or why that is unknown."""
+        measured = self._library.find("service", candidate)
+        serving = self._library.find("serving", candidate)
+        full = self._compute(candidate, profile, device, candidate.batch)
+        single = self._compute(candidate, profile, device, 1) if candidate.batch > 1 else full
+        if isinstance(full, Unknown):
+            return full
+        if isinstance(single, Unknown):
+            return single
+        overhead, added, overhead_basis = self._overhead(candidate, full, serving)
+        served = serving.distributions.get("compute") if serving is not None else None
+        base = self._sum(served, overhead) if served else self._spread(single, overhead)
+        source, basis = _trust(full, single, serving, overhead_basis)
+        occupied = full.time.plus(added.times(candidate.batch))
+        if serving is not None and "capacity" in serving.values:
+            capacity = interval_of(serving.values["capacity"])
+            occupied = Interval(*(candidate.batch / rate for rate in reversed(capacity)))
+        alone = occupied if candidate.batch == 1 else single.time.plus(added)
+        scv = scv_of(served or single.shape) if (served or single.shape) is not JITTER else _JITTER_SCV
+        low, value, high = (
+            Replica(one, max(one, all_), candidate.batch, scv) for one, all_ in zip(alone, occupied, strict=True)
+        )
+        return Service(
+            replicas=(low, value, high),
+            mean_s=mean_of(base),
+            tail=Tail(base),
+            relative=_relative(single.time, self._overhead_spread(overhead, serving)),
+            source=source,
+            basis=basis,
+            energy_j=_either("energy", serving, measured),
+            memory_bytes=_either("memory", serving, measured),
+        )
+
+    def _compute(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int
+    ) -> _Compute | Unknown:
+        found = self._library.find("service", candidate, batch)
+        if found is not None and "time" in found.values:
+            time = interval_of(found.values["time"])
+            shape = found.distributions.get("time")
+            relative = scaled(shape, 1 / mean_of(shape)) if shape and mean_of(shape) > 0 else JITTER
+            return _Compute(time, relative, "measured", f"time of batch {batch} measured with {_meter(found, 'time')}")
+        predicted = self._roofline(candidate, profile, device, batch)
+        if isinstance(predicted, Unknown):
+            return predicted
+        return self._calibrated(candidate, profile, device, batch, predicted) or _Compute(
+            predicted, JITTER, "analytic", basis_of(profile, device, candidate)
+        )
+
+    def _roofline(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int
+    ) -> Interval | Unknown:
+        key = (candidate.model, device.name, candidate.precision, candidate.quantization, candidate.threads, batch,
+               candidate.power_mode)  # fmt: skip
+        if key not in self._rooflines:
+            self._rooflines[key] = roofline(profile, device, candidate, batch)
+        return self._rooflines[key]
+
+    def _calibrated(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int, predicted: Interval
+    ) -> _Compute | None:
+        """Return the roofline scaled by measured / predicted of the nearest measured sister, or None without one."""
+        kin = [item for item in self._library.kin("service", candidate) if "time" in item.values]
+        if not kin:
+            return None
+        nearest = min(kin, key=lambda item: _distance(item, candidate, batch))
+        subject = nearest.subject
+        sister = candidate.model_copy(
+            update={
+                "precision": subject.precision,
+                "quantization": subject.quantization,
+                "threads": subject.threads,
+                "power_mode": subject.power_mode,
+            }
+        )
+        reference = self._roofline(sister, profile, device, subject.batch)
+        if isinstance(reference, Unknown) or reference.value <= 0:
+            return None
+        value = predicted.value * nearest.values["time"].value / reference.value
+        same = (subject.precision, subject.quantization) == (candidate.precision, candidate.quantization)
+        error = SAME_PRECISION if same else OTHER_PRECISION
+        basis = (
+            f"roofline scaled by the measurement of {subject.precision} with {subject.threads} threads and batch "
+            f"{subject.batch}"
+        )
+        return _Compute(Interval(value / (1 + error), value, value * (1 + error)), JITTER, "calibrated", basis)
+
+    def _overhead(
+        self, candidate: Candidate, full: _Compute, serving: Measurement | None
+    ) -> tuple[Quantiles, Interval, str]:
+        """Return the latency that serving adds, the occupancy that it adds per request, and where both are from."""
+        if serving is not None and "overhead" in serving.distributions:
+            return serving.distributions["overhead"], _occupancy(serving, full.time), "serving measured"
+        kin = [item for item in self._library.kin("serving", candidate) if "overhead" in item.distributions]
+        if kin:
+            nearest = min(kin, key=lambda item: _distance(item, candidate, candidate.batch))
+            added = self._added(nearest, candidate)
+            return nearest.distributions["overhead"], added, "serving overhead taken from a sister configuration"
+        low, _, high = ASSUMED_OVERHEAD.times(1e3)
+        return self._assumed, ASSUMED_OCCUPANCY, f"serving overhead assumed, {low:.2g} to {high:.2g} ms"
+
+    def _added(self, serving: Measurement, candidate: Candidate) -> Interval:
+        """Return the occupancy per request that serving adds to computing, from a sister configuration."""
+        subject = serving.subject
+        for item in self._library.kin("service", candidate):
+            if item.subject.model_copy(update={"kind": "serving"}) == subject and "time" in item.values:
+                return _occupancy(serving, interval_of(item.values["time"]))
+        if "compute" in serving.distributions and subject.batch == 1:
+            time_s = mean_of(serving.distributions["compute"])
+            return _occupancy(serving, Interval(time_s, time_s, time_s))
+        return ASSUMED_OCCUPANCY
+
+    def _overhead_spread(self, overhead: Quantiles, serving: Measurement | None) -> Interval:
+        """Return the mean overhead with its own uncertainty: 5 % measured, 30 % borrowed, the assumed range else."""
+        if overhead is self._assumed:
+            return ASSUMED_OVERHEAD
+        mean = mean_of(overhead)
+        error = 0.05 if serving is not None else 0.3
+        return Interval(mean * (1 - error), mean, mean * (1 + error))
+
+    def _spread(self, single: _Compute, overhead: Quantiles) -> Quantiles:
+        """Return the latency of a lone request from the compute time of its own distribution.
+
+        Where only the assumed spread is known, sums are shared between times within 1 % of each other and scaled.
+        """
+        mean_s, added_s = single.time.value, mean_of(overhead)
+        if single.shape is not JITTER or added_s <= 0 or mean_s <= 0:
+            return self._sum(scaled(single.shape, mean_s), overhead)
+        step = round(50 * math.log(mean_s / added_s))
+        key = (step, id(overhead))
+        if key not in self._shapes:
+            shape = sum_of(scaled(JITTER, math.exp(step / 50) * added_s), overhead)
+            self._shapes[key] = (scaled(shape, 1 / mean_of(shape)), overhead)
+        return scaled(self._shapes[key][0], mean_s + added_s)
+
+    def _sum(self, compute: Quantiles, overhead: Quantiles) -> Quantiles:
+        key = (id(compute), id(overhead))
+        if key not in self._sums:
+            # The operands are kept beside the sum, so that their ids stay theirs.
+            self._sums[key] = (sum_of(compute, overhead), compute, overhead)
+        return self._sums[key][0]
+
+
+def _trust(full: _Compute, single: _Compute, serving: Measurement | None, overhead: str) -> tuple[Source, str]:
+    """Return the weakest source of the parts, and all of them in words."""
+    parts: Sequence[Source] = (full.source, single.source, "measured" if serving is not None else "calibrated")
+    order: Sequence[Source] = ("measured", "calibrated", "analytic")
+    source = max(parts, key=order.index)
+    basis = full.basis if full.basis == single.basis else f"{full.basis}, batch 1: {single.basis}"
+    return source, f"{basis}; {overhead}"
+
+
+def _distance(item: Measurement, candidate: Candidate, batch: int) -> tuple[object, ...]:
+    """Return how unlike a measured configuration is; the smaller, the nearer."""
+    subject = item.subject
+    return (
+        (subject.precision, subject.quantization) != (candidate.precision, candidate.quantization),
+        subject.power_mode != candidate.power_mode,
+        abs(subject.threads - candidate.threads),
+        abs(subject.batch - batch),
+        subject.digest,
+    )
+
+
+def _occupancy(serving: Measurement, time: Interval) -> Interval:
+    """Return the seconds per request for which serving occupies the replica beyond computing; never negative."""
+    if "capacity" not in serving.values:
+        return ASSUMED_OCCUPANCY
+    per_request = interval_of(serving.values["capacity"])
+    batch = serving.subject.batch
+    value = max(0.0, 1 / per_request.value - time.value / batch)
+    return Interval(value * 0.7, value, value * 1.3)
+
+
+def _relative(compute: Interval, overhead: Interval) -> tuple[float, float]:
+    """Return (low, high) of compute plus overhead, relative to its value."""
+    both = compute.plus(overhead)
+    return (both.low / both.value, both.high / both.value) if both.value > 0 else (1.0, 1.0)
+
+
+def _either(name: str, serving: Measurement | None, service: Measurement | None) -> Measured | None:
+    """Return the value as served, else of the engine alone, else None."""
+    for found in (serving, service):
+        if found is not None and name in found.values:
+            return found.values[name]
+    return None
+
+
+def _meter(found: Measurement, name: str) -> str:
+    return found.values[name].meter

@@ -1,0 +1,106 @@
+"""The device catalogue: one file per device type, read when its name is asked for and not before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aios.fleet.devices import device_type
+from aios.fleet.written import DeviceForm, MatchForm
+from aios.records.document import check, parse
+from aios.records.errors import InputError
+from aios.records.fleet import DeviceType
+
+__all__ = ["Catalogue", "Match", "load_catalogue"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A catalogue entry that fits discovered hardware. by_name: it is this part; else one of the same generation."""
+
+    type: DeviceType
+    by_name: bool
+
+
+class Catalogue(Mapping[str, DeviceType]):
+    """Device types by name; ``nvidia-t4`` stands in ``nvidia/nvidia-t4.yaml``, below the vendor that its name begins
+    with.
+
+    Looking a name up reads one file; listing names reads none. A broken file raises InputError when it is read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """``folder`` holds one folder per vendor; one that does not exist is an empty catalogue."""
+        self._folder = folder
+        self._read: dict[str, tuple[DeviceType, MatchForm | None]] = {}
+
+    def __getitem__(self, name: str) -> DeviceType:
+        """Return the type ``name``; raises KeyError where there is none."""
+        return self._entry(name)[0]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._path(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in self._folder.glob("*/*.yaml")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._folder.glob("*/*.yaml"))
+
+    def match(self, kind: str, identity: Mapping[str, str]) -> Match | None:
+        """Return the entry that discovered hardware is, by the name it gives itself; else one of its generation.
+
+        Reads the whole catalogue: for discovery, not for plans.
+        """
+        entries = [(device, form) for device, form in map(self._entry, self) if form and device.kind == kind]
+        names = {identity[key].casefold() for key in ("name", "board") if key in identity}
+        for device, form in entries:
+            if names & {known.casefold() for known in form.name}:
+                return Match(type=device, by_name=True)
+        for device, form in entries:
+            if _same_generation(form, identity):
+                return Match(type=device, by_name=False)
+        return None
+
+    def _path(self, name: str) -> Path | None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+            return None
+        path = self._folder / name.split("-", maxsplit=1)[0] / f"{name}.yaml"
+        return path if path.is_file() else None
+
+    def _entry(self, name: str) -> tuple[DeviceType, MatchForm | None]:
+        if name not in self._read:
+            path = self._path(name)
+            if path is None:
+                raise KeyError(name)
+            self._read[name] = _read_entry(path)
+        return self._read[name]
+
+
+def load_catalogue(folder: Path) -> Catalogue:
+    """Return the device types below ``folder``; nothing is read yet."""
+    return Catalogue(folder)
+
+
+def _read_entry(path: Path) -> tuple[DeviceType, MatchForm | None]:
+    try:
+        document, *more = parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if more:
+        raise InputError(more[0].diagnostic((), f"{path.name} must hold one device type, but holds {1 + len(more)}"))
+    form = check(document, DeviceForm)
+    if form.name != path.stem:
+        raise InputError(document.diagnostic(("name",), f"`name` is `{form.name}`, but the file is called {path.name}"))
+    return device_type(form), form.match
+
+
+def _same_generation(form: MatchForm, identity: Mapping[str, str]) -> bool:
+    wanted, model = form.per_core, identity.get("model", "")
+    if wanted is None or not (model.isascii() and model.isdigit()):
+        return False
+    first, last = wanted.models
+    same = wanted.vendor == identity.get("vendor") and str(wanted.family) == identity.get("family")
+    return same and first <= int(model) <= last

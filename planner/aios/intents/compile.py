@@ -1,0 +1,196 @@
+"""Documents of kind Intent -> Intent records; every default becomes visible, every value keeps its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from aios.intents.written import AnyOf, ConstraintsForm, IntentForm, ModelFile, Spec
+from aios.records.base import Span
+from aios.records.document import Document, check
+from aios.records.errors import Diagnostic, InputError
+from aios.records.forms import nearest
+from aios.records.intent import Constraints, Data, Goal, Intent, Load, ModelChoice, Requirement, Serve
+from aios.records.metrics import metric
+from aios.records.units import format_exactly
+
+__all__ = ["compile_intents"]
+
+Path = tuple[str | int, ...]
+
+
+def compile_intents(documents: Sequence[Document]) -> tuple[Intent, ...]:
+    """Return one Intent per document, in order.
+
+    Paths of models and data become relative to where ``Document.file`` is relative to; for ``-`` (standard input) they
+    stay as written. Raises InputError with every mistake of all documents, doubled names across files included.
+    """
+    mistakes: list[Diagnostic] = []
+    intents: list[Intent] = []
+    named: dict[str, Span] = {}
+    for document in documents:
+        mistakes += _doubled_name(document, named)
+        try:
+            intents.append(_compile(document))
+        except InputError as error:
+            mistakes += error.diagnostics
+    if mistakes:
+        raise InputError(*mistakes)
+    return tuple(intents)
+
+
+def _compile(document: Document) -> Intent:
+    form = check(document, IntentForm)
+    spec, reader = form.spec, _Reader(document)
+    models = reader.models(spec)
+    names = [model.name for model in models]
+    goals = reader.goals(spec)
+    pin, exclude = (reader.constraints(name, getattr(spec, name), names) for name in ("pin", "exclude"))
+    reader.refuse()
+    load = spec.load
+    return Intent(
+        name=form.metadata.name,
+        labels=form.metadata.labels,
+        task=spec.task,
+        models=models,
+        data=Data(evaluate=reader.files(spec.data.evaluate), calibrate=reader.files(spec.data.calibrate)),
+        load=Load(rate_per_s=load.rate, arrivals=load.arrivals) if load else None,
+        require=reader.requirements(spec),
+        goal=goals,
+        priority=spec.priority,
+        risk=spec.risk,
+        pin=pin,
+        exclude=exclude,
+        serve=Serve(host=spec.serve.host, port=spec.serve.port),
+        where=document.span(("metadata", "name")),
+        spans=document.leaves(),
+    )
+
+
+class _Reader:
+    """Turns the parts of one checked document into records; mistakes that only show between parts are collected."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.folder = None if document.file == "-" else PurePosixPath(document.file).parent
+        self.mistakes: list[Diagnostic] = []
+
+    def refuse(self) -> None:
+        """Raise InputError if anything was wrong."""
+        if self.mistakes:
+            raise InputError(*self.mistakes)
+
+    def path(self, written: str) -> str:
+        return str(self.folder / written if self.folder else PurePosixPath(written))
+
+    def files(self, written: Sequence[str] | None) -> tuple[str, ...]:
+        return tuple(self.path(item) for item in written or ())
+
+    def models(self, spec: Spec) -> tuple[ModelChoice, ...]:
+        listed: Sequence[str | ModelFile]
+        if isinstance(spec.model, AnyOf):
+            base: Path = ("spec", "model", "anyOf")
+            listed = spec.model.anyOf
+        else:
+            base, listed = ("spec", "model"), spec.model
+        many = isinstance(_value_at(self.document.data, base), list)
+        choices: dict[str, ModelChoice] = {}
+        for index, item in enumerate(listed):
+            where = (*base, index) if many else base
+            choice = self._model(item, where)
+            if choice.name in choices:
+                self._doubled_model(choices[choice.name], choice, where)
+            choices.setdefault(choice.name, choice)
+        return tuple(choices.values())
+
+    def _model(self, item: str | ModelFile, where: Path) -> ModelChoice:
+        file = ModelFile(path=item) if isinstance(item, str) else item
+        path = self.path(file.path)
+        return ModelChoice(
+            name=file.name or PurePosixPath(path).stem,
+            path=path,
+            declared={f"accuracy.{measure}": value for measure, value in sorted(file.declared.accuracy.items())},
+            where=self.document.span(where if isinstance(item, str) else (*where, "path")),
+        )
+
+    def _doubled_model(self, first: ModelChoice, second: ModelChoice, where: Path) -> None:
+        same = first.path == second.path
+        item = _value_at(self.document.data, where)
+        written = item["path"] if isinstance(item, dict) else item
+        self.mistakes.append(
+            self.document.diagnostic(
+                where,
+                f"`{second.path}` is listed twice" if same else f"two models are called `{first.name}`",
+                reason=f"the first stands on line {first.where.line}" + ("" if same else f": `{first.path}`"),
+                remedy="keep one of the two" if same else f"give one a name: `{{path: {written}, name: ...}}`",
+            )
+        )
+
+    def requirements(self, spec: Spec) -> tuple[Requirement, ...]:
+        bounds: list[tuple[Path, float]] = []
+        for name in type(spec.require).model_fields:
+            value = getattr(spec.require, name)
+            if isinstance(value, float):
+                bounds.append(((name,), value))
+            elif value is not None:
+                inner = sorted(value.items()) if isinstance(value, dict) else list(value)
+                bounds += [((name, measure), bound) for measure, bound in inner if bound is not None]
+        return tuple(self._requirement(path, bound) for path, bound in bounds)
+
+    def _requirement(self, path: Path, bound: float) -> Requirement:
+        wanted = metric(".".join(str(step) for step in path))
+        return Requirement(
+            metric=wanted.name,
+            bound=bound,
+            text=f"{wanted.name} {wanted.relation} {format_exactly(bound, wanted.dimension)}",
+            where=self.document.span(("spec", "require", *path)),
+        )
+
+    def goals(self, spec: Spec) -> tuple[Goal, ...]:
+        written = _value_at(self.document.data, ("spec", "goal"))
+        if written is None:
+            return spec.goal
+        goals: dict[str, Goal] = {}
+        for index, goal in enumerate(spec.goal):
+            where: Path = ("spec", "goal", index) if isinstance(written, list) else ("spec", "goal")
+            if goal.metric in goals:
+                remedy = "keep the more important one"
+                self.mistakes.append(self.document.diagnostic(where, f"`{goal.metric}` is a goal twice", remedy=remedy))
+            goals.setdefault(goal.metric, goal.model_copy(update={"where": self.document.span(where)}))
+        return tuple(goals.values())
+
+    def constraints(self, field: str, form: ConstraintsForm, models: Sequence[str]) -> Constraints:
+        written = {name: value for name, value in form if value is not None}
+        for index, name in enumerate(written.get("model", ())):
+            if name not in models:
+                self._unknown_model(("spec", field, "model"), index, name, models)
+        return Constraints(**written)
+
+    def _unknown_model(self, path: Path, index: int, name: str, models: Sequence[str]) -> None:
+        where = (*path, index) if isinstance(_value_at(self.document.data, path), list) else path
+        near = nearest(name, models)
+        meant = f"did you mean `{near}`? " if near else ""
+        known = ", ".join(f"`{model}`" for model in models)
+        self.mistakes.append(
+            self.document.diagnostic(where, f"this intent has no model `{name}`", remedy=f"{meant}known: {known}")
+        )
+
+
+def _value_at(data: Any, path: Path) -> Any:
+    for step in path:
+        data = data[step] if isinstance(step, int) else data.get(step) if isinstance(data, dict) else None
+    return data
+
+
+def _doubled_name(document: Document, named: dict[str, Span]) -> list[Diagnostic]:
+    """Say so if an earlier intent has this name, whatever else is wrong with either; ``named`` takes the new one."""
+    path = ("metadata", "name")
+    name = _value_at(document.data, path)
+    if not isinstance(name, str):
+        return []
+    first = named.setdefault(name, document.span(path))
+    if first == document.span(path):
+        return []
+    summary, reason = f"two intents are called `{name}`", f"the first stands at {first}"
+    return [document.diagnostic(path, summary, reason=reason, remedy="give each its own name")]

@@ -1,0 +1,279 @@
+"""The written form of an intent: what may stand in the YAML, with the words that editors show beside it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
+
+from aios.records.base import Record
+from aios.records.candidate import Quantization
+from aios.records.errors import BadValue
+from aios.records.forms import Many, nearest
+from aios.records.intent import Goal
+from aios.records.metrics import find_metric, metric_names
+from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Quantity, Rate, Time, Whole
+from aios.records.units import Dimension, parse_quantity
+
+__all__ = ["DEFAULT_GOAL", "AnyOf", "IntentForm", "ModelFile", "Spec"]
+
+DEFAULT_GOAL = "minimize power"
+"""What an intent without ``goal`` asks for."""
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+_MEASURE = r"[a-z][a-z0-9_]*"
+_GOAL = re.compile(r"(\S+)\s+(\S+)(?:\s+within\s+(.+))?")
+
+
+def _label(text: str) -> str:
+    if re.fullmatch(_LABEL, text):
+        return text
+    mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+    raise BadValue(
+        f"`{text[:80]}` is no name: names are 1 to 63 lower-case letters, digits and `-`, "
+        "and begin and end with a letter or digit",
+        f"write `{mended}`" if mended else None,
+    )
+
+
+def _file_name(text: str) -> str:
+    if re.fullmatch(_FILE_NAME, text):
+        return text
+    raise BadValue(f"`{text[:120]}` is no name: names are letters, digits, `.`, `_` and `-`, at most 100")
+
+
+def _measure(text: str) -> str:
+    if re.fullmatch(_MEASURE, text):
+        return text
+    mended = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    raise BadValue(
+        f"`{text[:80]}` is no measure: measures are lower-case letters, digits and `_`",
+        f"write `{mended}`" if re.fullmatch(_MEASURE, mended) else None,
+    )
+
+
+def _path(text: str) -> str:
+    if not text.strip():
+        raise BadValue("a path is wanted here, not an empty text", "write a path such as `./models/classifier.onnx`")
+    if "://" in text:
+        raise BadValue(f"`{text[:120]}` is no file", "download it, and write the path of the file")
+    return text
+
+
+def _task(text: str) -> str:
+    if not text.strip():
+        raise BadValue("a task is wanted here, not an empty text", "write a task such as `image-classification`")
+    return text
+
+
+def read_goal(value: Any) -> Goal:
+    """Return the goal of a sentence such as ``minimize power within 2 %``; raises BadValue."""
+    match = _GOAL.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise BadValue(
+            f"`{value}` is no goal" if isinstance(value, str) else "a goal is a sentence",
+            "write `minimize METRIC` or `maximize METRIC`, and `within 2 %` after it to leave room for the next goal",
+        )
+    direction, name, within = match[1].lower(), match[2], match[3]
+    if direction not in ("minimize", "maximize"):
+        near = nearest(direction, ("minimize", "maximize")) or "minimize"
+        raise BadValue(f"a goal begins with `minimize` or `maximize`, not `{match[1]}`", f"write `{near} {name}`")
+    metric = find_metric(name)
+    if metric is None:
+        raise _unknown_metric(name)
+    wanted = "minimize" if metric.better == "lower" else "maximize"
+    if direction != wanted:
+        raise BadValue(f"`{name}` is the better the {metric.better} it is", f"write `{wanted} {name}`")
+    tolerance = 0.0 if within is None else parse_quantity(within, Dimension.FRACTION)
+    if not 0 <= tolerance < 1:
+        raise BadValue(f"`within {within}` is not between 0 % and 100 %", "write a share such as `within 2 %`")
+    return Goal(direction=wanted, metric=name, tolerance=tolerance)
+
+
+def _unknown_metric(name: str) -> BadValue:
+    known = metric_names()
+    below = [other for other in known if other.startswith(f"{name}.")]
+    near = nearest(name, known)
+    meant = " or ".join(f"`{other}`" for other in below) or (f"`{near}`" if near else "")
+    question = f"did you mean {meant}? " if meant else ""
+    return BadValue(f"unknown metric `{name}`", f"{question}known: {', '.join(f'`{other}`' for other in known)}")
+
+
+def _in_schema(pattern: str) -> Any:
+    return Field(json_schema_extra={"pattern": f"^{pattern}$"})
+
+
+Name: TypeAlias = Annotated[str, AfterValidator(_label), _in_schema(_LABEL)]
+FileName: TypeAlias = Annotated[str, AfterValidator(_file_name), _in_schema(_FILE_NAME)]
+Measure: TypeAlias = Annotated[str, AfterValidator(_measure)]
+File: TypeAlias = Annotated[str, AfterValidator(_path)]
+Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
+Count: TypeAlias = Annotated[int, Strict(), Field(ge=1)]
+Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int16", "int8", "int4"]
+WrittenGoal: TypeAlias = Annotated[
+    Goal,
+    PlainValidator(read_goal),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*(minimize|maximize)\s+[a-z][a-z0-9_.]*(\s+within\s+\S.*)?$",
+            "description": "`minimize` or `maximize` and a metric; `within 2 %` leaves room for the next goal.",
+            "examples": [DEFAULT_GOAL, "minimize latency.p99 within 5 %", "maximize accuracy.top1"],
+        }
+    ),
+]
+
+
+class Metadata(Record):
+    """What identifies the intent."""
+
+    name: Name = Field(
+        description="Name of the intent, unique in a plan: lower-case letters, digits and `-`.",
+        examples=["classify-images"],
+    )
+    labels: dict[str, str] = Field(
+        {}, description="Words of your own, such as the team.", examples=[{"team": "vision"}]
+    )
+
+
+class Declared(Record):
+    """What the author of a model states about it."""
+
+    accuracy: dict[Measure, Accuracy] = Field(
+        {}, description="Measure -> share of right answers of the unquantised model.", examples=[{"top1": "97 %"}]
+    )
+
+
+class ModelFile(Record):
+    """One model file."""
+
+    path: File = Field(description="Path of the model, relative to this file.", examples=["./models/classifier.onnx"])
+    name: FileName | None = Field(None, description="How plans call it; the file's name without its ending by default.")
+    declared: Declared = Field(
+        default_factory=Declared,
+        description="What the model's card states; used where nothing is measured.",
+        examples=[{"accuracy": {"top1": "97 %"}}],
+    )
+
+
+class AnyOf(Record):
+    """Models of which any may be chosen."""
+
+    anyOf: Many[File | ModelFile] = Field(
+        description="Models of which any may be chosen.", examples=[["./models/small.onnx", "./models/large.onnx"]]
+    )
+
+
+class DataForm(Record):
+    """Data of the intent."""
+
+    evaluate: Many[File] | None = Field(
+        None, description="What accuracy is measured on; relative to this file.", examples=["./eval.npz"]
+    )
+    calibrate: Many[File] | None = Field(
+        None, description="What static quantisation reads its ranges from.", examples=["./calibrate.npz"]
+    )
+
+
+class LoadForm(Record):
+    """What must be sustained."""
+
+    rate: Rate = Field(description="Mean arrival rate of requests, one item each: `20/s`.")
+    arrivals: Literal["poisson", "constant"] = Field(
+        "poisson", description="How requests arrive: at random, independent of each other, or evenly spaced."
+    )
+
+
+class LatencyForm(Record):
+    """Bounds on the time from sending a request to having its answer, at the stated load, queueing included."""
+
+    mean: Time | None = Field(None, description="Largest mean latency.")
+    p50: Time | None = Field(None, description="Largest median latency.")
+    p90: Time | None = Field(None, description="Largest 90th percentile of latency.")
+    p95: Time | None = Field(None, description="Largest 95th percentile of latency.")
+    p99: Time | None = Field(None, description="Largest 99th percentile of latency.")
+
+
+class RequireForm(Record):
+    """Bounds that must all hold; the metric says which way each points."""
+
+    latency: LatencyForm | None = Field(None, description="Upper bounds on latency.", examples=[{"p99": "10 ms"}])
+    accuracy: dict[Measure, Accuracy] | None = Field(
+        None, description="Measure -> smallest share of right answers.", examples=[{"top1": "97 %"}]
+    )
+    throughput: Rate | None = Field(None, description="Smallest rate that can be sustained.")
+    power: Power | None = Field(None, description="Largest mean power at the stated load.")
+    energy: Energy | None = Field(None, description="Largest energy per request.")
+    memory: Bytes | None = Field(None, description="Largest peak memory of all replicas.")
+    cost: CostRate | None = Field(None, description="Largest price of the device shares used.")
+    carbon: CarbonRate | None = Field(None, description="Largest operational carbon.")
+
+
+class ConstraintsForm(Record):
+    """Choices by name; each a single one or a list."""
+
+    model: Many[str] | None = Field(None, description="Models, by name.")
+    device: Many[str] | None = Field(None, description="Device types, by name.", examples=["nvidia-t4"])
+    node: Many[str] | None = Field(None, description="Nodes of the fleet, by name.")
+    precision: Many[Precision] | None = Field(None, description="Precisions to compute in.")
+    quantization: Many[Quantization] | None = Field(None, description="How int8 is reached from a float model.")
+    executor: Many[str] | None = Field(None, description="Executors, by name.", examples=["onnxruntime"])
+    batch: Many[Count] | None = Field(None, description="Largest batches that a replica forms.")
+    threads: Many[Count] | None = Field(None, description="CPU threads per replica.")
+    replicas: Many[Count] | None = Field(None, description="Numbers of copies that share the load.")
+
+
+class ServeForm(Record):
+    """Where the service answers."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: Annotated[int, Strict(), Field(ge=1, le=65535)] | None = Field(
+        None, description="Port to listen on; a free one by default, kept while the service stands."
+    )
+
+
+class Spec(Record):
+    """What is wanted."""
+
+    task: Annotated[str, AfterValidator(_task)] = Field(
+        description="What the model does.", examples=["image-classification"]
+    )
+    model: AnyOf | Many[File | ModelFile] = Field(
+        description="The model file, or several of which any may be chosen; paths are relative to this file.",
+        examples=["./models/classifier.onnx"],
+    )
+    data: DataForm = Field(
+        default_factory=DataForm, description="Data of the intent.", examples=[{"evaluate": "./eval.npz"}]
+    )
+    load: LoadForm | None = Field(None, description="What must be sustained.", examples=[{"rate": "20/s"}])
+    require: RequireForm = Field(
+        default_factory=RequireForm, description="Bounds that must all hold.", examples=[{"latency": {"p99": "10 ms"}}]
+    )
+    goal: Many[WrittenGoal] = Field(
+        default_factory=lambda: (read_goal(DEFAULT_GOAL),),
+        description=f"What to make best among all that holds, most important first; `{DEFAULT_GOAL}` by default.",
+    )
+    priority: Whole = Field(0, description="Intents with a higher priority are served first where not all fit.")
+    risk: Literal["pessimistic", "expected"] = Field(
+        "pessimistic", description="Which end of an estimate a bound is compared with."
+    )
+    pin: ConstraintsForm = Field(
+        default_factory=ConstraintsForm, description="Only these may be chosen.", examples=[{"precision": "int8"}]
+    )
+    exclude: ConstraintsForm = Field(
+        default_factory=ConstraintsForm, description="These may not be chosen.", examples=[{"device": "nvidia-t4"}]
+    )
+    serve: ServeForm = Field(
+        default_factory=ServeForm, description="Where the service answers.", examples=[{"port": 8000}]
+    )
+
+
+class IntentForm(Record):
+    """One workload as its author wants it."""
+
+    apiVersion: Literal["aios/v1"] = Field(description="Version of this form.")
+    kind: Literal["Intent"] = Field(description="What this document is.")
+    metadata: Metadata = Field(description="What identifies the intent.", examples=[{"name": "classify-images"}])
+    spec: Spec = Field(description="What is wanted.")

@@ -1,0 +1,146 @@
+"""What has to be done: the difference between what stands and what was chosen, one action per service."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from aios.plan.difference import changed_fields, in_words
+from aios.records.errors import Diagnostic, InputError
+from aios.records.plan import Action, ActionKind, Claim, Deployment
+from aios.records.state import Resource, State
+
+__all__ = ["actions_for", "destroy_actions"]
+
+_ORDER: Mapping[ActionKind, int] = {"delete": 0, "replace": 1, "update": 2, "create": 3, "keep": 4}
+"""Deletes come first: they free ports, cores and memory that the others may need."""
+
+
+def actions_for(
+    wanted: Mapping[str, Deployment],
+    claims: Sequence[Claim],
+    state: State,
+    *,
+    in_place: Mapping[str, frozenset[str]],
+    unhealthy: Mapping[str, str],
+    refused: frozenset[str],
+    keep_others: bool,
+) -> tuple[Action, ...]:
+    """Return the actions that turn ``state`` into ``wanted``, in the order in which they are to be carried out."""
+    found: list[Action] = []
+    for address, after in wanted.items():
+        resource = state.resources.get(address)
+        if resource is None:
+            found.append(_create(address, after, "nothing stands yet"))
+        elif resource.executor != after.executor:
+            reason = f"executor {resource.executor} -> {after.executor}"
+            found += [_delete(address, resource, reason), _create(address, after, reason)]
+        else:
+            promised = tuple(claim for claim in claims if claim.address == address)
+            fields = in_place.get(after.executor, frozenset())
+            found.append(_change(resource, after, fields, unhealthy.get(address), promised))
+    for address, resource in state.resources.items():
+        if address in wanted:
+            continue
+        if keep_others and address not in refused:
+            found.append(_keep(address, resource.deployment, "not among the given intents: left as it is", resource))
+        elif address in refused:
+            found.append(_delete(address, resource, "its intent was not admitted"))
+        else:
+            found.append(_delete(address, resource, "its intent is not among those given"))
+    return tuple(sorted(found, key=lambda action: (_ORDER[action.action], action.address)))
+
+
+def destroy_actions(state: State, targets: Sequence[str] = ()) -> tuple[Action, ...]:
+    """Return the deletes of ``targets``, or of everything that stands when none is named.
+
+    Raises InputError for a target that the state does not know.
+    """
+    unknown = [name for name in targets if name not in state.resources]
+    if unknown:
+        raise InputError(*(_unknown(name, state) for name in unknown))
+    names = sorted(set(targets) or set(state.resources))
+    return tuple(_delete(name, state.resources[name], "asked to destroy it") for name in names)
+
+
+def _change(
+    resource: Resource, after: Deployment, in_place: frozenset[str], trouble: str | None, claims: tuple[Claim, ...]
+) -> Action:
+    """Return the one action for a service that stands and is still wanted from the same executor."""
+    before, address = resource.deployment, resource.address
+    if resource.unfinished == "create":
+        return _create(address, after, "an earlier create did not finish")
+    changed = changed_fields(before, after)
+    reasons = [in_words(before, after, changed)] if changed else []
+    if resource.unfinished:
+        reasons.append(f"an earlier {resource.unfinished} did not finish")
+    if trouble:
+        reasons.append(f"repair: {trouble}")
+    if not reasons:
+        return _keep(address, after, _kept_because(resource.claims, claims), resource)
+    gentle = set(changed) <= in_place and not trouble and resource.unfinished in (None, "update")
+    kind: Literal["update", "replace"] = "update" if gentle else "replace"
+    undo = f"apply the earlier intent again ({in_words(after, before, changed)})" if changed else "nothing to take back"
+    return Action(
+        address=address,
+        action=kind,
+        reason="; ".join(reasons),
+        executor=after.executor,
+        before=before,
+        after=after,
+        undo=undo,
+    )
+
+
+def _kept_because(before: tuple[Claim, ...], after: tuple[Claim, ...]) -> str:
+    if before == after:
+        return "nothing changes"
+    old, new = (", ".join(claim.clause for claim in claims if claim.clause) or "none" for claims in (before, after))
+    if old != new:
+        return f"the service stays as it is; what is promised changes: {old} -> {new}"
+    return "the service stays as it is; what is predicted of it is brought up to date"
+
+
+def _create(address: str, after: Deployment, reason: str) -> Action:
+    return Action(
+        address=address,
+        action="create",
+        reason=reason,
+        executor=after.executor,
+        after=after,
+        undo=f"aios destroy {address}",
+    )
+
+
+def _delete(address: str, resource: Resource, reason: str) -> Action:
+    return Action(
+        address=address,
+        action="delete",
+        reason=reason,
+        executor=resource.executor,
+        before=resource.deployment,
+        undo=f"apply the intent {address} again",
+    )
+
+
+def _keep(address: str, after: Deployment, reason: str, resource: Resource) -> Action:
+    return Action(
+        address=address,
+        action="keep",
+        reason=reason,
+        executor=resource.executor,
+        before=resource.deployment,
+        after=after,
+        undo="nothing to take back",
+    )
+
+
+def _unknown(name: str, state: State) -> Diagnostic:
+    near = difflib.get_close_matches(name, state.resources, n=1)
+    return Diagnostic(
+        summary=f"the state knows no service {name!r}",
+        reason="it knows " + (", ".join(sorted(state.resources)) or "none"),
+        remedy=f"did you mean `{near[0]}`?" if near else None,
+        command=f"aios destroy {near[0]}" if near else "aios status",
+    )

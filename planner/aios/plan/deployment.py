@@ -1,0 +1,65 @@
+"""What an executor is told to run: one intent's choice with everything that it needs, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aios.records.candidate import Candidate
+from aios.records.fleet import Fleet
+from aios.records.intent import Intent
+from aios.records.model import ModelProfile
+from aios.records.plan import Deployment
+from aios.records.selection import Placement
+
+__all__ = ["deployment_of"]
+
+_MAX_DELAY_S = 0.0
+"""A free replica takes what waits, up to its batch, at once. Waiting for a fuller batch would add to every latency and
+win throughput only at loads where batches fill by themselves."""
+
+
+def deployment_of(
+    intent: Intent,
+    candidate: Candidate,
+    placement: Sequence[Placement],
+    profile: ModelProfile,
+    calibration: Mapping[str, str],
+    fleet: Fleet,
+) -> Deployment:
+    """Return the deployment of ``candidate`` as it was placed.
+
+    calibration: model name -> digest of the file that static quantisation reads; it is part of the deployment only then
+    """
+    path = next(choice.path for choice in intent.models if choice.name == candidate.model)
+    static = candidate.quantization == "static"
+    return Deployment(
+        intent=intent.name,
+        task=intent.task,
+        model=candidate.model,
+        model_path=path,
+        model_digest=profile.digest,
+        precision=candidate.precision,
+        quantization=candidate.quantization,
+        compression=candidate.compression,
+        calibrate=intent.data.calibrate if static else (),
+        calibrate_digest=calibration.get(candidate.model) if static else None,
+        device=candidate.device,
+        device_kind=fleet.types[candidate.device].kind,
+        batch=candidate.batch,
+        max_delay_s=_MAX_DELAY_S,
+        threads=candidate.threads,
+        replicas=candidate.replicas,
+        power_mode=candidate.power_mode,
+        executor=candidate.executor,
+        placement=tuple(placement),
+        addresses=_addresses({item.node for item in placement}, fleet),
+        serve=intent.serve,
+        rate_per_s=intent.load.rate_per_s if intent.load else None,
+        arrivals=intent.load.arrivals if intent.load else "poisson",
+    )
+
+
+def _addresses(instances: set[str], fleet: Fleet) -> Mapping[str, str | None]:
+    """Return instance name -> how it is reached, sorted by name."""
+    found = {name: node.address for node in fleet.nodes for name in node.instances() if name in instances}
+    return {name: found[name] for name in sorted(found)}

@@ -1,0 +1,140 @@
+"""Makes the plan: decisions, deployments, claims and actions, in an order that depends on names alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aios.plan.actions import actions_for
+from aios.plan.deployment import deployment_of
+from aios.plan.document import with_id
+from aios.records.candidate import Priced, Rejection
+from aios.records.fleet import Fleet
+from aios.records.intent import Intent
+from aios.records.model import ModelProfile
+from aios.records.plan import Claim, Decision, Inputs, Plan, SolverNote
+from aios.records.selection import Placement, Selection
+from aios.records.state import State
+
+__all__ = ["make_plan"]
+
+_PREDICTED = ("latency.p99", "throughput", "power", "energy", "memory")
+"""Metrics that are claimed even when nobody requires them, beside every ``accuracy.*``: predictions worth measuring."""
+
+
+def make_plan(
+    *,
+    selection: Selection,
+    intents: Sequence[Intent],
+    profiles: Mapping[str, Mapping[str, ModelProfile]],
+    fleet: Fleet,
+    rejections: Sequence[Rejection],
+    calibration: Mapping[str, Mapping[str, str]],
+    state: State,
+    inputs: Inputs,
+    in_place: Mapping[str, frozenset[str]],
+    version: str,
+    unhealthy: Mapping[str, str] | None = None,
+    files: Mapping[str, Any] | None = None,
+    keep_others: bool = False,
+) -> Plan:
+    """Return the plan; a selection that found nothing gives one without actions, with the conflict.
+
+    profiles, calibration: intent name -> model name -> profile, digest of calibration data · in_place: executor name
+    -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
+    it now · files: paths that the plan was made from · version: of aios
+
+    The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
+    says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
+    others. ``keep_others`` leaves such services alone; whoever passes it sees to their capacity.
+    """
+    found = selection.status in ("optimal", "feasible")
+    chosen = sorted((i for i in intents if found and i.name in selection.chosen), key=lambda intent: intent.name)
+    refused = sorted(i.name for i in intents if found and i.name not in selection.chosen)
+    wanted = {
+        intent.name: deployment_of(
+            intent,
+            selection.chosen[intent.name].candidate,
+            selection.placement[intent.name],
+            profiles[intent.name][selection.chosen[intent.name].candidate.model],
+            calibration.get(intent.name, {}),
+            fleet,
+        )
+        for intent in chosen
+    }
+    claims = tuple(claim for intent in chosen for claim in _claims(intent, selection.chosen[intent.name]))
+    actions = actions_for(
+        wanted,
+        claims,
+        state,
+        in_place=in_place,
+        unhealthy=unhealthy or {},
+        refused=frozenset(refused),
+        keep_others=keep_others,
+    )
+    termination = selection.termination
+    return with_id(
+        Plan(
+            id="",
+            aios_version=version,
+            inputs=inputs,
+            status=selection.status,
+            goals=tuple(objective.goal for objective in selection.objective),
+            objective=selection.objective,
+            decisions=tuple(
+                _decision(selection.chosen[intent.name], selection.placement[intent.name]) for intent in chosen
+            ),
+            rejections=tuple(sorted(rejections, key=lambda item: (item.what, item.clause, item.reason, item.by))),
+            refused=tuple(refused),
+            conflict=selection.conflict,
+            actions=actions if found else (),
+            claims=claims,
+            evaluate={intent.name: intent.data.evaluate for intent in chosen},
+            files=files or {},
+            solver=SolverNote(
+                termination=termination.stopped,
+                seed=termination.seed,
+                workers=termination.workers,
+                deterministic_limit=termination.deterministic_limit,
+                version=termination.version,
+            ),
+        )
+    )
+
+
+def _decision(priced: Priced, placement: tuple[Placement, ...]) -> Decision:
+    candidate = priced.candidate
+    return Decision(
+        intent=candidate.intent,
+        candidate=candidate.id,
+        model=candidate.model,
+        device=candidate.device,
+        precision=candidate.precision,
+        quantization=candidate.quantization,
+        compression=candidate.compression,
+        batch=candidate.batch,
+        threads=candidate.threads,
+        replicas=candidate.replicas,
+        parallelism=candidate.parallelism,
+        power_mode=candidate.power_mode,
+        executor=candidate.executor,
+        placement=placement,
+        estimates=priced.estimates,
+    )
+
+
+def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
+    """Yield what is promised: every requirement, then what is merely predicted."""
+    required = {requirement.metric for requirement in intent.require}
+    for requirement in intent.require:
+        yield Claim(
+            address=intent.name,
+            metric=requirement.metric,
+            estimate=priced.estimates[requirement.metric],
+            clause=requirement.text,
+            bound=requirement.bound,
+        )
+    accuracies = sorted(metric for metric in priced.estimates if metric.startswith("accuracy."))
+    for metric in (*_PREDICTED, *accuracies):
+        if metric in priced.estimates and metric not in required:
+            yield Claim(address=intent.name, metric=metric, estimate=priced.estimates[metric])

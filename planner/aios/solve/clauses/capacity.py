@@ -1,0 +1,56 @@
+"""What the capacity clauses have in common: their id, their text, and how they are made soft."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aios.records.fleet import Node
+from aios.records.selection import Clause
+from aios.solve.clauses.rule import Eased
+from aios.solve.cpsat import Answer
+from aios.solve.model import Decisions
+from aios.solve.problem import Machine, Need
+
+__all__ = ["Limit", "capacity_clause", "enforce", "softened", "whose"]
+
+Limit = tuple[Callable[[Machine], Sequence[Sequence[int]]], Callable[[Need], int], int, int]
+"""Groups of a machine's devices that share a capacity, what a replica takes of it, the capacity, and how much of it one
+unit of the clause's own figure gives."""
+
+
+def whose(node: Node) -> str:
+    """Name a node, or each of equal ones."""
+    return f"node {node.name}" if node.count == 1 else f"each node {node.name}"
+
+
+def capacity_clause(node: Node, what: str, text: str) -> Clause:
+    """Return the clause ``capacity/<node>/<what>``."""
+    return Clause(id=f"capacity/{node.name}/{what}", intent=None, text=text, where=node.where)
+
+
+def enforce(decisions: Decisions, node: Node, limits: Sequence[Limit]) -> None:
+    """Keep every limit on every machine of the node."""
+    for machine in decisions.problem.machines_of(node):
+        for groups, amount, capacity, _ in limits:
+            for bins in groups(machine):
+                decisions.limit(machine, bins, amount, capacity)
+
+
+def softened(
+    decisions: Decisions, node: Node, limits: Sequence[Limit], word: Callable[[int], tuple[str, float]]
+) -> Eased | None:
+    """Make the capacity itself a variable and small. word: the capacity that is needed -> text and number."""
+    most: dict[int, int] = {}
+    for load in (load for loads in decisions.loads for load in loads):
+        needed = max(-(-amount(load.need) // scale) for _, amount, _, scale in limits)
+        most[load.intent] = max(most.get(load.intent, 0), load.most * needed)
+    level = decisions.model.variable(0, sum(most.values()))
+    for machine in decisions.problem.machines_of(node):
+        for groups, amount, _, scale in limits:
+            for bins in groups(machine):
+                decisions.raise_with(machine, bins, amount, level, scale)
+
+    def read(answer: Answer) -> tuple[str, float]:
+        return word(answer.values[level])
+
+    return Eased(((level, 1),), read)

@@ -1,0 +1,57 @@
+"""The CPU cores of a machine: replicas on it take no more than it has.
+
+A share of a cpu is a share of the same cores, so both make one clause where the node's cores are known: nobody could
+give more of one without the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from aios.records.fleet import Node
+from aios.solve.clauses.capacity import Limit, capacity_clause, enforce, softened, whose
+from aios.solve.clauses.rule import Eased, Rule
+from aios.solve.model import Decisions
+from aios.solve.problem import SHARE_UNITS, Machine, Problem
+
+__all__ = ["rules"]
+
+
+def rules(problem: Problem) -> Iterator[Rule]:
+    """Yield one clause per node whose cores are known, ``capacity/<node>/cores``."""
+    for node in problem.fleet.nodes:
+        if node.cores is None:
+            continue
+        text = f"{whose(node)} has {_cores(node.cores)}"
+        limits = _limits(problem, node, node.cores)
+        clause = capacity_clause(node, "cores", text)
+        yield Rule(
+            clause,
+            None,
+            partial(enforce, node=node, limits=limits),
+            ease=partial(_ease, node=node, limits=limits, had=node.cores),
+        )
+
+
+def _limits(problem: Problem, node: Node, cores: int) -> list[Limit]:
+    cpus = {slot.type for slot in node.devices if problem.fleet.types[slot.type].kind == "cpu"}
+
+    def whole(machine: Machine) -> Sequence[Sequence[int]]:
+        return [machine.bins]
+
+    def each_cpu(machine: Machine) -> Sequence[Sequence[int]]:
+        return [[index] for index in machine.bins if problem.bins[index].type in cpus]
+
+    return [
+        (whole, lambda need: need.cores, cores, 1),
+        (each_cpu, lambda need: need.share * cores, SHARE_UNITS * cores, SHARE_UNITS),
+    ]
+
+
+def _ease(decisions: Decisions, node: Node, limits: Sequence[Limit], had: int) -> Eased | None:
+    return softened(decisions, node, limits, lambda cores: (f"{_cores(cores)} instead of {had}", float(cores)))
+
+
+def _cores(count: int) -> str:
+    return f"{count} core" if count == 1 else f"{count} cores"

@@ -1,0 +1,44 @@
+"""The devices of a machine: replicas on one take no more than all of it, and none spreads over two.
+
+For a cpu on a node of known cores this is part of the cores clause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from aios.records.fleet import DeviceSlot, Fleet, Node
+from aios.solve.clauses.capacity import Limit, capacity_clause, enforce, whose
+from aios.solve.clauses.rule import Rule
+from aios.solve.problem import SHARE_UNITS, Machine, Problem, devices_of
+
+__all__ = ["rules"]
+
+
+def rules(problem: Problem) -> Iterator[Rule]:
+    """Yield one clause per node and device type, ``capacity/<node>/<type>/share``."""
+    for node in problem.fleet.nodes:
+        for name, ids in devices_of(node).items():
+            if problem.fleet.types[name].kind == "cpu" and node.cores is not None:
+                continue
+            had = len(ids)
+            limits: list[Limit] = [(partial(_each, problem, name), lambda need: need.share, SHARE_UNITS, 1)]
+            yield Rule(
+                capacity_clause(node, f"{name}/share", f"{whose(node)} has {had} {name}"),
+                None,
+                partial(enforce, node=node, limits=limits),
+                grow=partial(_grow, node=node, name=name, had=had),
+            )
+
+
+def _each(problem: Problem, name: str, machine: Machine) -> Sequence[Sequence[int]]:
+    return [[index] for index in machine.bins if problem.bins[index].type == name]
+
+
+def _grow(fleet: Fleet, more: int, node: Node, name: str, had: int) -> tuple[Fleet, str, float]:
+    """Return the fleet with ``more`` devices of the type on every machine of the node."""
+    added = DeviceSlot(type=name, ids=tuple(f"+{number}" for number in range(more)))
+    larger = node.model_copy(update={"devices": (*node.devices, added)})
+    nodes = tuple(larger if other.name == node.name else other for other in fleet.nodes)
+    return fleet.model_copy(update={"nodes": nodes}), f"{had + more} {name} instead of {had}", float(had + more)

@@ -1,0 +1,23 @@
+"""Lists every clause of a problem."""
+
+from __future__ import annotations
+
+from aios.solve.clauses import assignment, cores, device_memory, device_share, node_memory, requirement
+from aios.solve.clauses.rule import Rule
+from aios.solve.problem import Problem
+
+__all__ = ["Rule", "rules_of"]
+
+_KINDS = (
+    assignment.rules,
+    requirement.rules,
+    cores.rules,
+    node_memory.rules,
+    device_share.rules,
+    device_memory.rules,
+)
+
+
+def rules_of(problem: Problem) -> list[Rule]:
+    """Return every clause, in an order that depends on the problem alone."""
+    return [rule for kind in _KINDS for rule in kind(problem)]

@@ -1,0 +1,135 @@
+"""A thin typed builder over the CP-SAT engine.
+
+It uses the engine's compiled module directly: the usual front end (``ortools.sat.python.cp_model``) imports pandas,
+which takes several times as long as everything that ``aios plan`` does. Nothing outside this file knows the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Literal
+
+from aios.solve.limits import Limits
+
+__all__ = ["Answer", "Engine", "Model", "Term"]
+
+Term = tuple[int, int]
+"""A variable's index and its coefficient."""
+
+_NO_LIMIT = 1 << 62
+
+
+def _helper() -> Any:
+    from ortools.sat.python import cp_model_helper
+
+    return cp_model_helper
+
+
+class Model:
+    """Integer variables, linear constraints and one objective to make small."""
+
+    def __init__(self) -> None:
+        self.proto = _helper().CpModelProto()
+        self._size = 0
+
+    def variable(self, low: int, high: int) -> int:
+        """Add a variable with these inclusive bounds and return its index."""
+        self.proto.variables.add().domain.extend([low, high])
+        self._size += 1
+        return self._size - 1
+
+    def at_most_one(self, booleans: Sequence[int]) -> None:
+        """Let at most one of these 0-1 variables be 1."""
+        self.proto.constraints.add().at_most_one.literals.extend(list(booleans))
+
+    def exactly_one(self, booleans: Sequence[int]) -> None:
+        """Let exactly one of these 0-1 variables be 1; with none, nothing can hold."""
+        self.proto.constraints.add().exactly_one.literals.extend(list(booleans))
+
+    def linear(self, terms: Iterable[Term], low: int | None = None, high: int | None = None) -> None:
+        """Keep the weighted sum between ``low`` and ``high`` (inclusive; None is open)."""
+        pairs = list(terms)
+        linear = self.proto.constraints.add().linear
+        linear.vars.extend([variable for variable, _ in pairs])
+        linear.coeffs.extend([weight for _, weight in pairs])
+        linear.domain.extend([-_NO_LIMIT if low is None else low, _NO_LIMIT if high is None else high])
+
+    def forbid(self, variables: Sequence[int]) -> None:
+        """Keep these variables, none of which can be negative, at 0."""
+        if variables:
+            self.linear([(variable, 1) for variable in variables], high=0)
+
+    def minimize(self, terms: Iterable[Term]) -> None:
+        """Replace the objective."""
+        pairs = [term for term in terms if term[1]]
+        self.proto.clear_objective()
+        # An objective without terms still makes the engine report its value and bound (0).
+        self.proto.objective.scaling_factor = 1.0
+        self.proto.objective.vars.extend([variable for variable, _ in pairs])
+        self.proto.objective.coeffs.extend([weight for _, weight in pairs])
+
+    def hint(self, values: Sequence[int]) -> None:
+        """Give the engine a solution of the model to start from."""
+        self.proto.clear_solution_hint()
+        self.proto.solution_hint.vars.extend(list(range(len(values))))
+        self.proto.solution_hint.values.extend(list(values))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the engine found. values: by variable, empty if none · bound: no solution has a smaller objective."""
+
+    status: Literal["optimal", "feasible", "infeasible", "unknown"]
+    values: Sequence[int] = ()
+    bound: int | None = None
+
+
+@dataclass
+class Engine:
+    """Solves models within one common allowance of deterministic work. left: what remains of it."""
+
+    limits: Limits
+    left: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.limits.deterministic_limit
+
+    def solve(self, model: Model) -> Answer:
+        """Solve; ``unknown`` when the allowance is used up before anything was found or refuted."""
+        if self.left <= 0:
+            return Answer("unknown")
+        helper = _helper()
+        wrapper = helper.SolveWrapper()
+        wrapper.set_parameters(self._parameters(helper))
+        response = wrapper.solve(model.proto)
+        self.left -= response.deterministic_time
+        status = _statuses(helper).get(response.status)
+        if status is None:
+            raise RuntimeError(f"the solver refused a model: {helper.CpSatHelper.validate_model(model.proto)}")
+        values = list(response.solution) if status in ("optimal", "feasible") else ()
+        bound = response.inner_objective_lower_bound if model.proto.has_objective() else None
+        return Answer(status, values, bound)
+
+    def _parameters(self, helper: Any) -> Any:
+        parameters = helper.SatParameters()
+        parameters.num_workers = self.limits.workers
+        parameters.random_seed = self.limits.seed
+        parameters.max_deterministic_time = self.left
+        return parameters
+
+    @staticmethod
+    def version() -> str:
+        """Return the engine's name and version."""
+        return f"ortools {version('ortools')}"
+
+
+def _statuses(helper: Any) -> Mapping[Any, Literal["optimal", "feasible", "infeasible", "unknown"]]:
+    status = helper.CpSolverStatus
+    return {
+        status.OPTIMAL: "optimal",
+        status.FEASIBLE: "feasible",
+        status.INFEASIBLE: "infeasible",
+        status.UNKNOWN: "unknown",
+    }

@@ -1,0 +1,108 @@
+"""The decisions as variables: which option of each intent, and how many of its replicas stand where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aios.solve.cpsat import Engine, Model
+from aios.solve.problem import Machine, Need, Problem
+
+__all__ = ["Decisions", "Load"]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Replicas on one device: ``times`` for each unit of ``variable``; never more than ``most``, of one intent."""
+
+    intent: int
+    variable: int
+    times: int
+    most: int
+    need: Need
+
+
+class Decisions:
+    """A model of the problem without any rule yet; the clauses add theirs.
+
+    chosen: intent -> a 0-1 variable per option · loads: device -> what may stand there ·
+    intents: those that are in the model (the others are not planned at all)
+    """
+
+    def __init__(self, problem: Problem, intents: Sequence[int]) -> None:
+        self.problem = problem
+        self.model = Model()
+        self.intents = tuple(intents)
+        self.chosen: dict[int, list[int]] = {}
+        self.loads: list[list[Load]] = [[] for _ in problem.bins]
+        for intent in self.intents:
+            self._add_intent(intent)
+
+    def _add_intent(self, intent: int) -> None:
+        options = self.problem.options[intent]
+        variables = [self.model.variable(0, 1) for _ in options]
+        self.chosen[intent] = variables
+        by_shape: dict[int, list[int]] = {}
+        for option, variable in zip(options, variables, strict=True):
+            by_shape.setdefault(option.shape, []).append(variable)
+        for shape, alike in by_shape.items():
+            self._place(intent, shape, alike)
+
+    def _place(self, intent: int, shape_index: int, alike: Sequence[int]) -> None:
+        """Let the replicas of whichever of these equally shaped options is chosen stand on its devices."""
+        shape = self.problem.shapes[shape_index]
+        replicas = shape.replicas
+        if not shape.bins:
+            self.model.forbid(alike)
+        elif len(shape.bins) == 1:
+            for variable in alike:
+                self.loads[shape.bins[0]].append(Load(intent, variable, replicas, replicas, shape.need))
+        else:
+            counts = [self.model.variable(0, replicas) for _ in shape.bins]
+            self.model.linear([*((c, 1) for c in counts), *((v, -replicas) for v in alike)], 0, 0)
+            for place, count in zip(shape.bins, counts, strict=True):
+                self.loads[place].append(Load(intent, count, 1, replicas, shape.need))
+
+    def limit(self, machine: Machine, bins: Sequence[int], amount: Callable[[Need], int], capacity: int) -> None:
+        """Keep what all replicas on these devices of one machine take together within ``capacity``.
+
+        On a pooled machine each replica has to fit alone. A sum that cannot exceed the capacity adds no constraint.
+        """
+        too_large: list[int] = []
+        terms: list[tuple[int, int]] = []
+        most: dict[int, int] = {}
+        for load in (load for index in bins for load in self.loads[index]):
+            each = amount(load.need)
+            if each > capacity or (not machine.pooled and each * load.times > capacity):
+                too_large.append(load.variable)
+            elif each and not machine.pooled:
+                terms.append((load.variable, each * load.times))
+                most[load.intent] = max(most.get(load.intent, 0), each * load.most)
+        self.model.forbid(too_large)
+        if sum(most.values()) > capacity:
+            self.model.linear(terms, high=capacity)
+
+    def raise_with(
+        self, machine: Machine, bins: Sequence[int], amount: Callable[[Need], int], level: int, scale: int = 1
+    ) -> None:
+        """Like ``limit``, with ``scale`` times the variable ``level`` as the capacity."""
+        if not machine.pooled:
+            terms = [(load.variable, amount(load.need) * load.times) for index in bins for load in self.loads[index]]
+            self.model.linear([*terms, (level, -scale)], high=0)
+            return
+        for load in (load for index in bins for load in self.loads[index]):
+            here = self.model.variable(0, 1)
+            self.model.linear([(load.variable, 1), (here, -load.most)], high=0)
+            self.model.linear([(here, amount(load.need)), (level, -scale)], high=0)
+
+    def feasible(self, engine: Engine) -> bool | None:
+        """Say whether all that was added can hold together; None when the limit came first."""
+        status = engine.solve(self.model).status
+        return None if status == "unknown" else status != "infeasible"
+
+    def picked(self, values: Sequence[int]) -> dict[int, int]:
+        """Return intent -> index of its chosen option, from the values of a solution."""
+        return {
+            intent: next(index for index, variable in enumerate(variables) if values[variable])
+            for intent, variables in self.chosen.items()
+        }

@@ -1,0 +1,144 @@
+"""Optimises the goals one level after the other, each within what the earlier ones leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import compress
+
+from aios.records.selection import ObjectiveValue
+from aios.solve.clauses import Rule
+from aios.solve.costs import Costs, float_costs, scaled
+from aios.solve.cpsat import Engine
+from aios.solve.goals import Level, Total, levels_of, total_of
+from aios.solve.problem import Option, Problem
+from aios.solve.radix import chunks
+from aios.solve.report import Report, scale_of, shortfall_of
+from aios.solve.search import NoPlanError, Search
+
+__all__ = ["Chosen", "optimise"]
+
+_CHUNK = 30
+"""How many intents settle at once which of them have unknown values: keeps weights below 2**31."""
+
+
+@dataclass
+class Chosen:
+    """What was found. picked: intent -> index of its option, None without a plan · rows: one or more per level."""
+
+    status: str
+    picked: Mapping[int, int] | None = None
+    rows: tuple[ObjectiveValue, ...] = ()
+
+
+def optimise(problem: Problem, rules: Sequence[Rule], engine: Engine) -> Chosen:
+    """Choose an option for every intent: best in the goals' order, then with fewest cores, share, and by id.
+
+    status: ``optimal`` when every level is proved, ``feasible`` when the limit came first, else ``infeasible`` or
+    ``unknown``.
+    """
+    search = Search(problem, rules, engine)
+    if not all(any(is_open) for is_open in search.open.values()):
+        return Chosen("infeasible")
+    try:
+        reports = [_optimise_level(search, level) for level in levels_of(problem.intents)]
+        if problem.intents and not search.picked:  # there was no goal at all
+            search.minimize(Costs(0.0, 1.0, {}))
+    except NoPlanError as none:
+        return Chosen(str(none))
+    proved = search.proved
+    _break_ties(search)
+    rows = tuple(row for report in reports for row in report.rows(problem, search.picked))
+    return Chosen("optimal" if proved else "feasible", search.picked, rows)
+
+
+def _optimise_level(search: Search, level: Level) -> Report:
+    """Optimise one level and hold what was reached."""
+    unknown = _fewest_unknown(search, level)
+    parts = [float_costs(search.problem, total.metric, total.sign, total.intents) for total in level.totals]
+    if len(level.totals) > 1:
+        return _balance(search, level, parts, unknown)
+    costs = scaled(parts[0], search.open)
+    solved = search.minimize(costs, partial(_cost, search, level.totals[0]))
+    search.hold(costs, level.totals[0].tolerance * abs(solved.value))
+    return Report(level, (solved,), None, unknown)
+
+
+def _cost(search: Search, total: Total) -> float:
+    return total.sign * total_of(total, search.problem, search.picked)[0]
+
+
+def _balance(
+    search: Search, level: Level, parts: Sequence[Mapping[int, Sequence[float | None]]], unknown: int
+) -> Report:
+    """Optimise each of unlike goals alone, then the sum of how far they fall short of that, as shares."""
+    alone = tuple(
+        search.minimize(scaled(part, search.open), partial(_cost, search, total))
+        for part, total in zip(parts, level.totals, strict=True)
+    )
+    shares = {
+        intent: [None if cost is None else cost / scale_of(best.bound) for cost in row]
+        for part, best in zip(parts, alone, strict=True)
+        for intent, row in part.items()
+    }
+
+    def shortfall() -> float:
+        pairs = zip(level.totals, alone, strict=True)
+        return sum(shortfall_of(_cost(search, total), best.bound) for total, best in pairs)
+
+    costs = scaled(shares, search.open)
+    offset = sum(best.bound / scale_of(best.bound) for best in alone)
+    solved = search.minimize(costs, shortfall, offset)
+    search.hold(
+        costs,
+        sum(
+            total.tolerance * abs(_cost(search, total)) / scale_of(best.bound)
+            for total, best in zip(level.totals, alone, strict=True)
+        ),
+    )
+    return Report(level, alone, solved, unknown)
+
+
+def _fewest_unknown(search: Search, level: Level) -> int:
+    """Let as few intents as can be choose an option whose goal metric is unknown: worse than any known value.
+
+    Among equally few, earlier intents are known. Returns how few; what is known then stays so.
+    """
+    known = {
+        index: [total.metric in option.priced.estimates for option in search.problem.options[index]]
+        for total in level.totals
+        for index in total.intents
+    }
+    mixed = [index for index, row in sorted(known.items()) if len(set(compress(row, search.open[index]))) > 1]
+    always = sum(not any(compress(row, search.open[index])) for index, row in known.items())
+    for start in range(0, len(mixed), _CHUNK):
+        chunk = mixed[start : start + _CHUNK]
+        fewest = 1 << len(chunk)
+        weights = {index: fewest + (fewest >> position + 1) for position, index in enumerate(chunk)}
+        search.minimize(Costs(0.0, 1.0, {i: [0 if is_known else weights[i] for is_known in known[i]] for i in chunk}))
+        for index in chunk:
+            kept = known[index][search.picked[index]]
+            search.restrict(index, [is_known == kept for is_known in known[index]])
+    return always + sum(not known[index][search.picked[index]] for index in mixed)
+
+
+def _break_ties(search: Search) -> None:
+    """Among equally good plans let each intent, in order, take the option with fewest cores, least share, first id."""
+    ranks: list[tuple[int, list[int], int]] = []
+    for index, options in enumerate(search.problem.options):
+        sizes = [_size(option) for option in options]
+        order = sorted(compress(range(len(options)), search.open[index]), key=sizes.__getitem__)
+        if len(order) > 1:
+            position = {option: rank for rank, option in enumerate(order)}
+            ranks.append((index, [position.get(option, len(order)) for option in range(len(options))], len(order) + 1))
+    for weights in chunks([size for _, _, size in ranks]):
+        chunk = {ranks[k][0]: [rank * weight for rank in ranks[k][1]] for k, weight in weights.items()}
+        search.minimize(Costs(0.0, 1.0, chunk))
+        for index, row in chunk.items():
+            search.restrict(index, [k == search.picked[index] for k in range(len(row))])
+
+
+def _size(option: Option) -> tuple[int, float, str]:
+    candidate, demand = option.priced.candidate, option.priced.demand
+    return (demand.cores * candidate.replicas, demand.share * candidate.replicas, candidate.id)

@@ -1,0 +1,69 @@
+"""Places the chosen options: the first of all placements, so that the answer is one and the same every time.
+
+In order of intents (priority, then name), as many replicas as can be stand on the first device, then on the second, and
+so on; machines in fleet order, devices in the order of the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aios.records.selection import Placement
+from aios.solve.clauses import rules_of
+from aios.solve.cpsat import Engine
+from aios.solve.model import Decisions, Load
+from aios.solve.problem import Problem, devices_of, pose
+from aios.solve.radix import chunks
+
+__all__ = ["place"]
+
+
+def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[str, tuple[Placement, ...]] | None:
+    """Return where the replicas of each intent's chosen option stand; None if the limit came before any was found."""
+    intents = problem.intents
+    if not intents:
+        return {}
+    chosen = {i.name: [problem.options[index][picked[index]].priced] for index, i in enumerate(intents)}
+    small = pose(intents, chosen, problem.fleet, pooling=False)
+    decisions = Decisions(small, range(len(intents)))
+    for rule in rules_of(small):
+        rule.add(decisions)
+    places = sorted(
+        ((load.intent, index, load) for index, loads in enumerate(decisions.loads) for load in loads),
+        key=lambda place: place[:2],
+    )
+    values = _first(decisions, [load for _, _, load in places], engine)
+    if values is None:
+        return None
+    placed: dict[str, list[Placement]] = {intent.name: [] for intent in intents}
+    for intent, index, load in places:
+        if replicas := load.times * values[load.variable]:
+            placed[intents[intent].name].append(_placement(small, intent, index, replicas))
+    return {name: tuple(rows) for name, rows in placed.items()}
+
+
+def _first(decisions: Decisions, loads: Sequence[Load], engine: Engine) -> Sequence[int] | None:
+    """Return the solution whose loads, read in order, are the largest."""
+    model = decisions.model
+    values: Sequence[int] | None = None
+    for weights in chunks([load.most // load.times + 1 for load in loads]):
+        model.minimize([(loads[k].variable, -weight) for k, weight in weights.items()])
+        answer = engine.solve(model)
+        if not answer.values:
+            return values
+        values = answer.values
+        for k in weights:
+            model.linear([(loads[k].variable, 1)], values[loads[k].variable], values[loads[k].variable])
+        model.hint(values)
+    return values
+
+
+def _placement(problem: Problem, intent: int, index: int, replicas: int) -> Placement:
+    place = problem.bins[index]
+    machine = problem.machines[place.machine]
+    return Placement(
+        node=machine.node.instances()[machine.instance],
+        devices=(devices_of(machine.node)[place.type][place.device],),
+        share=problem.options[intent][0].priced.demand.share,
+        replicas=replicas,
+    )

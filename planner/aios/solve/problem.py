@@ -1,0 +1,171 @@
+"""The intents, options and fleet in one canonical order, with symmetric machines and devices reduced.
+
+The order in which intents and options were given is forgotten here, so nothing later can depend on it.
+
+Symmetry. A node stands for ``count`` equal machines, and a slot for equal devices. All options together never need
+more machines of a node than there can be replicas on it, so later ones are left out; and if there are at least as many
+machines as replicas, every replica can have a machine of its own, so one *pooled* machine, on which each replica only
+has to fit alone, stands for all of them. Neither loses a solution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aios.records.candidate import Demand, Priced
+from aios.records.fleet import Fleet, Node
+from aios.records.intent import Intent
+
+__all__ = ["SHARE_UNITS", "Bin", "Machine", "Need", "Option", "Problem", "Shape", "devices_of", "pose"]
+
+SHARE_UNITS = 10**9
+"""A device in whole units. Shares are rounded down to them, so that thirds fill a device and no true fit is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one replica takes: share in 1/SHARE_UNITS of a device, whole cores, whole bytes (rounded up)."""
+
+    share: int
+    cores: int
+    device_memory: int
+    node_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One device on one machine (on a pooled machine: any of its type). device: position among those of its type."""
+
+    machine: int
+    type: str
+    device: int
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One instance of a node, or (pooled) all of them. bins: its devices."""
+
+    node: Node
+    instance: int
+    pooled: bool
+    bins: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What matters of an option for its placement. bins: where a replica may go, in fleet order."""
+
+    need: Need
+    replicas: int
+    bins: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to run an intent. shape: index into the problem's shapes."""
+
+    priced: Priced
+    shape: int
+
+    @property
+    def id(self) -> str:
+        """The candidate's id."""
+        return self.priced.candidate.id
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Everything to decide. options: per intent, in the intents' order (priority, then name), by id."""
+
+    intents: tuple[Intent, ...]
+    options: tuple[tuple[Option, ...], ...]
+    shapes: tuple[Shape, ...]
+    machines: tuple[Machine, ...]
+    bins: tuple[Bin, ...]
+    fleet: Fleet
+
+    def machines_of(self, node: Node) -> list[Machine]:
+        """Return the machines that stand for this node."""
+        return [machine for machine in self.machines if machine.node is node]
+
+
+def pose(
+    intents: Sequence[Intent], options: Mapping[str, Sequence[Priced]], fleet: Fleet, pooling: bool = True
+) -> Problem:
+    """Put everything into canonical order and reduce symmetry. pooling: whether machines may be pooled."""
+    ordered = tuple(sorted(intents, key=lambda intent: (-intent.priority, intent.name)))
+    listed = [sorted(options.get(i.name, ()), key=lambda priced: priced.candidate.id) for i in ordered]
+    machines, bins = _layout(fleet, _most_replicas(listed), pooling)
+    where: dict[tuple[str, tuple[str, ...]], tuple[int, ...]] = {}
+    shapes: dict[Shape, int] = {}
+    posed = []
+    for priced_options in listed:
+        row = []
+        for priced in priced_options:
+            candidate = priced.candidate
+            place = (candidate.device, candidate.nodes)
+            if place not in where:
+                where[place] = _places(machines, bins, *place)
+            shape = Shape(_need(priced.demand), candidate.replicas, where[place])
+            row.append(Option(priced, shapes.setdefault(shape, len(shapes))))
+        posed.append(tuple(row))
+    return Problem(ordered, tuple(posed), tuple(shapes), tuple(machines), tuple(bins), fleet)
+
+
+def devices_of(node: Node) -> dict[str, tuple[str, ...]]:
+    """Return device type -> ids of such devices on each machine of the node, in order."""
+    found: dict[str, tuple[str, ...]] = {}
+    for slot in node.devices:
+        found[slot.type] = (*found.get(slot.type, ()), *slot.ids)
+    return found
+
+
+def _need(demand: Demand) -> Need:
+    return Need(
+        share=math.floor(demand.share * SHARE_UNITS),
+        cores=demand.cores,
+        device_memory=math.ceil(demand.device_memory_bytes),
+        node_memory=math.ceil(demand.node_memory_bytes),
+    )
+
+
+def _most_replicas(listed: Sequence[Sequence[Priced]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for priced_options in listed:
+        most: dict[str, int] = {}
+        for priced in priced_options:
+            for name in priced.candidate.nodes:
+                most[name] = max(most.get(name, 0), priced.candidate.replicas)
+        for name, replicas in most.items():
+            total[name] = total.get(name, 0) + replicas
+    return total
+
+
+def _layout(fleet: Fleet, replicas: Mapping[str, int], pooling: bool) -> tuple[list[Machine], list[Bin]]:
+    machines: list[Machine] = []
+    bins: list[Bin] = []
+    for node in fleet.nodes:
+        most = replicas.get(node.name, 0)
+        pooled = pooling and node.count >= most
+        for instance in range(min(node.count, most, 1 if pooled else most)):
+            own = [
+                Bin(len(machines), name, device)
+                for name, ids in devices_of(node).items()
+                for device in range(min(len(ids), 1 if pooled else most))
+            ]
+            machines.append(Machine(node, instance, pooled, tuple(range(len(bins), len(bins) + len(own)))))
+            bins.extend(own)
+    return machines, bins
+
+
+def _places(machines: Sequence[Machine], bins: Sequence[Bin], device: str, nodes: tuple[str, ...]) -> tuple[int, ...]:
+    allowed = set(nodes)
+    return tuple(
+        index
+        for machine in machines
+        if machine.node.name in allowed
+        for index in machine.bins
+        if bins[index].type == device
+    )

@@ -1,0 +1,83 @@
+"""The search so far: the model with all that is settled, the best plan found, and what each intent may still choose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from aios.solve.clauses import Rule
+from aios.solve.clauses.requirement import keep
+from aios.solve.costs import Costs
+from aios.solve.cpsat import Engine
+from aios.solve.model import Decisions
+from aios.solve.problem import Problem
+from aios.solve.report import Solved
+
+__all__ = ["NoPlanError", "Search"]
+
+
+class NoPlanError(Exception):
+    """There is no plan (``infeasible``), or the limit came before one was found (``unknown``): its one argument."""
+
+
+class Search:
+    """Makes one sum small after the other, each within what the earlier ones leave.
+
+    picked: intent -> index of its option in the best plan so far · open: intent -> per option, whether it may still be
+    chosen · proved: whether all that was made small so far is proved
+    """
+
+    def __init__(self, problem: Problem, rules: Sequence[Rule], engine: Engine) -> None:
+        self.problem = problem
+        self.engine = engine
+        self.proved = True
+        self.picked: Mapping[int, int] = {}
+        self._values: Sequence[int] = ()
+        self.decisions = Decisions(problem, range(len(problem.intents)))
+        for rule in rules:
+            rule.add(self.decisions)
+        self.open = {
+            index: [all(kept) for kept in zip(*(keep(options, intent, bound) for bound in intent.require), strict=True)]
+            if intent.require
+            else [True] * len(options)
+            for index, (intent, options) in enumerate(zip(problem.intents, problem.options, strict=True))
+        }
+
+    def minimize(self, costs: Costs, real: Callable[[], float] | None = None, offset: float = 0.0) -> Solved:
+        """Make the costs small; raises NoPlanError when this is the first step and there is no plan, or none was found.
+
+        real: computes the real cost of the best plan from its figures · offset: what the real cost is less than the
+        scaled one
+        """
+        found = real or (lambda: costs.real(costs.of(self.picked)) - offset)
+        if self.picked and not costs.of(self.picked):
+            return Solved(found(), found())  # nothing is below zero
+        self.decisions.model.minimize(costs.terms(self.decisions.chosen))
+        self.decisions.model.hint(self._values)
+        answer = self.engine.solve(self.decisions.model)
+        if answer.values:
+            picked = self.decisions.picked(answer.values)
+            if not self.picked or costs.of(picked) <= costs.of(self.picked):
+                self.picked, self._values = picked, answer.values
+        elif not self.picked:
+            raise NoPlanError(answer.status)
+        if answer.status == "optimal":
+            return Solved(found(), found())
+        self.proved = False
+        # Each intent's cost was rounded by at most half a step, and a plan cannot cost less than nothing.
+        whole = max((answer.bound or 0) - len(costs.whole) / 2, 0)
+        return Solved(found(), min(costs.real(whole) - offset, found()))
+
+    def hold(self, costs: Costs, allowance: float) -> None:
+        """Let no later step worsen the costs of the best plan by more than the allowance."""
+        limit = costs.of(self.picked) + math.floor(allowance / costs.step)
+        self.decisions.model.linear(costs.terms(self.decisions.chosen), high=limit)
+        for index, row in costs.whole.items():
+            self.restrict(index, [cost <= limit for cost in row])
+
+    def restrict(self, intent: int, allowed: Sequence[bool]) -> None:
+        """Close options of an intent."""
+        lost = [was and not may for was, may in zip(self.open[intent], allowed, strict=True)]
+        variables = self.decisions.chosen[intent]
+        self.decisions.model.forbid([variable for variable, gone in zip(variables, lost, strict=True) if gone])
+        self.open[intent] = [was and may for was, may in zip(self.open[intent], allowed, strict=True)]

@@ -1,0 +1,219 @@
+"""The content-addressed store of prepared artefacts (`aios.spi.executor.Store`).
+
+``<root>/<hex of the recipe's digest>/files/`` holds an artefact, ``manifest.json`` beside it says what belongs to it.
+It is built in ``<root>/.building/``, put on disk and renamed into place, so that a half-built one is never visible.
+A builder holds the kernel's lock on its folder: a folder that nobody holds was left by a killed build.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+from aios.records.base import digest_of
+from aios.records.errors import AiosError, Diagnostic, WorldError
+from aios.spi.executor import Artefact
+from aios.state.files import disk_trouble, make_folder, sync_folder
+
+__all__ = ["ArtefactStore"]
+
+_MANIFEST = "manifest.json"
+_FILES = "files"
+_CHUNK_BYTES = 1 << 20
+
+
+class ArtefactStore:
+    """Keeps artefacts under ``root`` and the runtime folders of services under ``runtime_root``."""
+
+    def __init__(self, root: Path, runtime_root: Path | None = None) -> None:
+        """``runtime_root``: ``run`` beside ``root`` unless given."""
+        self.root = root.absolute()
+        self.runtime_root = (runtime_root or root.parent / "run").absolute()
+
+    def fetch(self, recipe: Mapping[str, str], build: Callable[[Path], None]) -> Artefact:
+        """Return the artefact of ``recipe``, verified; ``build(folder)`` fills an empty folder when there is none yet.
+
+        A stored one whose content is damaged is built anew. Of several builders at once the first wins, the others
+        discard theirs. Raises WorldError when building fails (disk full...): nothing is left of it then.
+        """
+        key = digest_of(dict(recipe))
+        final = self.root / key.removeprefix("sha256:")
+        found = _intact(final, key, recipe)
+        if found is not None:
+            return found
+        with self._building(final) as folder:
+            content = folder / _FILES
+            content.mkdir()
+            _fill(build, content)
+            _write_manifest(folder, key, recipe)
+            self._publish(folder, final, key, recipe)
+        found = _intact(final, key, recipe)
+        if found is None:
+            raise WorldError(f"the artefact {final} was changed by somebody else while it was being stored")
+        return found
+
+    def verify(self, artefact: Artefact) -> None:
+        """Raise WorldError unless the folder's content still has the artefact's digest."""
+        path = Path(artefact.path)
+        try:
+            found = _digest(_contents(path))
+        except OSError as error:
+            raise disk_trouble(error, path, "read the artefact") from error
+        if found != artefact.digest:
+            raise WorldError(
+                Diagnostic(
+                    summary=f"the artefact {path} is damaged",
+                    reason=f"its content has digest {found}, not {artefact.digest}",
+                    remedy="run the same command again: it is built anew",
+                )
+            )
+
+    def runtime(self, address: str) -> Path:
+        """Return the folder for what a running service keeps: sockets, logs, pid files. It exists and outlives runs."""
+        name = quote(address, safe="")
+        return make_folder(self.runtime_root / (name if not name.startswith(".") else f"%2E{name[1:]}"))
+
+    @contextmanager
+    def _building(self, final: Path) -> Iterator[Path]:
+        """Make and hold an empty folder to build in; it is gone afterwards, whatever happens."""
+        area = make_folder(self.root / ".building")
+        try:
+            _remove_abandoned(area)
+            folder, descriptor = _new_held_folder(area, final.name[:16])
+        except OSError as error:
+            raise disk_trouble(error, area, "build an artefact in") from error
+        try:
+            yield folder
+        except OSError as error:
+            raise disk_trouble(error, final, "build the artefact") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
+
+    def _publish(self, folder: Path, final: Path, key: str, recipe: Mapping[str, str]) -> None:
+        try:
+            folder.rename(final)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            if _intact(final, key, recipe) is not None:
+                return  # another builder was faster; ours goes
+            damaged = folder.with_name(folder.name + ".damaged")
+            final.rename(damaged)
+            folder.rename(final)
+            shutil.rmtree(damaged, ignore_errors=True)
+        sync_folder(self.root)
+
+
+def _fill(build: Callable[[Path], None], content: Path) -> None:
+    """Run ``build``; whatever it fails with reaches people as a WorldError, unless it already speaks to them."""
+    try:
+        build(content)
+    except (AiosError, OSError):
+        raise
+    except Exception as error:
+        raise WorldError(f"building an artefact failed: {type(error).__name__}: {error}") from error
+
+
+def _write_manifest(folder: Path, key: str, recipe: Mapping[str, str]) -> None:
+    """Put the files and their manifest on disk."""
+    contents = _contents(folder / _FILES, sync=True)
+    manifest = {"key": key, "recipe": dict(recipe), "files": contents, "digest": _digest(contents)}
+    path = folder / _MANIFEST
+    path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+    sync_folder(folder)
+
+
+def _contents(root: Path, sync: bool = False) -> dict[str, dict[str, str | int]]:
+    """Return relative path -> sha256 and bytes of every file under ``root``; ``sync`` puts them on disk first.
+
+    Raises WorldError for anything but plain files and folders: a link could change what it points to.
+    """
+    found: dict[str, dict[str, str | int]] = {}
+    for folder, _, names in os.walk(root, followlinks=False, onerror=_raise):
+        if sync:
+            sync_folder(Path(folder))
+        for name in sorted(names):
+            path = Path(folder) / name
+            if path.is_symlink() or not path.is_file():
+                raise WorldError(f"{path} is no plain file: an artefact holds nothing else")
+            found[path.relative_to(root).as_posix()] = _fingerprint(path, sync)
+    return found
+
+
+def _fingerprint(path: Path, sync: bool) -> dict[str, str | int]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as handle:
+        if sync:
+            os.fsync(handle.fileno())
+        while chunk := handle.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+    return {"sha256": digest.hexdigest(), "bytes": size}
+
+
+def _digest(contents: Mapping[str, Mapping[str, str | int]]) -> str:
+    return digest_of({name: dict(facts) for name, facts in contents.items()})
+
+
+def _intact(final: Path, key: str, recipe: Mapping[str, str]) -> Artefact | None:
+    """Return the stored artefact if it is there and its files are what its manifest says."""
+    try:
+        manifest = json.loads((final / _MANIFEST).read_bytes())
+        contents = _contents(final / _FILES)
+    except FileNotFoundError:
+        return None
+    except (ValueError, WorldError):
+        return None
+    except OSError as error:
+        raise disk_trouble(error, final, "read the artefact") from error
+    if not isinstance(manifest, dict) or manifest.get("key") != key or manifest.get("files") != contents:
+        return None
+    return Artefact(key=key, path=str(final / _FILES), digest=_digest(contents), recipe=dict(recipe))
+
+
+def _new_held_folder(area: Path, stem: str) -> tuple[Path, int]:
+    """Return a new folder in ``area`` and the descriptor through which we hold it."""
+    for attempt in count():
+        folder = area / f"{stem}-{os.getpid()}-{attempt}"
+        with suppress(FileExistsError, FileNotFoundError):
+            folder.mkdir()
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                    return folder, descriptor
+            except BlockingIOError:
+                pass  # somebody who tidies up took it for abandoned before it was held
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+    raise AssertionError("unreachable: count() does not end")
+
+
+def _remove_abandoned(area: Path) -> None:
+    """Remove the folders in ``area`` that no living builder holds."""
+    for folder in area.iterdir():
+        with suppress(BlockingIOError, FileNotFoundError, NotADirectoryError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,189 @@
+"""The state file: what aios made and looks after. Whole, or refused with the way back."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from aios.records.base import digest_of
+from aios.records.errors import ConflictError, Diagnostic
+from aios.records.state import STATE_VERSION, State
+from aios.state.files import read_bytes, write_atomically
+
+__all__ = ["StateStore"]
+
+_KIND = "aios-state"
+
+NEW = "new"
+"""Lineage of a state that was never written: a plan for it has the same bytes every time. The first save names it."""
+
+
+def _random_lineage() -> str:
+    import uuid
+
+    return str(uuid.uuid4())
+
+
+class _Damaged(Exception):
+    """Why some bytes are no state that this aios can read. newer: written by a later version, hence not damaged."""
+
+    def __init__(self, why: str, newer: bool = False) -> None:
+        super().__init__(why)
+        self.newer = newer
+
+
+class StateStore:
+    """Reads and writes one state file; the one before is kept beside it as ``<name>.backup``.
+
+    Hold the lock around load and save: the serial check turns a forgotten lock into an error, not into a merge.
+    """
+
+    def __init__(self, path: Path, new_lineage: Callable[[], str] = _random_lineage) -> None:
+        """``new_lineage`` names a state at its first save (a UUID)."""
+        self.path = path
+        self.backup = path.with_name(path.name + ".backup")
+        self._new_lineage = new_lineage
+
+    def load(self) -> State:
+        """Return the state; serial 0 and lineage ``new`` when there is no file.
+
+        Raises ConflictError for a file that is damaged or newer than this aios, WorldError when it cannot be read.
+        """
+        return self._on_disk() or State(lineage=NEW, serial=0)
+
+    def save(self, state: State) -> State:
+        """Write ``state``, whose serial must be one more than that of the file on disk, of the same lineage.
+
+        Returns what was written: the first save gives the state its lineage.
+
+        Raises ConflictError when somebody else wrote in between, or the file was damaged: nothing is overwritten then.
+        """
+        current = self._on_disk()
+        serial, lineage = (current.serial, current.lineage) if current else (0, NEW)
+        if lineage != state.lineage or serial + 1 != state.serial:
+            raise ConflictError(
+                Diagnostic(
+                    summary=f"the state file {self.path} is not the one that was read",
+                    reason=f"it is serial {serial} of lineage {lineage}; "
+                    f"serial {state.serial} of lineage {state.lineage} was to follow",
+                    remedy="somebody else applied in between: plan again",
+                    command="aios plan",
+                )
+            )
+        if current:
+            write_atomically(self.backup, read_bytes(self.path) or b"")
+        else:
+            state = state.model_copy(update={"lineage": self._new_lineage()})
+        write_atomically(self.path, _encode(state))
+        return state
+
+    def _on_disk(self) -> State | None:
+        data = read_bytes(self.path)
+        if data is None:
+            self._refuse_if_lost()
+            return None
+        try:
+            return _decode(data)
+        except _Damaged as damage:
+            if damage.newer:
+                raise self._newer(str(damage)) from None
+            raise self._damaged(str(damage)) from None
+
+    def _refuse_if_lost(self) -> None:
+        """Refuse to start anew beside a backup that lists services: they would run on with nobody knowing."""
+        kept = self._readable_backup()
+        if kept is None or not kept.resources:
+            return
+        names = ", ".join(sorted(kept.resources))
+        raise ConflictError(
+            Diagnostic(
+                summary=f"the state file {self.path} is gone, but its backup is there",
+                reason=f"the backup (serial {kept.serial}) lists {names}",
+                remedy=f"put the backup back; or, if nothing of it runs any more, remove {self.backup}",
+                command=self._restore(),
+            )
+        )
+
+    def _readable_backup(self) -> State | None:
+        data = read_bytes(self.backup)
+        try:
+            return _decode(data) if data is not None else None
+        except _Damaged:
+            return None
+
+    def _newer(self, why: str) -> ConflictError:
+        return ConflictError(
+            Diagnostic(
+                summary=f"the state file {self.path} {why}",
+                reason=f"this aios reads state version {STATE_VERSION}; rewriting a newer one would lose what it knows",
+                remedy="use the aios that wrote it, or a later one",
+            )
+        )
+
+    def _damaged(self, why: str) -> ConflictError:
+        summary = f"the state file {self.path} is damaged: {why}"
+        kept = self._readable_backup()
+        if kept is None:
+            aside = self.path.with_name(self.path.name + ".damaged")
+            return ConflictError(
+                Diagnostic(
+                    summary=summary,
+                    reason="it was left as it is; there is no readable backup beside it",
+                    remedy="restore it from version control; or put it aside and start anew, knowing that services "
+                    "which it listed run on until you end them",
+                    command=f"mv -- {shlex.quote(str(self.path))} {shlex.quote(str(aside))}",
+                )
+            )
+        names = ", ".join(sorted(kept.resources)) or "nothing"
+        return ConflictError(
+            Diagnostic(
+                summary=summary,
+                reason=f"it was left as it is; the backup is good: serial {kept.serial}, it lists {names}",
+                remedy="put the backup back, then plan: what the last write changed shows up as actions",
+                command=self._restore(),
+            )
+        )
+
+    def _restore(self) -> str:
+        return f"cp -- {shlex.quote(str(self.backup))} {shlex.quote(str(self.path))}"
+
+
+def _encode(state: State) -> str:
+    content = state.model_dump(mode="json")
+    envelope = {"kind": _KIND, "version": state.version, "checksum": digest_of(content), "state": content}
+    return json.dumps(envelope, indent=2, ensure_ascii=False) + "\n"
+
+
+def _decode(data: bytes) -> State:
+    """Return the state in ``data``. Raises _Damaged."""
+    try:
+        envelope: Any = json.loads(data)
+    except ValueError as error:
+        raise _Damaged(f"it is no JSON ({error})") from None
+    except RecursionError:
+        raise _Damaged("it is nested too deeply") from None
+    if not isinstance(envelope, dict) or envelope.get("kind") != _KIND:
+        raise _Damaged(f"it is no {_KIND} document")
+    version = envelope.get("version")
+    if type(version) is not int or version < 1:
+        raise _Damaged(f"its version is {version!r}")
+    if version > STATE_VERSION:
+        raise _Damaged(f"was written by a newer aios (state version {version})", newer=True)
+    content = envelope.get("state")
+    try:
+        if digest_of(content) != envelope.get("checksum"):
+            raise _Damaged("its checksum does not match its content")
+        state = State.model_validate(content)
+    except UnicodeEncodeError as error:
+        raise _Damaged(f"it is no text ({error.reason})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if state.version != version:
+        raise _Damaged(f"it states version {version} outside and {state.version} inside")
+    return state

@@ -1,1 +1,0 @@
-"""The corridor: calls the rooms in order, carries records, holds no rules."""

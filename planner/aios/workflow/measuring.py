@@ -1,0 +1,168 @@
+"""The bench: runs one deployment on this machine and returns measurements of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aios.records.errors import WorldError
+from aios.records.fleet import DeviceType
+from aios.records.intent import Intent
+from aios.records.measurement import Measurement, Subject, subject_of
+from aios.records.model import ModelProfile
+from aios.records.plan import Action, Deployment
+from aios.records.state import Resource
+from aios.spi.executor import Artefact, Executor
+from aios.workflow.applying import carry_out
+from aios.workflow.keeping import artefacts_of, opened
+from aios.workflow.loading import bursts, items_for, open_loop
+from aios.workflow.metering import best_meter, metered
+from aios.workflow.setting import Setting
+from aios.workflow.standing import load_state
+
+__all__ = ["Bench"]
+
+_SERVING_SHARE = 0.3
+"""Share of capacity at which serving is measured when the intent's own load is higher: queueing stays rare."""
+
+_BURSTS, _BURST_SIZE = 5, 32
+"""Bursts that capacity is measured with: enough in flight to keep one replica busy, few enough for small queues."""
+
+_FEWEST, _SHORTEST_S, _LONGEST_S = 500, 2.0, 10.0
+"""A serving run has so many requests (its 99th percentile then rests on the five slowest) within these seconds."""
+
+
+class Bench:
+    """Measures deployments here, one at a time.
+
+    As a context: services that a killed run left behind are removed on entering, its own on leaving. It keeps a
+    state of its
+    own beside that of ``apply``, so everything that makes apply safe against a crash holds here too.
+    """
+
+    def __init__(
+        self, setting: Setting, executors: Mapping[str, Executor], devices: Mapping[str, DeviceType], budget_s: float
+    ) -> None:
+        from aios.state import ProfileStore
+
+        self._setting = setting
+        self._own = replace(setting, state=setting.home / "bench" / "state.json")
+        self._executors = executors
+        self._devices = devices
+        self._budget_s = budget_s
+        self._profiles = ProfileStore(setting.profiles)
+        self._artefacts = artefacts_of(setting)
+        self._prepared: dict[str, Artefact] = {}
+
+    def __enter__(self) -> Self:
+        self._clear()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clear()
+
+    def store(self, measurement: Measurement) -> None:
+        """Write a measurement to the profile store."""
+        self._profiles.save(measurement)
+
+    def accuracy(self, deployment: Deployment, intent: Intent, profile: ModelProfile, data: str) -> Measurement:
+        """Measure the accuracy of a precision on the intent's evaluation data, without serving it."""
+        from aios.verify import score
+
+        executor = self._executors[deployment.executor]
+        inputs, labels = items_for(intent.data.evaluate, profile)
+        assert labels is not None, "the data's digest is known only for labelled files"
+        outputs = executor.infer(deployment, self._artefact(deployment), inputs)
+        required = {item.metric.removeprefix("accuracy.") for item in intent.require if "accuracy." in item.metric}
+        values = score(
+            tuple(sorted(required | {"top1"})),
+            next(iter(outputs.values())),
+            labels,
+            f"{executor.engine()} on the evaluation data",
+        )
+        subject = self._subject("accuracy", deployment, data)
+        return Measurement(
+            subject=subject, values=values, conditions={"items": str(len(labels))}, as_of=self._setting.now()
+        )
+
+    def engine(self, deployment: Deployment, intent: Intent, profile: ModelProfile) -> Measurement:
+        """Measure the engine alone, calls back to back."""
+        inputs, _labels = items_for(intent.data.evaluate, profile)
+        executor = self._executors[deployment.executor]
+        return executor.measure(deployment, self._artefact(deployment), inputs, self._budget_s)
+
+    def serving(self, deployment: Deployment, intent: Intent, profile: ModelProfile) -> Measurement:
+        """Start the deployment as a service of one replica, load it below its capacity, then in bursts; take it
+        down."""
+        items, _labels = items_for(intent.data.evaluate, profile)
+        address = f"bench-{deployment.intent}"
+        self._do("create", address, deployment)
+        try:
+            return self._exercise(load_state(self._own).resources[address], deployment, items)
+        finally:
+            self._clear()
+
+    def _exercise(self, resource: Resource, deployment: Deployment, items: Mapping[str, Any]) -> Measurement:
+        import numpy as np
+
+        from aios.verify import arrival_times, burst_capacity, serving_measurement
+
+        executor = self._executors[deployment.executor]
+        warm_up, *rest = [executor.exercise(resource.handle, load) for load in bursts(items, _BURSTS + 1, _BURST_SIZE)]
+        del warm_up
+        capacity = burst_capacity(rest).value
+        rate = min(deployment.rate_per_s or capacity, _SERVING_SHARE * capacity)
+        seconds = min(max(_SHORTEST_S, _FEWEST / rate), _LONGEST_S)
+        load = open_loop(arrival_times(rate, seconds, "poisson", np.random.default_rng(0)), items)
+        device = self._devices[deployment.device]
+        meter, _why_not = best_meter(device)
+        pids = executor.observe(resource.address, resource.handle).pids
+        trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
+        conditions = {
+            "rate": f"{rate:.4g}/s Poisson",
+            "duration": f"{seconds:.3g} s",
+            "load average": f"{os.getloadavg()[0]:.2f}",
+        }
+        return serving_measurement(
+            self._subject("serving", deployment, None), trace, rest, reading, conditions, self._setting.now()
+        )
+
+    def _artefact(self, deployment: Deployment) -> Artefact:
+        key = "/".join((deployment.model_digest, deployment.precision, deployment.quantization))
+        if key not in self._prepared:
+            self._prepared[key] = self._executors[deployment.executor].prepare(deployment, self._artefacts)
+        return self._prepared[key]
+
+    def _subject(
+        self, kind: Literal["service", "serving", "accuracy"], deployment: Deployment, data: str | None
+    ) -> Subject:
+        engine = self._executors[deployment.executor].engine()
+        return subject_of(kind, deployment, engine=engine, calibration=deployment.calibrate_digest, data=data)
+
+    def _do(self, action: Literal["create", "delete"], address: str, deployment: Deployment) -> None:
+        """Carry out one action in the bench's own state. Raises WorldError when it fails."""
+        step = Action(
+            address=address,
+            action=action,
+            reason="to be measured" if action == "create" else "has been measured",
+            executor=deployment.executor,
+            before=None if action == "create" else deployment,
+            after=deployment if action == "create" else None,
+            undo="it is removed after measuring",
+        )
+        with opened(self._own, "aios profile") as kept:
+            report = carry_out(
+                (step,), kept, self._own, plan=f"bench {action}", made=None, on_event=lambda _event: None
+            )
+        if report.diagnostics:
+            raise WorldError(*report.diagnostics)
+
+    def _clear(self) -> None:
+        """Remove every service of the bench, also those that a killed run left behind."""
+        for address, resource in load_state(self._own).resources.items():
+            self._do("delete", address, resource.deployment)

@@ -1,0 +1,39 @@
+"""Choosing the meter for a device, and reading it around a piece of work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from aios.records.fleet import DeviceType
+from aios.spi.meter import Meter, Reading
+
+__all__ = ["best_meter", "metered"]
+
+T = TypeVar("T")
+
+
+def best_meter(device: DeviceType) -> tuple[Meter | None, str]:
+    """Return the most trusted meter that can measure on ``device`` here, and in words why none or why not a better
+    one."""
+    from aios.spi import registry
+
+    refusals: list[str] = []
+    meters: dict[str, Any] = registry.load_all("aios.meters")
+    for meter in sorted(meters.values(), key=lambda item: item.preference):
+        refusal = meter.can(device)
+        if refusal is None:
+            return meter, "; ".join(refusals)
+        refusals.append(f"{meter.name}: {refusal.reason}")
+    return None, "; ".join(refusals)
+
+
+def metered(
+    meter: Meter | None, device: DeviceType | None, pids: Sequence[int], work: Callable[[], T]
+) -> tuple[T, Reading | None]:
+    """Run ``work`` and return its result with what the processes drew meanwhile."""
+    if meter is None or device is None:
+        return work(), None
+    window = meter.begin(device, pids)
+    result = work()
+    return result, window.end()

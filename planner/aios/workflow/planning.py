@@ -1,0 +1,137 @@
+"""plan and candidates: intents in, a proved plan out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aios import __version__
+from aios.records.base import digest_of
+from aios.records.candidate import Priced, Rejection
+from aios.records.plan import Inputs, Plan
+from aios.records.selection import Ledger, Selection
+from aios.records.state import State
+from aios.workflow.keeping import state_of
+from aios.workflow.reading import Given, fingerprint, gather
+from aios.workflow.setting import Setting
+
+__all__ = ["Considered", "Planned", "consider", "inputs_of", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Considered:
+    """Every way to run every intent, priced. options: intent name -> ..."""
+
+    given: Given
+    options: Mapping[str, tuple[Priced, ...]]
+    rejections: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with all that stood behind it. seconds: what solving took, for people; no part of the plan."""
+
+    plan: Plan
+    considered: Considered
+    selection: Selection
+    ledger: Ledger
+    state: State
+    seconds: float
+
+
+def consider(given: Given) -> Considered:
+    """Enumerate and price every candidate of every intent."""
+    from aios.candidates import enumerate_candidates
+    from aios.cost import Evidence, price
+
+    engines = {name: executor.engine() for name, executor in given.executors.items()}
+    options: dict[str, tuple[Priced, ...]] = {}
+    rejections: list[Rejection] = []
+    for intent in given.intents:
+        profiles = given.profiles[intent.name]
+        found = enumerate_candidates(intent, profiles, given.fleet, given.executors)
+        evidence = Evidence(
+            measurements=given.measurements,
+            engines=engines,
+            calibration=given.calibration[intent.name],
+            evaluation=given.evaluation[intent.name],
+        )
+        options[intent.name] = price(intent, found.candidates, profiles, given.fleet, evidence)
+        rejections.extend(found.rejections)
+    return Considered(given=given, options=options, rejections=tuple(rejections))
+
+
+def inputs_of(given: Given, state: State) -> Inputs:
+    """Return the fingerprints of everything that a plan of ``given`` depends on."""
+    models = {
+        intent.name: {
+            "models": {name: profile.digest for name, profile in given.profiles[intent.name].items()},
+            "calibration": given.calibration[intent.name],
+            "evaluation": given.evaluation[intent.name],
+        }
+        for intent in given.intents
+    }
+    return Inputs(
+        intents=fingerprint(given.intents),
+        fleet=given.fleet.digest,
+        models=digest_of(models),
+        profiles=digest_of({key: given.measurements[key] for key in sorted(given.measurements)}),
+        catalogue=digest_of(dict(given.fleet.types)),
+        state=f"{state.lineage}:{state.serial}",
+    )
+
+
+def make_plan(setting: Setting, considered: Considered | None = None, *, keep_others: bool = False) -> Planned:
+    """Plan the intents of ``setting``.
+
+    Raises InputError for what was given, ConflictError for a state that cannot be read.
+    """
+    from aios.check import audit
+    from aios.plan import make_plan as draft
+    from aios.solve import Limits, choose
+
+    considered = considered or consider(gather(setting))
+    given = considered.given
+    state = state_of(setting).load()
+    started = time.perf_counter()
+    selection = choose(given.intents, considered.options, given.fleet, Limits())
+    seconds = time.perf_counter() - started
+    ledger = audit(given.intents, selection, given.fleet)
+    if selection.chosen and not ledger.holds:
+        broken = ", ".join(row.clause.text for row in ledger.rows if not row.holds)
+        raise AssertionError(f"the solver's choice breaks what the checker recomputed: {broken}")
+    plan = draft(
+        selection=selection,
+        intents=given.intents,
+        profiles=given.profiles,
+        fleet=given.fleet,
+        rejections=considered.rejections,
+        calibration=given.calibration,
+        state=state,
+        inputs=inputs_of(given, state),
+        in_place={name: executor.in_place for name, executor in given.executors.items()},
+        unhealthy=unhealthy(given, state),
+        files={
+            "intents": list(setting.paths),
+            "fleet": setting.fleet,
+            "profiles": str(setting.profiles),
+            "state": str(setting.state),
+        },
+        version=__version__,
+        keep_others=keep_others,
+    )
+    return Planned(plan, considered, selection, ledger, state, seconds)
+
+
+def unhealthy(given: Given, state: State) -> Mapping[str, str]:
+    """Return address -> what is wrong, for every resource in the state that is not as it was applied."""
+    found = {}
+    for address, resource in state.resources.items():
+        executor = given.executors.get(resource.executor)
+        if executor is None:
+            continue
+        seen = executor.observe(address, resource.handle)
+        if seen.condition in ("absent", "dead", "degraded"):
+            found[address] = f"{seen.condition}: {seen.detail}"
+    return found

@@ -1,0 +1,238 @@
+"""From paths to records: documents, intents, fleet, models, data digests, measurements, executors."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from aios import catalogue
+from aios.records.base import digest_of
+from aios.records.document import Document, parse
+from aios.records.errors import Diagnostic, InputError
+from aios.records.fleet import Fleet
+from aios.records.intent import Intent
+from aios.records.measurement import Measurement
+from aios.records.model import ModelProfile
+from aios.workflow.setting import Setting
+
+__all__ = ["Given", "discover_fleet", "fingerprint", "fleet_of", "gather", "read_written"]
+
+_KINDS = ("Intent", "Fleet")
+_SUFFIXES = (".yaml", ".yml")
+_FLEET_FILE = "fleet.yaml"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Everything a plan is made from.
+
+    profiles: intent name -> model name -> profile · calibration, evaluation: intent name -> model name -> digest of
+    the data ·
+    measurements: subject digest -> measurement
+    """
+
+    setting: Setting
+    intents: tuple[Intent, ...]
+    fleet: Fleet
+    profiles: Mapping[str, Mapping[str, ModelProfile]]
+    calibration: Mapping[str, Mapping[str, str]]
+    evaluation: Mapping[str, Mapping[str, str]]
+    measurements: Mapping[str, Measurement]
+
+    @cached_property
+    def executors(self) -> Mapping[str, Any]:
+        """Every installed executor, by name."""
+        from aios.spi import registry
+
+        return registry.load_all("aios.executors")
+
+
+def read_written(setting: Setting) -> tuple[tuple[Intent, ...], Fleet | None]:
+    """Read the intents, and the fleet if one is written down. Raises InputError with every mistake of every file."""
+    from aios.fleet import compile_fleet, load_catalogue
+    from aios.intents import compile_intents
+
+    documents, problems = _documents(setting)
+    fleet_documents = [document for document in documents if document.kind == "Fleet"]
+    fleet_file = setting.fleet or (None if fleet_documents else _fleet_beside(setting.paths))
+    if fleet_file is not None:
+        fleet_documents = _only_fleets(fleet_file, setting, problems)
+    intents: tuple[Intent, ...] = ()
+    fleet: Fleet | None = None
+    try:
+        intents = compile_intents([document for document in documents if document.kind == "Intent"])
+    except InputError as error:
+        problems.extend(error.diagnostics)
+    if fleet_documents:
+        try:
+            fleet = compile_fleet(
+                fleet_documents,
+                load_catalogue(catalogue.root() / "hardware"),
+                origin=", ".join(dict.fromkeys(document.file for document in fleet_documents)),
+            )
+        except InputError as error:
+            problems.extend(error.diagnostics)
+    if problems:
+        raise InputError(*problems)
+    return intents, fleet
+
+
+def _fleet_beside(paths: Sequence[str]) -> str | None:
+    """Return the fleet file that holds when none is named: beside an intent, else in the working directory."""
+    folders = [Path(path) if Path(path).is_dir() else Path(path).parent for path in paths if path != "-"]
+    return next((str(folder / _FLEET_FILE) for folder in (*folders, Path()) if (folder / _FLEET_FILE).is_file()), None)
+
+
+def _documents(setting: Setting) -> tuple[list[Document], list[Diagnostic]]:
+    documents: list[Document] = []
+    problems: list[Diagnostic] = []
+    for path in setting.paths:
+        for file in _files(path, problems):
+            documents.extend(_parse(file, setting, problems))
+    return [document for document in documents if _known_kind(document, problems)], problems
+
+
+def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
+    if path == "-":
+        return [path]
+    where = Path(path)
+    if where.is_dir():
+        found = sorted(str(file) for file in where.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+        if not found:
+            problems.append(Diagnostic(summary=f"folder {path} holds no .yaml file"))
+        return found
+    if not where.is_file():
+        problems.append(_missing(path))
+        return []
+    return [path]
+
+
+def _missing(path: str) -> Diagnostic:
+    folder = Path(path).parent
+    beside = [str(file) for file in folder.iterdir()] if folder.is_dir() else []
+    near = difflib.get_close_matches(path, beside, n=1)
+    return Diagnostic(summary=f"there is no file {path}", remedy=f"did you mean {near[0]}?" if near else None)
+
+
+def _parse(file: str, setting: Setting, problems: list[Diagnostic]) -> tuple[Document, ...]:
+    try:
+        text = setting.stdin() if file == "-" else Path(file).read_bytes()
+        return parse(text, "<stdin>" if file == "-" else file)
+    except InputError as error:
+        problems.extend(error.diagnostics)
+    except OSError as error:
+        problems.append(Diagnostic(summary=f"{file} cannot be read", reason=error.strerror))
+    return ()
+
+
+def _known_kind(document: Document, problems: list[Diagnostic]) -> bool:
+    if document.kind in _KINDS:
+        return True
+    near = difflib.get_close_matches(str(document.kind), _KINDS, n=1)
+    summary = f"unknown kind {document.kind!r}" if document.kind else "the document says no `kind`"
+    known = "known kinds: " + ", ".join(_KINDS)
+    remedy = f"did you mean `{near[0]}`? {known}" if near else known
+    problems.append(document.diagnostic(("kind",), summary, remedy=remedy))
+    return False
+
+
+def _only_fleets(path: str, setting: Setting, problems: list[Diagnostic]) -> list[Document]:
+    found = [document for file in _files(path, problems) for document in _parse(file, setting, problems)]
+    fleets = [document for document in found if document.kind == "Fleet"]
+    if found and not fleets:
+        problems.append(Diagnostic(summary=f"{path} holds no document of kind Fleet"))
+    return fleets
+
+
+def discover_fleet(measure: bool, tell: Any) -> tuple[Fleet, tuple[str, ...], tuple[str, ...]]:
+    """Look at this machine; return it as a fleet, what was found, and what was looked for in vain."""
+    from aios.fleet import describe, load_catalogue
+    from aios.spi import registry
+
+    found = []
+    for name, probe in registry.load_all("aios.probes").items():
+        tell(f"probe {name}")
+        found.append(probe.discover(measure))
+    fleet = describe(found, load_catalogue(catalogue.root() / "hardware"))
+    seen = tuple(line for discovery in found for line in discovery.seen)
+    missing = tuple(line for discovery in found for line in discovery.missing)
+    return fleet, seen, missing
+
+
+def fleet_of(setting: Setting) -> Fleet:
+    """Return the fleet alone: the one that is written down, else this machine."""
+    _intents, fleet = read_written(setting)
+    return fleet or discover_fleet(measure=False, tell=setting.tell)[0]
+
+
+def gather(setting: Setting) -> Given:
+    """Read everything that planning needs. Raises InputError with every mistake found in one step."""
+    from aios.state import ProfileStore
+
+    intents, fleet = read_written(setting)
+    if not intents:
+        raise InputError(
+            Diagnostic(
+                summary="there is no intent to plan",
+                reason=f"none of {', '.join(setting.paths) or 'the given paths'} holds a document of kind Intent",
+                command="aios init",
+            )
+        )
+    fleet = fleet or discover_fleet(measure=False, tell=setting.tell)[0]
+    profiles = {intent.name: _profiles(intent, setting) for intent in intents}
+    return Given(
+        setting=setting,
+        intents=intents,
+        fleet=fleet,
+        profiles=profiles,
+        calibration={intent.name: _data_digests(intent, "calibrate", profiles[intent.name]) for intent in intents},
+        evaluation={intent.name: _data_digests(intent, "evaluate", profiles[intent.name]) for intent in intents},
+        measurements=ProfileStore(setting.profiles).load(),
+    )
+
+
+def _profiles(intent: Intent, setting: Setting) -> Mapping[str, ModelProfile]:
+    from aios.models import profile_models
+    from aios.spi import registry
+
+    return profile_models(intent.models, lambda: registry.load_all("aios.model_readers"), setting.model_cache)
+
+
+def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfile]) -> Mapping[str, str]:
+    """Return model name -> digest of the file that fits it; empty when the intent names no such data."""
+    from aios.models.data import fitting_file
+
+    paths = getattr(intent.data, field)
+    where = intent.spans.get(f"data.{field}")
+    problems: list[Diagnostic] = []
+    digests = {}
+    for name, profile in profiles.items() if paths else ():
+        try:
+            path, _headers = fitting_file(paths, profile, labelled=field == "evaluate", where=where)
+        except InputError as error:
+            problems.extend(error.diagnostics)
+            continue
+        with Path(path).open("rb") as stream:
+            digests[name] = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+    if problems:
+        raise InputError(*problems)
+    return digests
+
+
+def fingerprint(intents: Sequence[Intent]) -> str:
+    """Return the digest of what intents say, whatever the file is called and wherever in it they stand."""
+    return digest_of([intent.model_dump(mode="json", exclude=_WHERE) for intent in intents])
+
+
+_WHERE: Any = {
+    "where": True,
+    "spans": True,
+    "models": {"__all__": {"where"}},
+    "require": {"__all__": {"where"}},
+    "goal": {"__all__": {"where"}},
+}

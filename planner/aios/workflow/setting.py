@@ -1,0 +1,61 @@
+"""What a command was given: paths, places on disk, the clock, and where talk goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+__all__ = ["Setting", "silent"]
+
+
+def silent(_text: str) -> None:
+    """Say nothing."""
+
+
+def _utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _no_stdin() -> bytes:
+    return b""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that the rooms must not fetch for themselves.
+
+    paths: intent files and folders, ``-`` for stdin · fleet: fleet file; None looks for one among the paths, then for
+    ``fleet.yaml`` beside them, then here, then at this machine · state, profiles: where those are kept · tell:
+    receives progress, one line each ·
+    now: UTC time, ISO 8601
+    """
+
+    paths: tuple[str, ...] = ()
+    fleet: str | None = None
+    state: Path = Path(".aios/state.json")
+    profiles: Path = Path("profiles")
+    tell: Callable[[str], None] = silent
+    now: Callable[[], str] = field(default=_utc_now)
+    stdin: Callable[[], bytes] = field(default=_no_stdin)
+
+    @property
+    def home(self) -> Path:
+        """The folder of everything that aios keeps beside its state."""
+        return self.state.parent
+
+    @property
+    def artefacts(self) -> Path:
+        """Where prepared models are kept."""
+        return self.home / "artefacts"
+
+    @property
+    def model_cache(self) -> Path:
+        """Where profiles of model files are cached."""
+        return self.home / "cache" / "models"
+
+    @property
+    def journal(self) -> Path:
+        """Where the write-ahead journal is kept."""
+        return self.home / "journal"

@@ -1,0 +1,234 @@
+"""verify: the stated load on what stands, and each promise against what was measured."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aios.records.errors import Diagnostic, InputError
+from aios.records.fleet import DeviceType, Fleet
+from aios.records.measurement import Measured, Verdict
+from aios.records.plan import Deployment
+from aios.records.state import Resource
+from aios.spi.executor import Executor, Exercise, Trace
+from aios.spi.meter import Reading
+from aios.workflow.loading import items_for, open_loop
+from aios.workflow.metering import best_meter, metered
+from aios.workflow.reading import fleet_of
+from aios.workflow.setting import Setting
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Verified", "verify"]
+
+_LONE_REQUESTS = 200
+"""Requests when no load is stated: one at a time."""
+
+_BURST = 16
+"""Items sent at once when the load did not reach all evaluation items: the service's queue holds them."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What verifying one resource gave. conditions: how it was measured, in words and units."""
+
+    address: str
+    verdicts: tuple[Verdict, ...]
+    conditions: Mapping[str, str]
+
+
+@dataclass
+class _Found:
+    """What has been measured of one resource so far, and what could not be."""
+
+    measured: dict[str, Measured] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    unmeasured: dict[str, str] = field(default_factory=dict)
+    conditions: dict[str, str] = field(default_factory=dict)
+
+
+def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int) -> tuple[Verified, ...]:
+    """Exercise each applied service at its stated load for ``seconds`` and judge its claims.
+
+    Raises InputError for an unknown target, or when nothing is applied.
+    """
+    from aios.workflow.standing import load_state, pick
+
+    state = load_state(setting)
+    if not state.resources:
+        raise InputError(Diagnostic(summary="nothing is applied, so there is nothing to verify", command="aios status"))
+    fleet = fleet_of(setting)
+    return tuple(_verify_one(setting, fleet, resource, seconds, seed) for resource in pick(state, targets))
+
+
+def _verify_one(setting: Setting, fleet: Fleet, resource: Resource, seconds: float, seed: int) -> Verified:
+    from aios.spi import registry
+    from aios.verify import judge
+
+    executor = registry.load("aios.executors", resource.executor)
+    seen = executor.observe(resource.address, resource.handle)
+    found = _Found()
+    if seen.condition in ("absent", "dead", "starting"):
+        for claim in resource.claims:
+            found.failed[claim.metric] = f"the service is {seen.condition}: {seen.detail}"
+    else:
+        device = fleet.types.get(resource.deployment.device)
+        _measure(found, setting, resource, device, executor, seen.pids, seconds, seed)
+    verdicts = judge(resource.claims, found.measured, found.failed, found.unmeasured)
+    return Verified(resource.address, verdicts, found.conditions)
+
+
+def _measure(
+    found: _Found,
+    setting: Setting,
+    resource: Resource,
+    device: DeviceType | None,
+    executor: Executor,
+    pids: Sequence[int],
+    seconds: float,
+    seed: int,
+) -> None:
+    """Fill ``found`` from one run at the stated load, and the evaluation items that it did not reach."""
+    from aios.workflow.inspecting import inspect_model
+
+    deployment = resource.deployment
+    profile = inspect_model(Path(deployment.model_path), {})
+    if profile.digest != deployment.model_digest:
+        raise InputError(
+            Diagnostic(
+                summary=f"{deployment.model_path} is no longer the model that {resource.address} serves",
+                remedy="plan and apply the new one first, or put the old one back",
+                command="aios plan",
+            )
+        )
+    items, labels = items_for(resource.evaluate, profile)
+    load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=labels is not None)
+    setting.tell(f"{resource.address}: {len(load.at_s)} requests in {seconds:g} s")
+    meter, why_not = best_meter(device) if device else (None, f"device {deployment.device} is not in the fleet")
+    trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
+    _latency(found, trace, load)
+    _energy(found, reading, device, deployment, len(load.at_s), why_not)
+    _memory(found, pids)
+    if labels is not None:
+        _accuracy(found, resource, executor, (load, trace), items, labels)
+    else:
+        for claim in resource.claims:
+            if claim.metric.startswith("accuracy."):
+                found.unmeasured[claim.metric] = "the intent names no evaluation data with labels"
+
+
+def _schedule(deployment: Deployment, seconds: float, seed: int, address: str) -> NDArray[np.float64]:
+    """Return sending times: the stated load, or lone requests one after another when none is stated."""
+    import numpy as np
+
+    from aios.verify import arrival_times
+
+    if deployment.rate_per_s is None:
+        return np.linspace(0.0, seconds, _LONE_REQUESTS, endpoint=False)
+    generator = np.random.default_rng([seed, zlib.crc32(address.encode())])
+    return arrival_times(deployment.rate_per_s, seconds, deployment.arrivals, generator)
+
+
+def _latency(found: _Found, trace: Trace, load: Exercise) -> None:
+    """Latencies, and the rate that was really answered."""
+    import numpy as np
+
+    from aios.verify import latency_values
+
+    found.measured |= latency_values(trace)
+    failures = int(np.isinf(trace.latency_s).sum())
+    sent = len(trace.latency_s)
+    if failures:
+        text = f"{failures} of {sent} requests failed: " + ", ".join(f"{n} × {e}" for e, n in trace.errors.items())
+        for name in ("latency.mean", "latency.p50", "latency.p90", "latency.p95", "latency.p99"):
+            if name not in found.measured:
+                found.failed[name] = text
+        found.conditions["failed"] = text
+    found.conditions["load"] = f"{sent} requests over {load.at_s[-1]:.1f} s, open loop"
+    found.unmeasured["throughput"] = (
+        f"the stated load was put on, not the most that it can sustain ({sent - failures} of {sent} were answered)"
+    )
+
+
+def _energy(
+    found: _Found,
+    reading: Reading | None,
+    device: DeviceType | None,
+    deployment: Deployment,
+    requests: int,
+    why_not: str,
+) -> None:
+    """Power and energy per request, by the meter; the reserved share of idle power is added where the meter leaves
+    it out."""
+    if reading is None or reading.energy_j is None or device is None:
+        for name in ("power", "energy"):
+            found.unmeasured[name] = f"no meter here can: {why_not}"
+        return
+    idle = 0.0
+    if reading.scope == "processes" and device.idle_w is not None:
+        share = sum(place.share * place.replicas * len(place.devices) for place in deployment.placement)
+        idle = device.idle_w.value * share
+    power = reading.energy_j / reading.seconds + idle
+    meter = reading.meter + (f", plus {idle:.3g} W idle power of its share" if idle else "")
+    found.measured["power"] = _exact(power, "W", meter, requests)
+    found.measured["energy"] = _exact(power * reading.seconds / requests, "J", meter, requests)
+    found.conditions["meter"] = meter
+
+
+def _exact(value: float, unit: str, meter: str, n: int) -> Measured:
+    """Return a measurement whose meter states no error: its interval is the value itself."""
+    return Measured(value=value, low=value, high=value, unit=unit, n=n, meter=meter)
+
+
+def _memory(found: _Found, pids: Sequence[int]) -> None:
+    """Memory of all processes of the service, each shared page counted once (proportional set size)."""
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError as error:
+            found.unmeasured["memory"] = f"the kernel does not tell: {error.strerror}"
+            return
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    found.measured["memory"] = _exact(total * 1024.0, "B", "proportional set size of all processes", len(pids))
+
+
+def _accuracy(
+    found: _Found,
+    resource: Resource,
+    executor: Executor,
+    done: tuple[Exercise, Trace],
+    items: Mapping[str, NDArray[Any]],
+    labels: NDArray[np.int64],
+) -> None:
+    """Accuracy over every evaluation item, as answered by the endpoint."""
+    import numpy as np
+
+    from aios.verify import score
+
+    first, trace = done
+    answers: dict[int, Any] = {}
+    runs = [(first.item, trace)]
+    left = np.setdiff1d(np.arange(len(labels)), first.item)
+    for begin in range(0, len(left), _BURST):
+        some = left[begin : begin + _BURST]
+        load = Exercise(at_s=np.zeros(len(some)), item=some, inputs=items, keep_outputs=True)
+        runs.append((some, executor.exercise(resource.handle, load)))
+    for asked, answer in runs:
+        output = next(iter(answer.outputs.values()))
+        for position, item in enumerate(asked):
+            if np.isfinite(answer.latency_s[position]):
+                answers.setdefault(int(item), output[position])
+    if not answers:
+        return
+    known = sorted(answers)
+    measures = tuple(
+        claim.metric.removeprefix("accuracy.") for claim in resource.claims if claim.metric.startswith("accuracy.")
+    )
+    stacked = np.stack([answers[item] for item in known])
+    found.measured |= score(measures, stacked, labels[known], "answers of the served endpoint")

@@ -1,0 +1,150 @@
+"""The dryrun executor: the world it changes is a folder of files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+from aios.records.base import digest_of
+from aios.records.candidate import Candidate
+from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.records.fleet import DeviceType
+from aios.records.measurement import Measurement
+from aios.records.model import ModelProfile
+from aios.records.plan import Action, Deployment
+from aios.spi.executor import (
+    API_VERSION,
+    Artefact,
+    Exercise,
+    Journal,
+    Observation,
+    Outcome,
+    Refusal,
+    Store,
+    Tensors,
+    Trace,
+)
+
+__all__ = ["Executor"]
+
+_MARK = "standing.json"
+
+
+class Executor:
+    """Carries out by writing files; needs no engine, no device and no network, and reaches every node."""
+
+    name: ClassVar[str] = "dryrun"
+    api_version: ClassVar[int] = API_VERSION
+    in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {"intent", "executor", "serve"}
+
+    def engine(self) -> str:
+        """Return that nothing computes."""
+        return "dryrun"
+
+    def can(self, candidate: Candidate, device: DeviceType, model: ModelProfile) -> Refusal | None:  # noqa: ARG002 - the protocol's names
+        """Refuse nothing: what is only written down can be written for any device."""
+        return None
+
+    def validate(self, action: Action) -> Sequence[Diagnostic]:
+        """Return nothing but a mistake in the action itself."""
+        if action.action != "delete" and action.after is None:
+            return [
+                Diagnostic(summary=f"the action {action.action!r} on {action.address} does not say what shall stand")
+            ]
+        return []
+
+    def prepare(self, deployment: Deployment, store: Store) -> Artefact:
+        """Return an artefact that holds the description of the deployment's model instead of the model."""
+        recipe = {
+            "executor": self.name,
+            "model": deployment.model_digest,
+            "precision": deployment.precision,
+            "quantization": deployment.quantization,
+        }
+        text = json.dumps(recipe, indent=2, sort_keys=True) + "\n"
+
+        def build(folder: Path) -> None:
+            (folder / "model.json").write_text(text, encoding="utf-8")
+
+        return store.fetch(recipe, build)
+
+    def carry_out(self, action: Action, prior: Mapping[str, Any] | None, journal: Journal, store: Store) -> Outcome:  # noqa: ARG002 - the protocol's names
+        """Write, or remove, the files of the address. Raises InputError for a bad action, WorldError for a bad disk."""
+        found = self.validate(action)
+        if found:
+            raise InputError(*found)
+        runtime = store.runtime(action.address)
+        journal.note("writing" if action.after else "removing", runtime=str(runtime))
+        try:
+            if action.action == "delete" or action.after is None:
+                shutil.rmtree(runtime, ignore_errors=not runtime.exists())
+                return Outcome(address=action.address, handle=None, note="its files are removed")
+            self._write(runtime, action.after)
+        except OSError as error:
+            raise WorldError(f"cannot change {runtime}: {error.strerror or error}") from error
+        return Outcome(address=action.address, handle={"runtime": str(runtime)}, note=f"written to {runtime}")
+
+    def _write(self, runtime: Path, deployment: Deployment) -> None:
+        """Write the files, the mark last and in one step: what has a mark is whole."""
+        runtime.mkdir(parents=True, exist_ok=True)
+        for name, text in self.render([deployment]).items():
+            (runtime / name).write_text(text, encoding="utf-8")
+        part = runtime / f"{_MARK}.part"
+        mark = {"deployment": digest_of(deployment), "replicas": deployment.replicas}
+        part.write_text(json.dumps(mark, sort_keys=True), encoding="utf-8")
+        part.replace(runtime / _MARK)
+
+    def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
+        """Read the mark."""
+        if handle is None or not (Path(str(handle.get("runtime"))) / _MARK).exists():
+            return Observation(address=address, condition="absent", detail="no files stand for it")
+        path = Path(handle["runtime"]) / _MARK
+        try:
+            mark = json.loads(path.read_bytes())
+            return Observation(
+                address=address,
+                condition="healthy",
+                detail=f"written to {path.parent}",
+                deployment_digest=mark["deployment"],
+                replicas_ready=mark["replicas"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return Observation(address=address, condition="dead", detail=f"{path} cannot be read: {error}")
+
+    def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
+        """Return one JSON file per deployment."""
+        return {
+            f"{item.intent}.json": json.dumps(item.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+            for item in sorted(deployments, key=lambda item: item.intent)
+        }
+
+    def measure(
+        self,
+        deployment: Deployment,
+        artefact: Artefact,  # noqa: ARG002 - the protocol's names
+        inputs: Tensors,  # noqa: ARG002 - the protocol's names
+        budget_s: float,  # noqa: ARG002 - the protocol's names
+    ) -> Measurement:
+        """Raise InputError: nothing runs."""
+        _nothing_runs(deployment.intent)
+
+    def infer(self, deployment: Deployment, artefact: Artefact, inputs: Tensors) -> Tensors:  # noqa: ARG002 - the protocol's names
+        """Raise InputError: nothing runs."""
+        _nothing_runs(deployment.intent)
+
+    def exercise(self, handle: Mapping[str, Any], load: Exercise) -> Trace:  # noqa: ARG002 - the protocol's names
+        """Raise InputError: nothing runs."""
+        _nothing_runs(str(handle.get("runtime")))
+
+
+def _nothing_runs(what: str) -> NoReturn:
+    raise InputError(
+        Diagnostic(
+            summary=f"{what} cannot be measured: the dryrun executor runs nothing",
+            remedy="pin another executor in the intent's constraints",
+            command="aios plugins",
+        )
+    )

@@ -1,0 +1,30 @@
+"""Reads ONNX model files with the ``onnx`` package: shapes, operations, bytes and parameters; nothing is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+from aios.spi.model_reader import ReadModel
+
+__all__ = ["Reader"]
+
+
+class Reader:
+    """The model reader for ``.onnx`` files; ``onnx`` itself is imported by the first ``read``."""
+
+    name: ClassVar[str] = "onnx"
+    api_version: ClassVar[int] = 1
+    revision: ClassVar[int] = 1
+    suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+
+    def read(self, path: Path, sizes: Mapping[str, int]) -> ReadModel:
+        """Return the model's profile, per item, with dynamic dimensions at ``sizes`` or at stated assumptions.
+
+        ``sizes`` names a dimension by its name in the file, or by input and axis (``x.2``). Raises InputError for a
+        file that is damaged, hostile or no model.
+        """
+        from aios_plugins.onnx.profile import read_model
+
+        return read_model(path, sizes)

@@ -1,0 +1,142 @@
+"""Prepares what a deployment runs: the optimised, converted or quantised model, once per recipe.
+
+Optimising happens here and not when a replica starts, for two reasons: it costs seconds, and its result can be saved
+with the constants in one file beside the graph. Replicas map that file instead of each holding a copy. onnxruntime
+rearranges ("prepacks") constants for its kernels; the rearranged ones are saved too, for otherwise every replica would
+make its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.records.plan import Deployment
+from aios.spi.executor import Artefact, Store
+from aios_plugins.onnxruntime.system import module_command
+
+__all__ = ["engine", "is_optimized", "prepare", "recipe_of"]
+
+_RECIPE_VERSION = "1"
+"""Raised when the same recipe would give another artefact."""
+
+_ISA_PREFIXES = ("avx", "fma", "amx", "sse4", "asimd", "sve", "i8mm", "bf16")
+"""CPU features that onnxruntime's kernels, and so the layout of prepacked constants, depend on."""
+
+
+def engine() -> str:
+    """Return name and version of what computes; raises WorldError when it is not installed."""
+    try:
+        return f"onnxruntime {version('onnxruntime')}"
+    except PackageNotFoundError:
+        pass
+    try:
+        return f"onnxruntime-gpu {version('onnxruntime-gpu')}"
+    except PackageNotFoundError:
+        raise WorldError(
+            Diagnostic(
+                summary="onnxruntime is not installed",
+                remedy="install what the onnxruntime executor needs",
+                command="pip install 'aios-planner[onnxruntime]'",
+            )
+        ) from None
+
+
+def is_optimized(deployment: Deployment) -> bool:
+    """Say whether the artefact holds the final graph.
+
+    Only CPUs have an offline form; other devices optimise on load.
+    """
+    return deployment.device_kind == "cpu"
+
+
+def isa() -> str:
+    """Return the features of this CPU that matter, sorted, in one text."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return os.uname().machine
+    flags = next((line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return " ".join([os.uname().machine, *sorted(flag for flag in flags.split() if flag.startswith(_ISA_PREFIXES))])
+
+
+def recipe_of(deployment: Deployment) -> dict[str, str]:
+    """Return everything that the artefact's content depends on."""
+    recipe = {
+        "recipe": _RECIPE_VERSION,
+        "engine": engine(),
+        "model": deployment.model_digest,
+        "precision": deployment.precision,
+        "quantization": deployment.quantization,
+        "device_kind": deployment.device_kind,
+        "optimization": "all, offline, prepacked" if is_optimized(deployment) else "on load",
+    }
+    if is_optimized(deployment):
+        recipe["isa"] = isa()
+    if deployment.quantization != "none" or deployment.precision == "fp16":
+        recipe["onnx"] = version("onnx")
+    if deployment.quantization == "static":
+        recipe["calibration"] = deployment.calibrate_digest or "unknown"
+    return recipe
+
+
+def prepare(deployment: Deployment, store: Store) -> Artefact:
+    """Return the artefact of a deployment, made if need be.
+
+    Raises InputError for a model or data that cannot be used, WorldError when the machine fails.
+    """
+    recipe = recipe_of(deployment)
+    return store.fetch(recipe, lambda folder: _build(deployment, recipe, folder))
+
+
+def _build(deployment: Deployment, recipe: Mapping[str, str], folder: Path) -> None:
+    """Fill ``folder``, in a process of its own: the engine's logging, temporary files and memory stay there."""
+    scratch = folder / ".scratch"
+    scratch.mkdir()
+    job = {
+        "model": str(Path(deployment.model_path).absolute()),
+        "folder": str(folder),
+        "scratch": str(scratch),
+        "precision": deployment.precision,
+        "quantization": deployment.quantization,
+        "calibrate": [str(Path(path).absolute()) for path in deployment.calibrate],
+        "optimize": is_optimized(deployment),
+        "narrow_weights": not any(word in recipe.get("isa", "") for word in ("vnni", "amx", "i8mm", "asimddp")),
+    }
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    command = module_command("build", json.dumps(job))
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, cwd="/"
+    ) as process:
+        try:
+            said, _ = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    _remove(scratch)
+    if process.returncode:
+        raise _failure(deployment, process.returncode, said.decode(errors="replace"))
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _failure(deployment: Deployment, code: int, said: str) -> InputError | WorldError:
+    last = said.strip().rpartition("\n")[2]
+    try:
+        report = json.loads(last)
+        kind, reason = report["kind"], report["reason"]
+    except (ValueError, KeyError, TypeError):
+        kind, reason = "world", f"the process that prepares it ended with {code}: {last or 'it said nothing'}"
+    how = f" ({deployment.quantization} quantization)" if deployment.quantization != "none" else ""
+    summary = f"{deployment.model_path} cannot be prepared for {deployment.precision}{how}"
+    found = Diagnostic(summary=f"{summary}: {reason}")
+    return InputError(found) if kind == "input" else WorldError(found)

@@ -1,0 +1,91 @@
+"""Measures the engine alone: ``python -m aios_plugins.onnxruntime.bench JOB``, JOB being JSON.
+
+A process of its own, so that neither the planner's memory nor its threads are in the figures. Answers with one line of
+JSON: durations of the calls, CPU time, peak memory; or ``{"error": ...}``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from aios_plugins.onnxruntime.session import Model, open_model
+from aios_plugins.onnxruntime.spec import Spec
+
+__all__ = ["main"]
+
+_WARM_UP_CALLS = 3
+_WARM_UP_SHARE = 0.15
+"""At least so many calls, and this share of the budget, before anything counts: allocation, caches, clock speed."""
+
+_LEAST_CALLS = 5
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> int:
+    """Measure; returns the exit code."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    job = json.loads(arguments[0])
+    try:
+        report = _measure(Spec(**job["spec"]), job["inputs"], job["budget_s"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime raises many kinds; the parent gets the text
+        report = {"error": " ".join(str(error).split())}
+    print(json.dumps(report))  # noqa: T201 - stdout is how this process answers
+    return 0
+
+
+def _measure(spec: Spec, inputs: list[str], budget_s: float) -> dict[str, Any]:
+    import numpy as np
+
+    model = open_model(spec)
+    arrays = [np.load(path, mmap_mode="r") for path in inputs]
+    batches = _batches(model, arrays, spec.batch)
+    begin = time.perf_counter()
+    calls = 0
+    while calls < _WARM_UP_CALLS or time.perf_counter() - begin < _WARM_UP_SHARE * budget_s:
+        model.run(batches[calls % len(batches)])
+        calls += 1
+    durations: list[float] = []
+    cpu_begin, begin = time.process_time(), time.perf_counter()
+    at = begin
+    while len(durations) < _LEAST_CALLS or at - begin < budget_s * (1 - _WARM_UP_SHARE):
+        model.run(batches[len(durations) % len(batches)])
+        now = time.perf_counter()
+        durations.append(now - at)
+        at = now
+    return {
+        "durations_s": durations,
+        "cpu_s": time.process_time() - cpu_begin,
+        "items": len(batches[0][0]) if model.batchable else 1,
+        "peak_bytes": _peak_bytes(),
+    }
+
+
+def _batches(model: Model, arrays: list[Any], batch: int) -> list[list[Any]]:
+    """Return feeds, each of ``batch`` items, that go round the data; at most as many as are worth keeping in memory."""
+    import numpy as np
+
+    count = len(arrays[0])
+    size = batch if model.batchable else (model.inputs[0].shape[0] or 1)
+    feeds = []
+    for first in range(0, max(1, min(count, 32 * size)), size):
+        rows = np.arange(first, first + size) % count
+        feeds.append([np.ascontiguousarray(array[rows]) for array in arrays])
+    return feeds
+
+
+def _peak_bytes() -> int:
+    """Return the largest resident size that this process had (``ru_maxrss`` would include the parent's)."""
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("the kernel does not say VmHWM")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,116 @@
+"""The onnxruntime executor: one class that says what each method means and hands on to who does it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from aios.records.candidate import Candidate
+from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.records.fleet import DeviceType
+from aios.records.measurement import Measurement
+from aios.records.model import ModelProfile
+from aios.records.plan import Action, Deployment
+from aios.spi.executor import (
+    API_VERSION,
+    Artefact,
+    Exercise,
+    Journal,
+    Observation,
+    Outcome,
+    Refusal,
+    Store,
+    Tensors,
+    Trace,
+)
+from aios_plugins.onnxruntime import artefacts, capability, lifecycle
+
+__all__ = ["Executor"]
+
+
+class Executor:
+    """Serves ONNX models on this machine with onnxruntime."""
+
+    name: ClassVar[str] = "onnxruntime"
+    api_version: ClassVar[int] = API_VERSION
+    in_place: ClassVar[frozenset[str]] = frozenset(
+        {
+            "task",
+            "model",
+            "model_path",
+            "model_digest",
+            "precision",
+            "quantization",
+            "calibrate",
+            "calibrate_digest",
+            "batch",
+            "max_delay_s",
+            "threads",
+            "replicas",
+            "placement",
+            "rate_per_s",
+        }
+    )
+
+    def engine(self) -> str:
+        """Return name and version of onnxruntime; raises WorldError when it is not installed."""
+        return artefacts.engine()
+
+    def can(self, candidate: Candidate, device: DeviceType, model: ModelProfile) -> Refusal | None:
+        """Say whether onnxruntime could run the candidate on such a device, here or elsewhere."""
+        return capability.can(candidate, device, model)
+
+    def validate(self, action: Action) -> Sequence[Diagnostic]:
+        """Return everything that keeps the action from being carried out on this machine."""
+        return capability.validate(action)
+
+    def prepare(self, deployment: Deployment, store: Store) -> Artefact:
+        """Return the optimised or quantised model, made if need be."""
+        return artefacts.prepare(deployment, store)
+
+    def carry_out(self, action: Action, prior: Mapping[str, Any] | None, journal: Journal, store: Store) -> Outcome:
+        """Start, change or end the service. Raises WorldError when it does not come up, InputError for a bad action."""
+        runtime = store.runtime(action.address)
+        if action.action == "delete":
+            return lifecycle.delete(action.address, runtime, prior, journal)
+        wanted = action.after
+        if wanted is None:
+            raise InputError(f"the action {action.action!r} on {action.address} does not say what shall stand")
+        found = capability.unreachable(wanted)
+        if found:
+            raise WorldError(*found)
+        artefact = self.prepare(wanted, store)
+        store.verify(artefact)
+        if action.action == "replace":
+            lifecycle.delete(action.address, runtime, prior, journal)
+        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal)
+
+    def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
+        """Say what is true of the service now."""
+        return lifecycle.observe(address, handle)
+
+    def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
+        """Return one JSON file per deployment: what its service is told, apart from what only starting it decides."""
+        return {
+            f"{deployment.intent}.json": json.dumps(deployment.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+            for deployment in sorted(deployments, key=lambda item: item.intent)
+        }
+
+    def measure(self, deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_s: float) -> Measurement:
+        """Measure one replica's engine, calls back to back."""
+        from aios_plugins.onnxruntime.measuring import measure
+
+        return measure(deployment, artefact, inputs, budget_s)
+
+    def infer(self, deployment: Deployment, artefact: Artefact, inputs: Tensors) -> Tensors:
+        """Return the model's outputs for all items."""
+        from aios_plugins.onnxruntime.measuring import infer
+
+        return infer(deployment, artefact, inputs)
+
+    def exercise(self, handle: Mapping[str, Any], load: Exercise) -> Trace:
+        """Send the load, from a process of its own, and return what was met."""
+        from aios_plugins.onnxruntime.exercising import exercise
+
+        return exercise(handle, load)

@@ -1,0 +1,230 @@
+"""Figures of the engine alone, and its plain outputs."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aios.records.errors import InputError, WorldError
+from aios.records.measurement import PROBABILITIES, Measured, Measurement, subject_of
+from aios.records.plan import Deployment
+from aios.spi.executor import Artefact, Tensors
+from aios_plugins.onnxruntime.artefacts import engine, is_optimized
+from aios_plugins.onnxruntime.capability import PROVIDERS
+from aios_plugins.onnxruntime.quantize import matching
+from aios_plugins.onnxruntime.session import open_model
+from aios_plugins.onnxruntime.spec import Spec, manifest
+from aios_plugins.onnxruntime.system import module_command
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["fitting", "infer", "measure", "output_of"]
+
+_PARTS = 20
+"""Into how many batch means a series is cut: enough for a mean of means to be near normal, few enough that each is
+long against the correlation of neighbouring calls (Law, Simulation Modeling and Analysis, section 9.5.3)."""
+
+_STUDENT_95 = (
+    6.314,
+    2.920,
+    2.353,
+    2.132,
+    2.015,
+    1.943,
+    1.895,
+    1.860,
+    1.833,
+    1.812,
+    1.796,
+    1.782,
+    1.771,
+    1.761,
+    1.753,
+    1.746,
+    1.740,
+    1.734,
+    1.729,
+)
+"""95 % quantiles of Student's t at 1 to 19 degrees of freedom: the two ends of a 90 % interval."""
+
+_INFER_BATCH = 32
+
+
+def local_spec(deployment: Deployment, artefact: Artefact) -> Spec:
+    """Return the spec of one replica without a service around it; raises InputError for a device that is not here."""
+    providers = PROVIDERS.get(deployment.device_kind)
+    if providers is None:
+        raise InputError(f"onnxruntime cannot compute on a {deployment.device_kind} of this machine")
+    return Spec(
+        model=deployment.intent,
+        folder=str(Path(artefact.path).absolute()),
+        files=manifest(Path(artefact.path)),
+        providers=list(providers),
+        optimized=is_optimized(deployment),
+        threads=max(deployment.threads, 1),
+        batch=deployment.batch,
+        replicas=1,
+        host="",
+        port=0,
+        deployment="",
+        token="",
+        secret="",
+    )
+
+
+def infer(deployment: Deployment, artefact: Artefact, inputs: Tensors) -> dict[str, NDArray[Any]]:
+    """Return the outputs for all items. Raises InputError for data that does not fit, WorldError when it fails.
+
+    A dynamically quantised model scales its activations over the whole batch, so its answers depend on the company that
+    an item has: it computes item by item.
+    """
+    import numpy as np
+
+    try:
+        model = open_model(local_spec(deployment, artefact))
+        values = fitting(model.inputs, inputs)
+        size = 1 if deployment.quantization == "dynamic" else _INFER_BATCH
+        if not model.batchable:
+            size = model.inputs[0].shape[0] or 1
+        count = len(values[0])
+        if count % size and not model.batchable:
+            raise InputError(f"{count} items do not divide into the fixed batch of {size}")
+        rows = [model.run([value[at : at + size] for value in values]) for at in range(0, count, size)]
+    except (ValueError, RuntimeError) as error:
+        raise WorldError(f"{deployment.model} does not compute: {error}") from error
+    except Exception as error:
+        if type(error).__module__.startswith("onnxruntime"):
+            raise WorldError(f"{deployment.model} does not compute: {error}") from error
+        raise
+    columns = zip(*rows, strict=True)
+    return {port.name: np.concatenate(column) for port, column in zip(model.outputs, columns, strict=True)}
+
+
+def fitting(ports: Sequence[Any], inputs: Tensors) -> list[NDArray[Any]]:
+    """Return the arrays for the inputs, in their order; raises InputError, naming both, when the data does not fit."""
+    found = matching(ports, dict(inputs))
+    if found is None:
+        wanted = ", ".join(f"{port.name} {port.datatype}{port.metadata()['shape']}" for port in ports)
+        given = ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in inputs.items())
+        raise InputError(f"the data ({given or 'none'}) does not fit the model's inputs ({wanted})")
+    return [found[port.name] for port in ports]
+
+
+def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_s: float) -> Measurement:
+    """Measure calls back to back for ``budget_s`` seconds in a child process.
+
+    Raises InputError for data that does not fit the model, WorldError when it fails.
+    """
+    before = _ticks()
+    report = _run(deployment, artefact, inputs, budget_s)
+    steal = _steal_share(before, _ticks())
+    durations: list[float] = report["durations_s"]
+    items = report["items"]
+    mean, low, high = _interval(durations)
+    n = len(durations)
+    meter = f"clock of the process, {n} calls back to back"
+    cpu = report["cpu_s"] / (n * items)
+    peak = float(report["peak_bytes"])
+    return Measurement(
+        subject=subject_of("service", deployment, engine=engine(), calibration=deployment.calibrate_digest),
+        values={
+            "time": Measured(value=mean, low=low, high=high, unit="s", n=n, meter=meter),
+            "throughput": Measured(
+                value=items / mean, low=items / high, high=items / low, unit="1/s", n=n, meter=meter
+            ),
+            "memory": Measured(value=peak, low=peak, high=peak, unit="B", n=1, meter="VmHWM of the process"),
+            "cpu_time": Measured(
+                value=cpu, low=cpu * low / mean, high=cpu * high / mean, unit="s", n=n, meter="CPU time of the process"
+            ),
+        },
+        distributions={"time": _quantiles(durations)},
+        conditions={
+            "duration": f"{sum(durations):.3g} s",
+            "load average": f"{os.getloadavg()[0]:.2f}",
+            "steal": f"{100 * steal:.1f} %",
+            "cores": str(len(os.sched_getaffinity(0))),
+        },
+        as_of=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _run(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_s: float) -> Mapping[str, Any]:
+    import numpy as np
+
+    spec = local_spec(deployment, artefact)
+    with tempfile.TemporaryDirectory(prefix="aios-measure-") as folder:
+        # Only names and order of the inputs are needed here, and the session gives them without computing.
+        values = fitting(_ports(spec), inputs)
+        paths = []
+        for index, value in enumerate(values):
+            paths.append(str(Path(folder) / f"{index}.npy"))
+            np.save(paths[-1], np.ascontiguousarray(value[: 32 * max(deployment.batch, 1)]))
+        job = json.dumps({"spec": spec.as_json(), "inputs": paths, "budget_s": budget_s})
+        said = output_of(module_command("bench", job))
+    report: dict[str, Any] = said
+    if "error" in report:
+        raise WorldError(f"{deployment.model} cannot be measured: {report['error']}")
+    return report
+
+
+def _ports(spec: Spec) -> Sequence[Any]:
+    try:
+        return open_model(spec).inputs
+    except Exception as error:
+        raise WorldError(f"the prepared model does not open: {error}") from error
+
+
+def output_of(command: Sequence[str]) -> dict[str, Any]:
+    """Run one of our modules and return its last line, JSON; the child never outlives an interrupt."""
+    with subprocess.Popen(
+        list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/"
+    ) as process:
+        try:
+            said, complaint = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    try:
+        document: dict[str, Any] = json.loads(said.decode().strip().rpartition("\n")[2])
+    except ValueError:
+        last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+        raise WorldError(f"a child process ended with {process.returncode}: {last or 'it said nothing'}") from None
+    return document
+
+
+def _interval(durations: Sequence[float]) -> tuple[float, float, float]:
+    """Return mean and 90 % interval of a correlated series, by batch means."""
+    parts = min(_PARTS, len(durations))
+    edges = [round(i * len(durations) / parts) for i in range(parts + 1)]
+    means = [sum(durations[a:b]) / (b - a) for a, b in pairwise(edges)]
+    mean = sum(durations) / len(durations)
+    centre = sum(means) / parts
+    spread = math.sqrt(sum((value - centre) ** 2 for value in means) / (parts - 1))
+    half = _STUDENT_95[parts - 2] * spread / math.sqrt(parts)
+    return mean, max(mean - half, min(durations)), mean + half
+
+
+def _quantiles(durations: Sequence[float]) -> tuple[float, ...]:
+    import numpy as np
+
+    return tuple(float(value) for value in np.quantile(np.asarray(durations), PROBABILITIES))
+
+
+def _ticks() -> list[int]:
+    with Path("/proc/stat").open(encoding="utf-8") as file:
+        return [int(word) for word in file.readline().split()[1:]]
+
+
+def _steal_share(before: Sequence[int], after: Sequence[int]) -> float:
+    """Return the share of CPU time that the hypervisor gave to others (field 8 of /proc/stat's first line)."""
+    spent = [b - a for a, b in zip(before, after, strict=True)]
+    return spent[7] / sum(spent[:8]) if sum(spent[:8]) > 0 and len(spent) > 7 else 0.0

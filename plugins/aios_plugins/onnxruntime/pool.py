@@ -1,0 +1,293 @@
+"""One deployment's replicas and the queue in front of them.
+
+Requests wait in one queue, first come first served. A free replica takes what waits, up to the batch size, at once: it
+never waits for a batch to fill, so batching costs no latency when there is no queue and gives throughput when there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aios_plugins.onnxruntime.replica import Replica, ReplicaError
+from aios_plugins.onnxruntime.spec import Spec
+from aios_plugins.onnxruntime.tensors import ITEM_BYTES, Port, ports_from
+
+__all__ = ["Answer", "Call", "Pool", "Refused"]
+
+_QUEUE_CALLS = 1024
+_QUEUE_BYTES = 256 << 20
+"""What may wait. More would only be answered long after its sender gave up, and fill the memory meanwhile."""
+
+_TRIES = 2
+"""How often a call is given to a replica: one that dies twice in a row most likely dies of the call."""
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 10.0
+_GIVE_UP_AFTER = 3
+"""A replica that dies at once is started again after pauses that double; after so many, callers are refused."""
+
+
+class Refused(Exception):
+    """A call that gets no answer. status: of HTTP."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call gets: content and shape of each output; time in the queue and in the model, microseconds."""
+
+    outputs: list[tuple[bytes, list[int]]]
+    queue_us: int
+    compute_us: int
+
+
+@dataclass(eq=False)
+class Call:
+    """One request on its way. inputs: content of each input in the model's order · items: length of the first axis."""
+
+    inputs: list[bytes | memoryview]
+    shapes: list[list[int]]
+    items: int
+    future: asyncio.Future[Answer]
+    arrived_ns: int = field(default_factory=time.perf_counter_ns)
+    tries: int = 0
+    alone: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of all inputs."""
+        return sum(map(len, self.inputs))
+
+    def joins(self, other: Call) -> bool:
+        """Whether both can be computed as one batch."""
+        mine, theirs = ([shape[1:] for shape in call.shapes] for call in (self, other))
+        return mine == theirs and not (self.alone or other.alone)
+
+
+class Pool:
+    """Replicas of one spec. ``start`` before the first call, ``drain`` after the last."""
+
+    def __init__(self, spec: Spec, counted: Callable[[int, int, int], None]) -> None:
+        self.spec = spec
+        self.inputs: list[Port] = []
+        self.outputs: list[Port] = []
+        self.batchable = False
+        self.replicas: list[Replica] = []
+        self._counted = counted
+        self._free: list[Replica] = []
+        self._waiting: deque[Call] = deque()
+        self._waiting_bytes = 0
+        self._failures = 0
+        self._closing = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def ready(self) -> int:
+        """How many replicas answer."""
+        return len(self.replicas)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the replicas."""
+        return [replica.pid for replica in self.replicas]
+
+    async def start(self) -> None:
+        """Start all replicas; raises ReplicaError, with none left behind, when one does not come up."""
+        made = [Replica(self.spec) for _ in range(self.spec.replicas)]
+        starts = [asyncio.ensure_future(replica.start()) for replica in made]
+        try:
+            for description in await asyncio.gather(*starts):
+                self._describe(description)
+        except BaseException:
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
+            for replica in made:
+                await replica.stop()
+            raise
+        for replica in made:
+            self._welcome(replica)
+
+    def _describe(self, description: dict[str, Any]) -> None:
+        self.inputs = ports_from(description["inputs"])
+        self.outputs = ports_from(description["outputs"])
+        self.batchable = description["batchable"]
+
+    def _welcome(self, replica: Replica) -> None:
+        self.replicas.append(replica)
+        replica.listen(self._answered, self._died)
+        self._free.append(replica)
+
+    async def call(self, inputs: list[bytes | memoryview], shapes: list[list[int]]) -> Answer:
+        """Return the answer; raises Refused."""
+        if not self.replicas and (self._failures >= _GIVE_UP_AFTER or self._closing):
+            raise Refused(503, "no replica of the model is up")
+        items = shapes[0][0] if self.batchable else 1
+        call = Call(inputs, shapes, items, asyncio.get_running_loop().create_future())
+        if len(self._waiting) >= _QUEUE_CALLS or self._waiting_bytes + call.size > _QUEUE_BYTES:
+            raise Refused(503, f"overloaded: {len(self._waiting)} requests are waiting already")
+        self._waiting.append(call)
+        self._waiting_bytes += call.size
+        self._dispatch()
+        return await call.future
+
+    def _dispatch(self) -> None:
+        while self._waiting and self._free:
+            batch = self._take()
+            if batch:
+                self._give(self._free.pop(), batch)
+
+    def _take(self) -> list[Call]:
+        """Take the longest waiting call and those behind it that fit its batch."""
+        batch: list[Call] = []
+        items = 0
+        while self._waiting:
+            call = self._waiting[0]
+            if batch and not (self.batchable and items + call.items <= self.spec.batch and batch[0].joins(call)):
+                break
+            self._waiting.popleft()
+            self._waiting_bytes -= call.size
+            # Whoever asked may be gone by now.
+            if not call.future.done():
+                batch.append(call)
+                items += call.items
+        return batch
+
+    def _give(self, replica: Replica, batch: list[Call]) -> None:
+        now = time.perf_counter_ns()
+        items = sum(call.items for call in batch)
+        columns = []
+        for index in range(len(self.inputs)):
+            shape = batch[0].shapes[index]
+            joined = [items, *shape[1:]] if self.batchable else shape
+            columns.append((joined, [call.inputs[index] for call in batch]))
+        for call in batch:
+            call.tries += 1
+        try:
+            replica.give(batch, now, columns, items, self.spec.batch)
+        except ConnectionError as error:
+            # Its socket ends in a moment, and then it is replaced.
+            self._again(batch, f"a replica could not be reached: {error}")
+        except OSError as error:
+            self._free.append(replica)
+            self._again(batch, f"a replica has no memory for the request: {error}")
+
+    def _answered(self, replica: Replica, reply: dict[str, Any]) -> None:
+        batch, given_ns = replica.take_batch()
+        self._free.append(replica)
+        if "error" in reply:
+            self._failed(batch, reply)
+        else:
+            compute_us = reply["compute_ns"] // 1000
+            self._counted(len(batch), sum((given_ns - call.arrived_ns) for call in batch) // 1000, compute_us)
+            self._share_out(replica, batch, given_ns, reply["outputs"], compute_us)
+        self._dispatch()
+
+    def _share_out(
+        self, replica: Replica, batch: list[Call], given_ns: int, places: list[Any], compute_us: int
+    ) -> None:
+        first = 0
+        for call in batch:
+            outputs = []
+            for port, (offset, shape) in zip(self.outputs, places, strict=True):
+                mine = [call.items, *shape[1:]] if len(batch) > 1 else shape
+                row = math.prod(mine[1:]) * ITEM_BYTES[port.datatype]
+                skip = first * row if len(batch) > 1 else 0
+                size = math.prod(mine) * ITEM_BYTES[port.datatype]
+                outputs.append((replica.arena.read(offset + skip, size), mine))
+            first += call.items
+            if not call.future.done():
+                call.future.set_result(Answer(outputs, (given_ns - call.arrived_ns) // 1000, compute_us))
+
+    def _failed(self, batch: list[Call], reply: dict[str, Any]) -> None:
+        """The model refused. In company it is not known whose fault it was: each is tried again alone."""
+        if len(batch) > 1:
+            for call in reversed(batch):
+                call.alone = True
+                self._put_back(call)
+        elif not batch[0].future.done():
+            batch[0].future.set_exception(Refused(400 if reply["invalid"] else 500, reply["error"]))
+
+    def _died(self, replica: Replica) -> None:
+        if replica in self.replicas:
+            self.replicas.remove(replica)
+        if replica in self._free:
+            self._free.remove(replica)
+        batch, _ = replica.take_batch()
+        self._again(batch, "the replica that computed it died")
+        self._keep(self._replace(replica))
+
+    def _again(self, batch: list[Call], reason: str) -> None:
+        for call in reversed(batch):
+            if call.tries < _TRIES:
+                self._put_back(call)
+            elif not call.future.done():
+                call.future.set_exception(Refused(503, reason))
+        self._dispatch()
+
+    def _put_back(self, call: Call) -> None:
+        self._waiting.appendleft(call)
+        self._waiting_bytes += call.size
+
+    def _keep(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _replace(self, dead: Replica) -> None:
+        await dead.stop()
+        print(f"replica {dead.pid} died", flush=True)  # noqa: T201 - stdout is the service's log
+        self._failures = self._failures + 1 if dead.lived_s < _LONGEST_PAUSE_S / 5 else 0
+        while not self._closing:
+            if self._failures:
+                await asyncio.sleep(min(_FIRST_PAUSE_S * 2 ** (self._failures - 1), _LONGEST_PAUSE_S))
+            fresh = Replica(self.spec)
+            try:
+                self._describe(await fresh.start())
+            except asyncio.CancelledError:
+                await fresh.stop()
+                raise
+            except ReplicaError as error:
+                await fresh.stop()
+                print(f"replica does not start: {error}", flush=True)  # noqa: T201 - stdout is the service's log
+                self._failures += 1
+                if self._failures >= _GIVE_UP_AFTER and not self.replicas:
+                    self._refuse_waiting("no replica of the model is up")
+                continue
+            self._welcome(fresh)
+            self._dispatch()
+            return
+
+    def _refuse_waiting(self, reason: str) -> None:
+        while self._waiting:
+            call = self._waiting.popleft()
+            self._waiting_bytes -= call.size
+            if not call.future.done():
+                call.future.set_exception(Refused(503, reason))
+
+    async def drain(self, within_s: float) -> None:
+        """Answer what waits, for at most ``within_s``, then stop all replicas."""
+        until = time.monotonic() + within_s
+        while (self._waiting or len(self._free) < len(self.replicas)) and time.monotonic() < until:
+            await asyncio.sleep(0.005)
+        self._closing = True
+        for task in list(self._tasks):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        leaving, self.replicas, self._free = self.replicas, [], []
+        for replica in leaving:
+            for call in reversed(replica.take_batch()[0]):
+                self._put_back(call)
+            await replica.stop()
+        self._refuse_waiting("the service is stopping")

@@ -1,0 +1,119 @@
+"""Opens onnxruntime sessions; every process that computes does it here, so that all compute alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aios_plugins.onnxruntime.spec import Spec, damage
+from aios_plugins.onnxruntime.tensors import port_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["MODEL_FILE", "Model", "open_model", "options"]
+
+MODEL_FILE = "model.onnx"
+"""The graph in an artefact's folder."""
+
+_QUIET = 3
+"""Log severity: errors only. Warnings speak of graph clean-up, which users can do nothing about."""
+
+
+def options(threads: int, optimize: bool) -> Any:
+    """Return session options: ``threads`` intra-op threads that sleep when idle, one operator at a time.
+
+    Spinning threads answer some microseconds sooner and burn every core of the deployment between requests, which
+    takes from the other replicas and is paid in power.
+    """
+    import onnxruntime as ort
+
+    ort.set_default_logger_severity(_QUIET)
+    made = ort.SessionOptions()
+    made.intra_op_num_threads = threads
+    made.inter_op_num_threads = 1
+    made.log_severity_level = _QUIET
+    levels = ort.GraphOptimizationLevel
+    made.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
+    made.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return made
+
+
+class Model:
+    """An open session with what is known of its inputs and outputs.
+
+    batchable: the first axis of every input and output counts items and is free
+    """
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.inputs = [port_of(node) for node in session.get_inputs()]
+        self.outputs = [port_of(node) for node in session.get_outputs()]
+        self.batchable = _one_batch_axis([*session.get_inputs(), *session.get_outputs()]) and self._scales()
+
+    def run(self, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Return the outputs for inputs given in the model's order."""
+        feed = {port.name: value for port, value in zip(self.inputs, values, strict=True)}
+        outputs: list[NDArray[Any]] = self.session.run(None, feed)
+        return outputs
+
+    def example(self, items: int) -> list[NDArray[Any]] | None:
+        """Return inputs of zeros for ``items`` items, or None when a dimension other than the first is free."""
+        import numpy as np
+
+        from aios_plugins.onnxruntime.tensors import NUMPY
+
+        values = []
+        for port in self.inputs:
+            shape = [items if axis == 0 and size is None else size for axis, size in enumerate(port.shape)]
+            if None in shape:
+                return None
+            values.append(np.zeros([size or 0 for size in shape], NUMPY[port.datatype]))
+        return values
+
+    def _scales(self) -> bool:
+        """Try whether two items in give two items out; taken for granted where no input can be made up."""
+        values = self.example(2)
+        if values is None:
+            return True
+        try:
+            return all(output.shape[:1] == (2,) for output in self.run(values))
+        except Exception:  # noqa: BLE001 - onnxruntime raises many kinds; zeros may be no valid input for this model
+            return False
+
+    def run_in_pieces(self, values: Sequence[NDArray[Any]], items: int, batch: int) -> list[NDArray[Any]]:
+        """Return the outputs for ``items`` items, computing at most ``batch`` of them at once."""
+        if not self.batchable or items <= batch:
+            return self.run(values)
+        import numpy as np
+
+        pieces = [self.run([value[at : at + batch] for value in values]) for at in range(0, items, batch)]
+        return [np.concatenate(column) for column in zip(*pieces, strict=True)]
+
+
+def _one_batch_axis(nodes: Sequence[Any]) -> bool:
+    first = [node.shape[0] if node.shape else 0 for node in nodes]
+    if any(isinstance(size, int) for size in first):
+        return False
+    return len({size for size in first if size is not None}) <= 1
+
+
+def open_model(spec: Spec, check: Callable[[Spec], str | None] = damage) -> Model:
+    """Open the spec's artefact after its digests were verified.
+
+    Raises ValueError when the artefact is damaged or cannot be served, RuntimeError when onnxruntime would compute
+    elsewhere than asked.
+    """
+    import onnxruntime as ort
+
+    found = check(spec)
+    if found is not None:
+        raise ValueError(found)
+    session = ort.InferenceSession(
+        str(Path(spec.folder) / MODEL_FILE), options(spec.threads, not spec.optimized), providers=spec.providers
+    )
+    got = session.get_providers()
+    if got[0] != spec.providers[0]:
+        raise RuntimeError(f"onnxruntime computes with {got[0]}, not with {spec.providers[0]}")
+    return Model(session)

@@ -1,0 +1,141 @@
+"""Processes as the kernel knows them: started apart from us, told from others, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["alive", "children", "end", "find", "module_command", "spawn", "started_at", "tail"]
+
+_PROC = Path("/proc")
+_POLL_S = 0.01
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of ours with this interpreter; the working directory is not searched."""
+    return [sys.executable, "-P", "-m", f"aios_plugins.onnxruntime.{module}", *arguments]
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    log: Path | None,
+    descriptors: Mapping[int, int],
+    apart: bool,
+    environment: Mapping[str, str],
+) -> int:
+    """Start a process and return its pid.
+
+    log: file that stdout and stderr are added to, None to share ours · descriptors: number there -> number here ·
+    apart: in a session of its own, so that no terminal reaches it
+    """
+    actions: list[tuple[int, int, str, int, int] | tuple[int, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    ]
+    if log is not None:
+        actions.append((os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        actions.append((os.POSIX_SPAWN_DUP2, 1, 2))
+    # Two steps, through numbers that are free in both tables: a target may be the number of another source.
+    base = max((*descriptors, *descriptors.values(), 2)) + 1
+    actions += [(os.POSIX_SPAWN_DUP2, here, base + i) for i, here in enumerate(descriptors.values())]
+    actions += [(os.POSIX_SPAWN_DUP2, base + i, there) for i, there in enumerate(descriptors)]
+    actions += [(os.POSIX_SPAWN_CLOSE, base + i) for i in range(len(descriptors))]  # type: ignore[misc]  # (action, fd)
+    return os.posix_spawn(
+        command[0],
+        list(command),
+        dict(environment),
+        file_actions=actions,
+        setsid=apart,
+        setsigmask=[],
+        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
+    )
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return the fields of /proc/<pid>/stat from the state on, or None when there is no such process or only its
+    remains."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return None
+    if fields and fields[0] not in "ZX":
+        return fields
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return None
+
+
+def started_at(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot, or None when it is gone."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
+
+
+def alive(pid: int, started: int, token: str) -> bool:
+    """Say whether this very process lives: same pid, same start, ``token`` among its arguments."""
+    return started_at(pid) == started and token in _arguments(pid)
+
+
+def _arguments(pid: int) -> list[str]:
+    try:
+        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
+def find(tokens: Iterable[str]) -> list[int]:
+    """Return the pids of all live processes that have one of ``tokens`` among their arguments."""
+    wanted = set(tokens)
+    if not wanted:
+        return []
+    pids = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if pid != os.getpid() and wanted & set(_arguments(pid)) and started_at(pid)]
+
+
+def children(pid: int) -> list[int]:
+    """Return the pids of a process's direct children."""
+    found: list[int] = []
+    for task in (_PROC / str(pid) / "task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(word) for word in task.read_text().split()]
+    return found
+
+
+def end(pid: int, grace_s: float) -> None:
+    """Ask a process to stop, kill it when it has not after ``grace_s``, and return when it and its children are
+    gone."""
+    started = started_at(pid)
+    family = {child: started_at(child) for child in children(pid)} | {pid: started}
+    _signal(pid, signal.SIGTERM)
+    if not _gone(family, grace_s):
+        for member, since in family.items():
+            if since is not None and started_at(member) == since:
+                _signal(member, signal.SIGKILL)
+        _gone(family, grace_s)
+
+
+def _gone(family: Mapping[int, int | None], within_s: float) -> bool:
+    until = time.monotonic() + within_s
+    while any(since is not None and started_at(pid) == since for pid, since in family.items()):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """Return the last lines of a log, or an empty text when there is none."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""

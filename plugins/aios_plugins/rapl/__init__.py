@@ -1,0 +1,132 @@
+"""The meter that reads the processors' own energy counters (RAPL), as Linux shows them under /sys/class/powercap."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from aios.records.fleet import DeviceType
+from aios.spi.executor import Refusal
+from aios.spi.meter import Reading, Window
+
+__all__ = ["Meter"]
+
+# The counter wraps after 65 to 262 kJ: more than two minutes at 500 W. It is read four times as often as that.
+_POLL_SECONDS = 30.0
+
+
+class Meter:
+    """Measures whole processor packages: everything that runs on them is in the figure, not the processes alone."""
+
+    name: ClassVar[str] = "rapl"
+    api_version: ClassVar[int] = 1
+    preference: ClassVar[int] = 10
+
+    def __init__(self, root: Path = Path("/"), poll_seconds: float = _POLL_SECONDS) -> None:
+        """``root`` stands before /sys; ``poll_seconds``: how often counters are read so that none wraps twice."""
+        self._root = root
+        self._poll_seconds = poll_seconds
+
+    def can(self, device: DeviceType) -> Refusal | None:
+        """Refuse devices that are no cpu, and machines whose counters are absent (virtual machines) or not ours."""
+        if device.kind != "cpu":
+            return Refusal(clause="rapl measures processors", reason=f"{device.name} is a {device.kind}")
+        counters = self._counters()
+        if not counters:
+            return Refusal(
+                clause="rapl needs package energy counters",
+                reason=f"there are none under {self._root / 'sys/class/powercap'} (virtual machines rarely have them)",
+                resolvable="run on the bare machine with the kernel module intel_rapl_common",
+            )
+        for counter in counters:
+            try:
+                counter.read()
+            except (OSError, ValueError) as error:
+                denied = isinstance(error, PermissionError)
+                return Refusal(
+                    clause="rapl needs readable energy counters",
+                    reason=f"{counter.path} cannot be read: {'permission denied' if denied else error}",
+                    resolvable=f"sudo chmod a+r {counter.path}" if denied else None,
+                )
+        return None
+
+    def begin(self, device: DeviceType, pids: Sequence[int]) -> Window:  # noqa: ARG002 - packages know no processes
+        """Start counting the energy of all packages."""
+        return _Window(self._counters(), self._poll_seconds)
+
+    def _counters(self) -> list[_Counter]:
+        folder = self._root / "sys/class/powercap"
+        zones = sorted(folder.glob("intel-rapl:*")) if folder.is_dir() else []
+        packages = [zone for zone in zones if re.fullmatch(r"intel-rapl:\d+", zone.name) and _is_package(zone)]
+        return [_Counter(zone / "energy_uj", zone / "max_energy_range_uj") for zone in packages]
+
+
+class _Counter:
+    """One package's counter in microjoules, which starts again from zero after its range."""
+
+    def __init__(self, path: Path, range_path: Path) -> None:
+        self.path = path
+        self._range_path = range_path
+
+    def read(self) -> int:
+        return int(self.path.read_text(encoding="ascii"))
+
+    def range(self) -> int:
+        return int(self._range_path.read_text(encoding="ascii"))
+
+
+class _Window:
+    def __init__(self, counters: list[_Counter], poll_seconds: float) -> None:
+        self._counters = counters
+        self._joules = 0.0
+        self._failed = not counters
+        self._last: list[int] = []
+        self._ranges: list[int] = []
+        self._start = time.perf_counter()
+        try:
+            self._ranges = [counter.range() for counter in counters]
+            self._last = [counter.read() for counter in counters]
+        except (OSError, ValueError):
+            self._failed = True
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._poll, args=(poll_seconds,), daemon=True)
+        self._thread.start()
+
+    def end(self) -> Reading:
+        self._stop.set()
+        self._thread.join()
+        self._add()
+        return Reading(
+            energy_j=None if self._failed else self._joules,
+            seconds=time.perf_counter() - self._start,
+            meter=f"RAPL package counters of {len(self._counters)} processor(s), everything that ran on them",
+            scope="package",
+            derived=False,
+        )
+
+    def _poll(self, seconds: float) -> None:
+        while not self._stop.wait(seconds):
+            self._add()
+
+    def _add(self) -> None:
+        if self._failed:
+            return
+        try:
+            now = [counter.read() for counter in self._counters]
+        except (OSError, ValueError):
+            self._failed = True
+            return
+        for before, after, span in zip(self._last, now, self._ranges, strict=True):
+            self._joules += (after - before if after >= before else after + span - before) * 1e-6
+        self._last = now
+
+
+def _is_package(zone: Path) -> bool:
+    try:
+        return (zone / "name").read_text(encoding="utf-8").strip().startswith("package")
+    except OSError:
+        return False

@@ -1,0 +1,283 @@
+"""A real service: its protocol, with the protocol's own client, and what it survives."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aios.records.errors import WorldError
+from aios.records.intent import Serve
+from aios.spi.conformance import action
+from aios.spi.executor import Exercise
+from aios_plugins.onnxruntime import Executor
+
+
+def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def post(url: str, path: str, body: bytes, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(url, timeout=5)
+    try:
+        connection.request("POST", path, body, headers or {})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def get(url: str, path: str) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(url, timeout=5)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+INFER = "/v2/models/digits/infer"
+
+
+def tensor(**changes: Any) -> dict[str, Any]:
+    values = np.zeros((1, 1, 8, 8)).tolist()
+    return {"name": "image", "shape": [1, 1, 8, 8], "datatype": "FP32", "data": values, **changes}
+
+
+def request(*tensors: Any, **more: Any) -> bytes:
+    return json.dumps({"inputs": list(tensors), **more}).encode()
+
+
+def test_the_protocols_own_client_works_unchanged(tmp_path: Path, kit: Any, serve: Any) -> None:
+    import tritonclient.http as triton
+
+    served = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx"), batch=4))
+    artefact = served.executor.prepare(served.deployment, served.store)
+    data = kit.images(3)
+    expected = served.executor.infer(served.deployment, artefact, data)["logits"]
+    with triton.InferenceServerClient(served.url, concurrency=2) as client:
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready("digits")
+        assert client.is_model_ready("digits", "1")
+        assert not client.is_model_ready("letters")
+        assert client.get_server_metadata()["extensions"] == ["binary_tensor_data"]
+        assert client.get_model_metadata("digits") == {
+            "name": "digits",
+            "versions": ["1"],
+            "platform": "onnxruntime_onnx",
+            "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 1, 8, 8]}],
+            "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 10]}],
+        }
+        for binary_in in (True, False):
+            for binary_out in (True, False):
+                given = triton.InferInput("image", [3, 1, 8, 8], "FP32")
+                given.set_data_from_numpy(data["image"], binary_data=binary_in)
+                wanted = triton.InferRequestedOutput("logits", binary_data=binary_out)
+                answer = client.infer("digits", [given], outputs=[wanted], request_id="seven")
+                assert answer.get_response()["id"] == "seven"
+                assert np.allclose(answer.as_numpy("logits"), expected, atol=1e-5)
+        pending = [client.async_infer("digits", [given]) for _ in range(8)]
+        assert all(np.allclose(item.get_result().as_numpy("logits"), expected, atol=1e-5) for item in pending)
+        with pytest.raises(triton.InferenceServerException, match="no model 'letters'"):
+            client.infer("letters", [given])
+    status, statistics = get(served.url, "/v2/models/digits/stats")
+    assert (status, statistics["requests"]) == (200, 12)
+
+
+def test_bad_requests_are_refused_with_a_reason_and_the_service_goes_on(tmp_path: Path, kit: Any, serve: Any) -> None:
+    url = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx"))).url
+    header = {"Inference-Header-Content-Length": "0"}
+    binary = tensor(parameters={"binary_data_size": 256})
+    del binary["data"]
+    head = request(binary)
+    cut = {"Inference-Header-Content-Length": str(len(head))}
+    bad = [
+        (b"", None, 400, "not JSON"),
+        (b"[" * 100_000, None, 400, "not JSON"),
+        (b"[1]", None, 400, "no list of `inputs`"),
+        (request(), None, 400, "needs the inputs 'image'"),
+        (request(tensor(name="picture")), None, 400, "no input 'picture'; it has 'image'"),
+        (request(tensor(), tensor()), None, 400, "given twice"),
+        (request(tensor(datatype="FP64")), None, 400, "is FP32, not FP64"),
+        (request(tensor(datatype="BYTES", data=["a"])), None, 400, "is FP32, not BYTES"),
+        (request(tensor(shape=[1, 1, 8, 9])), None, 400, "not [1, 1, 8, 9]"),
+        (request(tensor(shape=[0, 1, 8, 8], data=[])), None, 400, "not [0, 1, 8, 8]"),
+        (request(tensor(shape="all")), None, 400, "not a list of sizes"),
+        (request(tensor(shape=[1, 1, 8, True])), None, 400, "not a list of sizes"),
+        (request(tensor(data=[1.0, 2.0])), None, 400, "does not fit the 2 values"),
+        (request(tensor(data=[[1.0], [2.0, 3.0]])), None, 400, "no FP32 tensor"),
+        (request(tensor(data=["a"] * 64)), None, 400, "does not hold FP32 values"),
+        (request(tensor(), outputs=[{"name": "labels"}]), None, 400, "no output 'labels'"),
+        (request(tensor()), header, 400, "not JSON"),
+        (request(tensor()), {"Inference-Header-Content-Length": "99999"}, 400, "but the body has"),
+        (request(tensor()), {"Inference-Header-Content-Length": "-1"}, 400, "not a number"),
+        (head + b"\0" * 200, cut, 400, "256 bytes are announced, but the body has only 200 left"),
+        (head + b"\0" * 300, cut, 400, "44 bytes are left over"),
+        (request(tensor()), {"Content-Encoding": "gzip"}, 415, "compressed"),
+        (b"", {"Content-Length": str(1 << 30)}, 413, "larger than"),
+    ]
+    for body, headers, status, reason in bad:
+        got = post(url, INFER, body, headers)
+        assert got[0] == status, (reason, got)
+        assert reason in got[1]["error"], got
+    assert post(url, "/v2/models/letters/infer", request(tensor()))[0] == 404
+    assert post(url, "/v2/models/digits/versions/2/infer", request(tensor()))[0] in (404, 405)
+    assert get(url, INFER)[0] == 405
+    assert get(url, "/aios/status")[0] == 403
+    assert get(url, "/nothing")[0] == 404
+    assert post(url, INFER, request(tensor()))[0] == 200
+
+
+def test_a_body_that_ends_early_costs_nobody_else(tmp_path: Path, kit: Any, serve: Any) -> None:
+    served = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx")))
+    with socket.create_connection((served.handle["host"], served.handle["port"]), timeout=5) as broken:
+        broken.sendall(f"POST {INFER} HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n{{".encode())
+    assert post(served.url, INFER, request(tensor()))[0] == 200
+
+
+def test_batches_give_the_answers_of_single_calls(tmp_path: Path, kit: Any, serve: Any) -> None:
+    served = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx", channels=(32, 32)), batch=8))
+    data = kit.images(64)
+    artefact = served.executor.prepare(served.deployment, served.store)
+    expected = served.executor.infer(served.deployment, artefact, data)["logits"]
+    load = Exercise(at_s=np.zeros(64), item=np.arange(64), inputs=data, keep_outputs=True)
+    trace = served.executor.exercise(served.handle, load)
+    assert not trace.errors
+    assert np.allclose(trace.outputs["logits"], expected, atol=1e-4)
+    statistics = get(served.url, "/v2/models/digits/stats")[1]
+    assert statistics["requests"] == 64
+    assert statistics["batches"] < 64, "64 requests at once were never joined"
+
+
+def test_more_items_than_the_batch_are_computed_in_pieces(tmp_path: Path, kit: Any, serve: Any) -> None:
+    served = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx"), batch=2))
+    data = kit.images(5)
+    artefact = served.executor.prepare(served.deployment, served.store)
+    body = request(tensor(shape=[5, 1, 8, 8], data=data["image"].ravel().tolist()))
+    answer = post(served.url, INFER, body)[1]["outputs"][0]
+    expected = served.executor.infer(served.deployment, artefact, data)["logits"]
+    assert answer["shape"] == [5, 10]
+    assert np.allclose(np.array(answer["data"]).reshape(5, 10), expected, atol=1e-4)
+
+
+def test_a_killed_worker_is_replaced_and_no_request_fails(tmp_path: Path, kit: Any, serve: Any) -> None:
+    served = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx"), replicas=2))
+    front, first, _ = served.observe().pids
+    rate, seconds = 100, 2.0
+    load = Exercise(at_s=np.arange(int(rate * seconds)) / rate, item=np.zeros(200, np.int64), inputs=kit.images(1))
+    killer = threading.Timer(0.7, os.kill, (first, signal.SIGKILL))
+    killer.start()
+    trace = served.executor.exercise(served.handle, load)
+    killer.join()
+    assert not trace.errors
+    until(lambda: served.observe().condition == "healthy")
+    pids = served.observe().pids
+    assert pids[0] == front
+    assert first not in pids
+
+
+def test_when_the_front_process_is_killed_its_workers_go_too(tmp_path: Path, kit: Any, serve: Any) -> None:
+    served = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx"), replicas=2))
+    pids = served.observe().pids
+    assert len(pids) == 3
+    os.kill(pids[0], signal.SIGKILL)
+    until(lambda: all(gone(pid) for pid in pids))
+    seen = served.observe()
+    assert seen.condition == "dead"
+    assert str(pids[0]) in seen.detail
+    # The same action again is the way back; the port stays.
+    port = served.handle["port"]
+    served.update()
+    assert served.observe().condition == "healthy"
+    assert served.handle["port"] == port
+
+
+def test_an_update_under_load_turns_no_request_away(tmp_path: Path, kit: Any, serve: Any) -> None:
+    served = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx")))
+    other = kit.convolutional(tmp_path / "other.onnx", channels=(4, 8), seed=5)
+    changed = kit.deployment_of(other)
+    load = Exercise(at_s=np.arange(0, 4.0, 0.01), item=np.zeros(400, np.int64), inputs=kit.images(1), keep_outputs=True)
+    found: list[Any] = []
+    running = threading.Thread(target=lambda: found.append(served.executor.exercise(served.handle, load)))
+    running.start()
+    time.sleep(1.0)
+    same_process = served.handle["pid"]
+    served.update(model="other", model_path=str(other), model_digest=changed.model_digest, replicas=2)
+    running.join()
+    trace = found[0]
+    assert not trace.errors
+    assert served.handle["pid"] == same_process
+    answers = trace.outputs["logits"]
+    assert not np.allclose(answers[0], answers[-1]), "the load ended before the new model answered"
+    artefact = served.executor.prepare(served.deployment, served.store)
+    expected = served.executor.infer(served.deployment, artefact, kit.images(1))["logits"][0]
+    assert np.allclose(answers[-1], expected, atol=1e-4)
+
+
+def test_a_port_in_use_is_found_before_and_during(tmp_path: Path, kit: Any, store: Any) -> None:
+    executor = Executor()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        serve = Serve(port=port)
+        wanted = kit.deployment_of(kit.convolutional(tmp_path / "small.onnx"), serve=serve)
+        found = executor.validate(action("create", wanted))
+        assert [item.summary for item in found] == [f"port {port} on 127.0.0.1 is in use by another program"]
+        from aios.spi.conformance import NotedJournal
+
+        with pytest.raises(WorldError, match=f"cannot listen on 127.0.0.1:{port}"):
+            executor.carry_out(action("create", wanted), None, NotedJournal(), store)
+    assert not executor.validate(action("create", wanted))
+
+
+def test_a_damaged_artefact_is_not_loaded(tmp_path: Path, kit: Any, serve: Any) -> None:
+    served = serve(kit.deployment_of(kit.convolutional(tmp_path / "small.onnx")))
+    artefact = served.executor.prepare(served.deployment, served.store)
+    path = Path(artefact.path) / "model.onnx"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    worker = served.observe().pids[1]
+    os.kill(worker, signal.SIGKILL)
+    log = Path(served.handle["runtime"]) / "service.log"
+    until(lambda: "sha256 differs" in log.read_text())
+    assert served.observe().replicas_ready == 0
+    assert served.observe().condition != "healthy"
+
+
+def test_a_service_that_cannot_start_says_why(tmp_path: Path, kit: Any, store: Any) -> None:
+    from onnx import TensorProto, helper
+
+    from aios.spi.conformance import NotedJournal
+
+    text = helper.make_tensor_value_info("text", TensorProto.STRING, ["batch"])
+    out = helper.make_tensor_value_info("out", TensorProto.STRING, ["batch"])
+    path = kit.save(tmp_path / "text.onnx", [helper.make_node("Identity", ["text"], ["out"])], [text], [out])
+    wanted = kit.deployment_of(path)
+    executor = Executor()
+    journal = NotedJournal()
+    with pytest.raises(WorldError) as caught:
+        executor.carry_out(action("create", wanted), None, journal, store)
+    assert "no plain tensor of numbers" in str(caught.value.diagnostics[0].reason)
+    executor.carry_out(action("delete", None, wanted), None, NotedJournal(earlier=journal.written), store)

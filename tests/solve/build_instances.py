@@ -1,0 +1,435 @@
+"""Small builders of intents, options and fleets, random instances, and a brute force that chooses and places."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from aios.records.base import Span
+from aios.records.candidate import Candidate, Demand, Estimate, Priced
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
+from aios.records.intent import Goal, Intent, ModelChoice, Requirement
+from aios.records.metrics import metric
+from aios.records.selection import Placement
+from aios.records.units import Dimension, format_quantity, parse_quantity
+
+GIB = 2.0**30
+
+
+def requirement(name: str, bound: float, line: int = 9) -> Requirement:
+    of = metric(name)
+    text = f"{name} {of.relation} {format_quantity(bound, of.dimension)}"
+    return Requirement(metric=name, bound=bound, text=text, where=Span(file="intent.yaml", line=line, column=5))
+
+
+def goal(text: str) -> Goal:
+    """``minimize power``, ``minimize power within 0.1``."""
+    words = text.split()
+    return Goal(direction=words[0], metric=words[1], tolerance=float(words[3]) if len(words) > 2 else 0.0)
+
+
+def intent(
+    name: str = "a",
+    require: Mapping[str, float] | Sequence[Requirement] = (),
+    goals: Sequence[str] = ("minimize power",),
+    **more: Any,
+) -> Intent:
+    where = Span(file="intent.yaml", line=1, column=1)
+    bounds = (
+        [requirement(n, b, 9 + i) for i, (n, b) in enumerate(require.items())] if isinstance(require, dict) else require
+    )
+    return Intent(
+        name=name,
+        task="image-classification",
+        models=(ModelChoice(name="m", path="m.onnx", where=where),),
+        require=tuple(bounds),
+        goal=tuple(goal(text) for text in goals),
+        where=where,
+        **more,
+    )
+
+
+def estimate(name: str, value: float | tuple[float, float, float]) -> Estimate:
+    low, middle, high = value if isinstance(value, tuple) else (value, value, value)
+    return Estimate(
+        metric=name, value=middle, low=low, high=high, unit=metric(name).unit, source="measured", basis="made up"
+    )
+
+
+def option(
+    id: str = "a/1",
+    metrics: Mapping[str, float | tuple[float, float, float]] | None = None,
+    *,
+    device: str = "cpu",
+    nodes: tuple[str, ...] = ("local",),
+    replicas: int = 1,
+    share: float = 0.0,
+    cores: int = 0,
+    device_memory: float = 0.0,
+    memory: float = 0.0,
+    unknown: Mapping[str, str] | None = None,
+) -> Priced:
+    """``share`` 0 is no load at all."""
+    return Priced(
+        candidate=Candidate(
+            id=id,
+            intent=id.partition("/")[0],
+            model="m",
+            model_digest="sha256:0",
+            device=device,
+            nodes=nodes,
+            executor="dryrun",
+            precision="fp32",
+            replicas=replicas,
+        ),
+        estimates={name: estimate(name, value) for name, value in (metrics or {}).items()},
+        demand=Demand(share=share, cores=cores, device_memory_bytes=device_memory, node_memory_bytes=memory),
+        unknown=unknown or {},
+    )
+
+
+def node(name: str = "local", devices: Mapping[str, int] | None = None, **more: Any) -> Node:
+    slots = tuple(
+        DeviceSlot(type=t, ids=tuple(f"cpu{i}" if t.startswith("cpu") else str(i) for i in range(n)))
+        for t, n in (devices or {"cpu": 1}).items()
+    )
+    return Node(name=name, devices=slots, **more)
+
+
+def fleet(*nodes: Node, memory: Mapping[str, float] | None = None) -> Fleet:
+    """memory: device type -> bytes; types that start with ``cpu`` are cpus, all others gpus."""
+    nodes = nodes or (node(cores=8),)
+    names = {slot.type for n in nodes for slot in n.devices}
+    types = {
+        name: DeviceType(
+            name=name,
+            kind="cpu" if name.startswith("cpu") else "gpu",
+            memory_bytes=Fact(value=(memory or {})[name], unit="B") if name in (memory or {}) else None,
+        )
+        for name in sorted(names)
+    }
+    return Fleet(name="lab", nodes=nodes, types=types, digest="sha256:0", origin="test")
+
+
+# A specification by exhaustion: every choice, every placement.
+
+
+def slots_of(fleet: Fleet, priced: Priced) -> list[tuple[Node, str, str]]:
+    """Return every device that the option may stand on: node, instance, device id."""
+    return [
+        (n, instance, device)
+        for n in fleet.nodes
+        if n.name in priced.candidate.nodes
+        for instance in n.instances()
+        for slot in n.devices
+        if slot.type == priced.candidate.device
+        for device in slot.ids
+    ]
+
+
+def spreads(replicas: int, places: int) -> Iterator[tuple[int, ...]]:
+    """Yield every way to put so many replicas on so many places, first places fullest first."""
+    if places == 0:
+        if replicas == 0:
+            yield ()
+        return
+    for here in range(replicas, -1, -1):
+        for rest in spreads(replicas - here, places - 1):
+            yield (here, *rest)
+
+
+def fits(
+    fleet: Fleet,
+    placed: Sequence[tuple[Priced, Sequence[tuple[Node, str, str]], Sequence[int]]],
+    kept: Container[str] | None = None,
+) -> bool:
+    """Say whether every capacity holds, or (kept) those whose clause ids are given."""
+    used: dict[tuple[str, ...], float] = {}
+    capacity: dict[tuple[str, ...], float] = {}
+
+    def take(clause: str, where: tuple[str, ...], amount: float, most: float | None) -> None:
+        if most is not None and (kept is None or clause in kept):
+            used[clause, *where] = used.get((clause, *where), 0) + amount
+            capacity[clause, *where] = most
+
+    for priced, slots, counts in placed:
+        kind, demand = priced.candidate.device, priced.demand
+        fact = fleet.types[kind].memory_bytes
+        for (n, instance, device), count in zip(slots, counts, strict=True):
+            of = f"capacity/{n.name}"
+            share = "cores" if fleet.types[kind].kind == "cpu" and n.cores is not None else f"{kind}/share"
+            take(f"{of}/cores", (instance,), count * demand.cores, n.cores)
+            take(f"{of}/memory", (instance,), count * demand.node_memory_bytes, n.memory_bytes)
+            take(f"{of}/{share}", (instance, device), count * demand.share, 1 + 1e-9)
+            most = None if fact is None else fact.value
+            take(f"{of}/{kind}/memory", (instance, device), count * demand.device_memory_bytes, most)
+    return all(used[key] <= capacity[key] for key in used)
+
+
+def placements(
+    fleet: Fleet, chosen: Sequence[Priced], kept: Container[str] | None = None
+) -> Iterator[list[tuple[Placement, ...]]]:
+    """Yield every placement of these options that fits, the first in order first."""
+    slots = [slots_of(fleet, priced) for priced in chosen]
+    ways = [list(spreads(p.candidate.replicas, len(s))) for p, s in zip(chosen, slots, strict=True)]
+    for counts in itertools.product(*ways):
+        if fits(fleet, list(zip(chosen, slots, counts, strict=True)), kept):
+            yield [
+                tuple(
+                    Placement(node=i, devices=(d,), share=p.demand.share, replicas=n)
+                    for (_, i, d), n in zip(s, c, strict=True)
+                    if n
+                )
+                for p, s, c in zip(chosen, slots, counts, strict=True)
+            ]
+
+
+def allowed(priced: Priced, of: Intent, skip: str | None = None) -> bool:
+    for bound in of.require:
+        found = priced.estimates.get(bound.metric)
+        if found is None:
+            return False
+        if bound.metric == skip:
+            continue
+        lower = metric(bound.metric).relation == "<="
+        value = found.value if of.risk == "expected" else found.high if lower else found.low
+        if not (value <= bound.bound * (1 + 1e-12) if lower else value >= bound.bound * (1 - 1e-12)):
+            return False
+    return True
+
+
+def plans(
+    intents: Sequence[Intent],
+    options: Mapping[str, Sequence[Priced]],
+    fleet: Fleet,
+    skip: tuple[str, str] = ("", ""),
+    kept: Container[str] | None = None,
+) -> Iterator[tuple[Priced, ...]]:
+    """Yield every choice that keeps all bounds (but the skipped (intent, metric)) and can be placed."""
+    rows = [[p for p in options[i.name] if allowed(p, i, skip[1] if skip[0] == i.name else None)] for i in intents]
+    for chosen in itertools.product(*rows):
+        if next(placements(fleet, chosen, kept), None) is not None:
+            yield chosen
+
+
+def close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+
+
+# Random small instances.
+
+NUMBERS = st.sampled_from([0.001, 0.25, 1.0, 2.0, 2.5, 3.0, 7.0])
+
+
+@st.composite
+def instances(draw: st.DrawFn) -> tuple[list[Intent], dict[str, list[Priced]], Fleet]:
+    """Two intents at most, three options each, three devices at most, bounds that may or may not hold."""
+    types = draw(st.sampled_from([("cpu",), ("cpu", "gpu"), ("gpu",)]))
+    nodes = [
+        node(
+            name,
+            {t: draw(st.integers(1, 1 if t == "cpu" else 2)) for t in types},
+            count=draw(st.integers(1, 2)),
+            cores=draw(st.sampled_from([None, 2, 4])),
+            memory_bytes=draw(st.sampled_from([None, 2 * GIB, 4 * GIB])),
+        )
+        for name in draw(st.sampled_from([("n",), ("n", "m")]))
+    ]
+    names = tuple(n.name for n in nodes)
+    where = fleet(*nodes, memory=dict.fromkeys(types, 3 * GIB) if draw(st.booleans()) else {})
+    intents, options = [], {}
+    for name in draw(st.sampled_from([("a",), ("a", "b")])):
+        bounds = draw(
+            st.dictionaries(st.sampled_from(["latency.p99", "throughput", "accuracy.top1"]), NUMBERS, max_size=2)
+        )
+        goals = draw(
+            st.lists(
+                st.sampled_from(["minimize power", "maximize throughput", "minimize latency.p99"]),
+                min_size=1,
+                max_size=2,
+                unique=True,
+            )
+        )
+        intents.append(
+            intent(
+                name,
+                bounds,
+                goals,
+                priority=draw(st.integers(0, 1)),
+                risk=draw(st.sampled_from(["pessimistic", "expected"])),
+            )
+        )
+        options[name] = [draw(_option(f"{name}/{k}", types, names)) for k in range(draw(st.integers(1, 3)))]
+    return intents, options, where
+
+
+@st.composite
+def _option(draw: st.DrawFn, id: str, types: Sequence[str], nodes: tuple[str, ...]) -> Priced:
+    values = {}
+    for name in ("power", "throughput", "latency.p99", "accuracy.top1"):
+        if draw(st.integers(0, 9)) > 0:
+            middle = draw(NUMBERS)
+            values[name] = (
+                middle * draw(st.sampled_from([0.5, 1.0])),
+                middle,
+                middle * draw(st.sampled_from([1.0, 1.5])),
+            )
+    return option(
+        id,
+        values,
+        device=draw(st.sampled_from(types)),
+        nodes=draw(st.sampled_from([nodes, nodes[:1]])),
+        replicas=draw(st.integers(1, 2)),
+        share=draw(st.sampled_from([0.1, 1 / 3, 0.5, 0.75, 1.0])),
+        cores=draw(st.integers(0, 3)),
+        device_memory=draw(st.sampled_from([0.0, GIB, 2 * GIB])),
+        memory=draw(st.sampled_from([0.0, GIB, 2 * GIB])),
+    )
+
+
+def best_plans(
+    intents: Sequence[Intent], options: Mapping[str, Sequence[Priced]], fleet: Fleet
+) -> list[tuple[Priced, ...]]:
+    """Return every plan that is best in the goals' order, by trying all of them. ``intents`` by priority, then name."""
+    left = list(plans(intents, options, fleet))
+    for priority in sorted({i.priority for i in intents}, reverse=True):
+        for position in range(max(len(i.goal) for i in intents if i.priority == priority)):
+            wishes = [
+                (k, i.goal[position])
+                for k, i in enumerate(intents)
+                if i.priority == priority and len(i.goal) > position
+            ]
+            left = _best_at(left, wishes) if left else left
+    return left
+
+
+def _best_at(left: list[tuple[Priced, ...]], wishes: list[tuple[int, Goal]]) -> list[tuple[Priced, ...]]:
+    def known(plan: tuple[Priced, ...]) -> list[bool]:
+        return [g.metric in plan[k].estimates for k, g in wishes]
+
+    fewest = min((sum(not k for k in known(plan)), [not k for k in known(plan)]) for plan in left)[1]
+    left = [plan for plan in left if [not k for k in known(plan)] == fewest]
+    kinds = sorted({(g.metric, g.direction) for _, g in wishes})
+
+    def cost(plan: tuple[Priced, ...], kind: tuple[str, str]) -> float:
+        sign = 1 if kind[1] == "minimize" else -1
+        members = [k for k, g in wishes if (g.metric, g.direction) == kind and kind[0] in plan[k].estimates]
+        return sign * math.fsum(plan[k].estimates[kind[0]].value for k in members)
+
+    alone = {kind: min(cost(plan, kind) for plan in left) for kind in kinds}
+    if len(kinds) == 1:
+        tolerance = min(g.tolerance for _, g in wishes)
+        limit = alone[kinds[0]] + tolerance * abs(alone[kinds[0]])
+        return [plan for plan in left if cost(plan, kinds[0]) <= limit + 1e-9]
+    short = {
+        id(plan): sum((cost(plan, kind) - alone[kind]) / (abs(alone[kind]) or 1.0) for kind in kinds) for plan in left
+    }
+    least = min(short.values())
+    return [plan for plan in left if short[id(plan)] <= least + 1e-9]
+
+
+def check_relaxations(
+    intents: Sequence[Intent], options: Mapping[str, Sequence[Priced]], fleet: Fleet, conflict: Any
+) -> None:
+    """Every relaxation of a requirement is the smallest that is enough; one that is absent would not be enough."""
+    given = {r.clause: r for r in conflict.relaxations}
+    for clause in conflict.clauses:
+        if clause.metric is None:
+            continue
+        of = metric(clause.metric)
+        index = next(k for k, i in enumerate(intents) if i.name == clause.intent)
+        reached = []
+        for plan in plans(intents, options, fleet, (clause.intent, clause.metric)):
+            found = plan[index].estimates[clause.metric]
+            pessimistic = found.high if of.relation == "<=" else found.low
+            reached.append(found.value if intents[index].risk == "expected" else pessimistic)
+        assert (clause.id in given) == bool(reached)
+        if reached:
+            best = min(reached) if of.relation == "<=" else max(reached)
+            assert given[clause.id].value == best
+            told = parse_quantity(given[clause.id].to, of.dimension)
+            assert told >= best if of.relation == "<=" else told <= best
+            assert abs(told - best) <= 0.01 * abs(best)
+
+
+def apply_relaxation(
+    intents: Sequence[Intent], options: dict[str, list[Priced]], fleet: Fleet, relaxation: Any
+) -> tuple[list[Intent], dict[str, list[Priced]], Fleet]:
+    """Do what the relaxation's text says, and nothing else. On a larger cpu the same threads are a smaller share."""
+    owner, _, what = relaxation.clause.partition("/")
+    if owner != "capacity":
+        bound = parse_quantity(relaxation.to, metric(what).dimension)
+        return (
+            [
+                i.model_copy(
+                    update={
+                        "require": tuple(
+                            r.model_copy(update={"bound": bound}) if (i.name, r.metric) == (owner, what) else r
+                            for r in i.require
+                        )
+                    }
+                )
+                for i in intents
+            ],
+            options,
+            fleet,
+        )
+    name, _, what = what.partition("/")
+    needed = relaxation.to.partition(" instead of ")[0]
+    types, nodes = dict(fleet.types), list(fleet.nodes)
+    at = next(k for k, n in enumerate(nodes) if n.name == name)
+    kind = what.partition("/")[0]
+    if what == "cores":
+        cores = int(needed.split()[0])
+        options = {name: [_on_larger_cpu(p, nodes[at].cores / cores) for p in row] for name, row in options.items()}
+        nodes[at] = nodes[at].model_copy(update={"cores": cores})
+    elif what == "memory":
+        nodes[at] = nodes[at].model_copy(update={"memory_bytes": parse_quantity(needed, Dimension.BYTES)})
+    elif what == f"{kind}/share":
+        ids = tuple(str(k) for k in range(int(needed.split()[0])))
+        slots = tuple(s.model_copy(update={"ids": ids}) if s.type == kind else s for s in nodes[at].devices)
+        nodes[at] = nodes[at].model_copy(update={"devices": slots})
+    else:
+        fact = Fact(value=parse_quantity(needed, Dimension.BYTES), unit="B")
+        types[kind] = types[kind].model_copy(update={"memory_bytes": fact})
+    return list(intents), options, fleet.model_copy(update={"nodes": tuple(nodes), "types": types})
+
+
+def _on_larger_cpu(priced: Priced, ratio: float) -> Priced:
+    if priced.candidate.device != "cpu":
+        return priced
+    demand = priced.demand.model_copy(update={"share": priced.demand.share * ratio})
+    return priced.model_copy(update={"demand": demand})
+
+
+def hard(intents: int, options: int) -> tuple[list[Intent], dict[str, list[Priced]], Fleet]:
+    """A knapsack: every option trades power for cores and memory of one machine. The same every time."""
+    state = 12345
+
+    def number(most: int) -> int:
+        nonlocal state
+        state = (1103515245 * state + 12345) % 2**31
+        return (state >> 8) % most
+
+    names = [f"i{k}" for k in range(intents)]
+    rows = {}
+    for name in names:
+        rows[name] = []
+        for k in range(options):
+            cores = 1 + number(6)
+            power = 40 / cores + number(10**6) / 10**6
+            rows[name].append(
+                option(
+                    f"{name}/{k}",
+                    {"power": power, "latency.p99": number(1000) / 1000},
+                    cores=cores,
+                    share=cores / (4 * intents),
+                    memory=float(number(4 * 10**9)),
+                )
+            )
+    machine = node(cores=3 * intents, memory_bytes=1.5e9 * intents)
+    return [intent(name, {"latency.p99": 0.8}) for name in names], rows, fleet(machine)

@@ -1,0 +1,101 @@
+"""On small random instances the solver equals a brute force over options and placements, in every respect."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aios.check import audit
+from aios.solve import Limits, choose
+
+RANDOM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@RANDOM
+@given(data=st.data())
+def test_equals_brute_force(make, data):
+    intents, options, fleet = data.draw(make.instances())
+    ordered = sorted(intents, key=lambda i: (-i.priority, i.name))
+    selection = choose(intents, options, fleet, Limits())
+    best = make.best_plans(ordered, options, fleet)
+    assert selection.status == ("optimal" if best else "infeasible")
+    assert audit(intents, selection, fleet).holds
+    if not best:
+        return
+
+    def size(priced):
+        candidate, demand = priced.candidate, priced.demand
+        return demand.cores * candidate.replicas, demand.share * candidate.replicas, candidate.id
+
+    expected = min(best, key=lambda plan: [size(priced) for priced in plan])
+    assert [selection.chosen[i.name] for i in ordered] == list(expected)
+    assert [selection.placement[i.name] for i in ordered] == next(make.placements(fleet, expected))
+
+
+@RANDOM
+@given(data=st.data())
+def test_order_of_input_never_matters(make, data):
+    intents, options, fleet = data.draw(make.instances())
+    other = data.draw(st.permutations(intents))
+    shuffled = {name: data.draw(st.permutations(options[name])) for name in reversed(options)}
+    one = choose(intents, options, fleet, Limits()).model_dump_json()
+    assert choose(other, shuffled, fleet, Limits()).model_dump_json() == one
+
+
+@RANDOM
+@given(data=st.data())
+def test_relaxing_never_worsens(make, data):
+    intents, options, fleet = data.draw(make.instances())
+    before = choose(intents, options, fleet, Limits())
+    looser = [i.model_copy(update={"require": i.require[1:]}) for i in intents]
+    after = choose(looser, options, fleet, Limits())
+    if before.status != "optimal":
+        return
+    assert after.status == "optimal"
+    first = lambda s: s.objective[0] if "unknown" not in s.objective[0].goal else None  # noqa: E731 - one use
+    one, two = first(before), first(after)
+    if (
+        one is not None
+        and two is not None
+        and one.goal == two.goal
+        and len(before.objective) == len(after.objective) == 1
+    ):
+        sign = -1 if "maximize" in one.goal else 1
+        assert sign * two.value <= sign * one.value + 1e-9
+
+
+@RANDOM
+@given(data=st.data())
+def test_conflict_is_minimal_and_relaxations_are_smallest(make, data):
+    intents, options, fleet = data.draw(make.instances())
+    conflict = choose(intents, options, fleet, Limits()).conflict
+    if conflict is None:
+        return
+    capacities = {c.id for c in conflict.clauses if c.intent is None}
+    bounds = {c.id for c in conflict.clauses if c.metric is not None}
+    runs = {c.intent for c in conflict.clauses if c.intent is not None}
+
+    def can_hold(left_out, runs):
+        chosen = [
+            i.model_copy(update={"require": tuple(r for r in i.require if f"{i.name}/{r.metric}" in bounds - left_out)})
+            for i in intents
+            if i.name in runs
+        ]
+        return next(make.plans(chosen, options, fleet, kept=capacities - left_out), None) is not None
+
+    if not runs:  # one intent alone cannot run, which is not said when it is plain
+        runs = next({i.name} for i in intents if not can_hold(set(), {i.name}))
+    assert not can_hold(set(), runs)
+    assert all(can_hold({clause}, runs) for clause in capacities | bounds)
+    assert all(can_hold(set(), runs - {name}) for name in runs)
+    make.check_relaxations(intents, options, fleet, conflict)
+
+
+@RANDOM
+@given(data=st.data())
+def test_what_a_relaxation_prints_is_enough(make, data):
+    intents, options, fleet = data.draw(make.instances())
+    conflict = choose(intents, options, fleet, Limits()).conflict
+    for relaxation in conflict.relaxations if conflict else ():
+        changed = make.apply_relaxation(intents, options, fleet, relaxation)
+        assert choose(*changed, Limits()).status == "optimal"
