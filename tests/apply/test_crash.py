@@ -6,10 +6,11 @@ each state, each backup and each of the executor's own files is one.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,25 +73,26 @@ def scenario(world: Any, deployment: Make) -> tuple[Action, ...]:
     return actions
 
 
-def every_point(world: Any, open_world: Callable[[Path], Any], actions: tuple[Action, ...]) -> list[Any]:
-    """Return one copy of the world per point, each left behind by a run that was killed there."""
-    found = []
-    while True:
-        folder = world.folder / f"copy-{len(found)}"
+def every_point(
+    world: Any, open_world: Callable[[Path], Any], actions: tuple[Action, ...], step: int = 1
+) -> Iterator[tuple[int, Any]]:
+    """Yield every point (or every ``step``-th) with a copy of the world as a run that was killed there left it."""
+    for point in itertools.count(0, step):
+        folder = world.folder / f"copy-{point}"
         shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("copy-*"))
         copy = open_world(folder)
-        if not killed_at(len(found), lambda copy=copy: copy.apply(actions, plan="p1")):
-            assert len(found) > 100
-            return found
-        found.append(copy)
+        if not killed_at(point, lambda copy=copy: copy.apply(actions, plan="p1")):
+            assert point > 100
+            return
+        yield point, copy
+        shutil.rmtree(folder)
 
 
 def test_killed_at_every_point_each_way_on_leads_to_the_end(
     world: Any, open_world: Callable[[Path], Any], deployment: Make
 ) -> None:
     actions = scenario(world, deployment)
-    killed = every_point(world, open_world, actions)
-    for point, copy in enumerate(killed):
+    for point, copy in every_point(world, open_world, actions):
         known = copy.state()  # whatever the point, the state is whole
         ended = any("complete" in line for line in copy.journal_lines())
         if point % 3 == 0 and not ended:
@@ -109,7 +111,7 @@ def test_killed_at_every_point_and_then_no_longer_wanted_leaves_nothing(
     world: Any, open_world: Callable[[Path], Any], deployment: Make
 ) -> None:
     actions = scenario(world, deployment)
-    for point, copy in enumerate(every_point(world, open_world, actions)):
+    for point, copy in every_point(world, open_world, actions):
         if point % 2 == 0:
             report = copy.apply(copy.plan({}), plan="p2")
         else:
@@ -123,9 +125,7 @@ def test_killed_at_every_point_and_then_no_longer_wanted_leaves_nothing(
 
 def test_killed_again_while_resuming(world: Any, open_world: Callable[[Path], Any], deployment: Make) -> None:
     actions = scenario(world, deployment)
-    for point, copy in enumerate(every_point(world, open_world, actions)):
-        if point % 5:
-            continue
+    for point, copy in every_point(world, open_world, actions, step=5):
         killed_at((point * 7) % 40, lambda copy=copy: copy.apply(actions, plan="p1"))
         assert copy.apply(actions, plan="p1").complete
         assert copy.stands() == digests(after(deployment)), f"point {point}"

@@ -226,6 +226,20 @@ def test_moving_to_another_executor_deletes_with_the_one_and_creates_with_the_ot
     world.stands()
 
 
+def test_a_create_does_not_follow_a_delete_that_failed(world: Any, deployment: Make, file_executor: type[Any]) -> None:
+    world.apply(world.plan({"b": deployment("b")}))
+    stuck = failing(file_executor, WorldError("stuck"), after_writing=False)(world.world)
+    other = file_executor(world.world)
+    actions = world.plan({"b": deployment("b", executor="other")})
+    report = world.apply(actions, plan="p2", executors={"files": stuck, "other": other})
+    assert [result.status for result in report.results] == ["failed", "not begun"]
+    assert other.calls == []
+    assert world.state().resources["b"].executor == "files"
+    again = world.plan({"b": deployment("b", executor="other")})
+    assert world.apply(again, plan="p3", executors={"files": world.executor, "other": other}).complete
+    world.stands()
+
+
 def test_a_state_that_moves_under_a_run_stops_it_and_what_it_made_is_adopted(world: Any, deployment: Make) -> None:
     other = world.state().model_copy(update={"serial": 1})
 

@@ -111,7 +111,7 @@ def test_every_mistake_of_form_is_reported_with_its_place():
         "7:25 `spec.nodes[1].memory`: 5 W is a power, but a size in bytes is wanted here",
         "7:30 unknown field `adress` in `spec.nodes[1]`",
         "8:29 `spec.devices[0].kind` cannot be `gpuu`",
-        "8:48 `spec.devices[0].peak.fp61` cannot be `fp61`",
+        "8:42 `spec.devices[0].peak.fp61` cannot be `fp61`",
         "8:60 `spec.devices[1].name` is missing",
     ]
 

@@ -161,7 +161,7 @@ def test_an_alias_bomb_is_refused_without_being_expanded() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert found == [(7, 8, "more than 1,000,000 values, aliases counted as often as they are used")]
+    assert found == [(6, 32, "more than 500,000 values, aliases counted as often as they are used")]
     assert peak < 5e6
 
 

@@ -14,7 +14,7 @@ from aios.records.candidate import Candidate, Demand, Estimate, Priced
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
 from aios.records.intent import Goal, Intent, ModelChoice, Requirement
 from aios.records.metrics import metric
-from aios.records.selection import Placement
+from aios.records.selection import ObjectiveValue, Placement, Selection, Termination
 from aios.records.units import Dimension, format_quantity, parse_quantity
 
 GIB = 2.0**30
@@ -433,3 +433,24 @@ def hard(intents: int, options: int) -> tuple[list[Intent], dict[str, list[Price
             )
     machine = node(cores=3 * intents, memory_bytes=1.5e9 * intents)
     return [intent(name, {"latency.p99": 0.8}) for name in names], rows, fleet(machine)
+
+
+def selection(
+    chosen: Mapping[str, Priced],
+    placed: Mapping[str, tuple[Priced, Sequence[tuple[Node, str, str]], Sequence[int]]],
+    objective: Sequence[ObjectiveValue] = (),
+    status: str = "feasible",
+) -> Selection:
+    """A selection that nobody solved for."""
+    termination = Termination(stopped="limit", found=True, seed=0, workers=1, deterministic_limit=1.0, version="none")
+    placement = {
+        name: tuple(
+            Placement(node=instance, devices=(device,), share=priced.demand.share, replicas=count)
+            for (_, instance, device), count in zip(slots, counts, strict=False)
+            if count
+        )
+        for name, (priced, slots, counts) in placed.items()
+    }
+    return Selection(
+        status=status, chosen=chosen, placement=placement, objective=tuple(objective), termination=termination
+    )

@@ -1,4 +1,4 @@
-"""The same inputs give the same bytes, here and in a fresh process; a limit that is reached is said; size is no problem."""
+"""The same inputs give the same bytes, here and in a fresh process; a limit that is reached is said; size is fine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from aios.check import audit
 from aios.solve import Limits, choose
 
 PROGRAM = """
@@ -48,6 +49,14 @@ def test_a_small_allowance_gives_bounds_that_hold(make):
                 <= best.objective[0].value * (1 + 1e-9)
                 <= found.objective[0].value * (1 + 2e-9)
             )
+
+
+def test_the_checker_agrees_with_what_was_found_within_any_allowance(make):
+    intents, options, fleet = make.hard(6, 40)
+    goals = (make.goal("minimize latency.p99"),)
+    unlike = [i.model_copy(update={"goal": goals}) if i.name < "i3" else i for i in intents]
+    for limit in (1e-4, 1e-3, 3e-3, 1e-2, 1.0):
+        assert audit(unlike, choose(unlike, options, fleet, Limits(deterministic_limit=limit)), fleet).holds
 
 
 def test_ten_thousand_options_and_many_equal_nodes(make):

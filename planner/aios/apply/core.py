@@ -38,12 +38,16 @@ __all__ = [
 ]
 
 
+Status: TypeAlias = Literal["done", "kept", "failed", "not begun"]
+"""How an action ended: ``kept`` needed nothing, ``not begun`` is left for another run."""
+
+
 class Event(Record):
     """Progress. phase: ``begin`` or how it ended · text: the reason; then the executor's note, or why not."""
 
     address: str
     action: ActionKind
-    phase: Literal["begin", "done", "kept", "failed", "not begun"]
+    phase: Literal["begin"] | Status
     text: str
 
 
@@ -52,7 +56,7 @@ class Result(Record):
 
     address: str
     action: ActionKind
-    status: Literal["done", "kept", "failed", "not begun"]
+    status: Status
     note: str
     diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -164,18 +168,18 @@ def steps(run: Run, state: State) -> Generator[Instruction, Any, Report]:
     for position, action in enumerate(run.actions):
         turn: Turn = yield Proceed()
         if turn.stop:
-            left = [Result(address=a.address, action=a.action, status="not begun", note="asked to stop before it")
-                    for a in run.actions[position:]]  # fmt: skip
+            left = [_result(a, "not begun", "asked to stop before it") for a in run.actions[position:]]
             for result in left:
                 yield Tell(_event(result))
             return Report(results=(*results, *left), interrupted=True)
-        if is_done(action, state, run.plan):
+        if any(past.address == action.address and past.status == "failed" for past in results):
+            result = _result(action, "not begun", "the action on it before this one failed")
+        elif is_done(action, state, run.plan):
             result = _result(action, "done", "was done before the last run was interrupted")
         elif action.action == "keep":
             state, result = yield from _keep(run, action, state)
         else:
-            text = action.reason
-            yield Tell(Event(address=action.address, action=action.action, phase="begin", text=text))
+            yield Tell(Event(address=action.address, action=action.action, phase="begin", text=action.reason))
             resource = state.resources.get(action.address)
             prior = recalled.pop(action.address, None) or (resource.handle if resource else None) or None
             state, result = yield from _act(run, action, state, prior, turn.at)
@@ -333,9 +337,7 @@ def _with(state: State, address: str, resource: Resource | None) -> State:
     return state.model_copy(update={"serial": state.serial + 1, "resources": ordered})
 
 
-def _result(
-    action: Action, status: Literal["done", "kept", "failed"], note: str, diagnostics: Sequence[Diagnostic] = ()
-) -> Result:
+def _result(action: Action, status: Status, note: str, diagnostics: Sequence[Diagnostic] = ()) -> Result:
     return Result(
         address=action.address, action=action.action, status=status, note=note, diagnostics=tuple(diagnostics)
     )

@@ -81,9 +81,10 @@ def execute(
     plan: its id, or a word for what is no plan (``destroy``) · claims, evaluate: of the plan, kept in the state for
     verify · now: ISO time, UTC · stop: asked before each action
 
-    A failing action fails alone: actions do not depend on each other. Raises WorldError, with every reason and before
-    anything is touched, when executors see that actions cannot be carried out; also when journal or state cannot be
-    written, and ConflictError when the state is not the one that was read: the run ends there and the next resumes it.
+    A failing action fails alone, but for a later one on the same address: other actions do not depend on each other.
+    Raises WorldError, with every reason and before anything is touched, when executors see that actions cannot be
+    carried out; also when journal or state cannot be written, and ConflictError when the state is not the one that was
+    read: the run ends there and the next resumes it.
     """
     state = state_store.load()
     promises = {

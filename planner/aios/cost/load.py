@@ -62,12 +62,14 @@ def loaded(service: Service, replicas: int, load: Load | None, on_cpu: bool) -> 
             f"({capacity.value:.4g}/s): the queue grows without end"
         )
         return Loaded(estimates, capacity, full, reason)
-    fast, slow = (queue_of(load.rate_per_s, load.arrivals, service.replicas[end], replicas) for end in (0, 2))
-    numbers = _queued(service, load, (fast or queue, queue, slow), replicas > 1, on_cpu)
+    slow = queue_of(load.rate_per_s, load.arrivals, service.replicas[2], replicas)
+    numbers = _queued(service, load, queue, slow, replicas > 1, on_cpu)
     basis = f"queue at {queue.utilisation:.0%} utilisation, {load.arrivals} arrivals; {service.basis}"
     _put(estimates, service, numbers, basis)
     rate = Interval(load.rate_per_s, load.rate_per_s, load.rate_per_s)
-    busy = Interval((fast or queue).utilisation, queue.busy, slow.busy if slow is not None else 1.0)
+    busy = Interval(
+        min(queue.busy, load.rate_per_s / capacity.high), queue.busy, slow.busy if slow is not None else 1.0
+    )
     return Loaded(estimates, rate, busy)
 
 
@@ -83,22 +85,24 @@ def _lone(service: Service) -> list[Interval]:
 
 
 def _queued(
-    service: Service, load: Load, queues: tuple[Queue, Queue, Queue | None], several: bool, on_cpu: bool
+    service: Service, load: Load, queue: Queue, slow: Queue | None, several: bool, on_cpu: bool
 ) -> list[Interval]:
-    """Return mean and percentiles with their intervals. queues: at the low, expected and high end of service times.
+    """Return mean and percentiles with their intervals. slow: the queue at the high end of service
+    times, None if that is not stable.
 
     The ends carry the service's own interval, the wait it leads to, and the queueing model's error: 5 % of the wait
     plus 15 % times utilisation; 15 % more where one replica batches, 30 % where several do, 50 % on top if arrivals are
-    evenly spaced then (batches of several replicas are the roughest part of the model); 10 % where they share a cpu.
+    evenly spaced then (batches of several replicas are the roughest part of the model); 10 % where they share a cpu. At
+    the low end the wait shrinks as in M/M/1, by time x utilisation / (1 - utilisation).
     """
-    fast, queue, slow = queues
     error = 0.05 + 0.15 * queue.utilisation
     if service.replicas[1].batch > 1:
         error += (0.3 if several else 0.15) + (0.5 if load.arrivals == "constant" else 0.0)
     error += 0.1 if several and on_cpu else 0.0
     wait_s = _delay(queue)
     slow_s = min(HORIZON_S, _delay(slow) * (1 + error)) if slow is not None else HORIZON_S
-    eased = _delay(fast) / wait_s * (1 - error) if wait_s > 0 else 1 - error
+    faster = service.replicas[0].full_s / service.replicas[1].full_s
+    eased = faster**2 * (1 - queue.utilisation) / (1 - queue.utilisation * faster) * (1 - error)
     unqueued = (service.mean_s, *service.tail.unqueued(_PROBABILITIES))
     values = (service.mean_s + wait_s, *service.tail.percentiles(queue, _PROBABILITIES))
     low, high = service.relative

@@ -104,22 +104,25 @@ def _share(candidate: Candidate, device: DeviceType, fleet: Fleet) -> float:
 def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
     replicas, device, service = candidate.replicas, setup.device, setup.service
     estimates: dict[str, Estimate] = {}
-    unknown = dict(setup.unknown)
+    unknown = setup.unknown
     share = setup.demand.share * replicas
     rate: Interval | Unknown
     utilisation: Interval | Unknown
     if isinstance(service, Unknown):
         rate = utilisation = service
-        unknown |= dict.fromkeys((*LATENCIES, "throughput"), service.reason)
+        unknown = {**unknown, **dict.fromkeys((*LATENCIES, "throughput"), service.reason)}
         power: Power | Unknown = power_of(candidate, device, share, rate, utilisation, None, "analytic")
     else:
         state = loaded(service, replicas, intent.load, device.kind == "cpu")
         estimates |= state.estimates
         if state.overloaded:
-            unknown |= dict.fromkeys(LATENCIES, state.overloaded)
+            unknown = {**unknown, **dict.fromkeys(LATENCIES, state.overloaded)}
         power = power_of(candidate, device, share, state.rate, state.utilisation, service.energy_j, service.source)
         _put_energy(estimates, power, state)
-    _put_power(estimates, unknown, power)
+    if isinstance(power, Unknown):
+        unknown = {**unknown, "power": power.reason, "energy": power.reason}
+    else:
+        estimates["power"] = estimate("power", power.watts, power.source, power.basis)
     estimates["memory"] = estimate("memory", setup.memory.total(replicas), setup.memory.source, setup.memory.basis)
     if device.price_usd_per_h is not None:
         usd = device.price_usd_per_h.value * share
@@ -127,14 +130,6 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
     estimates |= setup.accuracy
     fields = {"candidate": candidate, "estimates": estimates, "demand": setup.demand, "unknown": unknown}
     return trusted(Priced, fields, _GIVEN)
-
-
-def _put_power(estimates: dict[str, Estimate], unknown: dict[str, str], power: Power | Unknown) -> None:
-    if isinstance(power, Unknown):
-        unknown["power"] = power.reason
-        unknown["energy"] = power.reason
-    else:
-        estimates["power"] = estimate("power", power.watts, power.source, power.basis)
 
 
 def _put_energy(estimates: dict[str, Estimate], power: Power | Unknown, state: Loaded) -> None:

@@ -158,7 +158,7 @@ def _decay(rate_per_s: float, poisson: bool, replica: Replica, replicas: int, ut
         slope = (batch / (rate_per_s + high) if poisson else batch / rate_per_s) - 1 / (scv * (pole - high))
         step = height(high) / slope
         high -= step
-        if abs(step) < 1e-6 * high:
+        if abs(step) < 1e-4 * high:
             break
     return high
 

@@ -60,6 +60,9 @@ def digest_of(value: Any) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
+_put = object.__setattr__
+
+
 def trusted(kind: type[AnyRecord], fields: dict[str, Any], given: set[str]) -> AnyRecord:
     """Make a record from values that are right by construction, without validating: about 2.5 times as fast.
 
@@ -67,11 +70,10 @@ def trusted(kind: type[AnyRecord], fields: dict[str, Any], given: set[str]) -> A
     that count as set. Only for the few records that are made a hundred thousand times in one plan.
     """
     record = kind.__new__(kind)
-    put = object.__setattr__
-    put(record, "__dict__", fields)
-    put(record, "__pydantic_fields_set__", given)
-    put(record, "__pydantic_extra__", None)
-    put(record, "__pydantic_private__", None)
+    _put(record, "__dict__", fields)
+    _put(record, "__pydantic_fields_set__", given)
+    _put(record, "__pydantic_extra__", None)
+    _put(record, "__pydantic_private__", None)
     return record
 
 

@@ -87,7 +87,7 @@ def check(document: Document, model: type[M]) -> M:
     if checked is not None and not empty:
         return checked
     mistakes = [item for item in mistakes if item.path not in empty]
-    mistakes.sort(key=lambda item: (document.span(item.path).line, document.span(item.path).column))
+    mistakes.sort(key=lambda item: document.place(item.path))
     told = _merge_misspelt(model, mistakes[:MOST_TOLD])
     diagnostics = [_diagnostic(document, model, item) for item in told]
     diagnostics += [_empty(document, path) for path in sorted(empty, key=str)[:MOST_TOLD]]

@@ -47,14 +47,17 @@ class Document:
 
     def span(self, path: Sequence[str | int], key: bool = False) -> Span:
         """Return where the value at ``path`` stands, or its key; for what is absent, the key of the nearest parent."""
+        return self._span(self.place(path, key))
+
+    def place(self, path: Sequence[str | int], key: bool = False) -> tuple[int, int]:
+        """Return ``span`` as line and column, 0-based."""
         node, place = self._root, (self._root.line, self._root.column)
         for step in path:
             found = _child(node, step)
             if found is None:
-                return self._span(place)
-            node, key_place = found
-            place = key_place
-        return self._span(place if key else (node.line, node.column))
+                return place
+            node, place = found
+        return place if key else (node.line, node.column)
 
     def diagnostic(
         self,
@@ -66,8 +69,7 @@ class Document:
         remedy: str | None = None,
     ) -> Diagnostic:
         """Return a diagnostic at ``path`` (see ``span``) with the text of that line."""
-        where = self.span(path, key)
-        return self._source.diagnostic(summary, where.line - 1, where.column - 1, reason=reason, remedy=remedy)
+        return self._source.diagnostic(summary, *self.place(path, key), reason=reason, remedy=remedy)
 
     def leaves(self) -> dict[str, Span]:
         """Return the place of every value that is no mapping or list, by dotted path: ``spec.model[0].path``."""

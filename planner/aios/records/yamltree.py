@@ -22,7 +22,7 @@ MAX_DEPTH = 64
 """Deepest nesting; what people write stays below ten."""
 MAX_MISTAKES = 1000
 """After so many, the rest of the file is not read."""
-MAX_VALUES = 1_000_000
+MAX_VALUES = 500_000
 """Most values of a file, aliases counted as often as they are used; time and memory of all that follows go with it."""
 
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what the YAML parser counts as the end of a line

@@ -68,7 +68,7 @@ def syntax_mistake(source: Source, error: MarkedYAMLError, bracket: Node | None)
         kind, closing = ("list", "]") if isinstance(bracket.value, list) else ("mapping", "}")
         summary, remedy = f"the {kind} that begins here is not closed", _UNCLOSED.format(closing)
         return source.diagnostic(summary, bracket.line, bracket.column, remedy=remedy)
-    if "cannot start any token" in problem or ("expected node content" in problem and found):
+    if "cannot start any token" in problem or ("node content" in problem and found):
         return source.diagnostic(f"a value cannot begin with `{found}`", line, column, remedy="put it in quotes")
     for part, words in _PROBLEMS:
         if part in problem:

@@ -48,7 +48,7 @@ class Report:
             missing += [name for name in (problem.intents[index].name for index in total.intents) if name not in names]
             if names:
                 rows.append(_row(total.text(names, len(problem.intents)), value, alone.bound, total.sign, total.unit))
-                shortfall += shortfall_of(total.sign * value, alone.bound)
+                shortfall += abs(shortfall_of(value, rows[-1].bound))
         if self.balance is not None and len(rows) > 1:
             text = "; ".join(row.goal for row in rows)
             rows.append(_row(f"{BALANCE}: {text}", shortfall, self.balance.bound, 1, "1"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aios import __version__
 from aios.records.base import digest_of
 from aios.records.candidate import Priced, Rejection
+from aios.records.measurement import Measurement
 from aios.records.plan import Inputs, Plan
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
@@ -76,10 +77,16 @@ def inputs_of(given: Given, state: State) -> Inputs:
         intents=fingerprint(given.intents),
         fleet=given.fleet.digest,
         models=digest_of(models),
-        profiles=digest_of({key: given.measurements[key] for key in sorted(given.measurements)}),
+        profiles=digest_of(_relevant(given)),
         catalogue=digest_of(dict(given.fleet.types)),
         state=f"{state.lineage}:{state.serial}",
     )
+
+
+def _relevant(given: Given) -> Mapping[str, Measurement]:
+    """Return the measurements of the models that are planned: measuring others makes no plan stale."""
+    models = {profile.digest for profiles in given.profiles.values() for profile in profiles.values()}
+    return {key: found for key, found in sorted(given.measurements.items()) if found.subject.model in models}
 
 
 def make_plan(setting: Setting, considered: Considered | None = None, *, keep_others: bool = False) -> Planned:

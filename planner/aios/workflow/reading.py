@@ -208,7 +208,7 @@ def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfil
     from aios.models.data import fitting_file
 
     paths = getattr(intent.data, field)
-    where = intent.spans.get(f"data.{field}")
+    where = intent.spans.get(f"spec.data.{field}")
     problems: list[Diagnostic] = []
     digests = {}
     for name, profile in profiles.items() if paths else ():

@@ -96,6 +96,7 @@ def _scan(
             continue
         place = axis % len(shape)
         lengths.append(shape[place])
+        walker.stepped.update(length for length in shape[place : place + 1] if length is not None and place == 0)
         slices.append(Tensor(tensor.dtype, shape[:place] + shape[place + 1 :]))
     trips = next((length for length in lengths if length is not None), None)
     outcome = _enter(walker, body, [*(_varying(item) for item in inputs[:states]), *slices], scope, label)

@@ -63,11 +63,21 @@ def infer(
     schema = _schema(node.op_type, opsets.get(domain, 1), domain)
     if schema is None:
         return _without_schema(node, inputs, opsets, ir_version), None
+    from onnx.checker import ValidationError
     from onnx.shape_inference import InferenceError
 
     try:
         found = _ask_onnx(schema, node, inputs, opsets, ir_version)
-    except (InferenceError, RuntimeError, ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+    except (
+        InferenceError,
+        ValidationError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        IndexError,
+        KeyError,
+        OverflowError,
+    ) as error:
         return [Tensor() for _ in node.output], " ".join(str(error).split())[:200]
     return [_tensor(found[name]) if name in found else Tensor() for name in node.output], None
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["read_model"]
 
 MAX_NOTES = 8
-PROBE_ITEMS = 7
+PROBE_ITEMS = 13
 """Items in the second walk: no size that a graph would have for another reason, such as two directions or states."""
 
 
@@ -48,24 +48,29 @@ def read_model(path: Path, sizes: Mapping[str, int]) -> ReadModel:
     walker = Walker(loaded.proto, path, dimensions)
     outcome = walker.run()
     refuse_absurd_total(outcome.tally)
-    batch = _batch(loaded, inputs, dimensions, outcome)
+    batch = _batch(loaded, inputs, walker, outcome)
     profile = _profile(loaded, inputs, walker, outcome, batch)
     return ReadModel(profile=profile, external=loaded.external)
 
 
-def _batch(loaded: Loaded, inputs: list[onnx.ValueInfoProto], dimensions: Dimensions, outcome: Outcome) -> _Batch:
+def _batch(loaded: Loaded, inputs: list[onnx.ValueInfoProto], walker: Walker, outcome: Outcome) -> _Batch:
     """Decide whether calls can be batched: every input's first axis is dynamic, and so is, proved, every output's.
 
     The proof is a second walk with ``PROBE_ITEMS`` items.
     """
+    dimensions = walker.dimensions
     if not dimensions.batch_names:
-        return _Batch(None, _fixed_items(inputs, outcome))
+        size = _fixed_items(inputs, outcome)
+        return _Batch(None, 1 if size in walker.stepped else size)
     if not all(dimensions.counts_items(item) for item in inputs):
         return _Batch(
             None, 1, "not every input has a dynamic first axis, so calls cannot be batched: one item per call"
         )
     again = Dimensions(dimensions.given, PROBE_ITEMS, dimensions.batch_names)
-    tensors = Walker(loaded.proto, loaded.path, again).run().outputs
+    probe = Walker(loaded.proto, loaded.path, again)
+    tensors = probe.run().outputs
+    if PROBE_ITEMS in probe.stepped:
+        return _Batch(None, 1, "its first axis is a sequence that a recurrent operator goes along: one item per call")
     if any(item.shape is not None and _first(item) not in {PROBE_ITEMS, None} for item in tensors):
         return _Batch(None, 1, f"given {PROBE_ITEMS} items it does not answer with {PROBE_ITEMS}: one item per call")
     proved = all(_first(item) == PROBE_ITEMS for item in tensors)

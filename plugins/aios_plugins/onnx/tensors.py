@@ -60,7 +60,7 @@ ELEMENT_TYPES: dict[int, ElementType] = {
     20: ElementType("float8_e5m2fnuz", "fp8", 8),
     21: ElementType("uint4", "int4", 4),
     22: ElementType("int4", "int4", 4),
-    23: ElementType("float4_e2m1", "fp4", 4),
+    23: ElementType("float4_e2m1fn", "fp4", 4),
     24: ElementType("float8_e8m0fnu", "fp8", 8),
     25: ElementType("uint2", "int2", 2),
     26: ElementType("int2", "int2", 2),

@@ -33,6 +33,7 @@ READS_WHAT_IT_WRITES = frozenset({"Gather", "GatherElements", "GatherND", "Slice
 NOT_REPEATABLE = frozenset(
     ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"]
 )
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 UINT8 = 2
 
 
@@ -93,13 +94,18 @@ class Outcome:
 
 
 class Walker:
-    """One walk over a model. trained: every trained tensor met, by its key, so that shared ones count once."""
+    """One walk over a model.
+
+    trained: every trained tensor met, by its key, so that shared ones count once · stepped: lengths of the axes that
+    recurrent operators go along, step by step: such an axis counts no items
+    """
 
     def __init__(self, model: onnx.ModelProto, path: Path, dimensions: Dimensions) -> None:
         self.model = model
         self.path = path
         self.dimensions = dimensions
         self.trained: dict[tuple[str, ...], Stored] = {}
+        self.stepped: set[int] = set()
         self._functions = {(item.domain, item.name): item for item in model.functions}
         self._visits = 0
 
@@ -243,6 +249,8 @@ class _Step:
         failure: str | None,
     ) -> None:
         kind = node.op_type
+        if kind in RECURRENT and not attributes.get("layout", 0) and inputs[0] is not None and inputs[0].dims:
+            self.walker.stepped.add(inputs[0].dims[0])
         for stored in trained_in(kind, inputs):
             self.walker.trained.setdefault(stored.key, stored)
         try:

@@ -100,6 +100,7 @@ def _build(deployment: Deployment, recipe: Mapping[str, str], folder: Path) -> N
     scratch.mkdir()
     job = {
         "model": str(Path(deployment.model_path).absolute()),
+        "digest": deployment.model_digest,
         "folder": str(folder),
         "scratch": str(scratch),
         "precision": deployment.precision,

@@ -14,10 +14,12 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from aios_plugins.onnxruntime.session import MODEL_FILE, options
+from aios_plugins.onnxruntime.spec import file_digest
 
 __all__ = ["main"]
 
@@ -55,18 +57,23 @@ def _report(kind: str, reason: str) -> int:
 def _kind_of(error: Exception, folder: Path) -> tuple[str, str]:
     if isinstance(error, OSError) and error.errno:
         return "world", f"{os.strerror(error.errno)} ({error.filename or folder})"
-    space = os.statvfs(folder)
-    if space.f_bavail * space.f_frsize < 1 << 20 or os.strerror(errno.EFBIG) in str(error):
-        return "world", f"there is no space left at {folder}"
-    if isinstance(error, MemoryError):
-        return "world", "there is not enough memory"
     text = " ".join(str(error).split())
+    if "Failed to write" in text or "No space left" in text or f"error number {errno.ENOSPC}" in text:
+        free = os.statvfs(folder)
+        return (
+            "world",
+            f"it could not be written to {folder} ({free.f_bavail * free.f_frsize >> 20} MiB are free there)",
+        )
+    if isinstance(error, MemoryError) or "bad_alloc" in text:
+        return "world", "there is not enough memory"
     return "input", text or type(error).__name__
 
 
 def _make(job: dict[str, Any]) -> None:
     folder, scratch = Path(job["folder"]), Path(job["scratch"])
     source = Path(job["model"])
+    if _digest(source) != job["digest"]:
+        raise Unusable("the model file changed since the plan was made; plan again")
     if job["quantization"] != "none":
         from aios_plugins.onnxruntime.quantize import quantize
 
@@ -77,6 +84,28 @@ def _make(job: dict[str, Any]) -> None:
         _optimise(source, folder)
     else:
         _copy(source, folder)
+
+
+def _digest(source: Path) -> str:
+    """Return the digest that model readers give to the file and the data files that it refers to."""
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    from aios.spi.model_reader import model_digest
+
+    tensors = _tensors(onnx.load(str(source), load_external_data=False).graph)
+    names = {ExternalDataInfo(item).location for item in tensors if uses_external_data(item)}
+    beside = {name: file_digest(source.parent / name) for name in sorted(names)}
+    return model_digest(file_digest(source), beside)
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Yield every constant of a graph and of the graphs inside its nodes."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
 
 
 def _half(source: Path, scratch: Path) -> Path:

@@ -34,24 +34,15 @@ class Executor:
 
     name: ClassVar[str] = "onnxruntime"
     api_version: ClassVar[int] = API_VERSION
-    in_place: ClassVar[frozenset[str]] = frozenset(
-        {
-            "task",
-            "model",
-            "model_path",
-            "model_digest",
-            "precision",
-            "quantization",
-            "calibrate",
-            "calibrate_digest",
-            "batch",
-            "max_delay_s",
-            "threads",
-            "replicas",
-            "placement",
-            "rate_per_s",
-        }
-    )
+    in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {
+        "intent",
+        "executor",
+        "serve",
+        "addresses",
+        "device",
+        "device_kind",
+        "power_mode",
+    }
 
     def engine(self) -> str:
         """Return name and version of onnxruntime; raises WorldError when it is not installed."""

@@ -98,6 +98,8 @@ class Service:
             return await self._command(scope, path, method)
         if path in self._infer_paths:
             raise Refused(405, f"{path} takes POST, not {method}")
+        if path.startswith("/v2/models/"):
+            self._below_model(path)
         if method not in ("GET", "HEAD"):
             raise Refused(405 if path == "/v2" or path.startswith("/v2/") else 404, f"{path} does not take {method}")
         if path == "/v2":
@@ -115,24 +117,30 @@ class Service:
             raise Refused(503, "no replica of the model is up")
         return answer
 
-    def _about_model(self, path: str) -> dict[str, Any]:
+    def _below_model(self, path: str) -> list[str]:
+        """Return what a path names below the model, or its version; raises Refused when it is another model's."""
         name = self.spec.model
         parts = path.removeprefix("/v2/models/").split("/")
-        if not path.startswith("/v2/models/") or not parts[0]:
-            raise Refused(404, f"there is nothing at {path!r}")
         if parts[0] != name:
             raise Refused(404, f"there is no model {parts[0]!r}; this service has {name!r}")
         if parts[1:2] == ["versions"] and len(parts) > 2:
             if parts[2] != "1":
                 raise Refused(404, f"model {name!r} has no version {parts[2]!r}; it has version 1")
-            parts = [name, *parts[3:]]
-        if len(parts) == 1:
+            return parts[3:]
+        return parts[1:]
+
+    def _about_model(self, path: str) -> dict[str, Any]:
+        name = self.spec.model
+        if not path.startswith("/v2/models/"):
+            raise Refused(404, f"there is nothing at {path!r}")
+        below = self._below_model(path)
+        if not below:
             return self._if_ready(self._metadata())
-        if parts[1:] == ["ready"]:
+        if below == ["ready"]:
             return self._if_ready({"name": name, "ready": True})
-        if parts[1:] == ["stats"]:
+        if below == ["stats"]:
             return {"name": name, "version": "1", **self._statistics}
-        raise Refused(404, f"model {name!r} has no {'/'.join(parts[1:])!r}")
+        raise Refused(404, f"model {name!r} has no {'/'.join(below)!r}")
 
     def _metadata(self) -> dict[str, Any]:
         return {

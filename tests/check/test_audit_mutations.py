@@ -1,0 +1,96 @@
+"""The checker agrees with the solver, and catches every selection that was tampered with."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aios.check import audit
+from aios.solve import Limits, choose
+
+RANDOM = settings(max_examples=40, deadline=None)
+
+
+WRONG_PLACEMENT = {
+    "share": lambda part: {"share": part.share / 2},
+    "larger share": lambda part: {"share": part.share + 1},
+    "node": lambda _: {"node": "nowhere"},
+    "device": lambda _: {"devices": ("cpu99",)},
+    "no device": lambda _: {"devices": ()},
+    "two devices": lambda part: {"devices": part.devices * 2},
+    "more replicas": lambda part: {"replicas": part.replicas + 1},
+    "fewer replicas": lambda part: {"replicas": part.replicas - 1},
+}
+WRONG_OBJECTIVE = {
+    "value": lambda row: {"value": row.value + 1, "bound": row.bound + 1},
+    "slightly wrong value": lambda row: {"value": row.value * (1 + 1e-6)},
+    "gap": lambda row: {"gap": row.gap + 0.5},
+    "unit": lambda _: {"unit": "furlong"},
+    "bound past the value": lambda row: {"bound": row.value + (-1 if "maximize" in row.goal else 1)},
+    "goal": lambda _: {"goal": "minimize nothing"},
+}
+
+
+def mutations(selection):
+    """Yield what was changed, and the selection with that change."""
+    name = next(iter(selection.placement))
+    part, *parts = selection.placement[name]
+    for what, change in WRONG_PLACEMENT.items():
+        placement = {**selection.placement, name: (part.model_copy(update=change(part)), *parts)}
+        yield what, selection.model_copy(update={"placement": placement})
+    row, *rows = selection.objective
+    for what, change in WRONG_OBJECTIVE.items():
+        yield what, selection.model_copy(update={"objective": (row.model_copy(update=change(row)), *rows)})
+    for what, nothing in (("placement", {}), ("chosen", {}), ("objective", ())):
+        yield f"no {what}", selection.model_copy(update={what: nothing})
+
+
+@RANDOM
+@given(data=st.data())
+def test_catches_every_mutation(make, data):
+    intents, options, fleet = data.draw(make.instances())
+    selection = choose(intents, options, fleet, Limits())
+    assert audit(intents, selection, fleet).holds
+    if not selection.chosen:
+        return
+    for what, mutated in mutations(selection):
+        assert not audit(intents, mutated, fleet).holds, what
+
+
+@RANDOM
+@given(data=st.data())
+def test_a_swapped_candidate_is_caught_unless_it_is_as_good(make, data):
+    """Another option in place of the chosen one, placed as it was, holds only if it is a plan of the same worth."""
+    intents, options, fleet = data.draw(make.instances())
+    selection = choose(intents, options, fleet, Limits())
+    for intent in intents if selection.chosen else ():
+        for other in options[intent.name]:
+            chosen = {**selection.chosen, intent.name: other}
+            ledger = audit(intents, selection.model_copy(update={"chosen": chosen}), fleet)
+            plan = tuple(chosen[i.name] for i in intents)
+            placed = [selection.placement[i.name] for i in intents]
+            ordered = sorted(intents, key=lambda i: (-i.priority, i.name))
+            if ledger.holds:
+                assert placed in list(make.placements(fleet, plan))
+                assert tuple(chosen[i.name] for i in ordered) in make.best_plans(ordered, options, fleet)
+
+
+@RANDOM
+@given(data=st.data())
+def test_agrees_with_brute_force_on_any_placement(make, data):
+    """Whatever is put anywhere: the ledger's capacities hold exactly if the brute force says that it fits."""
+    intents, options, fleet = data.draw(make.instances())
+    placed, chosen = {}, {}
+    for intent in intents:
+        priced = data.draw(st.sampled_from(options[intent.name]))
+        slots = make.slots_of(fleet, priced)
+        counts = data.draw(st.sampled_from(list(make.spreads(priced.candidate.replicas, len(slots))) or [()]))
+        chosen[intent.name] = priced
+        placed[intent.name] = (priced, slots, counts)
+    selection = make.selection(chosen, placed)
+    ledger = audit(intents, selection, fleet)
+    rows = {row.clause.id: row.holds for row in ledger.rows}
+    fits = make.fits(fleet, list(placed.values())) and all(counts for _, _, counts in placed.values())
+    assert fits == all(holds for id_, holds in rows.items() if id_.startswith("capacity/") or id_.endswith("/replicas"))
+    keep = all(make.allowed(chosen[i.name], i) for i in intents)
+    assert keep == all(rows[f"{i.name}/{r.metric}"] for i in intents for r in i.require)
