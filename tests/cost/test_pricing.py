@@ -140,7 +140,8 @@ def test_when_only_the_slow_end_is_overloaded_the_high_end_is_an_hour(
     capacity = one(intent, candidate, profile, fleet).estimates["throughput"]
     between = intent.model_copy(update={"load": Load(rate_per_s=(capacity.low + capacity.value) / 2)})
     latency = one(between, candidate, profile, fleet).estimates["latency.p99"]
-    assert latency.value < 1 < 3000 < latency.high < 4000
+    assert latency.value < 1
+    assert 3000 < latency.high < 4000
 
 
 def test_without_a_load_latency_is_of_a_lone_request(
@@ -207,7 +208,7 @@ def test_accuracy_measured_then_elsewhere_then_prior_then_unknown(
     prior = one(intent, int8, profile, fleet, known).estimates["accuracy.top1"]
     # avx2 without VNNI: 1 point expected, up to 5 lost.
     assert prior.source == "assumed"
-    assert (prior.low, prior.value) == (pytest.approx(0.91 - 0.05), pytest.approx(0.92))
+    assert [prior.low, prior.value] == pytest.approx([0.91 - 0.05, 0.92])
     other_data = known.model_copy(update={"evaluation": {"net": "sha256:other"}})
     assert one(intent, candidate, profile, fleet, other_data).estimates["accuracy.top1"].source == "declared"
     asked = intent.require[0].model_copy(update={"metric": "accuracy.top5", "bound": 0.9})
@@ -223,7 +224,7 @@ def test_the_intent_has_the_last_word_on_declared_accuracy(
     assert one(said, candidate, profile, fleet).estimates["accuracy.top1"].value == 0.8
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rate=st.floats(0.1, 300.0),
     arrivals=st.sampled_from(["poisson", "constant"]),
@@ -252,7 +253,9 @@ def test_estimates_are_sound_and_move_the_right_way(
     assert light.estimates["throughput"] == heavy.estimates["throughput"]
     for metric in ("latency.mean", "latency.p50", "latency.p99", "power"):
         if metric in heavy.estimates:
-            assert heavy.estimates[metric].value >= light.estimates[metric].value * 0.995, metric
+            # Batches change the shape of the wait with load: a percentile may dip by a per cent while the mean grows.
+            slack = 0.995 if sizes[0] == 1 else 0.98
+            assert heavy.estimates[metric].value >= light.estimates[metric].value * slack, metric
 
 
 def test_order_of_candidates_does_not_matter(

@@ -18,9 +18,9 @@ def expected(profile: ModelProfile, device: DeviceType, candidate: Candidate, ba
 def test_compute_bound_convolutions_on_two_of_four_threads(
     profile: ModelProfile, cpu: DeviceType, candidate: Candidate
 ) -> None:
-    # Conv: 2e8 FLOP / (400e9 x 2/4 / 1.06 x 0.5); memory: 2 threads draw half of 20e9 x 0.7.
-    conv = 2e8 / (400e9 * 0.5 / 1.06 * 0.5)
-    add = max(3e5 / (20e9 * 0.7 * 0.5), 1e5 / (400e9 * 0.5 / 1.06 * 0.5))
+    # Conv: 2e8 FLOP / (400e9 x 2/4 / 1.06 x 0.6); memory: 2 threads draw half of 20e9 x 0.7.
+    conv = 2e8 / (400e9 * 0.5 / 1.06 * 0.6)
+    add = max(3e5 / (20e9 * 0.7 * 0.5), 1e5 / (400e9 * 0.5 / 1.06 * 0.6))
     assert expected(profile, cpu, candidate) == pytest.approx(10 * (conv + 2e-6) + 2 * (add + 2e-6))
 
 

@@ -128,3 +128,13 @@ def serve(store: ArtefactStore) -> Any:
     yield start
     for item in standing:
         item.end()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One service with batches of four, for tests that leave it as they found it."""
+    folder = tmp_path_factory.mktemp("shared")
+    store = ArtefactStore(folder / "artefacts")
+    served = Served(store, deployment_of(convolutional(folder / "small.onnx", channels=(32, 32)), batch=4))
+    yield served
+    served.end()

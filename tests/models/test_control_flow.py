@@ -103,7 +103,7 @@ def test_scan_runs_along_its_sequence(build: Any, read: Read) -> None:
     assert profile.fixed_batch == 1  # six steps, not six items
 
 
-def function(build: Any, name: str, nodes: list[onnx.NodeProto], attributes: list[str]) -> onnx.FunctionProto:
+def function(name: str, nodes: list[onnx.NodeProto], attributes: list[str]) -> onnx.FunctionProto:
     return helper.make_function(
         "own", name, ["a"], ["r"], nodes, [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)], attributes
     )
@@ -119,7 +119,7 @@ def test_local_functions_with_attributes(build: Any, read: Read) -> None:
         build.node("Turn", ["x"], ["m"], domain="own", order=[1, 0]),
         build.node("Turn", ["m"], ["y"], domain="own", order=[0, 1]),
     ]
-    own = function(build, "Turn", body, ["order"])
+    own = function("Turn", body, ["order"])
     profile = read(build.model(nodes, [build.value("x", [8, 3])], ["y"], functions=[own], domains={"own": 1}))
     assert profile.macs == 2 * (3 * 8 * 8)
     assert profile.parameters == 64
@@ -127,12 +127,27 @@ def test_local_functions_with_attributes(build: Any, read: Read) -> None:
 
 
 def test_a_function_that_calls_itself_is_refused(build: Any, read: Read) -> None:
-    own = function(build, "Again", [build.node("Again", ["a"], ["r"], domain="own")], [])
+    own = function("Again", [build.node("Again", ["a"], ["r"], domain="own")], [])
     graph = build.model(
         [build.node("Again", ["x"], ["y"], domain="own")],
         [build.value("x", [1])],
         ["y"],
         functions=[own],
+        domains={"own": 1},
+    )
+    with pytest.raises(InputError, match="nested more than"):
+        read(graph)
+
+
+def test_a_long_chain_of_functions_is_refused(build: Any, read: Read) -> None:
+    """Deeper than Python recurses; each one is sound."""
+    own = [function("F0", [build.node("Relu", ["a"], ["r"])], [])]
+    own += [function(f"F{i}", [build.node(f"F{i - 1}", ["a"], ["r"], domain="own")], []) for i in range(1, 2000)]
+    graph = build.model(
+        [build.node("F1999", ["x"], ["y"], domain="own")],
+        [build.value("x", [1])],
+        ["y"],
+        functions=own,
         domains={"own": 1},
     )
     with pytest.raises(InputError, match="nested more than"):
@@ -146,7 +161,7 @@ def test_functions_that_multiply_are_refused(build: Any, read: Read) -> None:
         inner = "Relu" if level == 0 else f"F{level - 1}"
         names = ["a", *(f"t{i}" for i in range(9)), "r"]
         nodes = [build.node(inner, [names[i]], [names[i + 1]], domain="" if level == 0 else "own") for i in range(10)]
-        own.append(function(build, f"F{level}", nodes, []))
+        own.append(function(f"F{level}", nodes, []))
     graph = build.model(
         [build.node("F5", ["x"], ["y"], domain="own")],
         [build.value("x", [1])],
@@ -154,5 +169,5 @@ def test_functions_that_multiply_are_refused(build: Any, read: Read) -> None:
         functions=own,
         domains={"own": 1},
     )
-    with pytest.raises(InputError, match="more than .* nodes"):
+    with pytest.raises(InputError, match=r"more than .* nodes"):
         read(graph)

@@ -125,6 +125,15 @@ def test_shufflenet_grouped_and_depthwise_by_hand() -> None:
     assert profile_of("light_shufflenet").macs == macs
 
 
+def test_every_model_that_onnx_carries_is_read() -> None:
+    """Its conformance models: some 150 small graphs of every age. What is not costed handles text, or is training."""
+    paths = sorted(LIGHT.parent.glob("*/*/model.onnx"))
+    assert len(paths) > 100
+    unknown = {kind for path in paths for kind in Reader().read(path, {}).profile.unknown_operators}
+    expected = {"StringNormalizer", "ai.onnx.preview.training.Gradient", "SequenceAt", "ConcatFromSequence"}
+    assert unknown <= expected
+
+
 @pytest.mark.parametrize("path", sorted(LIGHT.glob("*.onnx")), ids=lambda path: path.stem)
 def test_every_light_model_is_read_whole(path: Path) -> None:
     profile = Reader().read(path, {}).profile

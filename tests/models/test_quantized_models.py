@@ -130,16 +130,17 @@ def test_four_bit_weights_pack_two_to_a_byte(build: Any, read: Read) -> None:
 
 
 def test_contributed_operators_of_the_quantiser(build: Any, read: Read) -> None:
-    """QLinearAdd and QLinearGlobalAveragePool have no schema in onnx; their shapes follow all the same."""
+    """The quantiser's additions and poolings have no schema in onnx; their shapes follow all the same."""
     add = ["x", "s", "z", "x", "s", "z", "s", "z"]
     nodes = [
         build.node("QLinearAdd", add, ["a"], domain="com.microsoft"),
-        build.node("QLinearGlobalAveragePool", ["a", "s", "z", "s", "z"], ["y"], domain="com.microsoft"),
+        build.node("QLinearAveragePool", ["a", *["s", "z"] * 2], ["p"], domain="com.microsoft", kernel_shape=[2, 2]),
+        build.node("QLinearGlobalAveragePool", ["p", *["s", "z"] * 2], ["y"], domain="com.microsoft"),
     ]
     graph = build.model(
         nodes, [build.value("x", [1, 3, 10, 10], TensorProto.INT8)], ["y"], scales(), domains={"com.microsoft": 1}
     )
     profile = read(graph)
     assert not profile.unknown_operators
-    assert profile.flops == 300 * 5 + 300
+    assert profile.flops == 300 * 5 + 3 * 81 * 4 + 3 * 81
     assert all(item.quantized for item in profile.operators)

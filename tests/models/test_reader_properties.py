@@ -18,10 +18,10 @@ from aios_plugins.onnx import Reader
 def _seed() -> bytes:
     """A small model with a bit of everything, so that a changed byte lands somewhere that matters."""
     then = helper.make_graph(
-        [helper.make_node("Relu", ["h"], ["t"])], "t", [], [helper.make_tensor_value_info("t", 1, None)]
+        [helper.make_node("Relu", ["h"], ["t"])], "t", [], [helper.make_tensor_value_info("t", 1, ["batch", 3])]
     )
     other = helper.make_graph(
-        [helper.make_node("Tanh", ["h"], ["e"])], "e", [], [helper.make_tensor_value_info("e", 1, None)]
+        [helper.make_node("Tanh", ["h"], ["e"])], "e", [], [helper.make_tensor_value_info("e", 1, ["batch", 3])]
     )
     nodes = [
         helper.make_node("Conv", ["x", "w", "b"], ["c"], group=2, strides=[2, 2], pads=[1, 1, 1, 1]),
@@ -47,7 +47,7 @@ def _seed() -> bytes:
         helper.make_tensor_value_info("x", 1, ["batch", 4, 8, 8]),
         helper.make_tensor_value_info("flag", TensorProto.BOOL, []),
     ]
-    graph = helper.make_graph(nodes, "g", inputs, [helper.make_tensor_value_info("y", 1, None)], constants)
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_tensor_value_info("y", 1, ["batch", 3])], constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
 
 
@@ -67,7 +67,8 @@ def read(data: bytes) -> None:
         try:
             profile = Reader().read(path, {}).profile
         except InputError as error:
-            assert error.diagnostics
+            if not error.diagnostics:
+                raise
             return
         assert profile.flops >= 0
         assert profile.parameters >= 0
@@ -104,7 +105,9 @@ def test_changed_bytes(changes: list[tuple[int, int]], cut: int) -> None:
 @settings(max_examples=150, deadline=None)
 def test_absurd_shapes_and_attributes(dims: list[int], dtype: int, kind: str) -> None:
     attributes = (
-        {name: dims for name in ("kernel_shape", "strides", "pads", "dilations")} if dims and kind in {"Conv", "MaxPool"} else {}
+        dict.fromkeys(("kernel_shape", "strides", "pads", "dilations"), dims)
+        if dims and kind in {"Conv", "MaxPool"}
+        else {}
     )
     node = helper.make_node(kind, ["x", "w", "v"], ["y"], **attributes)
     values = numpy_helper.from_array(np.array(dims, np.int64), "w")

@@ -15,7 +15,7 @@ from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
 from aios.records.intent import Goal, Intent, ModelChoice, Requirement
 from aios.records.metrics import metric
 from aios.records.selection import ObjectiveValue, Placement, Selection, Termination
-from aios.records.units import Dimension, format_quantity, parse_quantity
+from aios.records.units import format_quantity
 
 GIB = 2.0**30
 
@@ -330,80 +330,6 @@ def _best_at(left: list[tuple[Priced, ...]], wishes: list[tuple[int, Goal]]) -> 
     }
     least = min(short.values())
     return [plan for plan in left if short[id(plan)] <= least + 1e-9]
-
-
-def check_relaxations(
-    intents: Sequence[Intent], options: Mapping[str, Sequence[Priced]], fleet: Fleet, conflict: Any
-) -> None:
-    """Every relaxation of a requirement is the smallest that is enough; one that is absent would not be enough."""
-    given = {r.clause: r for r in conflict.relaxations}
-    for clause in conflict.clauses:
-        if clause.metric is None:
-            continue
-        of = metric(clause.metric)
-        index = next(k for k, i in enumerate(intents) if i.name == clause.intent)
-        reached = []
-        for plan in plans(intents, options, fleet, (clause.intent, clause.metric)):
-            found = plan[index].estimates[clause.metric]
-            pessimistic = found.high if of.relation == "<=" else found.low
-            reached.append(found.value if intents[index].risk == "expected" else pessimistic)
-        assert (clause.id in given) == bool(reached)
-        if reached:
-            best = min(reached) if of.relation == "<=" else max(reached)
-            assert given[clause.id].value == best
-            told = parse_quantity(given[clause.id].to, of.dimension)
-            assert told >= best if of.relation == "<=" else told <= best
-            assert abs(told - best) <= 0.01 * abs(best)
-
-
-def apply_relaxation(
-    intents: Sequence[Intent], options: dict[str, list[Priced]], fleet: Fleet, relaxation: Any
-) -> tuple[list[Intent], dict[str, list[Priced]], Fleet]:
-    """Do what the relaxation's text says, and nothing else. On a larger cpu the same threads are a smaller share."""
-    owner, _, what = relaxation.clause.partition("/")
-    if owner != "capacity":
-        bound = parse_quantity(relaxation.to, metric(what).dimension)
-        return (
-            [
-                i.model_copy(
-                    update={
-                        "require": tuple(
-                            r.model_copy(update={"bound": bound}) if (i.name, r.metric) == (owner, what) else r
-                            for r in i.require
-                        )
-                    }
-                )
-                for i in intents
-            ],
-            options,
-            fleet,
-        )
-    name, _, what = what.partition("/")
-    needed = relaxation.to.partition(" instead of ")[0]
-    types, nodes = dict(fleet.types), list(fleet.nodes)
-    at = next(k for k, n in enumerate(nodes) if n.name == name)
-    kind = what.partition("/")[0]
-    if what == "cores":
-        cores = int(needed.split()[0])
-        options = {name: [_on_larger_cpu(p, nodes[at].cores / cores) for p in row] for name, row in options.items()}
-        nodes[at] = nodes[at].model_copy(update={"cores": cores})
-    elif what == "memory":
-        nodes[at] = nodes[at].model_copy(update={"memory_bytes": parse_quantity(needed, Dimension.BYTES)})
-    elif what == f"{kind}/share":
-        ids = tuple(str(k) for k in range(int(needed.split()[0])))
-        slots = tuple(s.model_copy(update={"ids": ids}) if s.type == kind else s for s in nodes[at].devices)
-        nodes[at] = nodes[at].model_copy(update={"devices": slots})
-    else:
-        fact = Fact(value=parse_quantity(needed, Dimension.BYTES), unit="B")
-        types[kind] = types[kind].model_copy(update={"memory_bytes": fact})
-    return list(intents), options, fleet.model_copy(update={"nodes": tuple(nodes), "types": types})
-
-
-def _on_larger_cpu(priced: Priced, ratio: float) -> Priced:
-    if priced.candidate.device != "cpu":
-        return priced
-    demand = priced.demand.model_copy(update={"share": priced.demand.share * ratio})
-    return priced.model_copy(update={"demand": demand})
 
 
 def hard(intents: int, options: int) -> tuple[list[Intent], dict[str, list[Priced]], Fleet]:

@@ -5,7 +5,6 @@ import pytest
 
 from aios.records.measurement import PROBABILITIES, Subject
 from aios.spi.executor import Trace
-from aios.spi.meter import Reading
 from aios.verify import arrival_times, burst_capacity, latency_values, score, serving_measurement
 from aios.verify.accuracy import wilson
 
@@ -95,9 +94,11 @@ def test_serving_measurement_splits_latency():
     subject = Subject(
         kind="serving", model="m", precision="fp32", quantization="none", device="d", executor="e", engine="e 1"
     )
-    reading = Reading(energy_j=2.0, seconds=1.0, meter="RAPL package", scope="package", derived=False)
     run = trace([0.005] * 100, queue=[0.001] * 100, compute=[0.003] * 100)
-    found = serving_measurement(subject, run, [trace(0.01 * np.arange(1, 5))], reading, {"rate": "10/s"}, "2026-01-01")
+    bursts = [trace(0.01 * np.arange(1, 5))]
+    found = serving_measurement(
+        subject, run, bursts, energy_j=2.0, meter="RAPL package", conditions={"rate": "10/s"}, as_of="2026-01-01"
+    )
     assert found.values["energy"].value == pytest.approx(0.02)
     assert found.values["capacity"].value == pytest.approx(100)
     assert found.distributions["compute"] == pytest.approx([0.003] * len(PROBABILITIES))

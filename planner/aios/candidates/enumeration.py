@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
 from aios.candidates.precisions import Precision, precisions_of, runs_on
+from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
 from aios.candidates.sizes import batches_of, replica_bound, replicas_of, threads_of
 from aios.records.base import Record, trusted
@@ -38,7 +39,7 @@ class _Space:
     """What is the same for every family of one enumeration. bound: on replicas · crowded: several executors."""
 
     intent: Intent
-    executors: Mapping[str, Executor]
+    refusals: Refusals
     bound: int | None
     crowded: bool
     rejections: Rejections
@@ -59,17 +60,22 @@ class _Family:
 
 
 def enumerate_candidates(
-    intent: Intent, profiles: Mapping[str, ModelProfile], fleet: Fleet, executors: Mapping[str, Executor]
+    intent: Intent,
+    profiles: Mapping[str, ModelProfile],
+    fleet: Fleet,
+    executors: Mapping[str, Executor],
+    failed: Mapping[tuple[str, str, str, str], str] | None = None,
 ) -> Enumeration:
     """Return every way ``intent`` could run on ``fleet``.
 
-    profiles: by name of the intent's models, each one present · executors: by name. The candidates come sorted by
+    profiles: by name of the intent's models, each one present · executors: by name · failed: (model, precision,
+    quantization, executor) -> why it could not be prepared when that was tried. The candidates come sorted by
     model, device, executor, precision, power mode, threads, batch and replicas; the order of the arguments' items does
     not matter. Raises KeyError for a model without a profile, which is the caller's mistake.
     """
     rejections = Rejections(intent)
     names = _executors(executors, rejections)
-    space = _Space(intent, executors, replica_bound(intent, rejections), len(names) > 1, rejections)
+    space = _Space(intent, Refusals(executors), replica_bound(intent, rejections), len(names) > 1, rejections)
     models = sorted(choice.name for choice in intent.models)
     rejections.check_known("model", models, "the intent")
     rejections.check_known("device", fleet.types, f"fleet {fleet.name}")
@@ -87,7 +93,13 @@ def enumerate_candidates(
                     precision = runs_on(device, wanted, profile.precision, rejections)
                     if precision is not None:
                         family = _Family(profile, device, executor, precision, hosts)
-                        candidates.extend(_members(family, space))
+                        why = (failed or {}).get((model, precision.name, precision.quantization, executor))
+                        if why is None:
+                            candidates.extend(_members(family, space))
+                        else:
+                            remedy = "mend the model or its data, then `aios profile --fresh`"
+                            rejections.add(str(family), "can be prepared", why, executor, remedy)
+    space.refusals.tell(rejections)
     return Enumeration.model_construct(candidates=tuple(candidates), rejections=rejections.rows())
 
 
@@ -123,14 +135,15 @@ def _places(fleet: Fleet, rejections: Rejections) -> Iterator[tuple[DeviceType, 
 
 
 def _members(family: _Family, space: _Space) -> Iterator[Candidate]:
-    """Yield the candidates of one family; what its executor refuses becomes one rejection per reason."""
+    """Yield the candidates of one family, as far as device memory, cores and executor allow."""
     device, rejections = family.device, space.rejections
     modes: Sequence[str | None] = sorted(mode.name for mode in device.power_modes) or (None,)
-    batches = [
-        (batch, hosts)
-        for batch in batches_of(family.profile, space.intent, rejections)
-        if (hosts := _roomy(family, batch, rejections))
-    ]
+    batches = []
+    for batch in batches_of(family.profile, space.intent, rejections):
+        hosts = _roomy(family, batch, rejections)
+        if not hosts:  # larger ones need more still
+            break
+        batches.append((batch, hosts))
     threads_choices = threads_of(device, family.hosts, space.intent, rejections) if batches else ()
     for mode in modes:
         for threads in threads_choices:
@@ -148,13 +161,12 @@ def _copies(
 ) -> Iterator[Candidate]:
     """Yield one candidate per number of replicas, if the executor can run one replica."""
     device, precision, profile = family.device, family.precision, family.profile
-    label = f"{threads} threads on {device.name}" if threads else f"{profile.name} on {device.name}"
+    label = f"{device.name} with {threads} threads" if threads else device.name
     fits = replicas_that_fit(device, hosts, threads)
     place = f"{device.name}@{family.executor}" if space.crowded else device.name
     stem = f"{space.intent.name}/{profile.name}/{place}/{precision}/b{batch}/t{threads}"
     suffix = f"/{mode}" if mode else ""
     nodes = tuple(host.node for host in hosts)
-    refused = False
     for index, replicas in enumerate(replicas_of(fits, space.bound, space.intent, space.rejections, label)):
         fields = {
             "id": f"{stem}/r{replicas}{suffix}",
@@ -174,20 +186,9 @@ def _copies(
             "power_mode": mode,
         }
         candidate = trusted(Candidate, fields, _GIVEN)
-        if index == 0:
-            refused = _refused(family, space, candidate)
-        if refused:
+        if index == 0 and not space.refusals.accepts(candidate, device, profile):
             return
         yield candidate
-
-
-def _refused(family: _Family, space: _Space, candidate: Candidate) -> bool:
-    """Ask the executor; replicas are copies, so one answer holds for every number of them."""
-    refusal = space.executors[family.executor].can(candidate, family.device, family.profile)
-    if refusal is None:
-        return False
-    space.rejections.add(str(family), refusal.clause, refusal.reason, family.executor, refusal.resolvable)
-    return True
 
 
 def _roomy(family: _Family, batch: int, rejections: Rejections) -> tuple[Host, ...]:
@@ -205,7 +206,7 @@ def _roomy(family: _Family, batch: int, rejections: Rejections) -> tuple[Host, .
         need, has = (format_quantity(size, Dimension.BYTES) for size in (weights + activations, largest))
         parts = " + ".join(format_quantity(size, Dimension.BYTES) for size in (weights, activations))
         rejections.add(
-            f"{family} in batches of {batch} and more", "memory",
+            f"{family}" if batch == 1 else f"{family} in batches of {batch} and more", "memory",
             f"weights and activations need {need} ({parts}); {device.name} has {has}",
         )  # fmt: skip
     return hosts

@@ -125,7 +125,7 @@ def replica_bound(intent: Intent, rejections: Rejections) -> int | None:
 def replicas_of(fits: int, bound: int | None, intent: Intent, rejections: Rejections, family: str) -> tuple[int, ...]:
     """Return replica counts from 1 to what fits and the load justifies; a pin replaces the list.
 
-    family: threads and device, for the rejection of counts that do not fit.
+    family: device and threads, for the rejection of counts that do not fit.
     """
     if intent.pin.replicas:
         found: Iterable[int] = sorted(set(intent.pin.replicas))
@@ -138,11 +138,11 @@ def replicas_of(fits: int, bound: int | None, intent: Intent, rejections: Reject
                 "neighbouring counts differ in load by less than a service time is known", resolvable="pin replicas",
             )  # fmt: skip
         if bound is None or fits < bound:
-            rejections.add(f"{family} in more than {fits} replicas", "room", f"{fits} such replicas fill the fleet")
+            rejections.add(f"more than {fits} replicas on {family}", "room", f"the fleet has room for {fits}")
     kept = []
     for replicas in found:
         if not 1 <= replicas <= fits:
-            rejections.add(f"{family} in {replicas} replicas", "room", f"{fits} such replicas fill the fleet")
+            rejections.add(f"{replicas} replicas on {family}", "room", f"the fleet has room for {fits}")
         elif rejections.allows("replicas", replicas, f"{replicas} replicas"):
             kept.append(replicas)
     return tuple(kept)

@@ -2,7 +2,7 @@
 
 They are priors per device kind, not fits to single results, and the width says so. Sources: utilisation published with
 MLPerf inference and FlagPerf results (ResNet-50 fp16 with TensorRT on an A100: 17 % of peak; convolutional networks
-rarely above half); GEMM-bound fp32 on CPUs with oneDNN or MLAS reaches 0.3 to 0.7 of peak; 8-bit kernels stay further
+rarely above half); GEMM-bound fp32 on CPUs with oneDNN or MLAS reaches 0.3 to 0.9 of peak; 8-bit kernels stay further
 below theirs, as memory and requantisation weigh more.
 """
 
@@ -33,7 +33,7 @@ class Range(NamedTuple):
 
 
 _COMPUTE: Mapping[str, Mapping[str, Range]] = {
-    "cpu": {"float": Range(0.75, 0.5, 0.25), "half": Range(0.5, 0.3, 0.1), "int8": Range(0.6, 0.3, 0.12)},
+    "cpu": {"float": Range(0.9, 0.6, 0.3), "half": Range(0.7, 0.4, 0.15), "int8": Range(0.8, 0.4, 0.15)},
     "gpu": {"float": Range(0.6, 0.35, 0.15), "half": Range(0.45, 0.2, 0.06), "int8": Range(0.4, 0.17, 0.05)},
     "other": {"float": Range(0.5, 0.25, 0.08), "half": Range(0.5, 0.25, 0.08), "int8": Range(0.5, 0.22, 0.06)},
 }

@@ -3,7 +3,7 @@
 Measured values of exactly this candidate come first. Where only another configuration of the same model, device and
 executor was measured, the roofline is scaled by measured / predicted of the nearest one (``calibrated``). Otherwise the
 roofline stands alone (``analytic``). What serving adds (network, parsing, dispatch) is measured, borrowed from a sister
-configuration, or assumed to be 0.2 to 1.5 ms per request: local HTTP servers measured from outside.
+configuration, or assumed to be 0.2 to 1.5 ms per request: a stated assumption, not a measurement.
 """
 
 from __future__ import annotations

@@ -32,13 +32,12 @@ class Measured(Record):
 class Subject(Record):
     """What exactly was measured; equal subjects have comparable measurements.
 
-    kind: ``service`` (the engine alone, calls back to back), ``serving`` (through the served endpoint, open loop) or
-    ``accuracy`` · model, data, calibration: sha256 digests · device: type name · engine: name and version · threads,
-    batch:
-    as in Candidate (1 and 1 for accuracy)
+    kind: ``service`` (the engine alone, calls back to back), ``serving`` (through the served endpoint, open loop),
+    ``accuracy``, or ``artefact`` (an attempt to prepare the model that failed) · model, data, calibration: sha256
+    digests · device: type name · engine: name and version · threads, batch: as in Candidate (1 and 1 for the last two)
     """
 
-    kind: Literal["service", "serving", "accuracy"]
+    kind: Literal["service", "serving", "accuracy", "artefact"]
     model: str
     precision: str
     quantization: str
@@ -66,7 +65,7 @@ class Measurement(Record):
     ``serving`` (one replica behind its endpoint, Poisson load well below capacity): ``latency.p50``..., ``capacity``
     (requests/s at
     saturation), ``cpu_time`` (of all processes of the service, per request, s), ``energy`` (per request, J).
-    ``accuracy``: ``accuracy.<measure>`` ·
+    ``accuracy``: ``accuracy.<measure>``. ``artefact``: none; ``failed`` of its conditions says why ·
     distributions: name -> quantiles at PROBABILITIES (s). ``service``: ``time``. ``serving``: ``compute`` (in the
     worker, as served) and
     ``overhead`` (latency minus queueing minus compute) ·
@@ -99,7 +98,7 @@ class Verdict(Record):
 
 
 def subject_of(
-    kind: Literal["service", "serving", "accuracy"],
+    kind: Literal["service", "serving", "accuracy", "artefact"],
     candidate: Candidate | Deployment,
     *,
     engine: str,
@@ -112,7 +111,7 @@ def subject_of(
     of it,
     because one replica is measured; calibration data matters to static quantisation alone.
     """
-    accuracy = kind == "accuracy"
+    made = kind in ("accuracy", "artefact")
     return Subject(
         kind=kind,
         model=candidate.model_digest,
@@ -122,8 +121,8 @@ def subject_of(
         device=candidate.device,
         executor=candidate.executor,
         engine=engine,
-        threads=1 if accuracy else candidate.threads,
-        batch=1 if accuracy else candidate.batch,
-        power_mode=None if accuracy else candidate.power_mode,
-        data=data if accuracy else None,
+        threads=1 if made else candidate.threads,
+        batch=1 if made else candidate.batch,
+        power_mode=None if made else candidate.power_mode,
+        data=data if kind == "accuracy" else None,
     )

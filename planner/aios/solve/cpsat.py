@@ -96,13 +96,16 @@ class Engine:
     def __post_init__(self) -> None:
         self.left = self.limits.deterministic_limit
 
-    def solve(self, model: Model) -> Answer:
-        """Solve; ``unknown`` when the allowance is used up before anything was found or refuted."""
+    def solve(self, model: Model, share: float = 1.0) -> Answer:
+        """Solve with at most this share of the whole allowance.
+
+        ``unknown`` when that is used up before anything was found or refuted.
+        """
         if self.left <= 0:
             return Answer("unknown")
         helper = _helper()
         wrapper = helper.SolveWrapper()
-        wrapper.set_parameters(self._parameters(helper))
+        wrapper.set_parameters(self._parameters(helper, min(self.left, share * self.limits.deterministic_limit)))
         response = wrapper.solve(model.proto)
         self.left -= response.deterministic_time
         status = _statuses(helper).get(response.status)
@@ -112,11 +115,11 @@ class Engine:
         bound = response.inner_objective_lower_bound if model.proto.has_objective() else None
         return Answer(status, values, bound)
 
-    def _parameters(self, helper: Any) -> Any:
+    def _parameters(self, helper: Any, allowance: float) -> Any:
         parameters = helper.SatParameters()
         parameters.num_workers = self.limits.workers
         parameters.random_seed = self.limits.seed
-        parameters.max_deterministic_time = self.left
+        parameters.max_deterministic_time = allowance
         return parameters
 
     @staticmethod

@@ -19,6 +19,9 @@ from aios.solve.search import NoPlanError, Search
 
 __all__ = ["Chosen", "optimise"]
 
+_TIES = 1 / 60
+"""Share of the allowance for each step of breaking ties: a second of the usual minute. What is found then is taken."""
+
 _CHUNK = 30
 """How many intents settle at once which of them have unknown values: keeps weights below 2**31."""
 
@@ -35,6 +38,7 @@ class Chosen:
 def optimise(problem: Problem, rules: Sequence[Rule], engine: Engine) -> Chosen:
     """Choose an option for every intent: best in the goals' order, then with fewest cores, share, and by id.
 
+    Ties between plans of several intents are broken as far as a small part of the allowance goes.
     status: ``optimal`` when every level is proved, ``feasible`` when the limit came first, else ``infeasible`` or
     ``unknown``.
     """
@@ -134,7 +138,7 @@ def _break_ties(search: Search) -> None:
             ranks.append((index, [position.get(option, len(order)) for option in range(len(options))], len(order) + 1))
     for weights in chunks([size for _, _, size in ranks]):
         chunk = {ranks[k][0]: [rank * weight for rank in ranks[k][1]] for k, weight in weights.items()}
-        search.minimize(Costs(0.0, 1.0, chunk))
+        search.minimize(Costs(0.0, 1.0, chunk), share=_TIES)
         for index, row in chunk.items():
             search.restrict(index, [k == search.picked[index] for k in range(len(row))])
 

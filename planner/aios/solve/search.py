@@ -43,18 +43,20 @@ class Search:
             for index, (intent, options) in enumerate(zip(problem.intents, problem.options, strict=True))
         }
 
-    def minimize(self, costs: Costs, real: Callable[[], float] | None = None, offset: float = 0.0) -> Solved:
+    def minimize(
+        self, costs: Costs, real: Callable[[], float] | None = None, offset: float = 0.0, share: float = 1.0
+    ) -> Solved:
         """Make the costs small; raises NoPlanError when this is the first step and there is no plan, or none was found.
 
         real: computes the real cost of the best plan from its figures · offset: what the real cost is less than the
-        scaled one
+        scaled one · share: of the whole allowance that may be used
         """
         found = real or (lambda: costs.real(costs.of(self.picked)) - offset)
         if self.picked and not costs.of(self.picked):
             return Solved(found(), found())  # nothing is below zero
         self.decisions.model.minimize(costs.terms(self.decisions.chosen))
         self.decisions.model.hint(self._values)
-        answer = self.engine.solve(self.decisions.model)
+        answer = self.engine.solve(self.decisions.model, share)
         if answer.values:
             picked = self.decisions.picked(answer.values)
             if not self.picked or costs.of(picked) <= costs.of(self.picked):
@@ -71,9 +73,30 @@ class Search:
     def hold(self, costs: Costs, allowance: float) -> None:
         """Let no later step worsen the costs of the best plan by more than the allowance."""
         limit = costs.of(self.picked) + math.floor(allowance / costs.step)
-        self.decisions.model.linear(costs.terms(self.decisions.chosen), high=limit)
         for index, row in costs.whole.items():
             self.restrict(index, [cost <= limit for cost in row])
+        if limit == costs.of(self.picked) and sum(sum(is_open) > 1 for is_open in self.open.values()) > 1:
+            self._settle_if_unique(costs)
+        self.decisions.model.linear(costs.terms(self.decisions.chosen), high=limit)
+
+    def _settle_if_unique(self, costs: Costs) -> None:
+        """Close all other options if no other plan costs as little.
+
+        Later steps would come to the same, but some only after a long search: the engine is good at ruling out dearer
+        plans while cost is what it makes small, and bad at it once cost is a mere bound. So the best plan is made one
+        step dearer, and the engine looks for another one.
+        """
+        model = self.decisions.model
+        dearer = model.variable(0, 1)
+        best = [self.decisions.chosen[intent][option] for intent, option in self.picked.items()]
+        model.linear([*((variable, 1) for variable in best), (dearer, -1)], high=len(best) - 1)
+        model.minimize([*costs.terms(self.decisions.chosen), (dearer, 1)])
+        self._values = [*self._values, 1]
+        model.hint(self._values)
+        answer = self.engine.solve(model)
+        if answer.status == "optimal" and answer.values[dearer]:
+            for intent, option in self.picked.items():
+                self.restrict(intent, [k == option for k in range(len(self.open[intent]))])
 
     def restrict(self, intent: int, allowed: Sequence[bool]) -> None:
         """Close options of an intent."""

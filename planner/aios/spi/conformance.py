@@ -310,7 +310,9 @@ class ExecutorConformance:
         count = len(next(iter(inputs.values())))
         artefact = world.executor.prepare(world.deployment, world.store)
         expected = world.executor.infer(world.deployment, artefact, inputs)
-        load = Exercise(at_s=np.arange(count, dtype=np.float64) * 0.002, item=np.arange(count), inputs=inputs, keep_outputs=True)
+        load = Exercise(
+            at_s=np.arange(count, dtype=np.float64) * 0.002, item=np.arange(count), inputs=inputs, keep_outputs=True
+        )
         trace = world.executor.exercise(world.create(), load)
         assert not trace.errors, f"requests failed: {trace.errors}"
         assert np.isfinite(trace.latency_s).all()

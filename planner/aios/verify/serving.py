@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aios.spi.executor import Trace
-    from aios.spi.meter import Reading
 
 __all__ = ["burst_capacity", "latency_values", "serving_measurement"]
 
@@ -86,19 +85,23 @@ def serving_measurement(
     subject: Subject,
     trace: Trace,
     bursts: list[Trace],
-    reading: Reading | None,
+    energy_j: float | None,
+    meter: str,
     conditions: Mapping[str, str],
     as_of: str,
 ) -> Measurement:
-    """Return what a run of one replica behind its endpoint, well below capacity, says of serving this subject."""
+    """Return what a run of one replica behind its endpoint, well below capacity, says of serving this subject.
+
+    energy_j: that the run caused, idle power left out (None: not measured) · meter: what measured it
+    """
     values = latency_values(trace)
     values["capacity"] = burst_capacity(bursts)
     requests = len(trace.latency_s)
-    if reading is not None and reading.energy_j is not None:
-        energy = reading.energy_j / requests
+    if energy_j is not None:
+        energy = energy_j / requests
         # Meters state no error; the spread of repeated runs on an idle machine stays within a tenth.
         values["energy"] = Measured(
-            value=energy, low=energy * 0.9, high=energy * 1.1, unit="J", n=requests, meter=reading.meter
+            value=energy, low=energy * 0.9, high=energy * 1.1, unit="J", n=requests, meter=meter
         )
     overhead = trace.latency_s - trace.queue_s - trace.compute_s
     return Measurement(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from aios.records.errors import WorldError
+from aios.records.errors import AiosError, WorldError
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
 from aios.records.measurement import Measurement, Subject, subject_of
@@ -19,7 +19,7 @@ from aios.spi.executor import Artefact, Executor
 from aios.workflow.applying import carry_out
 from aios.workflow.keeping import artefacts_of, opened
 from aios.workflow.loading import bursts, items_for, open_loop
-from aios.workflow.metering import best_meter, metered
+from aios.workflow.metering import best_meter, dynamic_energy, metered
 from aios.workflow.setting import Setting
 from aios.workflow.standing import load_state
 
@@ -69,6 +69,20 @@ class Bench:
     def store(self, measurement: Measurement) -> None:
         """Write a measurement to the profile store."""
         self._profiles.save(measurement)
+
+    def failure(self, deployment: Deployment) -> Measurement | None:
+        """Prepare the deployment's model; return what there is to remember when that fails, None when it does not."""
+        try:
+            self._artefact(deployment)
+        except AiosError as error:
+            reason = "; ".join(item.summary + (f": {item.reason}" if item.reason else "") for item in error.diagnostics)
+            return Measurement(
+                subject=self._subject("artefact", deployment, None),
+                values={},
+                conditions={"failed": reason},
+                as_of=self._setting.now(),
+            )
+        return None
 
     def accuracy(self, deployment: Deployment, intent: Intent, profile: ModelProfile, data: str) -> Measurement:
         """Measure the accuracy of a precision on the intent's evaluation data, without serving it."""
@@ -129,7 +143,13 @@ class Bench:
             "load average": f"{os.getloadavg()[0]:.2f}",
         }
         return serving_measurement(
-            self._subject("serving", deployment, None), trace, rest, reading, conditions, self._setting.now()
+            self._subject("serving", deployment, None),
+            trace,
+            rest,
+            energy_j=dynamic_energy(reading, device) if reading else None,
+            meter=reading.meter if reading else "none",
+            conditions=conditions,
+            as_of=self._setting.now(),
         )
 
     def _artefact(self, deployment: Deployment) -> Artefact:
@@ -139,7 +159,7 @@ class Bench:
         return self._prepared[key]
 
     def _subject(
-        self, kind: Literal["service", "serving", "accuracy"], deployment: Deployment, data: str | None
+        self, kind: Literal["service", "serving", "accuracy", "artefact"], deployment: Deployment, data: str | None
     ) -> Subject:
         engine = self._executors[deployment.executor].engine()
         return subject_of(kind, deployment, engine=engine, calibration=deployment.calibrate_digest, data=data)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from aios.records.fleet import DeviceType
 from aios.spi.meter import Meter, Reading
 
-__all__ = ["best_meter", "metered"]
+__all__ = ["best_meter", "dynamic_energy", "metered"]
 
 T = TypeVar("T")
 
@@ -37,3 +37,15 @@ def metered(
     window = meter.begin(device, pids)
     result = work()
     return result, window.end()
+
+
+def dynamic_energy(reading: Reading, device: DeviceType) -> float | None:
+    """Return the energy (J) of ``reading`` that the work caused: without the idle power of what the meter sees.
+
+    A meter of processes sees none. None when the meter failed; where idle power is unknown it cannot be taken out.
+    """
+    if reading.energy_j is None:
+        return None
+    if reading.scope == "processes" or device.idle_w is None:
+        return reading.energy_j
+    return max(0.0, reading.energy_j - device.idle_w.value * reading.seconds)

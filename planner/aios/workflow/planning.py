@@ -10,6 +10,7 @@ from aios import __version__
 from aios.records.base import digest_of
 from aios.records.candidate import Priced, Rejection
 from aios.records.measurement import Measurement
+from aios.records.intent import Intent
 from aios.records.plan import Inputs, Plan
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
@@ -51,7 +52,7 @@ def consider(given: Given) -> Considered:
     rejections: list[Rejection] = []
     for intent in given.intents:
         profiles = given.profiles[intent.name]
-        found = enumerate_candidates(intent, profiles, given.fleet, given.executors)
+        found = enumerate_candidates(intent, profiles, given.fleet, given.executors, _failed(given, intent, engines))
         evidence = Evidence(
             measurements=given.measurements,
             engines=engines,
@@ -61,6 +62,21 @@ def consider(given: Given) -> Considered:
         options[intent.name] = price(intent, found.candidates, profiles, given.fleet, evidence)
         rejections.extend(found.rejections)
     return Considered(given=given, options=options, rejections=tuple(rejections))
+
+
+def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping[tuple[str, str, str, str], str]:
+    """Return (model, precision, quantization, executor) -> why preparing it failed when that was last tried."""
+    found = {}
+    for measurement in given.measurements.values():
+        subject = measurement.subject
+        if subject.kind != "artefact" or engines.get(subject.executor) != subject.engine:
+            continue
+        for name, profile in given.profiles[intent.name].items():
+            calibration = given.calibration[intent.name].get(name)
+            if subject.model == profile.digest and subject.calibration in (None, calibration):
+                key = (name, subject.precision, subject.quantization, subject.executor)
+                found[key] = measurement.conditions["failed"]
+    return found
 
 
 def inputs_of(given: Given, state: State) -> Inputs:

@@ -88,6 +88,7 @@ def profile(setting: Setting, budget_s: float, fresh: bool = False) -> Profiled:
     settled = {}
     with run.bench:
         for intent in given.intents:
+            _prepare(run, intent)
             _measure_accuracy(run, intent)
             _measure_engines(run, intent)
             settled[intent.name] = _measure_winners(run, intent)
@@ -111,6 +112,18 @@ def _options(run: _Run, intent: Intent) -> tuple[Considered, tuple[Priced, ...]]
         else:
             run.skip("their device is only described", option.candidate)
     return considered, tuple(reachable)
+
+
+def _prepare(run: _Run, intent: Intent) -> None:
+    """Prepare every distinct precision of every model; one that cannot be is no candidate any more."""
+    _considered, options = _options(run, intent)
+    families = {_family(option.candidate): option.candidate for option in reversed(options)}
+    for name, candidate in sorted(families.items()):
+        run.setting.tell(f"prepare {' '.join(name)}")
+        failure = run.bench.failure(_deployment(run, intent, candidate))
+        if failure is not None:
+            run.keep(failure)
+            run.skip("their model could not be prepared so (`aios plan --all` says why)", candidate)
 
 
 def _measure_accuracy(run: _Run, intent: Intent) -> None:
@@ -227,6 +240,10 @@ def _deployment(run: _Run, intent: Intent, candidate: Candidate) -> Deployment:
 
 def _profile(run: _Run, intent: Intent, candidate: Candidate) -> ModelProfile:
     return run.given.profiles[intent.name][candidate.model]
+
+
+def _family(candidate: Candidate) -> tuple[str, str, str, str]:
+    return candidate.model, candidate.precision, candidate.quantization, candidate.executor
 
 
 def _precision(candidate: Candidate) -> str:

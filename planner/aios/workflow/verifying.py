@@ -16,7 +16,7 @@ from aios.records.state import Resource
 from aios.spi.executor import Executor, Exercise, Trace
 from aios.spi.meter import Reading
 from aios.workflow.loading import items_for, open_loop
-from aios.workflow.metering import best_meter, metered
+from aios.workflow.metering import best_meter, dynamic_energy, metered
 from aios.workflow.reading import fleet_of
 from aios.workflow.setting import Setting
 
@@ -163,18 +163,18 @@ def _energy(
     requests: int,
     why_not: str,
 ) -> None:
-    """Power and energy per request, by the meter; the reserved share of idle power is added where the meter leaves
-    it out."""
-    if reading is None or reading.energy_j is None or device is None:
+    """Power and energy per request: what the load caused, and the idle power of the share that the service reserves."""
+    caused = dynamic_energy(reading, device) if reading and device else None
+    if reading is None or device is None or caused is None:
         for name in ("power", "energy"):
             found.unmeasured[name] = f"no meter here can: {why_not}"
         return
-    idle = 0.0
-    if reading.scope == "processes" and device.idle_w is not None:
+    meter, idle = reading.meter, 0.0
+    if device.idle_w is not None:
         share = sum(place.share * place.replicas * len(place.devices) for place in deployment.placement)
         idle = device.idle_w.value * share
-    power = reading.energy_j / reading.seconds + idle
-    meter = reading.meter + (f", plus {idle:.3g} W idle power of its share" if idle else "")
+        meter += f", with {idle:.3g} W of idle power for its share"
+    power = caused / reading.seconds + idle
     found.measured["power"] = _exact(power, "W", meter, requests)
     found.measured["energy"] = _exact(power * reading.seconds / requests, "J", meter, requests)
     found.conditions["meter"] = meter

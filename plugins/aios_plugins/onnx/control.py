@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from aios_plugins.onnx.ordering import label_of
 from aios_plugins.onnx.tally import Tally
 from aios_plugins.onnx.tensors import Tensor
 
@@ -22,7 +23,7 @@ KINDS = frozenset({"If", "Loop", "Scan"})
 def walk(walker: Walker, node: onnx.NodeProto, inputs: Sequence[Tensor | None], scope: Scope) -> Outcome | None:
     """Walk the subgraphs of a control-flow node; None if it has none."""
     graphs = {item.name: item.g for item in node.attribute if item.HasField("g")}
-    label = node.name or (node.output[0] if node.output else node.op_type)
+    label = label_of(node)
     if node.op_type == "If" and {"then_branch", "else_branch"} <= graphs.keys():
         return _branch(walker, graphs, inputs, scope, label)
     if node.op_type == "Loop" and "body" in graphs and len(inputs) >= 2:

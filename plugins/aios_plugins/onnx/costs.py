@@ -327,7 +327,7 @@ _RULES: dict[str, _Rule] = {
 
 ALIASES: dict[str, str] = {
     "FusedConv": "Conv",
-    "NhwcMaxPool": "MaxPool",
+    "QLinearAveragePool": "AveragePool",
     "FusedMatMul": "MatMul",
     "TransposeMatMul": "MatMul",
     "MatMulIntegerToFloat": "MatMulInteger",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Inferred", "attributes_of", "infer"]
 
 Inferred = list[Tensor]
+FLOAT = 1
 
 SAME_AS_FIRST = frozenset(
     [
@@ -37,21 +39,20 @@ SAME_AS_FIRST = frozenset(
 
 
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
-    """Return the node's attributes as Python values; tensors of known size only as arrays, graphs left out."""
+    """Return the node's attributes as Python values; scalar tensors as arrays, graphs left out."""
     from onnx import AttributeProto, helper, numpy_helper
 
     found: dict[str, Any] = {}
     for item in node.attribute:
         if item.type in {AttributeProto.GRAPH, AttributeProto.GRAPHS} or item.ref_attr_name:
             continue
-        if item.type == AttributeProto.TENSOR:
-            if math.prod(item.t.dims) <= 1 and item.t.data_location != item.t.EXTERNAL:
-                found[item.name] = numpy_helper.to_array(item.t)
-            continue
         try:
-            found[item.name] = helper.get_attribute_value(item)
-        except ValueError:
-            continue
+            if item.type != AttributeProto.TENSOR:
+                found[item.name] = helper.get_attribute_value(item)
+            elif math.prod(item.t.dims) <= 1 and item.t.data_location != item.t.EXTERNAL:
+                found[item.name] = numpy_helper.to_array(item.t)
+        except (ValueError, TypeError, KeyError):
+            continue  # of a type that does not exist: to whoever asks for it, it is not there
     return found
 
 
@@ -144,17 +145,22 @@ def _without_schema(
     elif kind == "MatMulNBits" and first.shape:
         outputs[0] = Tensor(first.dtype, (*first.shape[:-1], int(attributes_of(node).get("N", 0)) or None))
     elif kind in {"MatMulIntegerToFloat", "DynamicQuantizeMatMul"} and len(inputs) > 1:
-        outputs[0] = Tensor(1, _matmul_shape(first, inputs[1]))
+        outputs[0] = Tensor(FLOAT, _matmul_shape(first, inputs[1]))
     elif kind in ALIASES and not any(item.name.startswith("trans") for item in node.attribute):
-        return infer(_standard(node), inputs, {**opsets, "": max(opsets.get("", 13), 13)}, ir_version)[0]
+        standard = {**opsets, "": max(opsets.get("", 13), 13)}
+        if kind != "QLinearAveragePool":
+            return infer(_standard(node, len(inputs)), inputs, standard, ir_version)[0]
+        as_floats = infer(_standard(node, 1), [replace(first, dtype=FLOAT, value=None)], standard, ir_version)[0]
+        outputs[0] = replace(as_floats[0], dtype=first.dtype)
     return outputs
 
 
-def _standard(node: onnx.NodeProto) -> onnx.NodeProto:
+def _standard(node: onnx.NodeProto, used: int) -> onnx.NodeProto:
+    """Return the standard operator of the same shape, on the first ``used`` inputs."""
     from onnx import helper
 
-    own = {"activation", "activation_params", "alpha"}
-    plain = helper.make_node(ALIASES[node.op_type], list(node.input), list(node.output))
+    own = {"activation", "activation_params", "alpha", "channels_last"}
+    plain = helper.make_node(ALIASES[node.op_type], list(node.input[:used]), list(node.output))
     plain.attribute.extend(item for item in node.attribute if item.name not in own)
     return plain
 

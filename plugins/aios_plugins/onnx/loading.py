@@ -69,6 +69,7 @@ def load(path: Path) -> Loaded:
         raise _not_a_model(path, data, "its bytes are damaged, cut off, nested too deeply, or no protobuf") from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise _not_a_model(path, data, "it holds no graph")
+    _refuse_broken_text(model, path)
     external = _check_tensors(model, path)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     return Loaded(model, path, digest, len(data), {name: hash_file(file) for name, file in sorted(external.items())})
@@ -128,21 +129,68 @@ def _check_tensors(model: onnx.ModelProto, path: Path) -> dict[str, Path]:
     return external
 
 
-def _all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+def _parts(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto | onnx.NodeProto]:
+    """Yield every graph, function and node, subgraphs included; without recursion, however deep they are."""
+    yield from model.functions
     graphs = [model.graph]
     nodes = [node for function in model.functions for node in function.node]
     while graphs or nodes:
         if graphs:
             graph = graphs.pop()
-            yield from graph.initializer
-            yield from (sparse.values for sparse in graph.sparse_initializer)
+            yield graph
             nodes.extend(graph.node)
             continue
-        for attribute in nodes.pop().attribute:
+        node = nodes.pop()
+        yield node
+        for attribute in node.attribute:
             graphs.extend([*attribute.graphs, attribute.g] if attribute.HasField("g") else attribute.graphs)
-            yield from attribute.tensors
-            if attribute.HasField("t"):
-                yield attribute.t
+
+
+def _all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    import onnx
+
+    for part in _parts(model):
+        if isinstance(part, onnx.GraphProto):
+            yield from part.initializer
+            yield from (sparse.values for sparse in part.sparse_initializer)
+        elif isinstance(part, onnx.NodeProto):
+            for attribute in part.attribute:
+                yield from attribute.tensors
+                if attribute.HasField("t"):
+                    yield attribute.t
+                if attribute.HasField("sparse_tensor"):
+                    yield attribute.sparse_tensor.values
+
+
+def _refuse_broken_text(model: onnx.ModelProto, path: Path) -> None:
+    """Raise InputError when a name is no UTF-8: protobuf hands such text over as bytes, where text is expected."""
+    import onnx
+
+    texts: list[str | bytes] = [model.producer_name, model.producer_version]
+    texts += [item.domain for item in model.opset_import]
+    texts += [text for item in model.metadata_props for text in (item.key, item.value)]
+    for part in _parts(model):
+        if isinstance(part, onnx.NodeProto):
+            texts += [part.op_type, part.domain, part.name, *part.input, *part.output]
+            texts += [text for item in part.attribute for text in (item.name, item.ref_attr_name)]
+        elif isinstance(part, onnx.FunctionProto):
+            texts += [part.name, part.domain, *part.input, *part.output, *(item.domain for item in part.opset_import)]
+            texts += [text for item in part.attribute_proto for text in (item.name, item.ref_attr_name)]
+        else:
+            values = (*part.input, *part.output, *part.value_info)
+            texts += [item.name for item in values]
+            texts += [dim.dim_param for item in values for dim in item.type.tensor_type.shape.dim]
+    for tensor in _all_tensors(model):
+        texts += [tensor.name, *(text for item in tensor.external_data for text in (item.key, item.value))]
+    broken = next((text for text in texts if isinstance(text, bytes)), None)
+    if broken is not None:
+        raise InputError(
+            Diagnostic(
+                summary=f"{path} is damaged: a name in it is not text: {broken[:40]!r}",
+                reason="names in an ONNX model are UTF-8",
+                remedy=EXPORT_AGAIN,
+            )
+        )
 
 
 def _expected_bytes(tensor: onnx.TensorProto, path: Path) -> int:

@@ -12,7 +12,12 @@ from aios_plugins.onnx.tensors import Tensor
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["refuse_misuse"]
+__all__ = ["label_of", "refuse_misuse"]
+
+
+def label_of(node: onnx.NodeProto) -> str:
+    """Return what to call a node in a message: its name, else what it makes, else its kind."""
+    return str(node.name or next((name for name in node.output if name), node.op_type))
 
 
 def refuse_misuse(nodes: Sequence[onnx.NodeProto], find: Callable[[str], Tensor | None], path: Path) -> None:
@@ -35,7 +40,7 @@ def refuse_misuse(nodes: Sequence[onnx.NodeProto], find: Callable[[str], Tensor 
 
 
 def _unmade(name: str, node: onnx.NodeProto, nodes: Sequence[onnx.NodeProto], path: Path) -> Diagnostic:
-    label = node.name or (node.output[0] if node.output else node.op_type)
+    label = label_of(node)
     if not any(name in other.output for other in nodes):
         return Diagnostic(
             summary=f"{path}: node {label!r} ({node.op_type}) reads {name!r}, which nothing makes",

@@ -13,6 +13,7 @@ from aios.records.model import ModelProfile, Operator
 from aios.records.units import UnitError, parse_quantity
 from aios.spi.model_reader import ReadModel, model_digest
 from aios_plugins.onnx.dimensions import Dimensions, spec_of
+from aios_plugins.onnx.expansion import refuse_explosion
 from aios_plugins.onnx.loading import Loaded, load
 from aios_plugins.onnx.tally import Tally, refuse_absurd_total
 from aios_plugins.onnx.tensors import ELEMENT_TYPES, Stored, Tensor
@@ -40,6 +41,7 @@ class _Batch:
 def read_model(path: Path, sizes: Mapping[str, int]) -> ReadModel:
     """Read the file at ``path``; see ``Reader.read``."""
     loaded = load(path)
+    refuse_explosion(loaded.proto, path)
     graph = loaded.proto.graph
     stored = {item.name for item in graph.initializer} | {item.values.name for item in graph.sparse_initializer}
     inputs = [item for item in graph.input if item.name not in stored]

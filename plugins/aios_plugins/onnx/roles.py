@@ -91,6 +91,7 @@ _SETTINGS = frozenset(
         "STFT",
         "Attention",
         "QLinearGlobalAveragePool",
+        "QLinearAveragePool",
         "ScatterElements",
         "Scatter",
         "TensorScatter",

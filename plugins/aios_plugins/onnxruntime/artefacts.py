@@ -13,6 +13,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from aios.records.errors import Diagnostic, InputError, WorldError
@@ -25,26 +26,20 @@ __all__ = ["engine", "is_optimized", "prepare", "recipe_of"]
 _RECIPE_VERSION = "1"
 """Raised when the same recipe would give another artefact."""
 
+_PACKAGES = ("onnxruntime", "onnxruntime-gpu")
+
 _ISA_PREFIXES = ("avx", "fma", "amx", "sse4", "asimd", "sve", "i8mm", "bf16")
 """CPU features that onnxruntime's kernels, and so the layout of prepacked constants, depend on."""
 
 
 def engine() -> str:
-    """Return name and version of what computes; raises WorldError when it is not installed."""
-    try:
-        return f"onnxruntime {version('onnxruntime')}"
-    except PackageNotFoundError:
-        pass
-    try:
-        return f"onnxruntime-gpu {version('onnxruntime-gpu')}"
-    except PackageNotFoundError:
-        raise WorldError(
-            Diagnostic(
-                summary="onnxruntime is not installed",
-                remedy="install what the onnxruntime executor needs",
-                command="pip install 'aios-planner[onnxruntime]'",
-            )
-        ) from None
+    """Return name and version of what computes; a machine that only plans need not have it."""
+    for package in _PACKAGES:
+        try:
+            return f"{package} {version(package)}"
+        except PackageNotFoundError:
+            continue
+    return f"{_PACKAGES[0]} (not installed)"
 
 
 def is_optimized(deployment: Deployment) -> bool:
@@ -90,6 +85,14 @@ def prepare(deployment: Deployment, store: Store) -> Artefact:
 
     Raises InputError for a model or data that cannot be used, WorldError when the machine fails.
     """
+    if find_spec("onnxruntime") is None:
+        raise WorldError(
+            Diagnostic(
+                summary=f"{deployment.model_path} cannot be prepared: onnxruntime is not installed here",
+                remedy="install what the onnxruntime executor needs",
+                command="pip install 'aios-planner[onnxruntime]'",
+            )
+        )
     recipe = recipe_of(deployment)
     return store.fetch(recipe, lambda folder: _build(deployment, recipe, folder))
 

@@ -6,9 +6,7 @@ JSON: durations of the calls, CPU time, peak memory; or ``{"error": ...}``.
 
 from __future__ import annotations
 
-import ctypes
 import json
-import signal
 import sys
 import time
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 from aios_plugins.onnxruntime.session import Model, open_model
 from aios_plugins.onnxruntime.spec import Spec
+from aios_plugins.onnxruntime.system import die_with_parent
 
 __all__ = ["main"]
 
@@ -24,12 +23,11 @@ _WARM_UP_SHARE = 0.15
 """At least so many calls, and this share of the budget, before anything counts: allocation, caches, clock speed."""
 
 _LEAST_CALLS = 5
-_PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
     """Measure; returns the exit code."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     job = json.loads(arguments[0])
     try:
         report = _measure(Spec(**job["spec"]), job["inputs"], job["budget_s"])

@@ -6,28 +6,28 @@ used, or the machine failed.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import logging
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aios_plugins.onnxruntime.session import MODEL_FILE, options
+from aios_plugins.onnxruntime.session import MODEL_FILE, Model, options
 from aios_plugins.onnxruntime.spec import file_digest
+from aios_plugins.onnxruntime.system import die_with_parent
 
 __all__ = ["main"]
 
 _WEIGHTS_FILE = "weights.bin"
+_ALIGNMENT = 64
+"""Bytes of the widest vector register (AVX-512) and of a cache line."""
+
 _EXTERNAL_FROM_BYTES = 1024
 """Constants from this size on go into the shared file; smaller ones would cost more pages than they save."""
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Unusable(Exception):
@@ -36,7 +36,7 @@ class Unusable(Exception):
 
 def main(arguments: list[str]) -> int:
     """Do the job; returns the exit code."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     job = json.loads(arguments[0])
@@ -133,9 +133,48 @@ def _optimise(source: Path, folder: Path) -> None:
     )
     made.add_session_config_entry("session.save_external_prepacked_constant_initializers", "1")
     ort.InferenceSession(str(source), made, providers=["CPUExecutionProvider"])
-    # Whatever was not written completely is found here and not when the service starts.
+    _align(folder)
+    # Whatever cannot be opened or run is found here and not when the service starts.
     again = options(threads=1, optimize=False)
-    ort.InferenceSession(str(folder / MODEL_FILE), again, providers=["CPUExecutionProvider"])
+    Model(ort.InferenceSession(str(folder / MODEL_FILE), again, providers=["CPUExecutionProvider"]))
+
+
+def _align(folder: Path) -> None:
+    """Move every constant in the file of weights to a multiple of 64 bytes.
+
+    onnxruntime packs constants for the CPU's vector loads, which fault on addresses that are no multiple of the
+    register's size, but writes them one right behind the other; it maps the file, so addresses follow offsets.
+    """
+    import onnx
+
+    packed = folder / _WEIGHTS_FILE
+    if not packed.exists():
+        return
+    model = onnx.load(str(folder / MODEL_FILE), load_external_data=False)
+    old, aligned = packed.read_bytes(), packed.with_suffix(".aligned")
+    with aligned.open("wb") as stream:
+
+        def moved(offset: int, length: int) -> int:
+            stream.write(bytes(-stream.tell() % _ALIGNMENT))
+            place = stream.tell()
+            stream.write(memoryview(old)[offset : offset + length])
+            return place
+
+        for tensor in _tensors(model.graph):
+            entries = {entry.key: entry for entry in tensor.external_data}
+            if "offset" not in entries:
+                continue
+            offset, length = entries["offset"], int(entries["length"].value)
+            offset.value = str(moved(int(offset.value), length))
+            for key, entry in entries.items():
+                if key.startswith("prepacked_"):
+                    # `<kernel>+<hash>|<offset>;<length>;<checksum>[|...]`, one group per packed buffer.
+                    kernel, *buffers = entry.value.split("|")
+                    fields = [buffer.split(";") for buffer in buffers]
+                    places = [[str(moved(int(field[0]), int(field[1]))), *field[1:]] for field in fields]
+                    entry.value = "|".join([kernel, *(";".join(place) for place in places)])
+    aligned.replace(packed)
+    onnx.save(model, str(folder / MODEL_FILE))
 
 
 def _copy(source: Path, folder: Path) -> None:

@@ -45,7 +45,7 @@ class Executor:
     }
 
     def engine(self) -> str:
-        """Return name and version of onnxruntime; raises WorldError when it is not installed."""
+        """Return name and version of onnxruntime."""
         return artefacts.engine()
 
     def can(self, candidate: Candidate, device: DeviceType, model: ModelProfile) -> Refusal | None:

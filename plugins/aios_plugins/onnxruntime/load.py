@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from aios_plugins.onnxruntime.system import allow_descriptors, die_with_parent
 from aios_plugins.onnxruntime.tensors import ITEM_BYTES
 
 __all__ = ["main"]
@@ -273,6 +274,8 @@ class _Load:
 
 def main(arguments: list[str]) -> int:
     """Run the load; returns the exit code."""
+    die_with_parent()
+    allow_descriptors()
     job = json.loads(arguments[0])
     folder = Path(job["folder"])
     try:

@@ -28,6 +28,7 @@ def quantize(source: Path, scratch: Path, how: str, calibrate: Sequence[str], na
 
     ready, made = scratch / "preprocessed.onnx", scratch / "quantized.onnx"
     quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
+    _forget_shapes_of_constants(ready)
     if how == "dynamic":
         # Weights of matrix products per channel, symmetric; convolutions stay float: onnxruntime's ConvInteger is
         # slower than its float convolution.
@@ -42,6 +43,18 @@ def quantize(source: Path, scratch: Path, how: str, calibrate: Sequence[str], na
     else:
         _static(ready, made, calibrate, narrow_weights)
     return made
+
+
+def _forget_shapes_of_constants(path: Path) -> None:
+    """Remove stated shapes of constants: the quantiser transposes some and then takes the old shape for a mistake."""
+    import onnx
+
+    model = onnx.load(str(path))
+    constants = {item.name for item in model.graph.initializer}
+    kept = [item for item in model.graph.value_info if item.name not in constants]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+    onnx.save(model, str(path))
 
 
 def _static(ready: Path, made: Path, calibrate: Sequence[str], narrow_weights: bool) -> None:
@@ -117,21 +130,26 @@ def _load(model: Any, calibrate: Sequence[str]) -> Mapping[str, NDArray[Any]]:
 def matching(ports: Sequence[Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]] | None:
     """Return for each input the array of its name if that fits, else the first that fits; None unless all have one.
 
-    An array fits when its type is the input's and its shape is, apart from the first axis, which counts items.
+    An array fits when the input's type holds all its values and its shape is the input's, apart from the first axis,
+    which counts items; it is returned in the input's type.
     """
+    from aios_plugins.onnxruntime.tensors import NUMPY
+
     found: dict[str, NDArray[Any]] = {}
     for port in ports:
         names = sorted(arrays, key=lambda name: name != port.name)
         name = next((name for name in names if _fits(port, arrays[name])), None)
         if name is None:
             return None
-        found[port.name] = arrays[name]
+        found[port.name] = arrays[name].astype(NUMPY[port.datatype], copy=False)
     return found
 
 
 def _fits(port: Any, array: NDArray[Any]) -> bool:
+    import numpy as np
+
     from aios_plugins.onnxruntime.tensors import NUMPY
 
-    if array.dtype != NUMPY[port.datatype] or array.ndim != len(port.shape) or not len(array):
+    if not np.can_cast(array.dtype, NUMPY[port.datatype], "safe") or array.ndim != len(port.shape) or not len(array):
         return False
     return all(own in (None, size) for own, size in zip(port.shape[1:], array.shape[1:], strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import secrets
@@ -26,6 +27,7 @@ from aios_plugins.onnxruntime.pool import Pool, Refused
 from aios_plugins.onnxruntime.protocol import HEADER_LENGTH, encode, parse
 from aios_plugins.onnxruntime.replica import ReplicaError
 from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, read_spec, write_spec
+from aios_plugins.onnxruntime.system import allow_descriptors
 
 __all__ = ["Service", "main"]
 
@@ -194,6 +196,8 @@ class Service:
         await self.pool.start()
         self.started = True
         (self.folder / READY_MARK).touch()
+        # What was loaded so far stays: the collector need not walk it while requests wait.
+        gc.freeze()
         print(f"ready: {self.pool.ready} replicas", flush=True)  # noqa: T201 - stdout is the service's log
 
     async def stop(self) -> None:
@@ -286,6 +290,7 @@ def _server(application: Service) -> Any:
 
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; returns the exit code."""
+    allow_descriptors()
     path = Path(arguments[0])
     os.chdir("/")
     with socket.socket(fileno=_LISTENING_FD) as listening:

@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import resource
 import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["alive", "children", "end", "find", "module_command", "spawn", "started_at", "tail"]
+__all__ = [
+    "alive",
+    "allow_descriptors",
+    "children",
+    "die_with_parent",
+    "end",
+    "find",
+    "module_command",
+    "spawn",
+    "started_at",
+    "tail",
+]
 
 _PROC = Path("/proc")
 _POLL_S = 0.01
+_PR_SET_PDEATHSIG = 1
+
+
+def allow_descriptors() -> None:
+    """Let this process open as many files as it may: each connection is one, and 1024 is the usual start."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends, in whatever way."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def module_command(module: str, *arguments: str) -> list[str]:

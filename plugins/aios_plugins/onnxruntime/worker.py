@@ -7,7 +7,6 @@ batch. The worker ends when the socket does, and is killed with the front proces
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import math
@@ -20,6 +19,7 @@ from typing import Any
 from aios_plugins.onnxruntime.arena import Arena, align
 from aios_plugins.onnxruntime.session import Model, open_model
 from aios_plugins.onnxruntime.spec import Spec
+from aios_plugins.onnxruntime.system import die_with_parent
 from aios_plugins.onnxruntime.tensors import ITEM_BYTES, NUMPY
 
 __all__ = ["MESSAGE_BYTES", "main"]
@@ -27,12 +27,10 @@ __all__ = ["MESSAGE_BYTES", "main"]
 MESSAGE_BYTES = 1 << 17
 """Largest message on the socket: a spec, or the places of the tensors of one batch."""
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main(arguments: list[str]) -> int:
     """Serve until the socket ends; returns the exit code."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     # A Ctrl-C at the terminal or a stop of the whole group is the front process's to handle: it drains.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

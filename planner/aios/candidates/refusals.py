@@ -1,0 +1,80 @@
+"""What executors refuse, told in as few rows as it takes: a device, a model on it, a precision of that, or settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from aios.candidates.rejections import Rejections
+from aios.records.candidate import Candidate
+from aios.records.fleet import DeviceType
+from aios.records.model import ModelProfile
+from aios.spi.executor import Executor, Refusal
+
+__all__ = ["Refusals"]
+
+
+class _Setting(NamedTuple):
+    """A candidate but for its replicas, which are copies: one answer holds for every number of them."""
+
+    model: str
+    precision: str
+    mode: str | None
+    threads: int
+    batch: int
+
+
+class Refusals:
+    """Asks executors and keeps their refusals until all have been asked."""
+
+    def __init__(self, executors: Mapping[str, Executor]) -> None:
+        self._executors = executors
+        self._asked: dict[tuple[str, str], list[_Setting]] = {}
+        self._refused: dict[tuple[str, str, Refusal], list[_Setting]] = {}
+
+    def accepts(self, candidate: Candidate, device: DeviceType, model: ModelProfile) -> bool:
+        """Say whether the candidate's executor can run one replica of it."""
+        label = candidate.precision
+        if candidate.quantization != "none":
+            label += f"-{candidate.quantization}"
+        setting = _Setting(candidate.model, label, candidate.power_mode, candidate.threads, candidate.batch)
+        self._asked.setdefault((candidate.executor, device.name), []).append(setting)
+        refusal = self._executors[candidate.executor].can(candidate, device, model)
+        if refusal is not None:
+            self._refused.setdefault((candidate.executor, device.name, refusal), []).append(setting)
+        return refusal is None
+
+    def tell(self, rejections: Rejections) -> None:
+        """Add one rejection for each family that was refused for the same reason."""
+        for (executor, device, refusal), refused in self._refused.items():
+            for what in _families(self._asked[executor, device], refused, device):
+                rejections.add(what, refusal.clause, refusal.reason, executor, refusal.resolvable)
+
+
+def _families(asked: Sequence[_Setting], refused: Sequence[_Setting], device: str) -> list[str]:
+    """Return names of the largest families that were refused whole, and of what remains by its settings."""
+    if len(refused) == len(asked):
+        return [f"every model on {device}"]
+    found = []
+    for model in dict.fromkeys(item.model for item in refused):
+        of_model = [item for item in refused if item.model == model]
+        if len(of_model) == sum(item.model == model for item in asked):
+            found.append(f"{model} on {device}")
+            continue
+        for precision in dict.fromkeys(item.precision for item in of_model):
+            of_precision = [item for item in of_model if item.precision == precision]
+            every = [item for item in asked if (item.model, item.precision) == (model, precision)]
+            found.append(f"{model} {precision} on {device}{_settings(every, of_precision)}")
+    return found
+
+
+def _settings(asked: Sequence[_Setting], refused: Sequence[_Setting]) -> str:
+    """Return what sets the refused settings apart: values of a dimension that were never accepted, else how many."""
+    if len(refused) == len(asked):
+        return ""
+    accepted = set(asked) - set(refused)
+    for word, field in (("threads", "threads"), ("batch", "batch"), ("power mode", "mode")):
+        values = dict.fromkeys(getattr(item, field) for item in refused)
+        if not any(getattr(item, field) in values for item in accepted):
+            return f" with {word} {', '.join(map(str, values))}"
+    return f" in {len(refused)} of {len(asked)} settings"
