@@ -93,7 +93,7 @@ def _batch_grid(intent: Intent, rejections: Rejections) -> list[int]:
         return [1]
     bound_s, basis = _latency_bound_s(intent)
     together = intent.load.rate_per_s * bound_s + 1
-    largest = min(LARGEST_BATCH, 1 << max(0, math.ceil(math.log2(together) - 1e-9)))
+    largest = min(LARGEST_BATCH, 1 << int(math.log2(together) + 1e-9))
     rejections.add(
         f"batches above {largest}", "batch bound",
         f"at {intent.load.rate_per_s:.3g}/s at most {together:.3g} items come together within {basis}"

@@ -100,9 +100,10 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
     if left > 0:
         lines.append(ink(f"… and {left} more candidates (--all lists them)", "dim"))
     rejected = [row for row in planned.considered.rejections if _about(row.what, intent, planned.considered)]
-    lines += [ink(f"left out: {row.what}: {row.reason}", "dim") for row in (rejected if every else rejected[:_SHOWN])]
-    if not every and len(rejected) > _SHOWN:
-        lines.append(ink(f"… and {len(rejected) - _SHOWN} more families left out (--all lists them)", "dim"))
+    if every:
+        lines += [ink(f"left out: {row.what}: {row.reason}", "dim") for row in rejected]
+    elif rejected:
+        lines.append(ink(f"{len(rejected)} families were left out (--all says which and why)", "dim"))
     return "\n".join(lines)
 
 

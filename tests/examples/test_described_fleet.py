@@ -1,0 +1,49 @@
+"""The described fleet: every bound that moves, moves the choice to another device."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+AIOS = Path(sys.executable).with_name("aios")
+
+
+def aios(tmp_path, *words):
+    command = [AIOS, *words, "--json", "--state", tmp_path / "state.json", "--profiles", tmp_path / "profiles"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("intent", "node", "model"),
+    [
+        ("intent", "edge-gpu", "resnet50"),
+        ("tight-latency", "server-gpu", "resnet50"),
+        ("low-power", "edge-pc", "resnet18"),
+    ],
+)
+def test_the_bounds_choose_the_device(tmp_path, intent, node, model):
+    code, plan = aios(tmp_path, "plan", f"examples/described-fleet/{intent}.yaml")
+    (decision,) = plan["decisions"]
+    assert (code, plan["status"], decision["model"]) == (0, "optimal", model)
+    assert [place["node"] for place in decision["placement"]] == [node]
+    assert {estimate["source"] for estimate in decision["estimates"].values()} <= {"analytic", "assumed", "declared"}
+
+
+def test_two_bounds_that_collide_are_named_with_what_would_do(tmp_path):
+    code, plan = aios(tmp_path, "plan", "examples/described-fleet/impossible.yaml")
+    clauses = {clause["text"]: clause["where"] for clause in plan["conflict"]["clauses"]}
+    assert (code, plan["status"]) == (3, "infeasible")
+    assert set(clauses) == {"latency.p99 <= 10 ms", "power <= 2.5 W"}
+    assert all(where.startswith("examples/described-fleet/impossible.yaml:") for where in clauses.values())
+    assert len(plan["conflict"]["relaxations"]) == 2
+
+
+def test_apply_refuses_what_it_cannot_reach(tmp_path):
+    command = [AIOS, "apply", "examples/described-fleet/intent.yaml", "--yes", "--state", tmp_path / "state.json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 6
+    assert "no address" in done.stderr
