@@ -82,6 +82,25 @@ def test_the_peaks_of_processors_are_cores_times_clock_times_operations(device):
         assert device.peak_ops_per_s["int8"].value >= 3.99 * device.peak_ops_per_s["fp32"].value
 
 
+# How a reference spells out the arithmetic behind an analytic fact -> the value that follows from its numbers.
+ARITHMETIC = (
+    (r"(\d+) channels? x (\d) B x (\d+) MT/s", lambda channels, width, rate: channels * width * rate * 1e6),
+    (r"half of the (?:GPU's )?([\d.]+) T(?:FL)?OPS", lambda sparse: sparse / 2 * 1e12),
+    (r"(\d) of (\d) TPCs at (\d+) of ([\d.]+) MHz", lambda on, of, clock, full: on / of * clock / full),
+    (r"(\d+) cores x ([\d.]+) GHz .*x ([\d.]+) per cycle", lambda cores, clock, rate: cores * clock * 1e9 * rate),
+    (r"(\d+) TFLOPS .* \((\d+) SMs x (\d+) lanes x 2\)", lambda rate, sms, lanes: rate * 1e12 / (sms * lanes * 2)),
+)
+
+
+@pytest.mark.parametrize(("pattern", "follows"), ARITHMETIC, ids=lambda part: part if isinstance(part, str) else "")
+def test_analytic_facts_follow_from_their_references(pattern, follows):
+    found = [(fact, match) for device in TYPES for fact in facts(device) if (match := re.search(pattern, fact.ref))]
+    assert found
+    for fact, match in found:
+        assert fact.source == "analytic"
+        assert fact.value == pytest.approx(follows(*map(float, match.groups())), rel=5e-3), fact.ref
+
+
 # Published dense figures: GB, GB/s, fp32, fp16 and int8 in tera-operations, W.
 PUBLISHED = {
     "nvidia-t4": (16, 320, 8.1, 65, 130, 70),

@@ -141,7 +141,9 @@ def test_this_machine_is_discovered_and_measured():
     assert 1 <= device.cores <= len(os.sched_getaffinity(0))
     bandwidth, rate = device.memory_bandwidth_bytes_per_s, device.peak_ops_per_s["fp32"]
     assert bandwidth is not None
-    assert (bandwidth.source, rate.source) == ("measured", "measured")
+    busy = any("this machine was busy" in sentence for sentence in discovery.seen)
+    assert bandwidth.source == "measured"
+    assert rate.source == "measured" or (busy and "while the machine was busy" in rate.ref)
     assert 5e8 < bandwidth.value < 2e13
     assert 1e8 < rate.value < 1e15
     assert probe.discover(measure=False).devices[0].type.name == device.name

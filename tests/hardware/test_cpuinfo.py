@@ -11,6 +11,7 @@ from aios_plugins.cpu.cpuinfo import parse_cpuinfo, slug
 from aios_plugins.cpu.isa import operations_per_cycle
 
 DATA = Path(__file__).parent / "data"
+_CASCADE_LAKE = {"vendor_id": "GenuineIntel", "cpu family": "6", "model": "85", "flags": "avx2 fma avx512f"}
 TEXTS = {path.stem.removeprefix("cpuinfo-"): path.read_text() for path in sorted(DATA.glob("cpuinfo-*.txt"))}
 
 
@@ -95,6 +96,13 @@ def test_operations_per_cycle(name, rates):
         ({"vendor_id": "AuthenticAMD", "cpu family": "26", "model": "36", "flags": "avx2 fma avx512f"}, 32),  # Strix
         ({"vendor_id": "GenuineIntel", "cpu family": "6", "model": "190", "flags": "avx avx2 fma"}, 16),  # N100
         ({"vendor_id": "GenuineIntel", "cpu family": "6", "model": "140", "flags": "avx2 fma avx512f"}, 32),  # laptop
+        ({**_CASCADE_LAKE, "model name": "Intel(R) Xeon(R) Platinum 8280 CPU @ 2.70GHz"}, 64),
+        ({**_CASCADE_LAKE, "model name": "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"}, 64),
+        ({**_CASCADE_LAKE, "model name": "Intel(R) Xeon(R) Gold 5218 CPU @ 2.30GHz"}, 32),
+        ({**_CASCADE_LAKE, "model name": "Intel(R) Xeon(R) Silver 4210 CPU @ 2.20GHz"}, 32),
+        ({"CPU implementer": "0x41", "CPU part": "0xd0a", "Features": "asimd"}, 8),  # Cortex-A75
+        ({"CPU implementer": "0x41", "CPU part": "0xd0b", "Features": "asimd"}, 16),  # Cortex-A76
+        ({"CPU implementer": "0x41", "CPU part": "0xd40", "Features": "asimd"}, 32),  # Neoverse V1
         ({"vendor_id": "GenuineIntel", "cpu family": "6", "model": "42", "flags": "sse4_1 avx"}, 16),  # Sandy Bridge
         ({"vendor_id": "GenuineIntel", "cpu family": "6", "model": "23", "flags": "sse4_1"}, 8),
         ({"vendor_id": "GenuineIntel", "cpu family": "6", "model": "15", "flags": "sse2"}, None),

@@ -97,7 +97,14 @@ def test_serving_measurement_splits_latency():
     run = trace([0.005] * 100, queue=[0.001] * 100, compute=[0.003] * 100)
     bursts = [trace(0.01 * np.arange(1, 5))]
     found = serving_measurement(
-        subject, run, bursts, energy_j=2.0, meter="RAPL package", conditions={"rate": "10/s"}, as_of="2026-01-01"
+        subject,
+        run,
+        bursts,
+        energy_j=2.0,
+        meter="RAPL package",
+        memory_bytes=80e6,
+        conditions={"rate": "10/s"},
+        as_of="2026-01-01",
     )
     assert found.values["energy"].value == pytest.approx(0.02)
     assert found.values["capacity"].value == pytest.approx(100)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from aios.records.errors import AiosError, ConflictError, InputError, UsageError, WorldError
+if TYPE_CHECKING:
+    from aios.records.errors import AiosError
 
 __all__ = ["EPILOGUE", "Exit", "exit_of"]
 
@@ -29,14 +31,15 @@ EPILOGUE = (
     "5 a promise is broken, 6 the world failed, 64 wrong command line, 70 a bug in aios."
 )
 
-_CODES: dict[type[AiosError], Exit] = {
-    InputError: Exit.INPUT,
-    UsageError: Exit.USAGE,
-    ConflictError: Exit.CONFLICT,
-    WorldError: Exit.WORLD,
-}
-
 
 def exit_of(error: AiosError) -> Exit:
     """Return the exit code of an error."""
-    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), Exit.BUG)
+    from aios.records.errors import ConflictError, InputError, UsageError, WorldError
+
+    codes = (
+        (InputError, Exit.INPUT),
+        (UsageError, Exit.USAGE),
+        (ConflictError, Exit.CONFLICT),
+        (WorldError, Exit.WORLD),
+    )
+    return next((code for kind, code in codes if isinstance(error, kind)), Exit.BUG)

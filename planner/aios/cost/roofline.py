@@ -44,6 +44,7 @@ _MATRIX = (
     "QLinearMatMul",
     "QGemm",
     "Einsum",
+    "Fused",  # FusedConv, FusedGemm, FusedMatMul of onnxruntime
 )
 _FUSED = frozenset({
     "BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Constant",

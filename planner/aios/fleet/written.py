@@ -4,8 +4,6 @@ A fact is written as a bare quantity (``tdp: 70 W``, then its source is ``declar
 (``tdp: {value: 70 W, source: datasheet, ref: ..., as_of: 2018-09}``).
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints

@@ -1,7 +1,5 @@
 """The written form of an intent: what may stand in the YAML, with the words that editors show beside it."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any, Literal, TypeAlias
 

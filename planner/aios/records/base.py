@@ -1,7 +1,5 @@
 """The base of every record: frozen, strict about its fields, no infinities, one canonical form."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Literal, TypeVar
 

@@ -1,7 +1,5 @@
 """One way in which an intent could run, what it is expected to do, and why others were left out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

@@ -13,8 +13,6 @@ BadValue is no AiosError: it is what a validator of a written form raises, and `
 a Diagnostic with a place.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from aios.records.base import Record, Span

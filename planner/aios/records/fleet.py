@@ -1,7 +1,5 @@
 """What there is to run on: devices with facts, nodes that hold them, links between them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

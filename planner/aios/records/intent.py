@@ -1,7 +1,5 @@
 """What the user wants: the record that every way of writing an intent compiles to."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

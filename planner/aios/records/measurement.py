@@ -1,7 +1,5 @@
 """What was measured, under which conditions, and what that says of a promise."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The one vocabulary of metrics: intents, estimates, claims and verdicts all use these names."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from aios.records.base import Record

@@ -1,7 +1,5 @@
 """What a model asks of hardware, read from its file once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from aios.records.base import Record

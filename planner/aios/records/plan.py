@@ -1,7 +1,5 @@
 """The plan document: what will be done, why, and what is promised."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -3,8 +3,6 @@
 Use them in the pydantic models of written forms: ``p99: Time | None = None``.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 

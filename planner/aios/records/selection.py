@@ -1,7 +1,5 @@
 """What the solver chose, how good that is, and the checker's own account of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal
 

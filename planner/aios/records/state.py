@@ -1,7 +1,5 @@
 """What aios did and therefore looks after."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

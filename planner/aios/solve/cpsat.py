@@ -6,6 +6,8 @@ which takes several times as long as everything that ``aios plan`` does. Nothing
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -22,8 +24,13 @@ _NO_LIMIT = 1 << 62
 
 
 def _helper() -> Any:
-    from ortools.sat.python import cp_model_helper
-
+    """Return the engine's compiled module, its 12,000 functions bound when first called: a plan calls few of them."""
+    bound_at_once = sys.getdlopenflags()
+    sys.setdlopenflags(os.RTLD_LAZY)
+    try:
+        from ortools.sat.python import cp_model_helper
+    finally:
+        sys.setdlopenflags(bound_at_once)
     return cp_model_helper
 
 

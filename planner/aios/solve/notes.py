@@ -11,6 +11,9 @@ from aios.solve.problem import Option, Problem
 
 __all__ = ["notes_on_options"]
 
+_MOST_REASONS = 3
+"""Reasons of one unknown metric that are told, the most frequent first; `aios candidates --json` has them all."""
+
 
 def notes_on_options(problem: Problem, core: Sequence[Rule]) -> list[str]:
     """Return a sentence for each intent of the conflict that has no option, no place, or no known value to bound."""
@@ -34,7 +37,10 @@ def _unknown(intent: Intent, name: str, options: Sequence[Option]) -> Iterable[s
     if not lacking:
         return
     reasons = Counter(priced.unknown.get(name, "no estimate") for priced in lacking)
-    why = "; ".join(sorted(reasons, key=lambda reason: (-reasons[reason], reason)))
+    ranked = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
+    why = "; ".join(ranked[:_MOST_REASONS])
+    if len(ranked) > _MOST_REASONS:
+        why += f"; and {len(ranked) - _MOST_REASONS} more such reasons"
     which = "every option" if len(lacking) == len(options) else f"{len(lacking)} of {len(options)} options"
     yield (
         f"{name} is unknown for {which} of {intent.name}, and an unknown value keeps no bound ({why}). "

@@ -87,12 +87,14 @@ def serving_measurement(
     bursts: list[Trace],
     energy_j: float | None,
     meter: str,
+    memory_bytes: float | None,
     conditions: Mapping[str, str],
     as_of: str,
 ) -> Measurement:
     """Return what a run of one replica behind its endpoint, well below capacity, says of serving this subject.
 
-    energy_j: that the run caused, idle power left out (None: not measured) · meter: what measured it
+    energy_j: that the run caused, idle power left out (None: not measured) · meter: what measured it · memory_bytes: of
+    all processes of the service, after the run
     """
     values = latency_values(trace)
     values["capacity"] = burst_capacity(bursts)
@@ -102,6 +104,16 @@ def serving_measurement(
         # Meters state no error; the spread of repeated runs on an idle machine stays within a tenth.
         values["energy"] = Measured(
             value=energy, low=energy * 0.9, high=energy * 1.1, unit="J", n=requests, meter=meter
+        )
+    if memory_bytes is not None:
+        # Allocators differ by some pages from run to run and grow with what has been served.
+        values["memory"] = Measured(
+            value=memory_bytes,
+            low=memory_bytes * 0.9,
+            high=memory_bytes * 1.25,
+            unit="B",
+            n=1,
+            meter="proportional set size of all its processes",
         )
     overhead = trace.latency_s - trace.queue_s - trace.compute_s
     return Measurement(

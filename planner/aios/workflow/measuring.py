@@ -19,7 +19,7 @@ from aios.spi.executor import Artefact, Executor
 from aios.workflow.applying import carry_out
 from aios.workflow.keeping import artefacts_of, opened
 from aios.workflow.loading import bursts, items_for, open_loop
-from aios.workflow.metering import best_meter, dynamic_energy, metered
+from aios.workflow.metering import best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.setting import Setting
 from aios.workflow.standing import load_state
 
@@ -137,6 +137,7 @@ class Bench:
         meter, _why_not = best_meter(device)
         pids = executor.observe(resource.address, resource.handle).pids
         trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
+        resident = resident_bytes(pids)
         conditions = {
             "rate": f"{rate:.4g}/s Poisson",
             "duration": f"{seconds:.3g} s",
@@ -148,6 +149,7 @@ class Bench:
             rest,
             energy_j=dynamic_energy(reading, device) if reading else None,
             meter=reading.meter if reading else "none",
+            memory_bytes=resident,
             conditions=conditions,
             as_of=self._setting.now(),
         )

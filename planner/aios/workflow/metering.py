@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from aios.records.fleet import DeviceType
 from aios.spi.meter import Meter, Reading
 
-__all__ = ["best_meter", "dynamic_energy", "metered"]
+__all__ = ["RESIDENT_METER", "best_meter", "dynamic_energy", "metered", "resident_bytes"]
+
+RESIDENT_METER = "proportional set size of all its processes"
 
 T = TypeVar("T")
 
@@ -49,3 +52,15 @@ def dynamic_energy(reading: Reading, device: DeviceType) -> float | None:
     if reading.scope == "processes" or device.idle_w is None:
         return reading.energy_j
     return max(0.0, reading.energy_j - device.idle_w.value * reading.seconds)
+
+
+def resident_bytes(pids: Sequence[int]) -> float | None:
+    """Return the memory of processes, each shared page counted once (proportional set size); None if not told."""
+    total = 0
+    for pid in pids:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            return None
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total * 1024.0

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from aios import __version__
 from aios.records.base import digest_of
 from aios.records.candidate import Priced, Rejection
-from aios.records.measurement import Measurement
 from aios.records.intent import Intent
+from aios.records.measurement import Measurement
 from aios.records.plan import Inputs, Plan
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State

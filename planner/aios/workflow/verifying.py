@@ -16,7 +16,7 @@ from aios.records.state import Resource
 from aios.spi.executor import Executor, Exercise, Trace
 from aios.spi.meter import Reading
 from aios.workflow.loading import items_for, open_loop
-from aios.workflow.metering import best_meter, dynamic_energy, metered
+from aios.workflow.metering import RESIDENT_METER, best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.reading import fleet_of
 from aios.workflow.setting import Setting
 
@@ -186,16 +186,11 @@ def _exact(value: float, unit: str, meter: str, n: int) -> Measured:
 
 
 def _memory(found: _Found, pids: Sequence[int]) -> None:
-    """Memory of all processes of the service, each shared page counted once (proportional set size)."""
-    total = 0
-    for pid in pids:
-        try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        except OSError as error:
-            found.unmeasured["memory"] = f"the kernel does not tell: {error.strerror}"
-            return
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    found.measured["memory"] = _exact(total * 1024.0, "B", "proportional set size of all processes", len(pids))
+    size = resident_bytes(pids)
+    if size is None:
+        found.unmeasured["memory"] = "the kernel does not tell it of these processes"
+    else:
+        found.measured["memory"] = _exact(size, "B", RESIDENT_METER, len(pids))
 
 
 def _accuracy(

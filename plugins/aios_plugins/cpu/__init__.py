@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from aios.records.fleet import DeviceType, Fact
 from aios.spi.probe import Discovery, Found
+from aios_plugins.cpu.busy import snapshot, why_busy
 from aios_plugins.cpu.cpuinfo import CpuInfo, parse_cpuinfo, slug
 from aios_plugins.cpu.host import Frequency, Host, read_caches, read_host, read_nominal_frequency
 from aios_plugins.cpu.isa import operations_per_cycle
@@ -15,6 +17,9 @@ from aios_plugins.cpu.isa import operations_per_cycle
 __all__ = ["Probe", "peaks", "type_name"]
 
 _UNITS = {True: "OP/s", False: "FLOP/s"}
+# On an idle machine numpy's matrix product reaches a good part of the peak. Less than a tenth of it on a busy machine
+# is the share that the others left, not what the processors can do.
+_LEAST_CREDIBLE_SHARE = 0.1
 
 
 class Probe:
@@ -33,7 +38,7 @@ class Probe:
         info = _read_cpuinfo(self._root)
         caches = read_caches(frozenset(host.allowed), self._root)
         frequency = _frequency(info, host, self._root)
-        bandwidth, rate = _measured(host, caches) if measure else (None, None)
+        bandwidth, rate, busy = _measured(host, caches, self._root) if measure else (None, None, None)
         physical = _physical_cores(info, host)
         memory = host.usable_memory_bytes
         device = DeviceType(
@@ -41,7 +46,7 @@ class Probe:
             kind="cpu",
             vendor=info.vendor,
             model=info.name or platform.processor() or None,
-            peak_ops_per_s=peaks(info, physical, frequency, rate),
+            peak_ops_per_s=peaks(info, physical, frequency, rate, busy is not None),
             memory_bytes=_memory_fact(host),
             memory_bandwidth_bytes_per_s=bandwidth,
             cache_bytes={
@@ -56,7 +61,7 @@ class Probe:
             devices=(Found(type=device),),
             cores=host.cores,
             memory_bytes=memory,
-            seen=_seen(device, info, host),
+            seen=(*_seen(device, info, host), *_caution(busy)),
             missing=_missing(device, info, measure),
         )
 
@@ -75,22 +80,31 @@ def type_name(info: CpuInfo, cores: int) -> str:
     return f"{base}-{cores}c"
 
 
-def peaks(info: CpuInfo, cores: float, frequency: Frequency | None, measured: Fact | None) -> dict[str, Fact]:
+def peaks(
+    info: CpuInfo, cores: float, frequency: Frequency | None, measured: Fact | None, busy: bool = False
+) -> dict[str, Fact]:
     """Return precision -> peak rate: the measured fp32 rate, and what follows from it or from the instruction set.
 
     cores: physical. With a measured fp32 rate the others are it times the ratio of operations per cycle; without,
-    every one is cores x frequency x operations per cycle; without a frequency nothing is known.
+    every one is cores x frequency x operations per cycle; without a frequency nothing is known. A rate that was
+    measured on a ``busy`` machine and is under a tenth of what the instruction set gives is not used.
     """
     per_cycle = operations_per_cycle(info)
-    if measured is not None:
-        facts = {"fp32": measured}
-        for precision, rate in per_cycle.items():
-            if precision != "fp32":
-                ratio = rate / per_cycle["fp32"]
-                facts[precision] = _derived(precision, measured.value * ratio, f"{ratio:.3g} x the measured fp32 rate")
-        return facts
-    if frequency is None:
-        return {}
+    analytic = {} if frequency is None else _analytic(per_cycle, cores, frequency)
+    if measured is None:
+        return analytic
+    if busy and "fp32" in analytic and measured.value < _LEAST_CREDIBLE_SHARE * analytic["fp32"].value:
+        why = f"; not the {measured.value / 1e9:.3g} GFLOP/s measured while the machine was busy"
+        return {name: fact.model_copy(update={"ref": f"{fact.ref}{why}"}) for name, fact in analytic.items()}
+    facts = {"fp32": measured}
+    for precision, rate in per_cycle.items():
+        if precision != "fp32":
+            ratio = rate / per_cycle["fp32"]
+            facts[precision] = _derived(precision, measured.value * ratio, f"{ratio:.3g} x the measured fp32 rate")
+    return facts
+
+
+def _analytic(per_cycle: Mapping[str, float], cores: float, frequency: Frequency) -> dict[str, Fact]:
     clock = f"{frequency.hz / 1e9:.3g} GHz ({frequency.how})"
     return {
         precision: _derived(precision, cores * frequency.hz * rate, f"{cores:g} cores x {clock} x {rate:.3g} per cycle")
@@ -128,11 +142,23 @@ def _physical_cores(info: CpuInfo, host: Host) -> float:
     return min(cores, host.quota) if host.quota is not None else cores
 
 
-def _measured(host: Host, caches: dict[str, float]) -> tuple[Fact | None, Fact]:
+def _measured(host: Host, caches: dict[str, float], root: Path) -> tuple[Fact | None, Fact, str | None]:
+    """Return memory bandwidth, fp32 rate, and the signs, if any, that others were running meanwhile."""
     from aios_plugins.cpu.measure import measure_bandwidth, measure_fp32_rate
 
     last = max((size for name, size in caches.items() if name in {"l2", "l3", "l4"}), default=0.0)
-    return measure_bandwidth(host.cores, last, host.usable_memory_bytes), measure_fp32_rate(host.cores)
+    before = snapshot(root)
+    bandwidth = measure_bandwidth(host.cores, last, host.usable_memory_bytes)
+    rate = measure_fp32_rate(host.cores)
+    spread = max(found.spread for found in (bandwidth, rate) if found is not None)
+    busy = why_busy(before, snapshot(root), host.online, spread)
+    return (bandwidth.fact if bandwidth is not None else None), rate.fact, busy
+
+
+def _caution(busy: str | None) -> tuple[str, ...]:
+    if busy is None:
+        return ()
+    return (f"this machine was busy while it was measured ({busy}): run `aios init --force` again when it is idle",)
 
 
 def _memory_fact(host: Host) -> Fact | None:

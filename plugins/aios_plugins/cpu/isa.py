@@ -1,14 +1,15 @@
 """Peak arithmetic rates that follow from the instruction set: operations per cycle and core, by precision.
 
 A multiply-add counts as two operations. Sources: Intel 64 and IA-32 Architectures Optimization Reference Manual
-(execution ports per microarchitecture; AMX: TDPBUSD is 16 x 16 x 64 multiply-adds in 16 cycles), AMD Software
-Optimization Guides for families 17h, 19h and 1Ah (FP pipes and data path width), Arm Neoverse and Cortex Software
-Optimization Guides (FMLA, SDOT and SMMLA throughput). Where the unit count of a part is not known, the smaller number
-is used.
+(execution ports per microarchitecture; AMX: TDPBUSD is 16 x 16 x 64 multiply-adds in 16 cycles, 2048 int8 or 1024 bf16
+operations a cycle), AMD Software Optimization Guides for families 17h, 19h and 1Ah (FP pipes and data path width;
+Zen 4 passes 512 bits through 256-bit units, Zen 5 does not), Arm Neoverse and Cortex Software Optimization Guides
+(FMLA, SDOT and SMMLA throughput). Where the unit count of a part is not known, the smaller number is used.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from aios_plugins.cpu.cpuinfo import CpuInfo
@@ -17,6 +18,8 @@ __all__ = ["operations_per_cycle"]
 
 # Xeon server cores (Skylake-SP to Granite Rapids, by CPUID model) have two 512-bit FMA units; client cores have one.
 _TWO_512_BIT_FMA = {"85", "106", "108", "143", "207", "173", "174"}
+# Of Skylake-SP and Cascade Lake (model 85), these have one unit (but for a few such as the Gold 5122).
+_ONE_512_BIT_FMA = re.compile(r"Bronze|Silver|Gold 5|Xeon\(R\) D-")
 # Efficiency cores (Gracemont: Alder Lake-N) split 256-bit operations over 128-bit units.
 _NARROW_256_BIT = {"190"}
 # Zen and Zen+ (family 17h below model 30h) have 128-bit FP units.
@@ -24,9 +27,10 @@ _ZEN_1_FAMILY, _ZEN_2_FIRST_MODEL = 23, 0x30
 # Zen 5 (family 1Ah): the full 512-bit data path in servers (models 00h-1Fh) and desktops (40h-4Fh), not in laptops.
 _ZEN_5_FAMILY = 26
 
-# Arm cores with two 128-bit FMA pipes do 16 fp32 operations a cycle, with four 32; smaller ones 8.
+# Arm cores with two 128-bit FMA pipes do 16 fp32 operations a cycle, with four 32; smaller ones and those up to the
+# Cortex-A75, whose two pipes the Cortex-A76 doubled in width, 8.
 _ARM_WIDE = {"0xd40", "0xd4f", "0xd84", "0xd83", "0xd44"}
-_ARM_MIDDLE = {"0xd0a", "0xd0b", "0xd0c", "0xd0d", "0xd41", "0xd42", "0xd49", "0xd8e"}
+_ARM_MIDDLE = {"0xd0b", "0xd0c", "0xd0d", "0xd41", "0xd42", "0xd49", "0xd8e"}
 
 _AMX_INT8, _AMX_BF16 = 2048, 1024
 
@@ -78,7 +82,7 @@ def _x86(info: CpuInfo) -> float | None:
 def _has_two_512_bit_units(info: CpuInfo) -> bool:
     name = info.name or ""
     if info.vendor == "Intel":
-        halved = info.model == "85" and ("Silver" in name or "Bronze" in name)
+        halved = info.model == "85" and _ONE_512_BIT_FMA.search(name) is not None
         return info.family == 6 and info.model in _TWO_512_BIT_FMA and not halved
     model = _int(info.model)
     return info.family == _ZEN_5_FAMILY and model is not None and (model < 0x20 or 0x40 <= model <= 0x4F)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from statistics import median
 
+from aios.records.base import Record
 from aios.records.fleet import Fact
 
-__all__ = ["measure_bandwidth", "measure_fp32_rate"]
+__all__ = ["Measured", "measure_bandwidth", "measure_fp32_rate"]
 
 # Two arrays of at most this size: 384 MiB in all. STREAM asks for arrays of at least four times the last-level cache.
 _LARGEST_ARRAY = 192 * 2**20
@@ -18,7 +20,14 @@ _SECONDS = 0.4
 _MATRIX_PER_ROOT_CORE, _LARGEST_MATRIX = 256, 2048
 
 
-def measure_bandwidth(cores: int, last_level_cache_bytes: float, memory_bytes: float | None) -> Fact | None:
+class Measured(Record):
+    """A measured fact. spread: median over shortest time of its passes; 1 on a machine that does nothing else."""
+
+    fact: Fact
+    spread: float
+
+
+def measure_bandwidth(cores: int, last_level_cache_bytes: float, memory_bytes: float | None) -> Measured | None:
     """Measure memory bandwidth in B/s: STREAM's copy (McCalpin 1995), one thread per core, best pass.
 
     One read and one write per element are counted, as STREAM does. None when there is too little memory for it.
@@ -31,27 +40,32 @@ def measure_bandwidth(cores: int, last_level_cache_bytes: float, memory_bytes: f
     elements = int(wanted) // 8 // cores * cores
     source, target = np.ones(elements), np.zeros(elements)
     parts = list(zip(np.split(source, cores), np.split(target, cores), strict=True))
-    seconds, passes = _best_parallel(lambda index: np.copyto(parts[index][1], parts[index][0]), cores)
+    times = _parallel_times(lambda index: np.copyto(parts[index][1], parts[index][0]), cores)
     size = elements * 8
     caution = "" if size >= 4 * last_level_cache_bytes else ", smaller than four times the last-level cache"
-    how = f"STREAM copy, {cores} threads, arrays of {size / 2**20:.0f} MiB{caution}, best of {passes}"
-    return Fact(value=float(f"{2 * size / seconds:.4g}"), unit="B/s", source="measured", ref=how)
+    how = f"STREAM copy, {cores} threads, arrays of {size / 2**20:.0f} MiB{caution}, best of {len(times)}"
+    return _measured(2 * size, "B/s", times, how)
 
 
-def measure_fp32_rate(cores: int) -> Fact:
+def measure_fp32_rate(cores: int) -> Measured:
     """Measure the fp32 rate in FLOP/s: numpy's matrix product (its BLAS, all cores), 2 n^3 operations, best pass."""
     import numpy as np
 
     side = min(_LARGEST_MATRIX, round(_MATRIX_PER_ROOT_CORE * cores**0.5 / 64) * 64)
     left = np.full((side, side), 0.5, dtype=np.float32)
     right, out = left.copy(), np.empty_like(left)
-    seconds, passes = _best(lambda: np.matmul(left, right, out=out))
-    how = f"numpy matrix product {side}x{side}x{side}, all cores, best of {passes}"
-    return Fact(value=float(f"{2 * side**3 / seconds:.4g}"), unit="FLOP/s", source="measured", ref=how)
+    times = _times(lambda: np.matmul(left, right, out=out))
+    how = f"numpy matrix product {side}x{side}x{side}, all cores, best of {len(times)}"
+    return _measured(2 * side**3, "FLOP/s", times, how)
 
 
-def _best(step: Callable[[], object]) -> tuple[float, int]:
-    """Repeat ``step`` for a while (the first pass warms up) and return (shortest seconds, passes)."""
+def _measured(work: float, unit: str, times: list[float], how: str) -> Measured:
+    value = float(f"{work / min(times):.4g}")
+    return Measured(fact=Fact(value=value, unit=unit, source="measured", ref=how), spread=median(times) / min(times))
+
+
+def _times(step: Callable[[], object]) -> list[float]:
+    """Repeat ``step`` for a while (the first pass warms up) and return the seconds of each pass."""
     step()
     times: list[float] = []
     end = time.perf_counter() + _SECONDS
@@ -59,11 +73,11 @@ def _best(step: Callable[[], object]) -> tuple[float, int]:
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    return min(times), len(times)
+    return times
 
 
-def _best_parallel(part: Callable[[int], object], threads: int) -> tuple[float, int]:
+def _parallel_times(part: Callable[[int], object], threads: int) -> list[float]:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(threads) as pool:
-        return _best(lambda: list(pool.map(part, range(threads))))
+        return _times(lambda: list(pool.map(part, range(threads))))

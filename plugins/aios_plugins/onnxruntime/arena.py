@@ -1,20 +1,28 @@
-"""Memory that the front process and one worker share: tensors cross it without a pipe in between.
+"""What the front process and one worker share: memory for tensors, and the form of their messages.
 
 A message over the worker's socket says what lies where; only one batch is in the arena at a time.
 """
 
 from __future__ import annotations
 
+import marshal
 import mmap
 import os
 from collections.abc import Sequence
 
-__all__ = ["ALIGNMENT", "Arena", "align"]
+__all__ = ["ALIGNMENT", "MESSAGE_BYTES", "Arena", "align", "pack", "unpack"]
 
 ALIGNMENT = 64
 """Bytes; a cache line and the widest vector register, so that tensors can be read where they lie."""
 
+MESSAGE_BYTES = 1 << 17
+"""Largest message: a spec, or the places of the tensors of one batch."""
+
 _START_BYTES = 1 << 20
+
+# Both ends are the same interpreter, which is all that marshal asks for; JSON takes ten times as long.
+pack = marshal.dumps
+unpack = marshal.loads
 
 
 def align(offset: int) -> int:

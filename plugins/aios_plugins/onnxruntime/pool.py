@@ -12,7 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from aios_plugins.onnxruntime.replica import Replica, ReplicaError
@@ -51,22 +51,38 @@ class Answer:
     compute_us: int
 
 
-@dataclass(eq=False)
 class Call:
-    """One request on its way. inputs: content of each input in the model's order · items: length of the first axis."""
+    """One request on its way.
 
-    inputs: list[bytes | memoryview]
-    shapes: list[list[int]]
-    items: int
-    future: asyncio.Future[Answer]
-    arrived_ns: int = field(default_factory=time.perf_counter_ns)
-    tries: int = 0
-    alone: bool = False
+    inputs: content of each input in the model's order · items: length of the first axis · size: bytes of all inputs ·
+    done: answered, or nobody waits for the answer any more
+    """
 
-    @property
-    def size(self) -> int:
-        """Bytes of all inputs."""
-        return sum(map(len, self.inputs))
+    __slots__ = ("_reply", "alone", "arrived_ns", "done", "inputs", "items", "shapes", "size", "tries")
+
+    def __init__(
+        self,
+        inputs: list[bytes | memoryview],
+        shapes: list[list[int]],
+        items: int,
+        reply: Callable[[Answer | Refused], None],
+    ) -> None:
+        self.inputs, self.shapes, self.items = inputs, shapes, items
+        self.size = sum(map(len, inputs))
+        self.arrived_ns = time.perf_counter_ns()
+        self.tries = 0
+        self.alone = self.done = False
+        self._reply = reply
+
+    def finish(self, outcome: Answer | Refused) -> None:
+        """Hand the outcome to who asked, if he still waits."""
+        if not self.done:
+            self.done = True
+            self._reply(outcome)
+
+    def drop(self) -> None:
+        """Nobody waits for the answer any more."""
+        self.done = True
 
     def joins(self, other: Call) -> bool:
         """Whether both can be computed as one batch."""
@@ -128,18 +144,20 @@ class Pool:
         replica.listen(self._answered, self._died)
         self._free.append(replica)
 
-    async def call(self, inputs: list[bytes | memoryview], shapes: list[list[int]]) -> Answer:
-        """Return the answer; raises Refused."""
+    def call(
+        self, inputs: list[bytes | memoryview], shapes: list[list[int]], reply: Callable[[Answer | Refused], None]
+    ) -> Call:
+        """Queue a request; ``reply``, which must not raise, is called with its outcome. Raises Refused at once."""
         if not self.replicas and (self._failures >= _GIVE_UP_AFTER or self._closing):
             raise Refused(503, "no replica of the model is up")
         items = shapes[0][0] if self.batchable else 1
-        call = Call(inputs, shapes, items, asyncio.get_running_loop().create_future())
+        call = Call(inputs, shapes, items, reply)
         if len(self._waiting) >= _QUEUE_CALLS or self._waiting_bytes + call.size > _QUEUE_BYTES:
             raise Refused(503, f"overloaded: {len(self._waiting)} requests are waiting already")
         self._waiting.append(call)
         self._waiting_bytes += call.size
         self._dispatch()
-        return await call.future
+        return call
 
     def _dispatch(self) -> None:
         while self._waiting and self._free:
@@ -158,7 +176,7 @@ class Pool:
             self._waiting.popleft()
             self._waiting_bytes -= call.size
             # Whoever asked may be gone by now.
-            if not call.future.done():
+            if not call.done:
                 batch.append(call)
                 items += call.items
         return batch
@@ -184,19 +202,24 @@ class Pool:
 
     def _answered(self, replica: Replica, reply: dict[str, Any]) -> None:
         batch, given_ns = replica.take_batch()
-        self._free.append(replica)
+        answers: list[Answer] = []
         if "error" in reply:
             self._failed(batch, reply)
         else:
             compute_us = reply["compute_ns"] // 1000
             self._counted(len(batch), sum((given_ns - call.arrived_ns) for call in batch) // 1000, compute_us)
-            self._share_out(replica, batch, given_ns, reply["outputs"], compute_us)
+            answers = self._share_out(replica, batch, given_ns, reply["outputs"], compute_us)
+        # The replica goes on before the answers are written: it need not wait for that.
+        self._free.append(replica)
         self._dispatch()
+        for call, answer in zip(batch, answers, strict=False):
+            call.finish(answer)
 
     def _share_out(
         self, replica: Replica, batch: list[Call], given_ns: int, places: list[Any], compute_us: int
-    ) -> None:
-        first = 0
+    ) -> list[Answer]:
+        """Return the answer of each call in a batch."""
+        answers, first = [], 0
         for call in batch:
             outputs = []
             for port, (offset, shape) in zip(self.outputs, places, strict=True):
@@ -206,8 +229,8 @@ class Pool:
                 size = math.prod(mine) * ITEM_BYTES[port.datatype]
                 outputs.append((replica.arena.read(offset + skip, size), mine))
             first += call.items
-            if not call.future.done():
-                call.future.set_result(Answer(outputs, (given_ns - call.arrived_ns) // 1000, compute_us))
+            answers.append(Answer(outputs, (given_ns - call.arrived_ns) // 1000, compute_us))
+        return answers
 
     def _failed(self, batch: list[Call], reply: dict[str, Any]) -> None:
         """The model refused. In company it is not known whose fault it was: each is tried again alone."""
@@ -215,8 +238,8 @@ class Pool:
             for call in reversed(batch):
                 call.alone = True
                 self._put_back(call)
-        elif not batch[0].future.done():
-            batch[0].future.set_exception(Refused(400 if reply["invalid"] else 500, reply["error"]))
+        else:
+            batch[0].finish(Refused(400 if reply["invalid"] else 500, reply["error"]))
 
     def _died(self, replica: Replica) -> None:
         if replica in self.replicas:
@@ -231,8 +254,8 @@ class Pool:
         for call in reversed(batch):
             if call.tries < _TRIES:
                 self._put_back(call)
-            elif not call.future.done():
-                call.future.set_exception(Refused(503, reason))
+            else:
+                call.finish(Refused(503, reason))
         self._dispatch()
 
     def _put_back(self, call: Call) -> None:
@@ -272,8 +295,7 @@ class Pool:
         while self._waiting:
             call = self._waiting.popleft()
             self._waiting_bytes -= call.size
-            if not call.future.done():
-                call.future.set_exception(Refused(503, reason))
+            call.finish(Refused(503, reason))
 
     async def drain(self, within_s: float) -> None:
         """Answer what waits, for at most ``within_s``, then stop all replicas."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -12,10 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aios_plugins.onnxruntime.arena import Arena, align
+from aios_plugins.onnxruntime.arena import MESSAGE_BYTES, Arena, align, pack, unpack
 from aios_plugins.onnxruntime.spec import Spec
 from aios_plugins.onnxruntime.system import module_command, spawn
-from aios_plugins.onnxruntime.worker import MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from aios_plugins.onnxruntime.pool import Call
@@ -39,6 +37,7 @@ class Replica:
         self.arena = Arena(memory)
         self._socket, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)
+        self._message = bytearray(MESSAGE_BYTES)
         self._batch: list[Call] = []
         self._given_ns = 0
         self._listening = False
@@ -57,13 +56,13 @@ class Replica:
         self._theirs.close()
         self._born = time.monotonic()
         try:
-            await loop.sock_sendall(self._socket, json.dumps(self.spec.as_json()).encode())
+            await loop.sock_sendall(self._socket, pack(self.spec.as_json()))
             answer = await loop.sock_recv(self._socket, MESSAGE_BYTES)
         except OSError as error:
             raise ReplicaError(f"the worker ended at once: {error}") from error
         if not answer:
             raise ReplicaError("the worker ended before it was ready; the log may say why")
-        reply: dict[str, Any] = json.loads(answer)
+        reply: dict[str, Any] = unpack(answer)
         if "error" in reply:
             raise ReplicaError(reply["error"])
         description: dict[str, Any] = reply["ready"]
@@ -76,13 +75,13 @@ class Replica:
 
     def _readable(self, answered: Callable[[Replica, dict[str, Any]], None], died: Callable[[Replica], None]) -> None:
         try:
-            message = self._socket.recv(MESSAGE_BYTES)
+            size = self._socket.recv_into(self._message)
         except BlockingIOError:
             return
         except OSError:
-            message = b""
-        if message:
-            reply = json.loads(message)
+            size = 0
+        if size:
+            reply = unpack(self._message)
             self.arena.follow(reply.get("size", 0))
             answered(self, reply)
         else:
@@ -112,7 +111,7 @@ class Replica:
             places.append([end, shape])
             end = align(end + size)
         message = {"size": self.arena.size, "inputs": places, "items": items, "limit": limit, "joined": len(batch) > 1}
-        self._socket.send(json.dumps(message).encode())
+        self._socket.send(pack(message))
         self._batch, self._given_ns = batch, now_ns
 
     def take_batch(self) -> tuple[list[Call], int]:

@@ -8,7 +8,6 @@ that stands in the spec file.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
 import os
@@ -16,29 +15,28 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from aios_plugins.onnxruntime.pool import Pool, Refused
-from aios_plugins.onnxruntime.protocol import HEADER_LENGTH, encode, parse
+from aios_plugins.onnxruntime.httpd import Exchange, Server
+from aios_plugins.onnxruntime.pool import Answer, Pool, Refused
+from aios_plugins.onnxruntime.protocol import HEADER_LENGTH, Request, encode, parse
 from aios_plugins.onnxruntime.replica import ReplicaError
 from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, read_spec, write_spec
 from aios_plugins.onnxruntime.system import allow_descriptors
 
 __all__ = ["Service", "main"]
 
-_BODY_LIMIT = 64 << 20
-"""Largest request body in bytes; a batch of photographs fits, an endless stream does not."""
-
 _LISTENING_FD = 3
 
 
 class Service:
-    """The ASGI application."""
+    """The application behind the HTTP server."""
 
     def __init__(self, folder: Path, spec: Spec) -> None:
         self.folder = folder
@@ -46,7 +44,7 @@ class Service:
         self.pool = Pool(spec, self._counted)
         self.started = False
         self._changing = asyncio.Lock()
-        self._draining: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._statistics = {"requests": 0, "batches": 0, "failed": 0, "queue_us": 0, "compute_us": 0}
         self._infer_paths = {f"/v2/models/{spec.model}/infer", f"/v2/models/{spec.model}/versions/1/infer"}
 
@@ -54,50 +52,56 @@ class Service:
         for name, amount in zip(self._statistics, (requests, 1, 0, queue_us, compute_us), strict=True):
             self._statistics[name] += amount
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer one request, at once or when its turn has come."""
         try:
-            if scope["path"] in self._infer_paths and scope["method"] == "POST":
-                status, headers, body = await self._infer(scope, receive)
+            path = exchange.path.rstrip("/")
+            if path in self._infer_paths and exchange.method == "POST":
+                self._infer(exchange)
+            elif path.startswith("/aios/"):
+                self._command(exchange, path)
             else:
-                status, headers, body = 200, [], json.dumps(await self._other(scope)).encode()
+                exchange.answer(200, json.dumps(self._other(path, exchange.method)).encode())
         except Refused as error:
-            self._statistics["failed"] += 1
-            status, headers, body = error.status, [], json.dumps({"error": str(error)}).encode()
-        if not headers:
-            headers = [(b"content-type", b"application/json")]
-        headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            self._refuse(exchange, error)
 
-    async def _infer(self, scope: Any, receive: Any) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        json_bytes = None
-        for name, value in scope["headers"]:
-            if name == HEADER_LENGTH:
-                json_bytes = _number(value)
-            elif name == b"content-encoding" and value != b"identity":
-                raise Refused(415, "compressed requests are not offered")
-        body = await _body(scope, receive)
+    def _refuse(self, exchange: Exchange, error: Refused) -> None:
+        self._statistics["failed"] += 1
+        exchange.refuse(error.status, str(error))
+
+    def _infer(self, exchange: Exchange) -> None:
+        if exchange.headers.get(b"content-encoding", b"identity") != b"identity":
+            raise Refused(415, "compressed requests are not offered")
         # An update may come in between: the pool that the request was read for is the one that answers it.
         pool = self.pool
-        request = parse(body, json_bytes, pool.inputs, pool.outputs)
+        request = parse(exchange.body, _number(exchange.headers.get(HEADER_LENGTH)), pool.inputs, pool.outputs)
         if pool.batchable and len({shape[0] for shape in request.shapes}) > 1:
             raise Refused(400, "the inputs differ in their number of items")
-        answer = await pool.call(request.inputs, request.shapes)
-        content, head_bytes = encode(request, answer, self.spec.model, pool.outputs)
-        headers = [
-            (b"content-type", b"application/json" if head_bytes is None else b"application/octet-stream"),
-            (b"aios-queue-us", str(answer.queue_us).encode()),
-            (b"aios-compute-us", str(answer.compute_us).encode()),
-        ]
-        if head_bytes is not None:
-            headers.append((HEADER_LENGTH, str(head_bytes).encode()))
-        return 200, headers, content
 
-    async def _other(self, scope: Any) -> dict[str, Any]:
-        path, method = scope["path"].rstrip("/"), scope["method"]
-        if path.startswith("/aios/"):
-            return await self._command(scope, path, method)
+        def reply(outcome: Answer | Refused) -> None:
+            try:
+                if isinstance(outcome, Refused):
+                    raise outcome
+                exchange.answer(200, *self._shown(request, outcome, pool))
+            except Refused as error:
+                self._refuse(exchange, error)
+            except Exception:  # noqa: BLE001 - whatever it is, it must not end the service
+                traceback.print_exc()
+                self._refuse(exchange, Refused(500, "the service made a mistake; its log says which"))
+
+        exchange.gone = pool.call(request.inputs, request.shapes, reply).drop
+
+    def _shown(self, request: Request, answer: Answer, pool: Pool) -> tuple[bytes, bytes]:
+        """Return body and headers of an answer."""
+        content, head_bytes = encode(request, answer, self.spec.model, pool.outputs)
+        if head_bytes is None:
+            kind = b"content-type: application/json\r\n"
+        else:
+            kind = b"content-type: application/octet-stream\r\n%b: %d\r\n" % (HEADER_LENGTH, head_bytes)
+        times = b"aios-queue-us: %d\r\naios-compute-us: %d\r\n" % (answer.queue_us, answer.compute_us)
+        return content, kind + times
+
+    def _other(self, path: str, method: str) -> dict[str, Any]:
         if path in self._infer_paths:
             raise Refused(405, f"{path} takes POST, not {method}")
         if path.startswith("/v2/models/"):
@@ -153,21 +157,36 @@ class Service:
             "outputs": [port.metadata() for port in self.pool.outputs],
         }
 
-    async def _command(self, scope: Any, path: str, method: str) -> dict[str, Any]:
-        given = next((value for name, value in scope["headers"] if name == b"aios-secret"), b"")
-        if not secrets.compare_digest(given, self.spec.secret.encode()):
+    def _command(self, exchange: Exchange, path: str) -> None:
+        if not secrets.compare_digest(exchange.headers.get(b"aios-secret", b""), self.spec.secret.encode()):
             raise Refused(403, "this needs the secret of the service")
-        if (method, path) == ("GET", "/aios/status"):
-            return {
-                "started": self.started,
-                "deployment": self.spec.deployment,
-                "replicas": self.spec.replicas,
-                "ready": self.pool.ready,
-                "pids": [os.getpid(), *self.pool.pids],
-            }
-        if (method, path) == ("POST", "/aios/change"):
-            return await self._change()
-        raise Refused(404, f"there is nothing at {path!r}")
+        command = (exchange.method, path)
+        if command == ("GET", "/aios/status"):
+            exchange.answer(200, json.dumps(self._status()).encode())
+        elif command == ("POST", "/aios/change"):
+            self._keep(self._answer_change(exchange))
+        else:
+            raise Refused(404, f"there is nothing at {path!r}")
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "started": self.started,
+            "deployment": self.spec.deployment,
+            "replicas": self.spec.replicas,
+            "ready": self.pool.ready,
+            "pids": [os.getpid(), *self.pool.pids],
+        }
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer_change(self, exchange: Exchange) -> None:
+        try:
+            exchange.answer(200, json.dumps(await self._change()).encode())
+        except Refused as error:
+            self._refuse(exchange, error)
 
     async def _change(self) -> dict[str, Any]:
         """Run the next spec:
@@ -186,9 +205,7 @@ class Service:
                 raise Refused(500, f"the new replicas do not start, the old ones go on: {error}") from None
             write_spec(self.folder / SPEC, spec)
             old, self.pool, self.spec = self.pool, fresh, spec
-            task = asyncio.ensure_future(old.drain(DRAIN_S))
-            self._draining.add(task)
-            task.add_done_callback(self._draining.discard)
+            self._keep(old.drain(DRAIN_S))
             return {"deployment": spec.deployment}
 
     async def start(self) -> None:
@@ -202,90 +219,43 @@ class Service:
 
     async def stop(self) -> None:
         """Answer what is under way and end the replicas."""
-        if self._draining:
-            await asyncio.wait(self._draining)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self.pool.drain(DRAIN_S)
 
 
-def _number(value: bytes) -> int:
-    if not value.isdigit():
+def _number(value: bytes | None) -> int | None:
+    if value is not None and not value.isdigit():
         raise Refused(400, "Inference-Header-Content-Length is not a number")
-    return int(value)
-
-
-async def _body(scope: Any, receive: Any) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and int(value) > _BODY_LIMIT:
-            raise Refused(413, f"the body is larger than {_BODY_LIMIT} bytes")
-    pieces, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(400, "the connection ended before the body did")
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > _BODY_LIMIT:
-            raise Refused(413, f"the body is larger than {_BODY_LIMIT} bytes")
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return None if value is None else int(value)
 
 
 async def _serve(folder: Path, spec: Spec, listening: socket.socket) -> int:
-    service = Service(folder, spec)
-    starting = asyncio.ensure_future(service.start())
-    # The replicas are started before the rest is loaded: both take about as long, and go side by side.
-    await asyncio.sleep(0)
-    server = _server(service)
+    service, stop = Service(folder, spec), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
-    serving = asyncio.ensure_future(server.serve(sockets=[listening]))
-    await asyncio.wait((starting, serving), return_when=asyncio.FIRST_COMPLETED)
+        loop.add_signal_handler(number, stop.set)
+    server = Server(service)
+    await server.start(listening)
+    starting, stopping = asyncio.ensure_future(service.start()), asyncio.ensure_future(stop.wait())
+    await asyncio.sleep(0)
+    import numpy as np  # noqa: F401 - loaded now, beside the workers' start, and not within the first request in JSON
+
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    code = 0
     if not starting.done():
         starting.cancel()
-    code = 0
     try:
         await starting
+        await stopping
     except ReplicaError as error:
         print(f"error: {error}", flush=True)  # noqa: T201 - stdout is the service's log
-        server.should_exit = True
         code = 1
     except asyncio.CancelledError:
         code = 1
-    await serving
+    await server.stop(DRAIN_S)
     await service.stop()
     return code
-
-
-def _server(application: Service) -> Any:
-    """Return the HTTP server; importing it, and numpy for requests in JSON, takes some tenths of a second."""
-    import numpy as np  # noqa: F401 - loaded now and not within the first request
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        """Leaves signals to ``_serve``, which has replicas to end after the last answer."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    return Server(
-        uvicorn.Config(
-            application,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            interface="asgi3",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=300,
-            timeout_graceful_shutdown=int(DRAIN_S),
-        )
-    )
 
 
 def main(arguments: list[str]) -> int:

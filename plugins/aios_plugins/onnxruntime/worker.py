@@ -8,7 +8,6 @@ batch. The worker ends when the socket does, and is killed with the front proces
 from __future__ import annotations
 
 import gc
-import json
 import math
 import signal
 import socket
@@ -16,16 +15,13 @@ import sys
 import time
 from typing import Any
 
-from aios_plugins.onnxruntime.arena import Arena, align
+from aios_plugins.onnxruntime.arena import MESSAGE_BYTES, Arena, align, pack, unpack
 from aios_plugins.onnxruntime.session import Model, open_model
 from aios_plugins.onnxruntime.spec import Spec
 from aios_plugins.onnxruntime.system import die_with_parent
 from aios_plugins.onnxruntime.tensors import ITEM_BYTES, NUMPY
 
-__all__ = ["MESSAGE_BYTES", "main"]
-
-MESSAGE_BYTES = 1 << 17
-"""Largest message on the socket: a spec, or the places of the tensors of one batch."""
+__all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +32,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with socket.socket(fileno=int(arguments[0])) as channel:
         arena = Arena(int(arguments[1]))
-        spec = Spec(**json.loads(channel.recv(MESSAGE_BYTES)))
+        spec = Spec(**unpack(channel.recv(MESSAGE_BYTES)))
         try:
             model = _open(spec)
         except Exception as error:  # noqa: BLE001 - whatever it is, the front process says it
@@ -45,8 +41,9 @@ def main(arguments: list[str]) -> int:
         _send(channel, {"ready": _describe(model)})
         # Nothing that was made so far will be thrown away: keep the collector from walking it.
         gc.freeze()
-        while message := channel.recv(MESSAGE_BYTES):
-            _send(channel, _answer(model, arena, json.loads(message)))
+        message = bytearray(MESSAGE_BYTES)
+        while channel.recv_into(message):
+            _send(channel, _answer(model, arena, unpack(message)))
     return 0
 
 
@@ -96,7 +93,7 @@ def _answer(model: Model, arena: Arena, batch: dict[str, Any]) -> dict[str, Any]
 
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:
     try:
-        channel.send(json.dumps(message).encode())
+        channel.send(pack(message))
     except (BrokenPipeError, ConnectionResetError):
         sys.exit(0)
 

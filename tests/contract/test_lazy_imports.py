@@ -1,0 +1,106 @@
+"""The command starts without what it does not need: heavy modules are imported when something uses them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
+HEAVY = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "ortools",
+    "networkx",
+    "pandas",
+    "rich",
+    "uvicorn",
+    "pynvml",
+    "google.protobuf",
+)
+
+_RUN = """
+import json, sys
+from aios.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as done:
+    code = done.code
+print(json.dumps({"code": int(code or 0), "modules": sorted(sys.modules)}), file=sys.stderr)
+"""
+
+FLEET = """\
+apiVersion: aios/v1
+kind: Fleet
+metadata: {name: bench}
+spec:
+  nodes: [{name: board, cpu: 2, memory: 4 GiB, devices: [{type: two-cores}]}]
+  devices:
+    - name: two-cores
+      kind: cpu
+      cores: 2
+      peak: {fp32: 100 GFLOP/s}
+      bandwidth: 20 GB/s
+      tdp: 10 W
+"""
+
+
+def loaded_by(place, *arguments):
+    """Run a command in a fresh interpreter; return the heavy modules that it has imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, *arguments],
+        cwd=place,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    told = json.loads(done.stderr.splitlines()[-1])
+    assert told["code"] == 0, done.stderr
+    return {name for name in HEAVY if name in told["modules"]}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lazy")
+    shutil.copytree(DIGITS / "models", folder / "models")
+    for name in ("intent.yaml", "evaluate.npz", "calibrate.npz"):
+        shutil.copy(DIGITS / name, folder / name)
+    (folder / "fleet.yaml").write_text(FLEET)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--version",),
+        ("--help",),
+        ("plan", "--help"),
+        ("validate", "intent.yaml"),
+        ("plugins",),
+        ("schema", "intent"),
+        ("status",),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_computes_nothing_imports_nothing_heavy(place, arguments):
+    assert loaded_by(place, *arguments) == set()
+
+
+def test_a_plan_with_known_models_needs_the_solver_alone(place):
+    cold = loaded_by(place, "plan", "intent.yaml")
+    assert "onnx" in cold, "reading a model for the first time needs onnx: else this test sees nothing"
+    assert loaded_by(place, "plan", "intent.yaml") <= {"ortools", "google.protobuf"}
+
+
+def test_a_plan_for_a_machine_that_is_discovered_on_the_spot_needs_no_more(place):
+    (place / "elsewhere").mkdir()
+    warm = loaded_by(place, "plan", "intent.yaml", "--fleet", "fleet.yaml")
+    discovered = loaded_by(place / "elsewhere", "status")
+    assert discovered == set()
+    assert "numpy" not in warm
