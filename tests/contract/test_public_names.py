@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import aios
 
 PLANNER = Path(aios.__file__).parent
 ROOMS = sorted(path.parent.name for path in PLANNER.glob("*/__init__.py"))
-FLOOR = {"records", "spi"}
-"""Packages whose modules are imported one by one."""
+NO_ROOMS = {"records", "spi", "workflow", "cli"}
+"""Packages without one public function: their modules are imported one by one."""
 
 MODULES = sorted(
     ".".join(path.relative_to(PLANNER.parent).with_suffix("").parts).removesuffix(".__init__")
@@ -47,7 +48,7 @@ def test_there_are_the_rooms_that_the_design_names():
 def test_a_room_says_what_it_does_and_what_it_offers(room):
     module = importlib.import_module(f"aios.{room}")
     assert module.__doc__, f"aios.{room} does not say what it does"
-    assert room in FLOOR or exported(module) is not None, f"aios.{room} lists no public names"
+    assert room in NO_ROOMS or exported(module) is not None, f"aios.{room} lists no public names"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -61,4 +62,5 @@ def test_every_listed_name_is_there_and_documented(name):
     assert listed == sorted(set(listed), key=listed.index), f"{name} lists a name twice"
     for public in listed:
         item = getattr(module, public)
-        assert not callable(item) or not hasattr(item, "__doc__") or item.__doc__, f"{name}.{public} is not documented"
+        if inspect.isclass(item) or inspect.isfunction(item):
+            assert item.__doc__, f"{name}.{public} is not documented"

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*ROOT.glob("planner/**/*.py"), *ROOT.glob("plugins/**/*.py")])
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 60
+"""Of its body; signature and docstring, which tell what it is for, are not counted."""
 TEXTS = {".py", ".md", ".yaml", ".yml", ".toml", ".json", ".sh", ".txt", ".lock", ".cfg", ""}
 
 _FORBIDDEN = {
@@ -48,7 +49,8 @@ def test_a_file_and_its_functions_can_be_taken_in(path):
     assert len(text.splitlines()) <= MOST_LINES, f"{path.name} is too long"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            documented = ast.get_docstring(node) is not None and len(node.body) > 1
+            length = (node.end_lineno or node.lineno) - node.body[int(documented)].lineno + 1
             assert length <= MOST_LINES_OF_A_FUNCTION, f"{path.name}:{node.lineno} {node.name} has {length} lines"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
 from aios.candidates.precisions import Precision, precisions_of, runs_on
@@ -34,8 +34,7 @@ class Enumeration(Record):
 _GIVEN = set(Candidate.model_fields)
 
 
-@dataclass(frozen=True)
-class _Space:
+class _Space(NamedTuple):
     """What is the same for every family of one enumeration. bound: on replicas · crowded: several executors."""
 
     intent: Intent
@@ -45,8 +44,7 @@ class _Space:
     rejections: Rejections
 
 
-@dataclass(frozen=True)
-class _Family:
+class _Family(NamedTuple):
     """One model in one precision on one device type, run by one executor."""
 
     profile: ModelProfile

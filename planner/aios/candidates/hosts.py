@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.candidates.rejections import Rejections
 from aios.records.fleet import DeviceType, Fleet
@@ -11,8 +11,7 @@ from aios.records.fleet import DeviceType, Fleet
 __all__ = ["Host", "hosts_of", "replicas_that_fit"]
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """A node of the fleet, seen as a holder of one device type.
 
     machines: how many equal ones · devices: of the type, on one machine · cores: CPU cores of one machine, None if

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.records.candidate import Demand, Priced
 from aios.records.fleet import Fleet, Node
@@ -13,8 +13,7 @@ from aios.records.selection import Clause, LedgerRow, Selection
 __all__ = ["Site", "Standing", "capacity_row"]
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """Replicas of one intent on one device. machine: instance name · device: type name · id: of the device."""
 
     machine: str

@@ -3,8 +3,6 @@
 Each one imports what it needs when it runs: ``--help`` and ``--version`` stay cheap.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -196,6 +194,7 @@ def verify(
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to verify; everything by default.")
     ] = None,
+    fleet: Fleet = None,
     state: State = _STATE,
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="How long to put the stated load on.")] = 20.0,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the arrival times.")] = 0,
@@ -205,7 +204,7 @@ def verify(
     """Put the stated load on what stands and measure each promise: held, broken or unmeasured."""
     from aios.cli.measuring import verify as work
 
-    setting = _setting(None, None, state)
+    setting = _setting(None, fleet, state)
     return work(setting, tuple(targets or ()), seconds=seconds, seed=seed, json=json, json_into=json_into)
 
 
@@ -253,7 +252,7 @@ def demo(
     return work(folder)
 
 
-def _setting(paths: list[str] | None, fleet: str | None, state: Path = _STATE, profiles: Path = _PROFILES) -> Setting:
+def _setting(paths: list[str] | None, fleet: str | None, state: Path = _STATE, profiles: Path = _PROFILES) -> "Setting":
     from aios.workflow.setting import Setting
 
     return Setting(paths=tuple(paths or ()), fleet=fleet, state=state, profiles=profiles, stdin=sys.stdin.buffer.read)

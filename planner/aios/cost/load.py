@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.cost.interval import Interval, estimate
 from aios.cost.queueing import Queue, queue_of
@@ -28,8 +28,7 @@ CONTENTION = 0.85
 clock)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """estimates: of latency and throughput · rate, utilisation: requests/s served and share of time at work ·
     overloaded: why latency is unknown, if it is
     """

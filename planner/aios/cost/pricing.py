@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.cost.accuracy import accuracies
 from aios.cost.evidence import Evidence, Library
@@ -26,8 +26,7 @@ _GIVEN = set(Priced.model_fields)
 _NO_CARBON = "the carbon intensity of the electricity is not stated"
 
 
-@dataclass(frozen=True, slots=True)
-class _Setup:
+class _Setup(NamedTuple):
     """All that does not depend on the number of replicas. share: of its device that one replica takes, None unknown."""
 
     device: DeviceType

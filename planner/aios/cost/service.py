@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.evidence import Library
@@ -39,8 +39,7 @@ another precision too."""
 _JITTER_SCV = scv_of(JITTER)
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """One replica of a candidate.
 
     replicas: how long it is occupied, at the low, expected and high end · mean_s, tail: latency of a lone request ·
@@ -58,8 +57,7 @@ class Service:
     memory_bytes: Measured | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Compute:
+class _Compute(NamedTuple):
     """Time of a call of some batch size. shape: quantiles relative to the mean."""
 
     time: Interval

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aios.fleet.devices import device_type
 from aios.fleet.written import DeviceForm, MatchForm
@@ -16,8 +16,7 @@ from aios.records.fleet import DeviceType
 __all__ = ["Catalogue", "Match", "load_catalogue"]
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A catalogue entry that fits discovered hardware. by_name: it is this part; else one of the same generation."""
 
     type: DeviceType

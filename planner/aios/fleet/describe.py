@@ -17,8 +17,8 @@ def describe(discoveries: Sequence[Discovery], catalogue: Catalogue) -> Fleet:
     """Return this machine as a fleet of one node, ``local``, with its cpu as device ``cpu0``.
 
     Facts that discovery cannot read (what a device draws, its peak rates) come from the catalogue entry that fits; a
-    fact that was read stands. A processor that is only of the same generation as an entry gets the entry's power per
-    core, marked ``assumed``.
+    fact that was read stands. A processor that is only of the same generation as an entry gets the entry's power and
+    memory bandwidth per core, marked ``assumed``.
     """
     types: dict[str, DeviceType] = {}
     slots: list[DeviceSlot] = []
@@ -46,20 +46,20 @@ def _completed(found: Found, catalogue: Catalogue) -> DeviceType:
     if match is None:
         return device
     if device.kind == "cpu":
-        return device.model_copy(update=_power_of_cores(device, match))
+        return device.model_copy(update=_share_of_cores(device, match))
     return completed(device.model_copy(update={"name": match.type.name}), match.type)
 
 
-def _power_of_cores(device: DeviceType, match: Match) -> dict[str, Fact]:
-    """Return tdp and idle power of the cores that are there, as their share of the part in the catalogue."""
+def _share_of_cores(device: DeviceType, match: Match) -> dict[str, Fact]:
+    """Return power and memory bandwidth of the cores that are there, as their share of the part in the catalogue."""
     part, here = match.type, float(device.identity.get("physical_cores", device.cores or 0))
     whole = match.by_name and here == part.cores
     facts: dict[str, Fact] = {}
-    for field in ("tdp_w", "idle_w"):
+    for field in ("tdp_w", "idle_w", "memory_bandwidth_bytes_per_s"):
         fact: Fact | None = getattr(part, field)
         if fact is None or getattr(device, field) is not None or not part.cores or not here:
             continue
-        share = f"{here:g} of {part.cores} cores of {part.model or part.name} with {fact.value:g} W"
+        share = f"{here:g} of {part.cores} cores of {part.model or part.name} with {fact.value:g} {fact.unit}"
         same = "" if match.by_name else ", which is of the same generation"
         facts[field] = (
             fact

@@ -5,8 +5,7 @@ pydantic finds the mistakes; this file finds where they stand and puts them into
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -53,8 +52,7 @@ _BOUNDS = {
 _KEY = "[key]"  # what pydantic appends to the place of a mapping's key that is wrong itself
 
 
-@dataclass(frozen=True)
-class _Mistake:
+class _Mistake(NamedTuple):
     """A pydantic error. steps: its place; True marks a step that is no part of the document, such as a union's branch.
 
     kind: pydantic's error type, or ``union`` when no branch fits · wanted: the type of value wanted, in words

@@ -1,14 +1,13 @@
 """The one vocabulary of metrics: intents, estimates, claims and verdicts all use these names."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from aios.records.base import Record
 from aios.records.units import Dimension, si_unit
 
 __all__ = ["METRICS", "Metric", "find_metric", "metric", "metric_names"]
 
 
-class Metric(Record):
+class Metric(NamedTuple):
     """A quantity that can be required, optimised, predicted and measured.
 
     name: dotted · dimension: kind of quantity · better: which way is good · total: how values of several workloads
@@ -33,46 +32,36 @@ class Metric(Record):
         return "<=" if self.better == "lower" else ">="
 
 
-def _metric(
-    name: str,
-    dimension: Dimension,
-    better: Literal["lower", "higher"],
-    total: Literal["sum", "max", "min", "none"],
-    doc: str,
-) -> Metric:
-    return Metric(name=name, dimension=dimension, better=better, total=total, doc=doc)
-
-
 _LATENCY = "of the time from sending a request to having its answer, at the stated load, queueing included"
 _ALL = (
-    _metric("latency.mean", Dimension.TIME, "lower", "max", f"Mean {_LATENCY}."),
+    Metric("latency.mean", Dimension.TIME, "lower", "max", f"Mean {_LATENCY}."),
     *(
-        _metric(f"latency.p{q}", Dimension.TIME, "lower", "max", f"{q}th percentile {_LATENCY}.")
+        Metric(f"latency.p{q}", Dimension.TIME, "lower", "max", f"{q}th percentile {_LATENCY}.")
         for q in (50, 90, 95, 99)
     ),
-    _metric("throughput", Dimension.RATE, "higher", "sum", "Requests per second that can be sustained."),
-    _metric("power", Dimension.POWER, "lower", "sum", "Mean power drawn for the workload at the stated load."),
-    _metric("energy", Dimension.ENERGY, "lower", "sum", "Energy per request."),
-    _metric("memory", Dimension.BYTES, "lower", "sum", "Peak memory of all replicas on their devices."),
-    _metric("cost", Dimension.COST_RATE, "lower", "sum", "Price of the device shares used."),
-    _metric("carbon", Dimension.CARBON_RATE, "lower", "sum", "Operational carbon of the power drawn."),
+    Metric("throughput", Dimension.RATE, "higher", "sum", "Requests per second that can be sustained."),
+    Metric("power", Dimension.POWER, "lower", "sum", "Mean power drawn for the workload at the stated load."),
+    Metric("energy", Dimension.ENERGY, "lower", "sum", "Energy per request."),
+    Metric("memory", Dimension.BYTES, "lower", "sum", "Peak memory of all replicas on their devices."),
+    Metric("cost", Dimension.COST_RATE, "lower", "sum", "Price of the device shares used."),
+    Metric("carbon", Dimension.CARBON_RATE, "lower", "sum", "Operational carbon of the power drawn."),
 )
 
 METRICS: dict[str, Metric] = {item.name: item for item in _ALL}
 """Every metric with a fixed name. ``accuracy.<measure>`` stands beside them for any measure a task defines."""
 
 
-def find_metric(name: str) -> Metric | None:
+def findMetric(name: str) -> Metric | None:
     """Return the metric of this name, or None if there is none."""
     if name.startswith("accuracy.") and len(name) > len("accuracy."):
         measure = name.removeprefix("accuracy.")
-        return _metric(name, Dimension.FRACTION, "higher", "min", f"Share of {measure} right answers on the data.")
+        return Metric(name, Dimension.FRACTION, "higher", "min", f"Share of {measure} right answers on the data.")
     return METRICS.get(name)
 
 
 def metric(name: str) -> Metric:
     """Return the metric of this name; raises KeyError for an unknown one."""
-    found = find_metric(name)
+    found = findMetric(name)
     if found is None:
         raise KeyError(name)
     return found

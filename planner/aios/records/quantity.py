@@ -3,8 +3,7 @@
 Use them in the pydantic models of written forms: ``p99: Time | None = None``.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
 from pydantic_core import CoreSchema, core_schema
@@ -30,8 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Quantity:
+class Quantity(NamedTuple):
     """Annotation of a float field: a quantity of one dimension, never negative.
 
     zero: whether nothing at all makes sense · most: largest value (SI) that makes sense

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aios.records.base import Span
 from aios.records.errors import Diagnostic
@@ -33,8 +33,7 @@ _CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("fa
 _SHOWN_LINE = 400  # characters of a line that fit into a message
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A file's text. file: as the user named it · lines: without their ends."""
 
     file: str

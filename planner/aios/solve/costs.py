@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.solve.cpsat import Term
 from aios.solve.problem import Problem
@@ -15,8 +15,7 @@ STEPS = 10**10
 count as equal, which is at most 1e-10 of the largest figure; reported values are recomputed from the figures."""
 
 
-@dataclass(frozen=True)
-class Costs:
+class Costs(NamedTuple):
     """Whole costs of options: the real cost of a plan is ``base`` + ``step`` times the sum of its whole ones.
 
     whole: intent -> cost per option (from 0)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from aios.solve.limits import Limits
 
@@ -84,8 +84,7 @@ class Model:
         self.proto.solution_hint.values.extend(list(values))
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What the engine found. values: by variable, empty if none · bound: no solution has a smaller objective."""
 
     status: Literal["optimal", "feasible", "infeasible", "unknown"]

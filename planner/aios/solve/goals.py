@@ -8,7 +8,7 @@ far it falls short of the best that it could reach alone, as a share of that bes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.records.candidate import Priced
 from aios.records.intent import Intent
@@ -21,8 +21,7 @@ BALANCE = "minimize shortfall from the best alone"
 """Name of the row that says how well unlike goals of a level are balanced."""
 
 
-@dataclass(frozen=True)
-class Total:
+class Total(NamedTuple):
     """Equal goals of some intents (indexes): one sum. tolerance: the strictest of theirs."""
 
     direction: str
@@ -47,8 +46,7 @@ class Total:
         return f"{prefix}{self.direction} {self.metric}{within}"
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(NamedTuple):
     """Goals that count equally."""
 
     totals: tuple[Total, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.solve.cpsat import Engine, Model
 from aios.solve.problem import Machine, Need, Problem
@@ -11,8 +11,7 @@ from aios.solve.problem import Machine, Need, Problem
 __all__ = ["Decisions", "Load"]
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Replicas on one device: ``times`` for each unit of ``variable``; never more than ``most``, of one intent."""
 
     intent: int

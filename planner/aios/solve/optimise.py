@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import compress
+from typing import NamedTuple
 
 from aios.records.selection import ObjectiveValue
 from aios.solve.clauses import Rule
@@ -26,8 +26,7 @@ _CHUNK = 30
 """How many intents settle at once which of them have unknown values: keeps weights below 2**31."""
 
 
-@dataclass
-class Chosen:
+class Chosen(NamedTuple):
     """What was found. picked: intent -> index of its option, None without a plan · rows: one or more per level."""
 
     status: str

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.records.candidate import Demand, Priced
 from aios.records.fleet import Fleet, Node
@@ -24,8 +24,7 @@ SHARE_UNITS = 10**9
 """A device in whole units. Shares are rounded down to them, so that thirds fill a device and no true fit is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """What one replica takes: share in 1/SHARE_UNITS of a device, whole cores, whole bytes (rounded up)."""
 
     share: int
@@ -34,8 +33,7 @@ class Need:
     node_memory: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bin:
+class Bin(NamedTuple):
     """One device on one machine (on a pooled machine: any of its type). device: position among those of its type."""
 
     machine: int
@@ -43,8 +41,7 @@ class Bin:
     device: int
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(NamedTuple):
     """One instance of a node, or (pooled) all of them. bins: its devices."""
 
     node: Node
@@ -53,8 +50,7 @@ class Machine:
     bins: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What matters of an option for its placement. bins: where a replica may go, in fleet order."""
 
     need: Need
@@ -62,8 +58,7 @@ class Shape:
     bins: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One way to run an intent. shape: index into the problem's shapes."""
 
     priced: Priced
@@ -75,8 +70,7 @@ class Option:
         return self.priced.candidate.id
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Everything to decide. options: per intent, in the intents' order (priority, then name), by id."""
 
     intents: tuple[Intent, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.records.selection import ObjectiveValue
 from aios.solve.goals import BALANCE, Level, total_of
@@ -12,16 +12,14 @@ from aios.solve.problem import Problem
 __all__ = ["Report", "Solved", "scale_of", "shortfall_of"]
 
 
-@dataclass(frozen=True)
-class Solved:
+class Solved(NamedTuple):
     """A sum that was made small: the real cost found, and what it cannot fall below (equal when proved)."""
 
     value: float
     bound: float
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What is known of a level.
 
     alone: per total, the best that it could reach alone · balance: of several totals, None for one ·

@@ -100,8 +100,10 @@ class _Connection(asyncio.Protocol):
         self._server.connections.discard(self)
         self._deaf = True
         self._waiting.clear()
-        if self._current is not None and self._current.gone is not None:
-            self._current.gone()
+        if self._current is not None:
+            gone, self._current = self._current.gone, None
+            if gone is not None:
+                gone()
 
     def pause_writing(self) -> None:
         self._full = True
@@ -204,7 +206,7 @@ class _Connection(asyncio.Protocol):
         """Send an answer and go on with what the client sent ahead."""
         if exchange is not self._current:
             return
-        self._current = None
+        self._current = exchange.gone = None
         self._since = self._loop.time()
         ending = not exchange.keep or (self._server.closing and not self._waiting)
         length = b"content-length: %d\r\n%b\r\n" % (len(body), b"connection: close\r\n" if ending else b"")

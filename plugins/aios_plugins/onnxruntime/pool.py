@@ -46,7 +46,7 @@ class Refused(Exception):
 class Answer:
     """What a call gets: content and shape of each output; time in the queue and in the model, microseconds."""
 
-    outputs: list[tuple[bytes, list[int]]]
+    outputs: list[tuple[bytes, tuple[int, ...]]]
     queue_us: int
     compute_us: int
 
@@ -77,17 +77,23 @@ class Call:
     def finish(self, outcome: Answer | Refused) -> None:
         """Hand the outcome to who asked, if he still waits."""
         if not self.done:
-            self.done = True
-            self._reply(outcome)
+            reply = self._reply
+            self.drop()
+            reply(outcome)
 
     def drop(self) -> None:
-        """Nobody waits for the answer any more."""
+        """Nobody waits for the answer any more; what was sent need not be kept."""
         self.done = True
+        self.inputs, self._reply = [], _nobody
 
     def joins(self, other: Call) -> bool:
         """Whether both can be computed as one batch."""
         mine, theirs = ([shape[1:] for shape in call.shapes] for call in (self, other))
         return mine == theirs and not (self.alone or other.alone)
+
+
+def _nobody(outcome: Answer | Refused) -> None:
+    """Take the outcome of a call that nobody waits for."""
 
 
 class Pool:
@@ -223,10 +229,9 @@ class Pool:
         for call in batch:
             outputs = []
             for port, (offset, shape) in zip(self.outputs, places, strict=True):
-                mine = [call.items, *shape[1:]] if len(batch) > 1 else shape
-                row = math.prod(mine[1:]) * ITEM_BYTES[port.datatype]
-                skip = first * row if len(batch) > 1 else 0
+                mine = (call.items, *shape[1:]) if len(batch) > 1 else shape
                 size = math.prod(mine) * ITEM_BYTES[port.datatype]
+                skip = first * (size // call.items)
                 outputs.append((replica.arena.read(offset + skip, size), mine))
             first += call.items
             answers.append(Answer(outputs, (given_ns - call.arrived_ns) // 1000, compute_us))

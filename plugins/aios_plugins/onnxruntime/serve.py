@@ -25,7 +25,7 @@ import uvloop
 
 from aios_plugins.onnxruntime.httpd import Exchange, Server
 from aios_plugins.onnxruntime.pool import Answer, Pool, Refused
-from aios_plugins.onnxruntime.protocol import HEADER_LENGTH, Request, encode, parse
+from aios_plugins.onnxruntime.protocol import HEADER_LENGTH, Asked, Codec
 from aios_plugins.onnxruntime.replica import ReplicaError
 from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, read_spec, write_spec
 from aios_plugins.onnxruntime.system import allow_descriptors
@@ -43,6 +43,7 @@ class Service:
         self.spec = spec
         self.pool = Pool(spec, self._counted)
         self.started = False
+        self._codec = Codec(spec.model, [], [])
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._statistics = {"requests": 0, "batches": 0, "failed": 0, "queue_us": 0, "compute_us": 0}
@@ -74,32 +75,30 @@ class Service:
             raise Refused(415, "compressed requests are not offered")
         # An update may come in between: the pool that the request was read for is the one that answers it.
         pool = self.pool
-        request = parse(exchange.body, _number(exchange.headers.get(HEADER_LENGTH)), pool.inputs, pool.outputs)
-        if pool.batchable and len({shape[0] for shape in request.shapes}) > 1:
+        codec = self._codec_of(pool)
+        asked, content = codec.parse(exchange.body, _number(exchange.headers.get(HEADER_LENGTH)))
+        if pool.batchable and len({shape[0] for shape in asked.shapes}) > 1:
             raise Refused(400, "the inputs differ in their number of items")
 
         def reply(outcome: Answer | Refused) -> None:
             try:
                 if isinstance(outcome, Refused):
                     raise outcome
-                exchange.answer(200, *self._shown(request, outcome, pool))
+                exchange.answer(200, *_shown(codec, asked, outcome))
             except Refused as error:
                 self._refuse(exchange, error)
             except Exception:  # noqa: BLE001 - whatever it is, it must not end the service
                 traceback.print_exc()
                 self._refuse(exchange, Refused(500, "the service made a mistake; its log says which"))
 
-        exchange.gone = pool.call(request.inputs, request.shapes, reply).drop
+        exchange.gone = pool.call(content, asked.shapes, reply).drop
 
-    def _shown(self, request: Request, answer: Answer, pool: Pool) -> tuple[bytes, bytes]:
-        """Return body and headers of an answer."""
-        content, head_bytes = encode(request, answer, self.spec.model, pool.outputs)
-        if head_bytes is None:
-            kind = b"content-type: application/json\r\n"
-        else:
-            kind = b"content-type: application/octet-stream\r\n%b: %d\r\n" % (HEADER_LENGTH, head_bytes)
-        times = b"aios-queue-us: %d\r\naios-compute-us: %d\r\n" % (answer.queue_us, answer.compute_us)
-        return content, kind + times
+    def _codec_of(self, pool: Pool) -> Codec:
+        if not pool.outputs:
+            raise Refused(503, "the model is being loaded")
+        if self._codec.inputs is not pool.inputs:
+            self._codec = Codec(self.spec.model, pool.inputs, pool.outputs)
+        return self._codec
 
     def _other(self, path: str, method: str) -> dict[str, Any]:
         if path in self._infer_paths:
@@ -222,6 +221,16 @@ class Service:
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self.pool.drain(DRAIN_S)
+
+
+def _shown(codec: Codec, asked: Asked, answer: Answer) -> tuple[bytes, bytes]:
+    """Return body and headers of an answer."""
+    content, head_bytes = codec.encode(asked, answer)
+    if head_bytes is None:
+        kind = b"content-type: application/json\r\n"
+    else:
+        kind = b"content-type: application/octet-stream\r\n%b: %d\r\n" % (HEADER_LENGTH, head_bytes)
+    return content, b"%baios-queue-us: %d\r\naios-compute-us: %d\r\n" % (kind, answer.queue_us, answer.compute_us)
 
 
 def _number(value: bytes | None) -> int | None:

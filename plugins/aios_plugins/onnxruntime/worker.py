@@ -86,7 +86,7 @@ def _answer(model: Model, arena: Arena, batch: dict[str, Any]) -> dict[str, Any]
     for output in outputs:
         arena.reserve(end + output.nbytes)
         np.frombuffer(arena.memory, output.dtype, output.size, end)[:] = output.reshape(-1)
-        places.append([end, list(output.shape)])
+        places.append((end, output.shape))
         end = align(end + output.nbytes)
     return {"size": arena.size, "outputs": places, "compute_ns": compute_ns}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios.records.fleet import Fleet
 from aios.records.selection import Clause
@@ -13,8 +13,7 @@ from aios.solve.model import Decisions
 __all__ = ["Eased", "Rule"]
 
 
-@dataclass(frozen=True)
-class Eased:
+class Eased(NamedTuple):
     """A clause made soft.
 
     minimize: how far it must give · read: a solution -> the bound it needs, as text and number
@@ -24,8 +23,7 @@ class Eased:
     read: Callable[[Answer], tuple[str, float]]
 
 
-@dataclass(frozen=True, eq=False)
-class Rule:
+class Rule(NamedTuple):
     """A clause that can be enforced, left out, or made soft.
 
     intent: index of the intent it belongs to; None for a capacity · add: enforces it · runs: whether all it says is
