@@ -53,6 +53,10 @@ def test_capacity_of_bursts_leaves_out_the_first_answer():
     assert burst_capacity([burst, burst]).value == pytest.approx(100)
 
 
+def test_capacity_of_nothing():
+    assert burst_capacity([trace([np.inf] * 4), trace([0.002] * 4)]) is None
+
+
 def test_wilson_against_published_values():
     # R. G. Newcombe, Statistics in Medicine 17 (1998), table I, method 3, at 95 %: 81 of 263 and 15 of 148.
     low, high = wilson(81, 263, z=1.959964)
@@ -95,11 +99,11 @@ def test_serving_measurement_splits_latency():
         kind="serving", model="m", precision="fp32", quantization="none", device="d", executor="e", engine="e 1"
     )
     run = trace([0.005] * 100, queue=[0.001] * 100, compute=[0.003] * 100)
-    bursts = [trace(0.01 * np.arange(1, 5))]
+    capacity = burst_capacity([trace(0.01 * np.arange(1, 5))])
     found = serving_measurement(
         subject,
         run,
-        bursts,
+        capacity,
         energy_j=2.0,
         meter="RAPL package",
         memory_bytes=80e6,

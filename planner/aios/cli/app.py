@@ -67,7 +67,7 @@ def _root(
 @app.command(epilog="Example: aios init")
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write fleet.yaml and a starter intent.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the fleet.yaml that is there.")] = False,
     json: Json = False,
 ) -> int:
     """Look at this machine; write fleet.yaml and a starter intent; say what was found and what was not."""
@@ -262,8 +262,6 @@ def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code. Raises AiosError for what the command could not do."""
     try:
         return int(app(arguments, prog_name="aios", standalone_mode=False) or 0)
-    except typer.Abort:
-        raise KeyboardInterrupt from None
     except typer.TyperException as error:
         print(f"error: {error.format_message()}", file=sys.stderr)
         print("run `aios --help` or `aios COMMAND --help`", file=sys.stderr)

@@ -48,7 +48,7 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
     with Progress("plan", quiet=json):
         planned = make_plan(setting, keep_others=keep_others)
     stream = sys.stderr if json else sys.stdout
-    print(plan_words(planned), file=stream)
+    print(plan_words(planned, keep_others=keep_others), file=stream)
     changes = any(action.action != "keep" for action in planned.plan.actions)
     if planned.plan.conflict is None and changes and not yes:
         _ask("apply this plan?")

@@ -13,13 +13,22 @@ from typing import NoReturn
 __all__ = ["main"]
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived: unwind as for Ctrl-C, so that nothing is left half-done."""
+class _Stopped(BaseException):
+    """A signal asks to stop: unwind, so that nothing is left half-done.
+
+    Ctrl-C too: on KeyboardInterrupt typer would end the command without a word.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``aios`` with ``arguments`` (the process's own by default) and exit."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in _WORDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and shells' background jobs want it
+            signal.signal(number, _stop)
     # No pydantic plugin is used; looking for them reads what every installed distribution says of itself.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Records are many and hold no cycles: looking for cycles often took a third of a large plan's time.
@@ -32,22 +41,23 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # flushing again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except KeyboardInterrupt:
-        code = _say_interrupted("interrupted", 130)
-    except _Terminated:
-        code = _say_interrupted("terminated", 143)
+    except _Stopped as stopped:
+        code = _say_stopped(stopped.number)
     # Everything ends with the process: looking once more for cycles would take a fifth of a short command's time.
     gc.freeze()
     sys.exit(code)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
-def _say_interrupted(what: str, code: int) -> int:
-    print(f"{what}: nothing is lost; the same command goes on from here", file=sys.stderr)
-    return code
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Stopped(number)
+
+
+def _say_stopped(number: int) -> int:
+    print(f"{_WORDS[signal.Signals(number)]}: nothing is lost; the same command goes on from here", file=sys.stderr)
+    return 128 + number
 
 
 def _run(arguments: list[str]) -> int:

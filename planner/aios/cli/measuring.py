@@ -40,26 +40,32 @@ def profile(setting: Setting, *, seconds: float, fresh: bool, json: bool, json_i
     return Exit.DONE
 
 
+_SETTLED = {
+    "measured": "its choice rests on measurements",
+    "open": "several candidates are too close to tell apart; the one that is chosen may not be measured itself",
+    "infeasible": "no candidate meets it: `aios plan` says why",
+}
+
+
 def _profile_words(done: Profiled, setting: Setting) -> str:
     ink = Ink(sys.stdout)
     lines = []
     for kind, title in (("accuracy", "accuracy"), ("service", "engine alone"), ("serving", "behind its endpoint")):
-        rows = [_measurement_row(item) for item in done.measured if item.subject.kind == kind]
+        rows = [_measurement_row(item, done.names) for item in done.measured if item.subject.kind == kind]
         if rows:
             lines += [ink(title, "bold"), table(["WHAT", "MEASURED"], rows, ink), ""]
     count = f"{len(done.measured)} measured, {done.reused} known from before"
     lines.append(f"{count}, in {done.seconds:.0f} s: {setting.profiles}/")
     lines += [f"{count} left out: {why}" for why, count in done.skipped.items()]
     for name, settled in done.settled.items():
-        state = "its choice rests on measurements" if settled else "no candidate meets it: `aios plan` says why"
-        lines.append(f"{name}: {state}")
+        lines.append(f"{name}: {_SETTLED[settled]}")
     paths = " ".join(setting.paths)
     return "\n".join([*lines, f"next: aios plan {paths}"])
 
 
-def _measurement_row(item: Measurement) -> list[str]:
+def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
     subject = item.subject
-    what = f"{subject.model.removeprefix('sha256:')[:8]} {subject.precision}"
+    what = f"{names[subject.model]} {subject.precision}"
     if subject.quantization != "none":
         what += f"-{subject.quantization}"
     if subject.kind != "accuracy":

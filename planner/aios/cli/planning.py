@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, table
+from aios.cli.words import Ink, counted, table
 from aios.records.candidate import Estimate, Priced
 from aios.records.intent import Intent
 from aios.records.plan import Plan
+from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.workflow.planning import Considered, Planned
-    from aios.workflow.setting import Setting
 
 __all__ = ["candidates", "code_of", "plan", "plan_words"]
 
@@ -46,7 +47,7 @@ def plan(
     text = plan_text(planned.plan)
     if out is not None and planned.plan.conflict is None:
         save_text(out, text)
-    words = "" if json else plan_words(planned, every=every, out=out)
+    words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
     emit(words, text, json=json, json_into=json_into)
     return code_of(planned.plan, detailed)
 
@@ -61,7 +62,7 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
     return Exit.CHANGES if detailed and changes else Exit.DONE
 
 
-def plan_words(planned: Planned, *, every: bool = False, out: Path | None = None) -> str:
+def plan_words(planned: Planned, *, every: bool = False, out: Path | None = None, keep_others: bool = False) -> str:
     """Return the plan as people read it."""
     ink = Ink(sys.stdout)
     given = planned.considered.given
@@ -70,7 +71,11 @@ def plan_words(planned: Planned, *, every: bool = False, out: Path | None = None
     if planned.plan.conflict is not None:
         blocks.append(_conflict(planned, ink))
     else:
-        blocks += [_promises(planned.plan, ink), _objective(planned, ink), _actions(planned.plan, ink, out)]
+        blocks += [
+            _promises(planned.plan, ink),
+            _objective(planned, ink),
+            _actions(planned.plan, ink, out, keep_others),
+        ]
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -98,12 +103,12 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
         lines.append(table(head, rows, ink, marked))
     left = len(options) - len(shown)
     if left > 0:
-        lines.append(ink(f"… and {left} more candidates (--all lists them)", "dim"))
+        lines.append(ink(f"… and {counted(left, 'more candidate')} (--all lists them)", "dim"))
     rejected = [row for row in planned.considered.rejections if _about(row.what, intent, planned.considered)]
     if every:
         lines += [ink(f"left out: {row.what}: {row.reason}", "dim") for row in rejected]
     elif rejected:
-        lines.append(ink(f"{len(rejected)} families were left out (--all says which and why)", "dim"))
+        lines.append(ink(f"left out: {counted(len(rejected), 'family', 'families')} (--all says which and why)", "dim"))
     return "\n".join(lines)
 
 
@@ -189,13 +194,13 @@ def _objective(planned: Planned, ink: Ink) -> str:
     count = sum(len(options) for options in planned.considered.options.values())
     note = planned.plan.solver
     lines.append(
-        ink(f"{planned.plan.status}: {count} candidates, solved in {planned.seconds:.2f} s, ", "dim")
+        ink(f"{planned.plan.status}: {counted(count, 'candidate')}, solved in {planned.seconds:.2f} s, ", "dim")
         + ink(f"{note.version}, seed {note.seed}, {note.workers} worker; the checker agrees", "dim")
     )
     return "\n".join(lines)
 
 
-def _actions(plan: Plan, ink: Ink, out: Path | None) -> str:
+def _actions(plan: Plan, ink: Ink, out: Path | None, keep_others: bool) -> str:
     lines = []
     for action in plan.actions:
         sign = f"{_SIGNS[action.action]} {action.action}"
@@ -204,8 +209,23 @@ def _actions(plan: Plan, ink: Ink, out: Path | None) -> str:
     changes = [f"{count} to {kind}" for kind, count in counts.items() if count and kind != "keep"]
     if not changes:
         return "\n".join([*lines, "nothing to do: what stands is what the intents ask for"])
-    command = f"aios apply {out}" if out else "aios apply " + " ".join(plan.files.get("intents", []))
-    return "\n".join([*lines, f"plan: {', '.join(changes)}", f"next: {command}"])
+    return "\n".join([*lines, f"plan: {', '.join(changes)}", f"next: {_apply_command(plan, out, keep_others)}"])
+
+
+def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str:
+    """Return the command that carries out exactly this plan."""
+    if out is not None:
+        return shlex.join(["aios", "apply", str(out)])
+    files = plan.files
+    words = ["aios", "apply", *files["intents"]]
+    if files["fleet"] is not None:
+        words += ["--fleet", files["fleet"]]
+    defaults = Setting()
+    if files["profiles"] != str(defaults.profiles):
+        words += ["--profiles", files["profiles"]]
+    if files["state"] != str(defaults.state):
+        words += ["--state", files["state"]]
+    return shlex.join([*words, *(["--keep-others"] if keep_others else [])])
 
 
 def _conflict(planned: Planned, ink: Ink) -> str:
@@ -238,9 +258,10 @@ def candidates(setting: Setting, *, json: bool, json_into: Path | None) -> int:
         options = sorted(considered.options[intent.name], key=lambda option: _rank(option, intent, None))
         rows = [_row(option, intent, columns) for option in options]
         head = ["MODEL", "DEVICE", "PRECISION", "B", "T", "R", *(name.upper() for name in columns), "SOURCE", "WHY NOT"]
-        blocks.append(f"{ink(intent.name, 'bold')}: {len(rows)} candidates\n{table(head, rows, ink)}")
+        blocks.append(f"{ink(intent.name, 'bold')}: {counted(len(rows), 'candidate')}\n{table(head, rows, ink)}")
         document += [_candidate_json(option, intent) for option in considered.options[intent.name]]
-    blocks += [f"left out: {row.what}: {row.reason}" for row in considered.rejections]
+    if considered.rejections:
+        blocks.append("\n".join(f"left out: {row.what}: {row.reason}" for row in considered.rejections))
     emit(
         "\n\n".join(blocks),
         {"candidates": document, "rejections": considered.rejections},

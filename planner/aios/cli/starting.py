@@ -18,16 +18,13 @@ def init(folder: Path, *, force: bool, json: bool) -> int:
     """Write fleet.yaml and a starter intent for this machine."""
     from aios.workflow.starting import start
 
-    taken = [folder / name for name in ("fleet.yaml", "intent.yaml") if (folder / name).exists()]
-    if taken and not force:
+    taken = folder / "fleet.yaml"
+    if taken.exists() and not force:
         raise InputError(
-            *(
-                Diagnostic(
-                    summary=f"{path} is there already",
-                    remedy="remove it, choose another folder, or overwrite it",
-                    command=f"aios init {folder} --force",
-                )
-                for path in taken
+            Diagnostic(
+                summary=f"{taken} is there already",
+                remedy="remove it, choose another folder, or overwrite it",
+                command=f"aios init {folder} --force",
             )
         )
     with Progress("init", quiet=json) as progress:
@@ -37,7 +34,7 @@ def init(folder: Path, *, force: bool, json: bool) -> int:
     if started.missing:
         lines += [ink("not found", "bold"), *(f"  {ink('-', 'dim')} {line}" for line in started.missing)]
     lines += [ink("written", "bold"), *(f"  {path}" for path in started.written)]
-    lines += ["", f"next: put a model beside {started.written[-1]}, then `aios plan {started.written[-1]}`"]
+    lines += ["", f"next: see that {started.intent} names your models and data, then `aios plan {started.intent}`"]
     document = {"seen": started.seen, "missing": started.missing, "written": started.written, "fleet": started.fleet}
     emit("\n".join(lines), document, json=json)
     return 0

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from aios.records.errors import Diagnostic
 
-__all__ = ["Ink", "diagnostic_text", "print_diagnostics", "table"]
+__all__ = ["Ink", "counted", "diagnostic_text", "print_diagnostics", "table"]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -43,6 +43,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], ink: Ink, marke
     for index, line in enumerate(cells):
         lines.append(ink(_line(line, widths, right), *(["bold"] if index in marked else [])))
     return "\n".join(lines)
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return ``1 candidate``, ``2 candidates``."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _width(text: str) -> int:

@@ -253,7 +253,7 @@ class Spec(Record):
         default_factory=lambda: (read_goal(DEFAULT_GOAL),),
         description=f"What to make best among all that holds, most important first; `{DEFAULT_GOAL}` by default.",
     )
-    priority: Whole = Field(0, description="Intents with a higher priority are served first where not all fit.")
+    priority: Whole = Field(0, description="Goals of intents with a higher priority come first.")
     risk: Literal["pessimistic", "expected"] = Field(
         "pessimistic", description="Which end of an estimate a bound is compared with."
     )

@@ -86,7 +86,10 @@ def fitting_file(
     """
     reasons = []
     for path in paths:
-        headers = read_headers(Path(path))
+        try:
+            headers = read_headers(Path(path))
+        except InputError as error:
+            raise InputError(*(item.model_copy(update={"where": where}) for item in error.diagnostics)) from None
         misfit = _misfit(headers, profile, labelled)
         if misfit is None:
             return path, headers

@@ -51,7 +51,7 @@ METRICS: dict[str, Metric] = {item.name: item for item in _ALL}
 """Every metric with a fixed name. ``accuracy.<measure>`` stands beside them for any measure a task defines."""
 
 
-def findMetric(name: str) -> Metric | None:
+def find_metric(name: str) -> Metric | None:
     """Return the metric of this name, or None if there is none."""
     if name.startswith("accuracy.") and len(name) > len("accuracy."):
         measure = name.removeprefix("accuracy.")
@@ -61,7 +61,7 @@ def findMetric(name: str) -> Metric | None:
 
 def metric(name: str) -> Metric:
     """Return the metric of this name; raises KeyError for an unknown one."""
-    found = findMetric(name)
+    found = find_metric(name)
     if found is None:
         raise KeyError(name)
     return found

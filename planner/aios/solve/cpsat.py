@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
 
 from aios.solve.limits import Limits
@@ -112,7 +112,7 @@ class Engine:
         helper = _helper()
         wrapper = helper.SolveWrapper()
         wrapper.set_parameters(self._parameters(helper, min(self.left, share * self.limits.deterministic_limit)))
-        response = wrapper.solve(model.proto)
+        response = _solved(wrapper, model.proto)
         self.left -= response.deterministic_time
         status = _statuses(helper).get(response.status)
         if status is None:
@@ -126,12 +126,33 @@ class Engine:
         parameters.num_workers = self.limits.workers
         parameters.random_seed = self.limits.seed
         parameters.max_deterministic_time = allowance
+        # Otherwise the engine takes Ctrl-C for itself, and leaves the process without a handler when it has solved.
+        parameters.catch_sigint_signal = False
         return parameters
 
     @staticmethod
     def version() -> str:
         """Return the engine's name and version."""
-        return f"ortools {version('ortools')}"
+        import ortools
+
+        return f"ortools {ortools.__version__}"
+
+
+def _solved(wrapper: Any, proto: Any) -> Any:
+    """Return the engine's response; a signal that comes meanwhile stops the search at once and goes through.
+
+    Python runs its handlers in the main thread, between its own instructions: that thread must not sit in the engine.
+    """
+    answered: list[Any] = []
+    solving = threading.Thread(target=lambda: answered.append(wrapper.solve(proto)))
+    solving.start()
+    try:
+        solving.join()
+    except BaseException:
+        wrapper.stop_search()
+        solving.join()
+        raise
+    return answered[0]
 
 
 def _statuses(helper: Any) -> Mapping[Any, Literal["optimal", "feasible", "infeasible", "unknown"]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +11,8 @@ from aios.solve.clauses import Rule
 from aios.solve.problem import Option, Problem
 
 __all__ = ["notes_on_options"]
+
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
 
 _MOST_REASONS = 3
 """Reasons of one unknown metric that are told, the most frequent first; `aios candidates --json` has them all."""
@@ -36,8 +39,11 @@ def _unknown(intent: Intent, name: str, options: Sequence[Option]) -> Iterable[s
     lacking = [option.priced for option in options if name not in option.priced.estimates]
     if not lacking:
         return
-    reasons = Counter(priced.unknown.get(name, "no estimate") for priced in lacking)
-    ranked = sorted(reasons, key=lambda reason: (-reasons[reason], reason))
+    reasons = sorted(priced.unknown.get(name, "no estimate") for priced in lacking)
+    # Reasons that differ in their figures alone are one; the first stands for all.
+    alike = {_FIGURE.sub("#", reason): reason for reason in reversed(reasons)}
+    often = Counter(_FIGURE.sub("#", reason) for reason in reasons)
+    ranked = [alike[shape] for shape in sorted(often, key=lambda shape: (-often[shape], shape))]
     why = "; ".join(ranked[:_MOST_REASONS])
     if len(ranked) > _MOST_REASONS:
         why += f"; and {len(ranked) - _MOST_REASONS} more such reasons"

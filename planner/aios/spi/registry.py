@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -59,8 +61,15 @@ def load_all(group: str) -> dict[str, Any]:
     return {point.name: _make(point) for point in _points(group)}
 
 
+@cache
+def _all_points() -> Mapping[str, tuple[EntryPoint, ...]]:
+    """Return group -> its entry points; asking for one group looks through every installed distribution as well."""
+    points = entry_points()
+    return {group: tuple(points.select(group=group)) for group in GROUPS}
+
+
 def _points(group: str) -> list[EntryPoint]:
-    unique = {point.name: point for point in entry_points(group=group)}
+    unique = {point.name: point for point in _all_points()[group]}
     return [unique[name] for name in sorted(unique)]
 
 

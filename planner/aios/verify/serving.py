@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aios.records.measurement import PROBABILITIES, Measured, Measurement, Subject
@@ -56,12 +56,11 @@ def _finite(ordered: NDArray[np.float64], rank: int) -> float:
     return float(ordered[rank])
 
 
-def burst_capacity(traces: list[Trace]) -> Measured:
+def burst_capacity(traces: Sequence[Trace]) -> Measured | None:
     """Return the requests per second that a service completes when it never runs out of work.
 
     Each trace is a burst sent at one instant: its capacity is (answers - 1) / (last - first answer), which leaves
-    out the
-    time until the first answer. The interval spans the bursts.
+    out the time until the first answer. The interval spans the bursts. None when no burst had two answers apart.
     """
     import numpy as np
 
@@ -70,9 +69,10 @@ def burst_capacity(traces: list[Trace]) -> Measured:
         done = np.sort(trace.latency_s[np.isfinite(trace.latency_s)])
         if len(done) > 1 and done[-1] > done[0]:
             rates.append((len(done) - 1) / (done[-1] - done[0]))
-    middle = float(np.median(rates))
+    if not rates:
+        return None
     return Measured(
-        value=middle,
+        value=float(np.median(rates)),
         low=float(min(rates)),
         high=float(max(rates)),
         unit="1/s",
@@ -84,7 +84,7 @@ def burst_capacity(traces: list[Trace]) -> Measured:
 def serving_measurement(
     subject: Subject,
     trace: Trace,
-    bursts: list[Trace],
+    capacity: Measured,
     energy_j: float | None,
     meter: str,
     memory_bytes: float | None,
@@ -97,7 +97,7 @@ def serving_measurement(
     all processes of the service, after the run
     """
     values = latency_values(trace)
-    values["capacity"] = burst_capacity(bursts)
+    values["capacity"] = capacity
     requests = len(trace.latency_s)
     if energy_j is not None:
         energy = energy_j / requests

@@ -129,8 +129,10 @@ class Bench:
         executor = self._executors[deployment.executor]
         warm_up, *rest = [executor.exercise(resource.handle, load) for load in bursts(items, _BURSTS + 1, _BURST_SIZE)]
         del warm_up
-        capacity = burst_capacity(rest).value
-        rate = min(deployment.rate_per_s or capacity, _SERVING_SHARE * capacity)
+        capacity = burst_capacity(rest)
+        if capacity is None:
+            raise WorldError(f"{deployment.model} was served but answered no request: {dict(rest[0].errors)}")
+        rate = min(deployment.rate_per_s or capacity.value, _SERVING_SHARE * capacity.value)
         seconds = min(max(_SHORTEST_S, _FEWEST / rate), _LONGEST_S)
         load = open_loop(arrival_times(rate, seconds, "poisson", np.random.default_rng(0)), items)
         device = self._devices[deployment.device]
@@ -146,7 +148,7 @@ class Bench:
         return serving_measurement(
             self._subject("serving", deployment, None),
             trace,
-            rest,
+            capacity,
             energy_j=dynamic_energy(reading, device) if reading else None,
             meter=reading.meter if reading else "none",
             memory_bytes=resident,

@@ -22,6 +22,9 @@ __all__ = ["Profiled", "profile"]
 _BUSY = 0.5
 """Utilisation from which on batches form often enough that larger ones are worth measuring."""
 
+Settled = Literal["measured", "open", "infeasible"]
+"""The chosen candidate was measured; rivals too close to tell were left at the limit; nothing meets the intent."""
+
 _MOST_SERVED = 12
 """Candidates of one intent that are measured behind their endpoint at most; the choice is rarely open for so long."""
 
@@ -32,13 +35,14 @@ class Profiled:
 
     measured: in order · reused: subjects that had been measured before · skipped: why -> how many subjects were left
     out ·
-    settled: intent name -> whether its choice now rests on measurements alone
+    names: digest of a model -> its name, for people · settled: intent name -> how far its choice rests on measurements
     """
 
     measured: tuple[Measurement, ...]
     reused: int
     skipped: dict[str, int]
-    settled: dict[str, bool]
+    names: dict[str, str]
+    settled: dict[str, Settled]
     seconds: float
 
 
@@ -77,15 +81,14 @@ def profile(setting: Setting, budget_s: float, fresh: bool = False) -> Profiled:
     """Measure what could win for each intent: accuracy first, then the engine, then the served endpoint of the winners.
 
     budget_s: time for measuring one engine setting · fresh: measure again what has been measured before. Every
-    measurement is
-    stored at once, so an interrupted run goes on where it stopped.
+    measurement is stored at once, so an interrupted run goes on where it stopped.
     """
     started = time.perf_counter()
     given = gather(setting)
     if fresh:
         given = replace(given, measurements={})
     run = _Run(setting, Bench(setting, given.executors, given.fleet.types, budget_s), given)
-    settled = {}
+    settled: dict[str, Settled] = {}
     with run.bench:
         for intent in given.intents:
             _prepare(run, intent)
@@ -96,6 +99,7 @@ def profile(setting: Setting, budget_s: float, fresh: bool = False) -> Profiled:
         measured=tuple(run.measured),
         reused=len(run.reused),
         skipped={why: len(works) for why, works in sorted(run.skipped.items())},
+        names={p.digest: name for found in given.profiles.values() for name, p in found.items()},
         settled=settled,
         seconds=time.perf_counter() - started,
     )
@@ -160,7 +164,7 @@ def _measure_engines(run: _Run, intent: Intent) -> None:
                 )
 
 
-def _measure_winners(run: _Run, intent: Intent) -> bool:
+def _measure_winners(run: _Run, intent: Intent) -> Settled:
     """Measure the endpoint of the candidate that would be chosen, until the chosen one has been measured."""
     from aios.solve import Limits, choose
 
@@ -168,13 +172,13 @@ def _measure_winners(run: _Run, intent: Intent) -> bool:
         considered, options = _options(run, intent)
         selection = choose((intent,), {intent.name: options}, considered.given.fleet, Limits())
         if intent.name not in selection.chosen:
-            return False
+            return "infeasible"
         candidate = selection.chosen[intent.name].candidate
         if not run.missing(_subject(run, intent, candidate, "serving")):
-            return True
+            return "measured"
         run.setting.tell(f"endpoint: {_work(candidate)}")
         run.keep(run.bench.serving(_deployment(run, intent, candidate), intent, _profile(run, intent, candidate)))
-    return False
+    return "open"
 
 
 def _cannot_win(intent: Intent, option: Priced) -> str | None:

@@ -208,7 +208,7 @@ def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfil
     from aios.models.data import fitting_file
 
     paths = getattr(intent.data, field)
-    where = intent.spans.get(f"spec.data.{field}")
+    where = intent.spans.get(f"spec.data.{field}") or intent.spans.get(f"spec.data.{field}[0]")
     problems: list[Diagnostic] = []
     digests = {}
     for name, profile in profiles.items() if paths else ():
@@ -220,7 +220,7 @@ def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfil
         with Path(path).open("rb") as stream:
             digests[name] = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
     if problems:
-        raise InputError(*problems)
+        raise InputError(*dict.fromkeys(problems))
     return digests
 
 

@@ -15,7 +15,7 @@ from aios.records.plan import Deployment
 from aios.records.state import Resource
 from aios.spi.executor import Executor, Exercise, Trace
 from aios.spi.meter import Reading
-from aios.workflow.loading import items_for, open_loop
+from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import RESIDENT_METER, best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.reading import fleet_of
 from aios.workflow.setting import Setting
@@ -29,8 +29,8 @@ __all__ = ["Verified", "verify"]
 _LONE_REQUESTS = 200
 """Requests when no load is stated: one at a time."""
 
-_BURST = 16
-"""Items sent at once when the load did not reach all evaluation items: the service's queue holds them."""
+_BURSTS, _BURST = 3, 16
+"""Bursts that throughput is measured with, and requests per replica and place in a batch in each: always work to do."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _measure(
     seconds: float,
     seed: int,
 ) -> None:
-    """Fill ``found`` from one run at the stated load, and the evaluation items that it did not reach."""
+    """Fill ``found`` from one run at the stated load, bursts beyond it, and the items that the load did not reach."""
     from aios.workflow.inspecting import inspect_model
 
     deployment = resource.deployment
@@ -114,8 +114,9 @@ def _measure(
     _latency(found, trace, load)
     _energy(found, reading, device, deployment, len(load.at_s), why_not)
     _memory(found, pids)
+    capacity = _throughput(found, resource, executor, items)
     if labels is not None:
-        _accuracy(found, resource, executor, (load, trace), items, labels)
+        _accuracy(found, resource, executor, (load, trace), items, labels, capacity)
     else:
         for claim in resource.claims:
             if claim.metric.startswith("accuracy."):
@@ -150,9 +151,21 @@ def _latency(found: _Found, trace: Trace, load: Exercise) -> None:
                 found.failed[name] = text
         found.conditions["failed"] = text
     found.conditions["load"] = f"{sent} requests over {load.at_s[-1]:.1f} s, open loop"
-    found.unmeasured["throughput"] = (
-        f"the stated load was put on, not the most that it can sustain ({sent - failures} of {sent} were answered)"
-    )
+
+
+def _throughput(
+    found: _Found, resource: Resource, executor: Executor, items: Mapping[str, NDArray[Any]]
+) -> Measured | None:
+    """Measure what the service can sustain, and return it: bursts that keep every replica busy."""
+    from aios.verify import burst_capacity
+
+    size = _BURST * resource.deployment.replicas * resource.deployment.batch
+    capacity = burst_capacity([executor.exercise(resource.handle, load) for load in bursts(items, _BURSTS, size)])
+    if capacity is None:
+        found.failed["throughput"] = "no burst of requests was answered"
+    else:
+        found.measured["throughput"] = capacity
+    return capacity
 
 
 def _energy(
@@ -200,8 +213,9 @@ def _accuracy(
     done: tuple[Exercise, Trace],
     items: Mapping[str, NDArray[Any]],
     labels: NDArray[np.int64],
+    capacity: Measured | None,
 ) -> None:
-    """Accuracy over every evaluation item, as answered by the endpoint."""
+    """Accuracy over every evaluation item, as answered by the endpoint: those left over go out at half its capacity."""
     import numpy as np
 
     from aios.verify import score
@@ -210,10 +224,9 @@ def _accuracy(
     answers: dict[int, Any] = {}
     runs = [(first.item, trace)]
     left = np.setdiff1d(np.arange(len(labels)), first.item)
-    for begin in range(0, len(left), _BURST):
-        some = left[begin : begin + _BURST]
-        load = Exercise(at_s=np.zeros(len(some)), item=some, inputs=items, keep_outputs=True)
-        runs.append((some, executor.exercise(resource.handle, load)))
+    if len(left) and capacity is not None:
+        load = Exercise(at_s=np.arange(len(left)) / (0.5 * capacity.value), item=left, inputs=items, keep_outputs=True)
+        runs.append((left, executor.exercise(resource.handle, load)))
     for asked, answer in runs:
         output = next(iter(answer.outputs.values()))
         for position, item in enumerate(asked):

@@ -144,7 +144,7 @@ def _nothing_runs(what: str) -> NoReturn:
     raise InputError(
         Diagnostic(
             summary=f"{what} cannot be measured: the dryrun executor runs nothing",
-            remedy="pin another executor in the intent's constraints",
+            remedy="pin another executor in the intent",
             command="aios plugins",
         )
     )

@@ -59,7 +59,7 @@ def load(path: Path) -> Loaded:
     Raises InputError, with all that is wrong with the tensors, for anything that is no sound model.
     """
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
+    from google.protobuf.message import DecodeError
 
     data = _contents(path)
     model = onnx.ModelProto()
