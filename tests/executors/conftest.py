@@ -117,11 +117,23 @@ class Served:
         self._carry_out("delete", None, self.handle)
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Artefacts that tests share: the same model is prepared once."""
+    return tmp_path_factory.mktemp("prepared")
+
+
 @pytest.fixture
-def serve(store: ArtefactStore) -> Any:
+def prepared_store(prepared: Path, tmp_path: Path) -> ArtefactStore:
+    """A store for tests of what runs and not of what is prepared."""
+    return ArtefactStore(prepared, tmp_path / "runtime")
+
+
+@pytest.fixture
+def serve(prepared_store: ArtefactStore) -> Any:
     standing: list[Served] = []
 
-    def start(deployment: Deployment) -> Served:
+    def start(deployment: Deployment, store: ArtefactStore = prepared_store) -> Served:
         standing.append(Served(store, deployment))
         return standing[-1]
 
@@ -130,11 +142,11 @@ def serve(store: ArtefactStore) -> Any:
         item.end()
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Any:
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Any:
     """One service with batches of four, for tests that leave it as they found it."""
     folder = tmp_path_factory.mktemp("shared")
-    store = ArtefactStore(folder / "artefacts")
+    store = ArtefactStore(prepared, folder / "runtime")
     served = Served(store, deployment_of(convolutional(folder / "small.onnx", channels=(32, 32)), batch=4))
     yield served
     served.end()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import psutil
 import pytest
 
 from aios.records.errors import InputError, WorldError
+from aios.spi.executor import Exercise
 from aios_plugins.onnxruntime import Executor
 
 
@@ -79,6 +85,117 @@ def test_dynamic_quantization_answers_item_by_item(tmp_path: Path, kit: Any, sto
     together = outputs(executor, deployment, store, data)
     alone = outputs(executor, deployment, store, {"image": data["image"][2:3]})
     assert np.array_equal(together[2:3], alone)
+
+
+def dense(kit: Any, path: Path, *, stated: bool) -> Path:
+    """A stack of small Gemm layers of odd sizes, weights transposed, their shapes stated as PyTorch's exporter does."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(3)
+    sizes = (17, 19, 23, 29, 31, 10)
+    constants, nodes, value = [], [], "image"
+    for i, (width, out) in enumerate(pairwise(sizes)):
+        weight = (rng.standard_normal((out, width)) / np.sqrt(width)).astype(np.float32)
+        constants += [
+            numpy_helper.from_array(weight, f"w{i}"),
+            numpy_helper.from_array(rng.standard_normal(out).astype(np.float32), f"b{i}"),
+        ]
+        last = i == len(sizes) - 2
+        nodes.append(helper.make_node("Gemm", [value, f"w{i}", f"b{i}"], ["logits" if last else f"g{i}"], transB=1))
+        if not last:
+            nodes.append(helper.make_node("Relu", [f"g{i}"], [f"r{i}"]))
+        value = f"r{i}"
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", sizes[0]])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", sizes[-1]])
+    kit.save(path, nodes, [image], [logits], constants)
+    if stated:
+        model = onnx.load(str(path))
+        for item in model.graph.initializer:
+            model.graph.value_info.append(helper.make_tensor_value_info(item.name, TensorProto.FLOAT, list(item.dims)))
+        onnx.save(model, str(path))
+    return path
+
+
+def vectors(count: int) -> Any:
+    return {"image": np.random.default_rng(4).standard_normal((count, 17)).astype(np.float32)}
+
+
+def test_packed_constants_lie_where_vector_loads_may_read_them(tmp_path: Path, kit: Any, store: Any) -> None:
+    model = dense(kit, tmp_path / "dense.onnx", stated=False)
+    executor, deployment = Executor(), kit.deployment_of(model)
+    artefact = executor.prepare(deployment, store)
+    made = onnx.load(str(Path(artefact.path) / "model.onnx"), load_external_data=False)
+    entries = [entry for tensor in made.graph.initializer for entry in tensor.external_data]
+    offsets = [int(entry.value) for entry in entries if entry.key == "offset"]
+    packed = [entry.value.split("|")[1:] for entry in entries if entry.key.startswith("prepacked_")]
+    offsets += [int(buffer.split(";")[0]) for buffers in packed for buffer in buffers]
+    assert packed
+    assert len(offsets) > len(packed)
+    assert not any(offset % 64 for offset in offsets)
+    for count in (1, 3, 40):
+        found = executor.infer(deployment, artefact, vectors(count))["logits"]
+        assert np.allclose(found, plain(model, vectors(count)), atol=1e-5)
+
+
+def test_packed_constants_give_the_same_answers_when_served(tmp_path: Path, kit: Any, serve: Any) -> None:
+    model = dense(kit, tmp_path / "dense.onnx", stated=False)
+    served = serve(kit.deployment_of(model, batch=4))
+    data = vectors(24)
+    load = Exercise(at_s=np.zeros(24), item=np.arange(24), inputs=data, keep_outputs=True)
+    trace = served.executor.exercise(served.handle, load)
+    assert not trace.errors
+    assert np.allclose(trace.outputs["logits"], plain(model, data), atol=1e-5)
+
+
+def test_transposed_weights_with_stated_shapes_are_quantised(tmp_path: Path, kit: Any, store: Any) -> None:
+    model = dense(kit, tmp_path / "dense.onnx", stated=True)
+    deployment = kit.deployment_of(model, precision="int8", quantization="dynamic")
+    executor = Executor()
+    assert "Gemm" not in operators(executor.prepare(deployment, store))
+    exact = plain(model, vectors(8))
+    error = np.abs(outputs(executor, deployment, store, vectors(8)) - exact).max()
+    assert 0 < error < 0.1 * np.abs(exact).max()
+
+
+def test_calibration_data_may_be_of_a_narrower_type(tmp_path: Path, kit: Any, store: Any) -> None:
+    model = kit.convolutional(tmp_path / "small.onnx")
+    data = kit.images(16)
+    narrow = static(kit, model, calibration(tmp_path / "half.npz", image=data["image"].astype(np.float16)))
+    exact = plain(model, data)
+    error = np.abs(outputs(Executor(), narrow, store, data) - exact).max()
+    assert 0 < error < 0.1 * np.abs(exact).max()
+
+
+def test_a_model_of_text_is_the_users_to_replace(tmp_path: Path, kit: Any, store: Any) -> None:
+    from onnx import TensorProto, helper
+
+    text = helper.make_tensor_value_info("text", TensorProto.STRING, ["batch"])
+    out = helper.make_tensor_value_info("out", TensorProto.STRING, ["batch"])
+    path = kit.save(tmp_path / "text.onnx", [helper.make_node("Identity", ["text"], ["out"])], [text], [out])
+    with pytest.raises(InputError, match="no plain tensor of numbers"):
+        Executor().prepare(kit.deployment_of(path), store)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
+def test_a_build_that_a_signal_ends_names_it(tmp_path: Path, kit: Any, store: Any, number: signal.Signals) -> None:
+    deployment = kit.deployment_of(kit.convolutional(tmp_path / "small.onnx"))
+
+    def end() -> None:
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            for child in psutil.Process().children():
+                with contextlib.suppress(psutil.Error):
+                    if "aios_plugins.onnxruntime.build" in child.cmdline():
+                        child.send_signal(number)
+                        return
+            time.sleep(0.005)
+
+    killer = threading.Thread(target=end)
+    killer.start()
+    with pytest.raises(WorldError, match=f"the process that prepares it was ended by {number.name}"):
+        Executor().prepare(deployment, store)
+    killer.join()
+    assert not [path for path in store.root.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +266,7 @@ def test_an_interrupt_ends_the_build_and_leaves_nothing(tmp_path: Path, kit: Any
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(1.5)
+        time.sleep(0.8)
         process.send_signal(2)
         assert process.wait(10) == 130
     assert not [path for path in store.root.rglob("*") if path.is_file()]

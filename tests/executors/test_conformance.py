@@ -31,7 +31,11 @@ class TestDryrun(ExecutorConformance):
 
 class TestOnnxruntime(ExecutorConformance):
     computes: ClassVar[bool] = True
-    engines: ClassVar[tuple[str, ...]] = ("numpy", "onnx", "onnxruntime", "uvicorn", "uvloop")
+    engines: ClassVar[tuple[str, ...]] = ("numpy", "onnx", "onnxruntime", "httptools", "uvloop")
+
+    @pytest.fixture
+    def store(self, prepared_store: Any) -> Any:
+        return prepared_store
 
     @pytest.fixture
     def executor(self) -> Any:

@@ -125,5 +125,8 @@ def test_each_stale_fingerprint_is_named(planned: Callable[..., Plan]) -> None:
     moved = stale(plan, plan.inputs.model_copy(update={"state": "new:3"}))
     assert "applied since" in moved[0].summary
     assert "serial 0 of the state, now serial 3" in (moved[0].reason or "")
-    other = stale(plan, plan.inputs.model_copy(update={"state": "other:0", "fleet": "f"}))
+    first = stale(plan, plan.inputs.model_copy(update={"state": "mine:2"}))
+    assert "applied since" in first[0].summary, "the first save gives the state its lineage"
+    applied = plan.model_copy(update={"inputs": plan.inputs.model_copy(update={"state": "mine:2"})})
+    other = stale(applied, plan.inputs.model_copy(update={"state": "other:2", "fleet": "f"}))
     assert [item.summary.split(" ", 2)[1] for item in other] == ["fleet", "state"]

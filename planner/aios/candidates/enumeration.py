@@ -10,7 +10,7 @@ from aios.candidates.precisions import Precision, precisions_of, runs_on
 from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
 from aios.candidates.sizes import batches_of, replica_bound, replicas_of, threads_of
-from aios.records.base import Record, trusted
+from aios.records.base import trusted
 from aios.records.candidate import Candidate, Rejection
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
@@ -24,7 +24,7 @@ _ONLY_WHEN_PINNED = frozenset({"dryrun"})
 """Executors that run nothing: nobody wants them chosen unasked."""
 
 
-class Enumeration(Record):
+class Enumeration(NamedTuple):
     """All candidates of an intent, in a fixed order with unique ids, and a row for every family left out."""
 
     candidates: tuple[Candidate, ...]
@@ -98,7 +98,7 @@ def enumerate_candidates(
                             remedy = "mend the model or its data, then `aios profile --fresh`"
                             rejections.add(str(family), "can be prepared", why, executor, remedy)
     space.refusals.tell(rejections)
-    return Enumeration.model_construct(candidates=tuple(candidates), rejections=rejections.rows())
+    return Enumeration(candidates=tuple(candidates), rejections=rejections.rows())
 
 
 def _executors(executors: Mapping[str, Executor], rejections: Rejections) -> list[str]:

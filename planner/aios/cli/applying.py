@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,15 +27,26 @@ _CONDITION_INKS = {"healthy": "green", "starting": "yellow", "degraded": "yellow
 
 def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
     """Carry out a saved plan, or plan, ask and carry out."""
+    from aios.plan import plan_text
     from aios.workflow.applying import apply_plan, is_plan_file, read_plan_file
 
     if not setting.paths:
-        raise UsageError(Diagnostic(summary="apply needs a saved plan or intents", command="aios apply intent.yaml"))
-    if is_plan_file(setting.paths):
-        plan = read_plan_file(setting.paths[0])
+        raise UsageError(
+            Diagnostic(
+                summary="apply needs a saved plan or intents",
+                remedy="name one, such as the intent that you planned",
+                command="aios apply intent.yaml",
+            )
+        )
+    saved = [path for path in setting.paths if is_plan_file(path)]
+    if saved:
+        _refuse_planning(saved[0], setting, keep_others)
+        plan = read_plan_file(saved[0])
     else:
         planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
         if planned.conflict is not None:
+            if json or json_into is not None:
+                emit("", plan_text(planned), json=json, json_into=json_into)
             return code_of(planned)
         plan = planned
     with Progress("apply", quiet=json) as progress:
@@ -44,24 +57,46 @@ def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_in
 def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
     from aios.workflow.planning import make_plan
 
-    _need_approval(yes, "apply")
+    _need_approval(yes, "apply", setting.paths)
     with Progress("plan", quiet=json):
         planned = make_plan(setting, keep_others=keep_others)
     stream = sys.stderr if json else sys.stdout
-    print(plan_words(planned, keep_others=keep_others), file=stream)
+    print(plan_words(planned, keep_others=keep_others, applying=True), file=stream)
     changes = any(action.action != "keep" for action in planned.plan.actions)
     if planned.plan.conflict is None and changes and not yes:
         _ask("apply this plan?")
     return planned.plan
 
 
-def _need_approval(yes: bool, what: str) -> None:
+def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
+    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all."""
+    defaults = type(setting)()
+    given = {
+        "--fleet": setting.fleet is not None,
+        "--state": setting.state != defaults.state,
+        "--profiles": setting.profiles != defaults.profiles,
+        "--keep-others": keep_others,
+        "other files": len(setting.paths) > 1,
+    }
+    named = [name for name, present in given.items() if present]
+    if named:
+        raise UsageError(
+            Diagnostic(
+                summary=f"{path} is a saved plan: it is applied as it is, without {', '.join(named)}",
+                reason="what a plan depends on was given when it was made",
+                remedy="leave them out; or plan again with them, and apply that",
+                command=shlex.join(["aios", "apply", path]),
+            )
+        )
+
+
+def _need_approval(yes: bool, what: str, names: Sequence[str]) -> None:
     if not yes and not sys.stdin.isatty():
         raise UsageError(
             Diagnostic(
                 summary=f"{what} asks before it acts, and there is no terminal to ask at",
                 remedy="pass --yes" + (", or apply a saved plan (it is the approval)" if what == "apply" else ""),
-                command=f"aios {what} --yes",
+                command=shlex.join(["aios", what, *names, "--yes"]),
             )
         )
 
@@ -101,6 +136,7 @@ def status(setting: Setting, *, json: bool) -> int:
     ink = Ink(sys.stdout)
     for item in standing:
         deployment = item.resource.deployment
+        unfinished = item.resource.unfinished and f"an earlier {item.resource.unfinished} did not finish"
         precision = deployment.precision + ("" if deployment.quantization == "none" else f" {deployment.quantization}")
         rows.append(
             [
@@ -110,7 +146,7 @@ def status(setting: Setting, *, json: bool) -> int:
                 f"{deployment.model} {precision}",
                 f"{item.seen.replicas_ready}/{deployment.replicas}",
                 item.resource.applied_at,
-                item.seen.detail,
+                item.seen.detail + (f"; {unfinished}, apply again" if unfinished else ""),
             ]
         )
     head = ["ADDRESS", "CONDITION", "ENDPOINT", "RUNS", "READY", "APPLIED", "DETAIL"]
@@ -126,12 +162,13 @@ def destroy(setting: Setting, targets: tuple[str, ...], *, yes: bool, json: bool
     from aios.workflow.standing import load_state, pick
 
     doomed = pick(load_state(setting), targets)
-    if not doomed:
-        emit("nothing is applied", {"results": []}, json=json)
-        return Exit.DONE
-    _need_approval(yes, "destroy")
-    if not yes:
-        _ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
+    if doomed:
+        _need_approval(yes, "destroy", targets)
+        if not yes:
+            _ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
     with Progress("destroy", quiet=json) as progress:
         report = work(setting, targets, lambda event: _tell(progress, event))
+    if not report.results:
+        emit("nothing is applied", {"results": []}, json=json)
+        return Exit.DONE
     return _report(report, json=json, json_into=None)

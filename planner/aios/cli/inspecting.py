@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from aios.cli.output import emit
-from aios.cli.words import Ink, table
+from aios.cli.words import Ink, harmless, table
 from aios.records.errors import InputError, UsageError
 from aios.records.model import ModelProfile, TensorSpec
 from aios.records.units import Dimension, format_quantity
@@ -56,12 +56,13 @@ def _model_text(profile: ModelProfile) -> str:
         facts.append(("assumed", ", ".join(f"{name} = {size}" for name, size in profile.assumed.items())))
     for name, value in profile.declared.items():
         facts.append(("declared", f"{name} = {value:.4g}"))
-    lines = [ink(profile.name, "bold"), *(f"  {ink(name.ljust(12), 'dim')}{value}" for name, value in facts), ""]
+    lines = [ink(profile.name, "bold")]
+    lines += [*(f"  {ink(name.ljust(12), 'dim')}{harmless(value)}" for name, value in facts), ""]
     lines.append(_operators(profile, ink))
     if profile.unknown_operators:
         names = ", ".join(f"{count} × {kind}" for kind, count in profile.unknown_operators.items())
-        lines += ["", ink("unknown operators", "yellow") + f" (their cost is not in the totals): {names}"]
-    lines += [f"note: {note}" for note in profile.notes]
+        lines += ["", ink("unknown operators", "yellow") + f" (their cost is not in the totals): {harmless(names)}"]
+    lines += [f"note: {harmless(note)}" for note in profile.notes]
     return "\n".join(lines)
 
 
@@ -76,7 +77,7 @@ def _operators(profile: ModelProfile, ink: Ink) -> str:
     ordered = sorted(totals.items(), key=lambda pair: (-pair[1][1], -pair[1][3]))
     rows = [
         [
-            kind,
+            harmless(kind),
             f"{row[0]:.0f}",
             f"{_si(row[1])}FLOP",
             f"{row[1] / profile.flops:.1%}" if profile.flops else "-",

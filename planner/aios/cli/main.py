@@ -78,6 +78,10 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
 
     if isinstance(error, AiosError):
         print_diagnostics(error.diagnostics)
+        if "--json" in arguments:
+            from aios.cli.output import as_json
+
+            sys.stdout.write(as_json({"errors": error.diagnostics, "exit_code": exit_of(error)}))
         return exit_of(error)
     _say_bug(arguments)
     return Exit.BUG

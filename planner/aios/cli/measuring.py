@@ -44,6 +44,7 @@ _SETTLED = {
     "measured": "its choice rests on measurements",
     "open": "several candidates are too close to tell apart; the one that is chosen may not be measured itself",
     "infeasible": "no candidate meets it: `aios plan` says why",
+    "described": "nothing can be measured here: none of the fleet's devices is this machine's",
 }
 
 

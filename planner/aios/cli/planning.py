@@ -14,6 +14,7 @@ from aios.cli.words import Ink, counted, table
 from aios.records.candidate import Estimate, Priced
 from aios.records.intent import Intent
 from aios.records.plan import Plan
+from aios.records.selection import ObjectiveValue
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -62,8 +63,15 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
     return Exit.CHANGES if detailed and changes else Exit.DONE
 
 
-def plan_words(planned: Planned, *, every: bool = False, out: Path | None = None, keep_others: bool = False) -> str:
-    """Return the plan as people read it."""
+def plan_words(
+    planned: Planned,
+    *,
+    every: bool = False,
+    out: Path | None = None,
+    keep_others: bool = False,
+    applying: bool = False,
+) -> str:
+    """Return the plan as people read it. applying: it is about to be carried out, so what to run next is not said."""
     ink = Ink(sys.stdout)
     given = planned.considered.given
     blocks = [_heading(planned, ink)]
@@ -74,7 +82,7 @@ def plan_words(planned: Planned, *, every: bool = False, out: Path | None = None
         blocks += [
             _promises(planned.plan, ink),
             _objective(planned, ink),
-            _actions(planned.plan, ink, out, keep_others),
+            _actions(planned.plan, ink, None if applying else _apply_command(planned.plan, out, keep_others)),
         ]
     return "\n\n".join(block for block in blocks if block)
 
@@ -189,8 +197,8 @@ def _promises(plan: Plan, ink: Ink) -> str:
 def _objective(planned: Planned, ink: Ink) -> str:
     lines = []
     for item in planned.plan.objective:
-        proof = "proved optimal" if item.gap == 0 else f"bound {item.bound:.4g} {item.unit}, gap {item.gap:.2%}"
-        lines.append(f"{ink('objective', 'dim')} {item.goal}: {item.value:.4g} {item.unit}, {proof}")
+        proof = "proved optimal" if item.gap == 0 else f"bound {_goal_value(item, item.bound)}, gap {item.gap:.2%}"
+        lines.append(f"{ink('objective', 'dim')} {item.goal}: {_goal_value(item, item.value)}, {proof}")
     count = sum(len(options) for options in planned.considered.options.values())
     note = planned.plan.solver
     lines.append(
@@ -200,7 +208,11 @@ def _objective(planned: Planned, ink: Ink) -> str:
     return "\n".join(lines)
 
 
-def _actions(plan: Plan, ink: Ink, out: Path | None, keep_others: bool) -> str:
+def _goal_value(item: ObjectiveValue, value: float) -> str:
+    return f"{100 * value:.4g} %" if item.unit == "1" else f"{value:.4g} {item.unit}"
+
+
+def _actions(plan: Plan, ink: Ink, command: str | None) -> str:
     lines = []
     for action in plan.actions:
         sign = f"{_SIGNS[action.action]} {action.action}"
@@ -209,7 +221,8 @@ def _actions(plan: Plan, ink: Ink, out: Path | None, keep_others: bool) -> str:
     changes = [f"{count} to {kind}" for kind, count in counts.items() if count and kind != "keep"]
     if not changes:
         return "\n".join([*lines, "nothing to do: what stands is what the intents ask for"])
-    return "\n".join([*lines, f"plan: {', '.join(changes)}", f"next: {_apply_command(plan, out, keep_others)}"])
+    lines.append(f"plan: {', '.join(changes)}")
+    return "\n".join([*lines, f"next: {command}"] if command else lines)
 
 
 def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str:
@@ -231,6 +244,11 @@ def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str:
 def _conflict(planned: Planned, ink: Ink) -> str:
     conflict = planned.plan.conflict
     assert conflict is not None
+    impossible = [name for name, options in planned.considered.options.items() if not options]
+    if impossible:
+        head = f"there is no way at all to run {', '.join(impossible)}"
+        rows = [f"  {row.what}: {row.reason}" for row in planned.considered.rejections]
+        return "\n".join([f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows])
     head = "these cannot hold together; without any one of them the others can"
     lines = [f"{ink('infeasible', 'red', 'bold')}: {head}"]
     for clause in conflict.clauses:

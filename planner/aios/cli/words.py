@@ -6,13 +6,20 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-from aios.records.errors import Diagnostic
+if TYPE_CHECKING:
+    from aios.records.base import Span
+    from aios.records.errors import Diagnostic
 
-__all__ = ["Ink", "counted", "diagnostic_text", "print_diagnostics", "table"]
+__all__ = ["Ink", "counted", "diagnostic_text", "harmless", "print_diagnostics", "table"]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LONGEST_LINE = 400
+"""Characters of a line that fit into a message."""
+
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -69,21 +76,45 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 
 def diagnostic_text(item: Diagnostic, ink: Ink, label: str = "error") -> str:
     """Return a diagnostic as people read it: what, where with a caret, why, what to do."""
-    lines = [f"{ink(label, 'red', 'bold')}: {ink(item.summary, 'bold')}"]
+    lines = [f"{ink(label, 'red', 'bold')}: {ink(harmless(item.summary), 'bold')}"]
     if item.where is not None:
-        lines.append(f"  {ink('at', 'dim')} {item.where}")
-        if item.line_text is not None:
+        lines.append(f"  {ink('at', 'dim')} {harmless(str(item.where))}")
+        line = item.line_text if item.line_text is not None else _line_at(item.where)
+        if line is not None:
             number = str(item.where.line)
-            caret = " " * (item.where.column - 1) + "^"
-            lines.append(f"  {ink(f'{number} |', 'dim')} {item.line_text}")
+            caret = _under(line[: item.where.column - 1]) + "^"
+            lines.append(f"  {ink(f'{number} |', 'dim')} {harmless(line)}")
             lines.append(f"  {ink(' ' * len(number) + ' |', 'dim')} {ink(caret, 'red')}")
-    if item.reason:
-        lines.append(f"  {ink('because', 'dim')} {item.reason}")
-    if item.remedy:
-        lines.append(f"  {ink('remedy', 'dim')}  {item.remedy}")
-    if item.command:
-        lines.append(f"  {ink('run', 'dim')}     {item.command}")
+    for name, text in (("because", item.reason), ("remedy ", item.remedy), ("run    ", item.command)):
+        if text:
+            lines.append(f"  {ink(name, 'dim')} {harmless(text)}")
     return "\n".join(lines)
+
+
+def harmless(text: str) -> str:
+    """Return ``text`` without what a terminal would obey: it may quote a file or a program that means harm."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+def _under(text: str) -> str:
+    """Return blanks as wide as ``text``: tabs stay, East Asian characters take two columns, combining ones none."""
+    from unicodedata import combining, east_asian_width
+
+    return "".join(
+        "\t" if mark == "\t" else "" if combining(mark) else "  " if east_asian_width(mark) in "WF" else " "
+        for mark in text
+    )
+
+
+def _line_at(where: Span) -> str | None:
+    """Return the line of a place that was found long after its YAML file was read; None when it cannot be shown."""
+    if not where.file.endswith((".yaml", ".yml")):
+        return None
+    try:
+        line = Path(where.file).read_text(encoding="utf-8").splitlines()[where.line - 1]
+    except (OSError, UnicodeDecodeError, IndexError):
+        return None
+    return line if len(line) <= _LONGEST_LINE else None
 
 
 def print_diagnostics(items: Sequence[Diagnostic], label: str = "error") -> None:

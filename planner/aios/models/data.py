@@ -7,9 +7,9 @@ import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aios.records.base import Record, Span
+from aios.records.base import Span
 from aios.records.errors import Diagnostic, InputError
 from aios.records.model import ModelProfile, TensorSpec
 
@@ -31,7 +31,7 @@ _SAFE_CASTS = {
 """Model input type -> stored types whose every value it can hold (numpy.can_cast(..., "safe"))."""
 
 
-class ArrayHeader(Record):
+class ArrayHeader(NamedTuple):
     """Type and shape of a stored array, without its values."""
 
     dtype: str
@@ -45,7 +45,10 @@ def read_headers(path: Path) -> Mapping[str, ArrayHeader]:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
             return {name.removesuffix(".npy"): _header(archive, name) for name in names}
     except FileNotFoundError:
-        raise InputError(Diagnostic(summary=f"there is no file {path}", remedy="check the path")) from None
+        raise InputError(_missing(path)) from None
+    except IsADirectoryError:
+        remedy = "name the .npz file in it"
+        raise InputError(Diagnostic(summary=f"{path} is a folder, not a data file", remedy=remedy)) from None
     except (OSError, zipfile.BadZipFile, ValueError, SyntaxError, struct.error, KeyError) as error:
         raise InputError(
             Diagnostic(
@@ -54,6 +57,18 @@ def read_headers(path: Path) -> Mapping[str, ArrayHeader]:
                 remedy="write it with numpy.savez_compressed(path, <input name>=array, label=array)",
             )
         ) from None
+
+
+def _missing(path: Path) -> Diagnostic:
+    import difflib
+
+    beside = sorted(item.name for item in path.parent.glob("*.npz")) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    if near:
+        remedy = f"did you mean {path.parent / near[0]}?"
+    else:
+        remedy = "check the path" + ("" if path.parent.is_dir() else f": there is no folder {path.parent}")
+    return Diagnostic(summary=f"there is no data file {path}", remedy=remedy)
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> ArrayHeader:

@@ -30,7 +30,7 @@ def stale(plan: Plan, current: Inputs) -> tuple[Diagnostic, ...]:
 
 def _moved(planned: str, now: str) -> Diagnostic:
     (lineage, _, serial), (lineage_now, _, serial_now) = planned.rpartition(":"), now.rpartition(":")
-    if lineage != lineage_now:
+    if lineage not in (lineage_now, "new"):  # "new": nothing had been applied yet
         return _diagnostic("the state is not the one that the plan was made against", planned, now)
     return _diagnostic(
         "something was applied since the plan was made", f"serial {serial} of the state", f"serial {serial_now}"

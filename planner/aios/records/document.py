@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aios.records.base import Span
+from aios.records.base import Span, trusted
 from aios.records.checking import check, dotted, first_of
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
@@ -28,6 +28,9 @@ API_VERSION = "aios/v1"
 
 # What YAML does not allow in a text at all: control characters, other than tab and line breaks.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+
+
+_BINARY = "this looks like a binary file; name a YAML file"
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,10 @@ class Document:
         return [path for path, node in _leaves(self._root, ()) if node.value is None]
 
     def _span(self, place: tuple[int, int]) -> Span:
-        return Span(file=self.file, line=place[0] + 1, column=place[1] + 1)
+        return trusted(Span, {"file": self.file, "line": place[0] + 1, "column": place[1] + 1}, _GIVEN)
+
+
+_GIVEN = set(Span.model_fields)
 
 
 def _leaves(node: Node, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Node]]:
@@ -147,7 +153,7 @@ def _decode(text: bytes, file: str) -> str:
                 where=Span(file=file, line=len(source.lines), column=len(last) + 1),
                 line_text=(last + "\ufffd") if len(last) < 200 else None,
                 reason="it was saved as UTF-16" if wide else None,
-                remedy="save the file as UTF-8",
+                remedy="save the file as UTF-8" if wide or b"\0" not in text else _BINARY,
             )
         ) from None
 
@@ -162,7 +168,7 @@ def _refuse_unprintable(source: Source, text: str) -> None:
                 Diagnostic(
                     summary=f"the control character U+{ord(match[0]):04X} is not allowed",
                     where=Span(file=source.file, line=line + 1, column=match.start() + 1),
-                    remedy="delete it" if ord(match[0]) else "this looks like a binary file; name a YAML file",
+                    remedy="delete it" if ord(match[0]) else _BINARY,
                 )
                 for line, match in found[:5]
             )

@@ -10,6 +10,7 @@ from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.selection import Selection, Termination
 from aios.solve.clauses import rules_of
+from aios.solve.contenders import contenders
 from aios.solve.cpsat import Engine
 from aios.solve.explain import explain
 from aios.solve.limits import Limits
@@ -30,7 +31,7 @@ def choose(
     the order of the arguments does not matter. Status ``infeasible`` comes with the conflict; ``feasible`` and
     ``unknown`` mean that the limit was reached.
     """
-    problem = pose(intents, options, fleet)
+    problem = pose(intents, contenders(intents, options), fleet)
     rules = rules_of(problem)
     engine = Engine(limits)
     chosen = optimise(problem, rules, engine)
@@ -38,7 +39,7 @@ def choose(
         return Selection(
             status="infeasible",
             termination=_termination(limits, "infeasible", found=False),
-            conflict=explain(problem, limits),
+            conflict=explain(pose(intents, options, fleet), limits),
         )
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked

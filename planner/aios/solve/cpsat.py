@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
 
 from aios.solve.limits import Limits
@@ -133,9 +134,7 @@ class Engine:
     @staticmethod
     def version() -> str:
         """Return the engine's name and version."""
-        import ortools
-
-        return f"ortools {ortools.__version__}"
+        return f"ortools {version('ortools')}"
 
 
 def _solved(wrapper: Any, proto: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aios.records.base import Record
+from typing import NamedTuple
 
 __all__ = ["Limits"]
 
 
-class Limits(Record):
+class Limits(NamedTuple):
     """All that an answer depends on besides its inputs.
 
     seed: of the search · workers: 1 gives the same answer every time, on every machine ·

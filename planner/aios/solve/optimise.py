@@ -12,7 +12,7 @@ from aios.solve.clauses import Rule
 from aios.solve.costs import Costs, float_costs, scaled
 from aios.solve.cpsat import Engine
 from aios.solve.goals import Level, Total, levels_of, total_of
-from aios.solve.problem import Option, Problem
+from aios.solve.problem import Problem, size_of
 from aios.solve.radix import chunks
 from aios.solve.report import Report, scale_of, shortfall_of
 from aios.solve.search import NoPlanError, Search
@@ -130,7 +130,7 @@ def _break_ties(search: Search) -> None:
     """Among equally good plans let each intent, in order, take the option with fewest cores, least share, first id."""
     ranks: list[tuple[int, list[int], int]] = []
     for index, options in enumerate(search.problem.options):
-        sizes = [_size(option) for option in options]
+        sizes = [size_of(option.priced) for option in options]
         order = sorted(compress(range(len(options)), search.open[index]), key=sizes.__getitem__)
         if len(order) > 1:
             position = {option: rank for rank, option in enumerate(order)}
@@ -140,8 +140,3 @@ def _break_ties(search: Search) -> None:
         search.minimize(Costs(0.0, 1.0, chunk), share=_TIES)
         for index, row in chunk.items():
             search.restrict(index, [k == search.picked[index] for k in range(len(row))])
-
-
-def _size(option: Option) -> tuple[int, float, str]:
-    candidate, demand = option.priced.candidate, option.priced.demand
-    return (demand.cores * candidate.replicas, demand.share * candidate.replicas, candidate.id)

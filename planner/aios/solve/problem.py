@@ -18,7 +18,7 @@ from aios.records.candidate import Demand, Priced
 from aios.records.fleet import Fleet, Node
 from aios.records.intent import Intent
 
-__all__ = ["SHARE_UNITS", "Bin", "Machine", "Need", "Option", "Problem", "Shape", "devices_of", "pose"]
+__all__ = ["SHARE_UNITS", "Bin", "Machine", "Need", "Option", "Problem", "Shape", "devices_of", "pose", "size_of"]
 
 SHARE_UNITS = 10**9
 """A device in whole units. Shares are rounded down to them, so that thirds fill a device and no true fit is lost."""
@@ -80,6 +80,10 @@ class Problem(NamedTuple):
     bins: tuple[Bin, ...]
     fleet: Fleet
 
+    def priced(self, intent: int) -> list[Priced]:
+        """Return the options of an intent (its index) without their shapes."""
+        return [option.priced for option in self.options[intent]]
+
     def machines_of(self, node: Node) -> list[Machine]:
         """Return the machines that stand for this node."""
         return [machine for machine in self.machines if machine.node is node]
@@ -106,6 +110,12 @@ def pose(
             row.append(Option(priced, shapes.setdefault(shape, len(shapes))))
         posed.append(tuple(row))
     return Problem(ordered, tuple(posed), tuple(shapes), tuple(machines), tuple(bins), fleet)
+
+
+def size_of(priced: Priced) -> tuple[int, float, str]:
+    """Return what ties between equally good options are broken by: fewest cores, least share, first id."""
+    candidate, demand = priced.candidate, priced.demand
+    return (demand.cores * candidate.replicas, demand.share * candidate.replicas, candidate.id)
 
 
 def devices_of(node: Node) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from aios.solve.clauses import Rule
-from aios.solve.clauses.requirement import keep
 from aios.solve.costs import Costs
 from aios.solve.cpsat import Engine
 from aios.solve.model import Decisions
@@ -23,6 +22,8 @@ class NoPlanError(Exception):
 class Search:
     """Makes one sum small after the other, each within what the earlier ones leave.
 
+    The problem's options are contenders: every one keeps the requirements of its intent.
+
     picked: intent -> index of its option in the best plan so far · open: intent -> per option, whether it may still be
     chosen · proved: whether all that was made small so far is proved
     """
@@ -36,12 +37,7 @@ class Search:
         self.decisions = Decisions(problem, range(len(problem.intents)))
         for rule in rules:
             rule.add(self.decisions)
-        self.open = {
-            index: [all(kept) for kept in zip(*(keep(options, intent, bound) for bound in intent.require), strict=True)]
-            if intent.require
-            else [True] * len(options)
-            for index, (intent, options) in enumerate(zip(problem.intents, problem.options, strict=True))
-        }
+        self.open = {index: [True] * len(options) for index, options in enumerate(problem.options)}
 
     def minimize(
         self, costs: Costs, real: Callable[[], float] | None = None, offset: float = 0.0, share: float = 1.0

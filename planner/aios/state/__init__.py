@@ -9,10 +9,19 @@ overwritten.
 from __future__ import annotations
 
 from aios.state.artefacts import ArtefactStore
-from aios.state.files import write_atomically
+from aios.state.files import make_folder, write_atomically
 from aios.state.journal import RunJournal
 from aios.state.lock import Lock, Owner
 from aios.state.profiles import ProfileStore
 from aios.state.store import StateStore
 
-__all__ = ["ArtefactStore", "Lock", "Owner", "ProfileStore", "RunJournal", "StateStore", "write_atomically"]
+__all__ = [
+    "ArtefactStore",
+    "Lock",
+    "Owner",
+    "ProfileStore",
+    "RunJournal",
+    "StateStore",
+    "make_folder",
+    "write_atomically",
+]

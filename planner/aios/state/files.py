@@ -23,6 +23,10 @@ _REMEDIES = {
     errno.EACCES: "make it writable for this user, or choose another place",
     errno.EPERM: "make it writable for this user, or choose another place",
     errno.EROFS: "choose a place that is not mounted read-only",
+    errno.ENOTDIR: "a part of that path is a file, not a folder: choose another place",
+    errno.EEXIST: "a part of that path is a file, not a folder: choose another place",
+    errno.EISDIR: "it is a folder: name a file",
+    errno.ENOENT: "that place cannot hold files: choose another",
     errno.EMFILE: "raise the limit on open files (`ulimit -n 4096`), then run the same command again",
 }
 

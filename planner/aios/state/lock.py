@@ -141,8 +141,8 @@ class Lock:
     def _held(self, holder: Owner | None) -> ConflictError:
         return ConflictError(
             Diagnostic(
-                summary=f"the state is locked by {holder or 'another run that is just starting'}",
-                reason=f"lock file {self.path}",
+                summary=f"another run is at work: {holder or 'it is just starting'}",
+                reason=f"it holds the lock {self.path}",
                 remedy="wait until that run has ended, then run the same command again",
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aios.records.errors import Diagnostic, InputError
 from aios.records.measurement import Measured
 
 if TYPE_CHECKING:
@@ -23,19 +24,31 @@ def score(
 
     outputs: (items, classes), larger is more likely · labels: (items,), class indices. Ties count against the model:
     a label
-    is among the top k only if fewer than k classes score at least as high. Measures of another form are left out.
+    is among the top k only if fewer than k classes score at least as high; an answer that is no number is wrong.
+    Measures of another form are left out. Raises InputError for labels that are no classes of the model.
     """
     values: dict[str, Measured] = {}
     scores = outputs.reshape(len(outputs), -1)
+    classes = scores.shape[1]
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise InputError(
+            Diagnostic(
+                summary=f"the evaluation data's labels run from {low} to {high}, but the model has {classes} classes",
+                reason=f"a label is the index of the right class, from 0 to {classes - 1}",
+                remedy="correct the array `label`, or name the data that was made for this model",
+            )
+        )
     own = scores[range(len(labels)), labels]
-    at_least_as_high = (scores >= own[:, None]).sum(axis=1)
+    # Not "at least as high": every comparison with what is no number is false.
+    at_least_as_high = classes - (scores < own[:, None]).sum(axis=1)
     for measure in measures:
         if not (measure.startswith("top") and measure[3:].isdigit()):
             continue
         right = int((at_least_as_high <= int(measure[3:])).sum())
-        low, high = wilson(right, len(labels))
+        least, most = wilson(right, len(labels))
         values[f"accuracy.{measure}"] = Measured(
-            value=right / len(labels), low=low, high=high, unit="1", n=len(labels), meter=meter
+            value=right / len(labels), low=least, high=most, unit="1", n=len(labels), meter=meter
         )
     return values
 

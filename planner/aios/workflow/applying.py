@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +17,23 @@ from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
+    from aios.records.state import State
 
 __all__ = ["apply_plan", "carry_out", "destroy", "is_plan_file", "read_plan_file"]
 
+_START = b'{\n  "format_version"'
+"""The first bytes of a saved plan."""
 
-def is_plan_file(paths: Sequence[str]) -> bool:
-    """Say whether ``paths`` name a saved plan rather than intents."""
-    return len(paths) == 1 and paths[0].endswith(".json")
+
+def is_plan_file(path: str) -> bool:
+    """Say whether ``path`` names a saved plan rather than intents: by its ending or, whatever that is, its start."""
+    if path.endswith(".json"):
+        return True
+    try:
+        with Path(path).open("rb") as stream:
+            return stream.read(len(_START)) == _START
+    except OSError:
+        return False
 
 
 def read_plan_file(path: str) -> Plan:
@@ -31,8 +42,15 @@ def read_plan_file(path: str) -> Plan:
 
     try:
         text = Path(path).read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(Diagnostic(summary=f"the plan {path} cannot be read", reason=str(error))) from None
+    except FileNotFoundError:
+        remedy = "check the path, or make the plan"
+        command = f"aios plan PATH -o {shlex.quote(path)}"
+        raise InputError(Diagnostic(summary=f"there is no plan {path}", remedy=remedy, command=command)) from None
+    except OSError as error:
+        raise InputError(Diagnostic(summary=f"the plan {path} cannot be read", reason=error.strerror)) from None
+    except UnicodeDecodeError:
+        remedy = "make the plan again"
+        raise InputError(Diagnostic(summary=f"{path} is no plan: it is not UTF-8 text", remedy=remedy)) from None
     return read_plan(text, path)
 
 
@@ -51,11 +69,19 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
 
 
 def destroy(setting: Setting, targets: Sequence[str], on_event: Callable[[Event], None]) -> Report:
-    """Remove ``targets``, or everything that stands. Raises InputError for an unknown target."""
+    """Remove ``targets``, or everything that stands.
+
+    Raises InputError for an unknown target, ConflictError when a run is at work that may be making something.
+    """
+    from aios.apply import Report
     from aios.plan import destroy_actions
 
+    if not setting.home.is_dir():
+        return Report(results=(), interrupted=False)
     with opened(setting, "aios destroy") as kept:
         actions = destroy_actions(kept.state.load(), targets)
+        if not actions:
+            return Report(results=(), interrupted=False)
         return carry_out(actions, kept, setting, plan="destroy", made=None, on_event=on_event)
 
 
@@ -107,5 +133,23 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     if kept.journal.resumes(plan.id, state):
         current = current.model_copy(update={"state": plan.inputs.state})
     problems = stale(plan, current)
-    if problems:
-        raise ConflictError(*problems)
+    if not problems:
+        return
+    again = shlex.join(["aios", "plan", *plan.files["intents"], "-o"]) + " plan.json"
+    if _was_applied(plan, state):
+        raise ConflictError(
+            Diagnostic(
+                summary="this plan was applied already, and a plan is applied once",
+                reason="; ".join(item.summary for item in problems),
+                remedy="to see whether anything is left to do, plan again",
+                command=again,
+            )
+        )
+    raise ConflictError(*(item.model_copy(update={"command": again}) for item in problems))
+
+
+def _was_applied(plan: Plan, state: State) -> bool:
+    """Whether everything that the plan wanted stands by it."""
+    wanted = [action for action in plan.actions if action.after is not None and action.action != "keep"]
+    standing = [state.resources.get(action.address) for action in wanted]
+    return bool(wanted) and all(found is not None and found.plan == plan.id for found in standing)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from aios.records.errors import AiosError, WorldError
+from aios.records.errors import InputError, WorldError
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
 from aios.records.measurement import Measurement, Subject, subject_of
@@ -17,7 +17,7 @@ from aios.records.plan import Action, Deployment
 from aios.records.state import Resource
 from aios.spi.executor import Artefact, Executor
 from aios.workflow.applying import carry_out
-from aios.workflow.keeping import artefacts_of, opened
+from aios.workflow.keeping import artefacts_of, locked, opened
 from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.setting import Setting
@@ -39,8 +39,8 @@ class Bench:
     """Measures deployments here, one at a time.
 
     As a context: services that a killed run left behind are removed on entering, its own on leaving. It keeps a
-    state of its
-    own beside that of ``apply``, so everything that makes apply safe against a crash holds here too.
+    state of its own beside that of ``apply``, so everything that makes apply safe against a crash holds here too. Two
+    at once would spoil each other's figures: the second is refused with ConflictError.
     """
 
     def __init__(
@@ -56,25 +56,37 @@ class Bench:
         self._profiles = ProfileStore(setting.profiles)
         self._artefacts = artefacts_of(setting)
         self._prepared: dict[str, Artefact] = {}
+        self._alone = locked(self._own, "profile", "aios profile")
 
     def __enter__(self) -> Self:
-        self._clear()
+        self._alone.__enter__()
+        try:
+            self._clear()
+        except BaseException:
+            self._alone.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._clear()
+        try:
+            self._clear()
+        finally:
+            self._alone.__exit__(kind, error, trace)
 
     def store(self, measurement: Measurement) -> None:
         """Write a measurement to the profile store."""
         self._profiles.save(measurement)
 
     def failure(self, deployment: Deployment) -> Measurement | None:
-        """Prepare the deployment's model; return what there is to remember when that fails, None when it does not."""
+        """Prepare the deployment's model; return what there is to remember when that fails, None when it does not.
+
+        A machine that fails (its disk is full, say) says nothing about the model: WorldError goes through.
+        """
         try:
             self._artefact(deployment)
-        except AiosError as error:
+        except InputError as error:
             reason = "; ".join(item.summary + (f": {item.reason}" if item.reason else "") for item in error.diagnostics)
             return Measurement(
                 subject=self._subject("artefact", deployment, None),
@@ -179,7 +191,7 @@ class Bench:
             after=deployment if action == "create" else None,
             undo="it is removed after measuring",
         )
-        with opened(self._own, "aios profile") as kept:
+        with opened(self._own, "aios profile", artefacts=self._setting.artefacts) as kept:
             report = carry_out(
                 (step,), kept, self._own, plan=f"bench {action}", made=None, on_event=lambda _event: None
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aios import __version__
 from aios.records.base import digest_of
@@ -21,8 +21,7 @@ from aios.workflow.setting import Setting
 __all__ = ["Considered", "Planned", "consider", "inputs_of", "make_plan"]
 
 
-@dataclass(frozen=True)
-class Considered:
+class Considered(NamedTuple):
     """Every way to run every intent, priced. options: intent name -> ..."""
 
     given: Given
@@ -30,8 +29,7 @@ class Considered:
     rejections: tuple[Rejection, ...]
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(NamedTuple):
     """A plan with all that stood behind it. seconds: what solving took, for people; no part of the plan."""
 
     plan: Plan

@@ -22,8 +22,9 @@ __all__ = ["Profiled", "profile"]
 _BUSY = 0.5
 """Utilisation from which on batches form often enough that larger ones are worth measuring."""
 
-Settled = Literal["measured", "open", "infeasible"]
-"""The chosen candidate was measured; rivals too close to tell were left at the limit; nothing meets the intent."""
+Settled = Literal["measured", "open", "infeasible", "described"]
+"""The chosen candidate was measured; rivals too close to tell were left at the limit; nothing meets the intent; none of
+its devices is this machine's."""
 
 _MOST_SERVED = 12
 """Candidates of one intent that are measured behind their endpoint at most; the choice is rarely open for so long."""
@@ -170,6 +171,8 @@ def _measure_winners(run: _Run, intent: Intent) -> Settled:
 
     for _attempt in range(_MOST_SERVED):
         considered, options = _options(run, intent)
+        if considered.options[intent.name] and not options:
+            return "described"
         selection = choose((intent,), {intent.name: options}, considered.given.fleet, Limits())
         if intent.name not in selection.chosen:
             return "infeasible"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aios import catalogue
 from aios.records.base import digest_of
@@ -16,9 +17,11 @@ from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
-from aios.records.measurement import Measurement
-from aios.records.model import ModelProfile
 from aios.workflow.setting import Setting
+
+if TYPE_CHECKING:
+    from aios.records.measurement import Measurement
+    from aios.records.model import ModelProfile
 
 __all__ = ["Given", "discover_fleet", "fingerprint", "fleet_of", "gather", "read_written"]
 
@@ -91,9 +94,13 @@ def _fleet_beside(paths: Sequence[str]) -> str | None:
 def _documents(setting: Setting) -> tuple[list[Document], list[Diagnostic]]:
     documents: list[Document] = []
     problems: list[Diagnostic] = []
+    files: dict[str | Path, str] = {}
     for path in setting.paths:
         for file in _files(path, problems):
-            documents.extend(_parse(file, setting, problems))
+            # A file that is named twice, such as by its folder and itself, is one file.
+            files.setdefault(file if file == "-" else Path(file).resolve(), file)
+    for file in files.values():
+        documents.extend(_parse(file, setting, problems))
     return [document for document in documents if _known_kind(document, problems)], problems
 
 
@@ -104,7 +111,13 @@ def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
     if where.is_dir():
         found = sorted(str(file) for file in where.iterdir() if file.suffix in _SUFFIXES and file.is_file())
         if not found:
-            problems.append(Diagnostic(summary=f"folder {path} holds no .yaml file"))
+            problems.append(
+                Diagnostic(
+                    summary=f"folder {path} holds no .yaml file",
+                    remedy="name a file, or write a first intent there",
+                    command=shlex.join(["aios", "init", path]),
+                )
+            )
         return found
     if not where.is_file():
         problems.append(_missing(path))
@@ -116,7 +129,11 @@ def _missing(path: str) -> Diagnostic:
     folder = Path(path).parent
     beside = [str(file) for file in folder.iterdir()] if folder.is_dir() else []
     near = difflib.get_close_matches(path, beside, n=1)
-    return Diagnostic(summary=f"there is no file {path}", remedy=f"did you mean {near[0]}?" if near else None)
+    if near:
+        remedy = f"did you mean {near[0]}?"
+    else:
+        remedy = "check the path" + ("" if folder.is_dir() else f": there is no folder {folder}")
+    return Diagnostic(summary=f"there is no file {path}", remedy=remedy)
 
 
 def _parse(file: str, setting: Setting, problems: list[Diagnostic]) -> tuple[Document, ...]:
@@ -133,6 +150,15 @@ def _parse(file: str, setting: Setting, problems: list[Diagnostic]) -> tuple[Doc
 def _known_kind(document: Document, problems: list[Diagnostic]) -> bool:
     if document.kind in _KINDS:
         return True
+    if "format_version" in document.data:
+        problems.append(
+            document.diagnostic(
+                ("format_version",),
+                f"{document.file} is a saved plan, not an intent",
+                remedy=f"carry it out with `{shlex.join(['aios', 'apply', document.file])}`, or name its intents",
+            )
+        )
+        return False
     near = difflib.get_close_matches(str(document.kind), _KINDS, n=1)
     summary = f"unknown kind {document.kind!r}" if document.kind else "the document says no `kind`"
     known = "known kinds: " + ", ".join(_KINDS)
@@ -145,7 +171,15 @@ def _only_fleets(path: str, setting: Setting, problems: list[Diagnostic]) -> lis
     found = [document for file in _files(path, problems) for document in _parse(file, setting, problems)]
     fleets = [document for document in found if document.kind == "Fleet"]
     if found and not fleets:
-        problems.append(Diagnostic(summary=f"{path} holds no document of kind Fleet"))
+        kinds = ", ".join(dict.fromkeys(str(document.kind) for document in found))
+        problems.append(
+            Diagnostic(
+                summary=f"{path} holds no document of kind Fleet",
+                reason=f"it holds {kinds}",
+                remedy="name the fleet file, or write one of this machine",
+                command="aios init",
+            )
+        )
     return fleets
 
 
@@ -176,13 +210,7 @@ def gather(setting: Setting) -> Given:
 
     intents, fleet = read_written(setting)
     if not intents:
-        raise InputError(
-            Diagnostic(
-                summary="there is no intent to plan",
-                reason=f"none of {', '.join(setting.paths) or 'the given paths'} holds a document of kind Intent",
-                command="aios init",
-            )
-        )
+        raise InputError(_no_intent(setting.paths))
     fleet = fleet or discover_fleet(measure=False, tell=setting.tell)[0]
     profiles = {intent.name: _profiles(intent, setting) for intent in intents}
     return Given(
@@ -193,6 +221,22 @@ def gather(setting: Setting) -> Given:
         calibration={intent.name: _data_digests(intent, "calibrate", profiles[intent.name]) for intent in intents},
         evaluation={intent.name: _data_digests(intent, "evaluate", profiles[intent.name]) for intent in intents},
         measurements=ProfileStore(setting.profiles).load(),
+    )
+
+
+def _no_intent(paths: Sequence[str]) -> Diagnostic:
+    if not paths:
+        here = Path("intent.yaml").is_file()
+        return Diagnostic(
+            summary="no intent is named",
+            remedy="name intent files or folders" + ("" if here else "; `aios init` writes a first one"),
+            command="aios plan intent.yaml" if here else "aios init",
+        )
+    return Diagnostic(
+        summary="there is no intent to plan",
+        reason=f"{', '.join(paths)}: no document of kind Intent",
+        remedy="name intent files as well; `aios init` writes a first one",
+        command="aios init",
     )
 
 
@@ -209,13 +253,17 @@ def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfil
 
     paths = getattr(intent.data, field)
     where = intent.spans.get(f"spec.data.{field}") or intent.spans.get(f"spec.data.{field}[0]")
+    files = {model.name: model.path for model in intent.models}
     problems: list[Diagnostic] = []
     digests = {}
     for name, profile in profiles.items() if paths else ():
         try:
             path, _headers = fitting_file(paths, profile, labelled=field == "evaluate", where=where)
         except InputError as error:
-            problems.extend(error.diagnostics)
+            command = shlex.join(["aios", "model", "inspect", files[name]])
+            problems.extend(
+                item.model_copy(update={"command": command}) if item.command else item for item in error.diagnostics
+            )
             continue
         with Path(path).open("rb") as stream:
             digests[name] = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"

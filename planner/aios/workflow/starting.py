@@ -35,9 +35,10 @@ class Started:
 def start(folder: Path, tell: Callable[[str], None]) -> Started:
     """Look at this machine and write ``fleet.yaml`` and, unless one is there, ``intent.yaml``. Raises WorldError."""
     from aios.fleet import fleet_text
+    from aios.state import make_folder
 
+    make_folder(folder)
     fleet, seen, missing = discover_fleet(measure=True, tell=tell)
-    folder.mkdir(parents=True, exist_ok=True)
     schema, intent = folder / ".aios" / "intent.schema.json", folder / "intent.yaml"
     texts = {
         folder / "fleet.yaml": fleet_text(fleet),

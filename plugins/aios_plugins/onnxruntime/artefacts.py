@@ -19,7 +19,7 @@ from pathlib import Path
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Store
-from aios_plugins.onnxruntime.system import module_command
+from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
 __all__ = ["engine", "is_optimized", "prepare", "recipe_of"]
 
@@ -139,7 +139,8 @@ def _failure(deployment: Deployment, code: int, said: str) -> InputError | World
         report = json.loads(last)
         kind, reason = report["kind"], report["reason"]
     except (ValueError, KeyError, TypeError):
-        kind, reason = "world", f"the process that prepares it ended with {code}: {last or 'it said nothing'}"
+        said_last = f"; the last it said: {last}" if last else ""
+        kind, reason = "world", f"the process that prepares it {how_it_ended(code)}{said_last}"
     how = f" ({deployment.quantization} quantization)" if deployment.quantization != "none" else ""
     summary = f"{deployment.model_path} cannot be prepared for {deployment.precision}{how}"
     found = Diagnostic(summary=f"{summary}: {reason}")

@@ -35,7 +35,7 @@ _PRECISIONS: dict[str, tuple[str, ...]] = {
 """Kind of device -> precisions that onnxruntime's providers for it compute in (CUDA, TensorRT, ROCm; QNN, OpenVINO,
 CANN; QNN; Vitis AI). https://onnxruntime.ai/docs/execution-providers/ lists them; there is none for tpu."""
 
-_MODULES = ("onnxruntime", "onnx", "numpy", "uvicorn", "uvloop", "httptools")
+_MODULES = ("onnxruntime", "onnx", "numpy", "uvloop", "httptools")
 _INSTALL = "pip install 'aios-planner[onnxruntime]'"
 
 

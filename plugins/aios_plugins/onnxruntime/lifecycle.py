@@ -149,14 +149,17 @@ def _start(
         # On disk before the process exists: whoever comes after a crash finds it by the token.
         journal.note("starting", token=token, runtime=str(runtime), port=port)
         write_spec(runtime / SPEC, spec)
-        command = module_command("serve", str(runtime / SPEC), token)
-        pid = spawn(command, log=runtime / LOG, descriptors={3: listening.fileno()}, apart=True, environment=os.environ)
-    handle = _handle(spec, pid, runtime)
-    try:
-        _await_ready(address, spec, handle, runtime)
-    except BaseException:
-        end(pid, 1.0)
-        raise
+        command, sockets = module_command("serve", str(runtime / SPEC), token), {3: listening.fileno()}
+        try:
+            pid = spawn(command, log=runtime / LOG, descriptors=sockets, apart=True, environment=os.environ)
+            handle = _handle(spec, pid, runtime)
+            listening.close()
+            _await_ready(address, spec, handle, runtime)
+        except BaseException:
+            # By its token: an interrupt may come after the process exists and before its pid is known here.
+            for left in find([token]):
+                end(left, 1.0)
+            raise
     journal.note("started", token=token, pid=pid, port=port)
     where = f"http://{_bracketed(spec.host)}:{port}"
     count = f"{spec.replicas} replica{'s' if spec.replicas > 1 else ''}"

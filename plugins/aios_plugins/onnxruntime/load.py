@@ -1,8 +1,10 @@
 """Sends requests at given times, whatever the answers do: ``python -m aios_plugins.onnxruntime.load JOB``.
 
 One thread around epoll and plain sockets: an event loop's timers are too coarse (a millisecond) for latencies that are
-counted from the time at which a request should have gone out. A request takes a free connection or opens one; it never
-waits for one. Leaves ``times.npy`` (latency, queue, compute by request) and, when asked, the outputs in the folder.
+counted from the time at which a request should have gone out. It wakes a little early and is then awake on time, with
+the request ready. A request takes a free connection or opens one; it never waits for one: when there can be no more
+connections, it has failed. Leaves ``times.npy`` (latency, queue, compute by request) and, when asked, the outputs in
+the folder.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from aios_plugins.onnxruntime.system import allow_descriptors, die_with_parent
+from aios_plugins.onnxruntime.system import allow_descriptors, die_with_parent, keep_memory, wake_sharply
 from aios_plugins.onnxruntime.tensors import ITEM_BYTES
 
 __all__ = ["main"]
@@ -33,11 +35,17 @@ _LEAD_S = 0.05
 
 _READ_BYTES = 1 << 18
 
+_EARLY_S = 150e-6
+"""How long before a request is due it stays awake: an idle core takes up to some 100 microseconds to come back."""
+
+_OTHER_FILES = 64
+"""Descriptors that are not connections, generously."""
+
 
 class _Connection:
     """A keep-alive connection. request: number of the one under way, -1 when free."""
 
-    __slots__ = ("deadline", "expected", "head_end", "received", "request", "rest", "socket")
+    __slots__ = ("deadline", "expected", "head_end", "partly", "received", "request", "rest", "socket")
 
     def __init__(self, host: str, port: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -47,7 +55,8 @@ class _Connection:
         # In progress or refused: both show on the first write.
         self.socket.connect_ex((host, port))
         self.request = -1
-        self.rest: list[memoryview] = []
+        self.rest: list[Any] = []
+        self.partly = False
         self.received = bytearray()
         self.expected = -1
         self.head_end = -1
@@ -72,16 +81,16 @@ class _Answers:
 
     def add(self, request: int, latency: float, head: bytes, body: bytes) -> None:
         """Take the whole answer to a request."""
-        fields = _fields(head)
         if not head.startswith(b"HTTP/1.1 200"):
             self.failed(_reason(head, body))
             return
         self.times[0, request] = latency
         for row, name in ((1, b"aios-queue-us"), (2, b"aios-compute-us")):
-            if name in fields:
-                self.times[row, request] = int(fields[name]) * 1e-6
+            microseconds = _field(head, name)
+            if microseconds >= 0:
+                self.times[row, request] = microseconds * 1e-6
         if self._keep:
-            size = int(fields[b"inference-header-content-length"])
+            size = max(0, _field(head, b"inference-header-content-length"))
             tensors = json.loads(body[:size])["outputs"]
             places, at = [], self._size
             for tensor in tensors:
@@ -92,9 +101,13 @@ class _Answers:
             self._size = at
 
 
-def _fields(head: bytes) -> dict[bytes, bytes]:
-    pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:])
-    return {name.lower(): value.strip() for name, _, value in pairs}
+def _field(head: bytes, name: bytes) -> int:
+    """Return the number in a header of a service of ours, which writes names in lower case; -1 when it is not there."""
+    at = head.find(b"\r\n" + name + b":")
+    if at < 0:
+        return -1
+    end = head.find(b"\r\n", at + 2)
+    return int(head[at + len(name) + 3 : end if end >= 0 else len(head)])
 
 
 def _reason(head: bytes, body: bytes) -> str:
@@ -107,13 +120,16 @@ def _reason(head: bytes, body: bytes) -> str:
 class _Load:
     """The run. Times are of ``time.perf_counter``."""
 
-    def __init__(self, job: dict[str, Any]) -> None:
+    def __init__(self, job: dict[str, Any], most: int) -> None:
         folder = Path(job["folder"])
         self.job = job
+        self.most = most
         self.at = np.load(folder / "at.npy").tolist()
         self.item = np.load(folder / "item.npy").tolist()
         self.inputs = [np.load(folder / f"input{i}.npy", mmap_mode="r") for i in range(len(job["inputs"]))]
         self.items = job["fixed"] or 1
+        self.rows: list[Any] = [np.asarray(array).reshape(len(array), -1).view(np.uint8) for array in self.inputs]
+        self.buffer = bytearray(_READ_BYTES)
         self.head = self._head()
         self.answers = _Answers(len(self.at), job["keep"])
         self.epoll = select.epoll()
@@ -153,11 +169,13 @@ class _Load:
         self._settle()
         start = time.perf_counter() + _LEAD_S
         sent, count, sweep = 0, len(self.at), start
+        pieces = self._pieces(0) if count else []
         while sent < count or self.busy:
             now = time.perf_counter()
             while sent < count and start + self.at[sent] <= now:
-                self._send(sent, start + self.at[sent])
+                self._send(sent, start + self.at[sent], pieces)
                 sent += 1
+                pieces = self._pieces(sent) if sent < count else []
             if now >= sweep:
                 self._expire(now)
                 sweep = now + 0.1
@@ -178,24 +196,31 @@ class _Load:
             waiting = [item for item in waiting if item not in writable]
 
     def _sleep(self, seconds: float) -> list[tuple[int, int]]:
-        """Wait for an event, at most ``seconds``: ``select`` counts in microseconds, epoll in milliseconds."""
-        if seconds <= 0:
+        """Wait for an event, but wake early: ``select`` counts in microseconds, epoll in milliseconds."""
+        if seconds <= _EARLY_S or not select.select([self.epoll.fileno()], [], [], seconds - _EARLY_S)[0]:
             return []
-        select.select([self.epoll.fileno()], [], [], seconds)
         return self.epoll.poll(0)
 
-    def _send(self, request: int, intended: float) -> None:
-        connection = self.free.pop() if self.free else self._connect()
+    def _pieces(self, request: int) -> list[Any]:
+        """Return what is to be sent, where it lies."""
         item = self.item[request]
-        rows = (
-            slice(item, item + 1) if self.items == 1 else [(item + i) % len(self.inputs[0]) for i in range(self.items)]
-        )
+        if self.items == 1:
+            return [memoryview(self.head), *(memoryview(rows[item]) for rows in self.rows)]
+        several = [(item + i) % len(self.inputs[0]) for i in range(self.items)]
+        return [memoryview(self.head), *(memoryview(rows[several].reshape(-1)) for rows in self.rows)]
+
+    def _send(self, request: int, intended: float, pieces: list[Any]) -> None:
+        if not self.free and len(self.by_fd) >= self.most:
+            self.answers.failed(f"not sent: {self.most} requests were under way, and no more connections can be opened")
+            return
+        try:
+            connection = self.free.pop() if self.free else self._connect()
+        except OSError as error:
+            self.answers.failed(f"not sent: {error.strerror}")
+            return
         connection.request = request
         connection.deadline = intended + self.job["timeout_s"]
-        connection.rest = [
-            memoryview(self.head),
-            *(memoryview(np.ascontiguousarray(array[rows]).tobytes()) for array in self.inputs),
-        ]
+        connection.rest = pieces
         self.busy += 1
         self._write(connection)
 
@@ -215,9 +240,10 @@ class _Load:
             sent -= len(rest.pop(0))
         if rest:
             rest[0] = rest[0][sent:]
-            self.epoll.modify(connection.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
-        else:
-            self.epoll.modify(connection.socket.fileno(), select.EPOLLIN)
+        if connection.partly != bool(rest):
+            connection.partly = bool(rest)
+            more = select.EPOLLOUT if rest else 0
+            self.epoll.modify(connection.socket.fileno(), select.EPOLLIN | more)
 
     def _progress(self, connection: _Connection, event: int, start: float) -> None:
         if event & select.EPOLLOUT and connection.rest:
@@ -225,32 +251,34 @@ class _Load:
         if not event & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) or connection.socket.fileno() < 0:
             return
         try:
-            data = connection.socket.recv(_READ_BYTES)
+            size = connection.socket.recv_into(self.buffer)
         except BlockingIOError:
             return
         except OSError as error:
             self._lose(connection, f"connection lost: {error.strerror}")
             return
-        if not data:
+        if not size:
             self._lose(connection, "the connection was closed without an answer")
             return
-        connection.received += data
-        self._finish_if_whole(connection, start)
+        now = time.perf_counter()
+        connection.received += memoryview(self.buffer)[:size]
+        self._finish_if_whole(connection, now - start)
 
-    def _finish_if_whole(self, connection: _Connection, start: float) -> None:
+    def _finish_if_whole(self, connection: _Connection, now: float) -> None:
         got = connection.received
         if connection.expected < 0:
             connection.head_end = got.find(b"\r\n\r\n")
             if connection.head_end < 0:
                 return
-            length = int(_fields(bytes(got[: connection.head_end])).get(b"content-length", b"0"))
-            connection.expected = connection.head_end + 4 + length
+            length = _field(bytes(got[: connection.head_end]), b"content-length")
+            connection.expected = connection.head_end + 4 + max(0, length)
         if len(got) < connection.expected:
             return
         request = connection.request
-        latency = time.perf_counter() - start - self.at[request]
         head = bytes(got[: connection.head_end])
-        self.answers.add(request, latency, head, bytes(got[connection.head_end + 4 : connection.expected]))
+        self.answers.add(
+            request, now - self.at[request], head, bytes(got[connection.head_end + 4 : connection.expected])
+        )
         connection.received = bytearray()
         connection.expected = connection.head_end = connection.request = -1
         self.busy -= 1
@@ -275,11 +303,13 @@ class _Load:
 def main(arguments: list[str]) -> int:
     """Run the load; returns the exit code."""
     die_with_parent()
-    allow_descriptors()
+    wake_sharply()
+    keep_memory()
+    most = allow_descriptors() - _OTHER_FILES
     job = json.loads(arguments[0])
     folder = Path(job["folder"])
     try:
-        load = _Load(job)
+        load = _Load(job, most)
         gc.freeze()
         gc.disable()
         load.run()

@@ -22,7 +22,7 @@ from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.quantize import matching
 from aios_plugins.onnxruntime.session import open_model
 from aios_plugins.onnxruntime.spec import Spec, manifest
-from aios_plugins.onnxruntime.system import module_command
+from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -197,7 +197,8 @@ def output_of(command: Sequence[str]) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(said.decode().strip().rpartition("\n")[2])
     except ValueError:
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-        raise WorldError(f"a child process ended with {process.returncode}: {last or 'it said nothing'}") from None
+        said_last = f"; the last it said: {last}" if last else ""
+        raise WorldError(f"a child process {how_it_ended(process.returncode)}{said_last}") from None
     return document
 
 

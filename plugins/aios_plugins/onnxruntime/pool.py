@@ -25,6 +25,9 @@ _QUEUE_CALLS = 1024
 _QUEUE_BYTES = 256 << 20
 """What may wait. More would only be answered long after its sender gave up, and fill the memory meanwhile."""
 
+_LOOK_NS = 100_000
+"""How long, while requests come in, replicas may have answered without being given more."""
+
 _TRIES = 2
 """How often a call is given to a replica: one that dies twice in a row most likely dies of the call."""
 
@@ -109,6 +112,8 @@ class Pool:
         self._free: list[Replica] = []
         self._waiting: deque[Call] = deque()
         self._waiting_bytes = 0
+        self._looked_ns = 0
+        self._looking = False
         self._failures = 0
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -162,8 +167,19 @@ class Pool:
             raise Refused(503, f"overloaded: {len(self._waiting)} requests are waiting already")
         self._waiting.append(call)
         self._waiting_bytes += call.size
-        self._dispatch()
+        if self._free:
+            self._dispatch()
+        elif call.arrived_ns - self._looked_ns > _LOOK_NS and not self._looking:
+            self._look()
         return call
+
+    def _look(self) -> None:
+        """Take what replicas have answered: the event loop reads all clients first, and there may be a thousand."""
+        self._looking = True
+        for replica in list(self.replicas):
+            replica.look()
+        self._looking = False
+        self._looked_ns = time.perf_counter_ns()
 
     def _dispatch(self) -> None:
         while self._waiting and self._free:

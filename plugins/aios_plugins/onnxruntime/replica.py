@@ -41,6 +41,8 @@ class Replica:
         self._batch: list[Call] = []
         self._given_ns = 0
         self._listening = False
+        self._answered: Callable[[Replica, dict[str, Any]], None]
+        self._gone: Callable[[Replica], None]
 
     @property
     def lived_s(self) -> float:
@@ -70,10 +72,14 @@ class Replica:
 
     def listen(self, answered: Callable[[Replica, dict[str, Any]], None], died: Callable[[Replica], None]) -> None:
         """Call back with each answer, and once when the worker is gone."""
+        self._answered, self._gone = answered, died
         self._listening = True
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._readable, answered, died)
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self.look)
 
-    def _readable(self, answered: Callable[[Replica, dict[str, Any]], None], died: Callable[[Replica], None]) -> None:
+    def look(self) -> None:
+        """Take what the worker has sent, if anything."""
+        if not self._listening:
+            return
         try:
             size = self._socket.recv_into(self._message)
         except BlockingIOError:
@@ -83,11 +89,11 @@ class Replica:
         if size:
             reply = unpack(self._message)
             self.arena.follow(reply.get("size", 0))
-            answered(self, reply)
+            self._answered(self, reply)
         else:
             self._hush()
             self._died = time.monotonic()
-            died(self)
+            self._gone(self)
 
     def _hush(self) -> None:
         if self._listening:

@@ -17,7 +17,6 @@ import socket
 import sys
 import traceback
 from collections.abc import Coroutine
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from aios_plugins.onnxruntime.pool import Answer, Pool, Refused
 from aios_plugins.onnxruntime.protocol import HEADER_LENGTH, Asked, Codec
 from aios_plugins.onnxruntime.replica import ReplicaError
 from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, read_spec, write_spec
-from aios_plugins.onnxruntime.system import allow_descriptors
+from aios_plugins.onnxruntime.system import allow_descriptors, keep_memory
 
 __all__ = ["Service", "main"]
 
@@ -108,6 +107,8 @@ class Service:
         if method not in ("GET", "HEAD"):
             raise Refused(405 if path == "/v2" or path.startswith("/v2/") else 404, f"{path} does not take {method}")
         if path == "/v2":
+            from importlib.metadata import version
+
             return {"name": "aios", "version": version("aios-planner"), "extensions": ["binary_tensor_data"]}
         if path == "/aios":
             return {"model": self.spec.model}
@@ -247,8 +248,10 @@ async def _serve(folder: Path, spec: Spec, listening: socket.socket) -> int:
     server = Server(service)
     await server.start(listening)
     starting, stopping = asyncio.ensure_future(service.start()), asyncio.ensure_future(stop.wait())
-    await asyncio.sleep(0)
-    import numpy as np  # noqa: F401 - loaded now, beside the workers' start, and not within the first request in JSON
+    # Two turns of the loop set the workers off; what follows takes its time beside theirs.
+    for _ in range(2):
+        await asyncio.sleep(0)
+    import numpy as np  # noqa: F401 - loaded now and not within the first request in JSON
 
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
     code = 0
@@ -270,6 +273,7 @@ async def _serve(folder: Path, spec: Spec, listening: socket.socket) -> int:
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; returns the exit code."""
     allow_descriptors()
+    keep_memory()
     path = Path(arguments[0])
     os.chdir("/")
     with socket.socket(fileno=_LISTENING_FD) as listening:

@@ -11,13 +11,14 @@ from functools import partial
 from itertools import compress
 from operator import not_
 
+from aios.records.candidate import Priced
 from aios.records.intent import Intent, Requirement
 from aios.records.metrics import metric
 from aios.records.selection import Clause
 from aios.solve.clauses.rule import Eased, Rule
 from aios.solve.cpsat import Answer
 from aios.solve.model import Decisions
-from aios.solve.problem import Option, Problem
+from aios.solve.problem import Problem
 from aios.solve.wording import sufficient
 
 __all__ = ["compared", "keep", "rules"]
@@ -44,9 +45,9 @@ def rules(problem: Problem) -> Iterator[Rule]:
             yield Rule(clause, index, add, ease=partial(_ease, intent=index, requirement=requirement))
 
 
-def compared(options: Sequence[Option], intent: Intent, name: str) -> list[float | None]:
+def compared(options: Sequence[Priced], intent: Intent, name: str) -> list[float | None]:
     """Return the values of the metric that a bound is compared with, per option; None where it is unknown."""
-    estimates = [option.priced.estimates.get(name) for option in options]
+    estimates = [option.estimates.get(name) for option in options]
     if intent.risk == "expected":
         return [None if found is None else found.value for found in estimates]
     if metric(name).relation == "<=":
@@ -54,7 +55,7 @@ def compared(options: Sequence[Option], intent: Intent, name: str) -> list[float
     return [None if found is None else found.low for found in estimates]
 
 
-def keep(options: Sequence[Option], intent: Intent, requirement: Requirement) -> list[bool]:
+def keep(options: Sequence[Priced], intent: Intent, requirement: Requirement) -> list[bool]:
     """Say which options keep the bound."""
     values = compared(options, intent, requirement.metric)
     slack = _ROUNDING * abs(requirement.bound)
@@ -65,7 +66,7 @@ def keep(options: Sequence[Option], intent: Intent, requirement: Requirement) ->
 
 def _add(decisions: Decisions, intent: int, requirement: Requirement) -> None:
     if intent in decisions.chosen:
-        kept = keep(decisions.problem.options[intent], decisions.problem.intents[intent], requirement)
+        kept = keep(decisions.problem.priced(intent), decisions.problem.intents[intent], requirement)
         decisions.model.forbid(list(compress(decisions.chosen[intent], map(not_, kept))))
 
 
@@ -73,7 +74,7 @@ def _ease(decisions: Decisions, intent: int, requirement: Requirement) -> Eased:
     """Find the nearest bound: the rank of the chosen option's value among all values is made small."""
     record = decisions.problem.intents[intent]
     sign = 1 if metric(requirement.metric).relation == "<=" else -1
-    values = compared(decisions.problem.options[intent], record, requirement.metric)
+    values = compared(decisions.problem.priced(intent), record, requirement.metric)
     ranks = {value: rank for rank, value in enumerate(sorted({sign * v for v in values if v is not None}))}
     variables = decisions.chosen[intent]
     decisions.model.forbid([v for v, value in zip(variables, values, strict=True) if value is None])

@@ -1,0 +1,407 @@
+"""What is wrong with what was given: exit code, words that say what to do, and nothing half-done."""
+
+import json
+import os
+import resource
+import shutil
+import socket
+import subprocess
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+pytestmark = pytest.mark.usefixtures("fleet")
+
+ROOT_USER = os.geteuid() == 0
+
+
+def refused(ran, code, *words):
+    """The exit code, every word on stderr, nothing on stdout, and never a stack trace."""
+    assert ran.code == code, ran.err
+    for word in words:
+        assert word in ran.err, ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+    return ran
+
+
+def untouched(aios):
+    """Nothing was applied, and no process came of it."""
+    assert not (aios.place / ".aios" / "state.json").exists()
+    assert aios.wait_until_alone() == []
+
+
+# Intent files
+
+
+def test_mistakes_in_the_text_are_told_together_with_place_and_remedy(aios, asked):
+    text = asked(rate="20 lightyears", p99="5 W", pin="{precison: fp32}").replace("task:", "tusk:")
+    aios.write("intent.yaml", text)
+    ran = refused(
+        aios("plan", "intent.yaml"), 1, "`task`", "`precision`", "5 W is a power", "unknown unit 'lightyears'"
+    )
+    assert ran.err.count("^") == ran.err.count("  at intent.yaml:") >= 4
+    assert "errors\n" in ran.err
+    told = aios("validate", "intent.yaml", "--json")
+    assert told.code == told.json["exit_code"] == 1
+    assert len(told.json["errors"]) >= 4
+    assert all(item["where"].startswith("intent.yaml:") for item in told.json["errors"])
+    untouched(aios)
+
+
+def test_names_are_unique_but_a_file_may_be_named_twice(aios, asked):
+    aios.write("many/a.yaml", asked())
+    assert aios("validate", "many", "many/a.yaml", "./many/../many/a.yaml").code == 0
+    aios.write("many/b.yaml", asked(rate="30/s"))
+    refused(aios("validate", "many"), 1, "two intents are called `digits`", "the first stands at many/a.yaml:3:18")
+
+
+def test_hostile_files(aios, asked):
+    nested = "\n".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12))
+    aios.write("bomb.yaml", f"a0: &a0 [x,x,x,x,x,x,x,x,x]\n{nested}\n")
+    aios.write("big.yaml", asked() + f"# {'x' * 98}\n" * 110_000)
+    (aios.place / "latin.yaml").write_bytes(asked().replace("name: digits", "name: dígits").encode("latin-1"))
+    aios.write("code.yaml", asked().replace("minimize power", '!!python/object/apply:os.system ["touch owned"]'))
+    (aios.place / "escape.yaml").write_bytes(b"name: \xff\x1b]0;owned\x07\n")
+    ran = refused(
+        aios("validate", "bomb.yaml", "big.yaml", "latin.yaml", "code.yaml", "escape.yaml", "no/such.yaml"),
+        1,
+        "more than 500,000 values",
+        "at most 8 MiB are read",
+        "latin.yaml is not UTF-8 text: byte 0xed",
+        "the tag `!!python/object/apply:os.system` is not understood",
+        "there is no folder no",
+        "6 errors",
+    )
+    assert "\x1b" not in ran.err
+    assert not (aios.place / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plan"], ["no intent is named", "aios plan intent.yaml"]),
+        (["plan", "fleet.yaml"], ["no document of kind Intent"]),
+        (["plan", "empty"], ["holds no .yaml file", "aios init empty"]),
+        (["plan", "intent.yaml", "--fleet", "flet.yaml"], ["there is no file flet.yaml", "did you mean fleet.yaml?"]),
+        (["plan", "intent.yaml", "--fleet", "intent.yaml"], ["holds no document of kind Fleet", "it holds Intent"]),
+        (["plan", "model.onnx"], ["is not UTF-8 text", "looks like a binary file"]),
+    ],
+)
+def test_wrong_files(aios, asked, digits, arguments, words):
+    aios.write("intent.yaml", asked())
+    (aios.place / "empty").mkdir()
+    shutil.copy(digits / "models" / "digits-s.onnx", aios.place / "model.onnx")
+    refused(aios(*arguments), 1, *words)
+
+
+def test_an_executor_that_is_not_installed(aios, asked):
+    aios.write("intent.yaml", asked(pin="{executor: tensorrt}"))
+    ran = aios("plan", "intent.yaml")
+    assert ran.code == 3
+    assert "no executor tensorrt; it has: dryrun, onnxruntime" in ran.out
+    applied = aios("apply", "intent.yaml", "--yes", "--json")
+    assert applied.code == 3
+    assert applied.json["status"] == "infeasible"
+    assert applied.json["conflict"]["clauses"]
+    untouched(aios)
+
+
+# Models
+
+
+def test_models_that_cannot_be_read(aios, asked, digits):
+    sound = (digits / "models" / "digits-s.onnx").read_bytes()
+    (aios.place / "torn.onnx").write_bytes(sound[:3000])
+    (aios.place / "empty.onnx").write_bytes(b"")
+    models = "{anyOf: [torn.onnx, empty.onnx, torm.onnx]}"
+    aios.write("intent.yaml", asked(model=models))
+    ran = refused(
+        aios("plan", "intent.yaml"),
+        1,
+        "torn.onnx is not an ONNX model",
+        "empty.onnx is empty",
+        "did you mean torn.onnx?",
+    )
+    assert ran.err.count("  at intent.yaml:6:") == 3
+    refused(aios("model", "inspect", "torn.onnx"), 1, "torn.onnx is not an ONNX model", "export the model again")
+    refused(aios("model", "inspect", "."), 1, "is a folder, not a model file")
+    refused(aios("model", "inspect", "torn.onnx", "--size", "height=big"), 64, "--size takes NAME=N")
+    untouched(aios)
+
+
+def graph(nodes, initializers=(), domain=""):
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 64]) for name in ("x", "y")]
+    made = helper.make_graph(nodes, "g", value[:1], value[1:], list(initializers))
+    opsets = [helper.make_opsetid("", 20), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    return helper.make_model(made, opset_imports=opsets, ir_version=9)
+
+
+def test_a_model_that_reaches_out_of_its_folder_or_claims_too_much(aios, asked):
+    aios.write("secret", "x" * 64 * 64 * 4)
+    for name, location, rows in (("reach", "../secret", 64), ("huge", "weights.bin", 2**40)):
+        tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[rows, 64])
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=location)
+        path = aios.place / "models" / f"{name}.onnx"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(graph([helper.make_node("MatMul", ["x", "w"], ["y"])], [tensor]).SerializeToString())
+        aios.write("intent.yaml", asked(model=path))
+        refused(aios("plan", "intent.yaml"), 1, f"{name}.onnx", "at intent.yaml:6:")
+        refused(aios("model", "inspect", path), 1, f"{name}.onnx")
+    untouched(aios)
+
+
+def test_a_model_with_operators_that_nobody_knows(aios, asked):
+    nodes = [helper.make_node("Frobnicate", ["x"], ["h"], domain="acme"), helper.make_node("Relu", ["h"], ["y"])]
+    path = aios.place / "acme.onnx"
+    onnx.save(graph(nodes, domain="acme"), path)
+    seen = aios("model", "inspect", "acme.onnx", "--json")
+    assert seen.code == 0
+    assert list(seen.json["unknown_operators"].values()) == [1]
+    assert "Frobnicate" in next(iter(seen.json["unknown_operators"]))
+    assert "unknown operators" in aios("model", "inspect", "acme.onnx").out
+    text = asked(model="acme.onnx", data="{}").replace("    accuracy: {top1: 90 %}\n", "")
+    aios.write("intent.yaml", text)
+    ran = aios("profile", "intent.yaml", "--json")
+    assert "Traceback" not in ran.err
+    assert ran.code == 0, ran.err
+    assert ran.json["settled"] == {"digits": "infeasible"}
+    told = aios("plan", "intent.yaml")
+    assert told.code == 3
+    assert "Frobnicate" in told.out
+    untouched(aios)
+
+
+# Data
+
+
+@pytest.fixture
+def data(aios, few):
+    """Writes a data file made from the sound one, changed; returns its name."""
+
+    def write(change):
+        with np.load(few) as stored:
+            arrays = dict(stored)
+        np.savez(aios.place / "data.npz", **change(arrays))
+        return "data.npz"
+
+    return write
+
+
+UNFIT = {
+    "name": (lambda a: {"pixels": a["image"], "label": a["label"]}, "has no array `image` (it has label, pixels)"),
+    "shape": (lambda a: a | {"image": a["image"][:, :, :20]}, "`image` has shape [200, 1, 20, 28]"),
+    "dtype": (lambda a: a | {"image": a["image"].astype(float)}, "`image` holds float64, the model takes float32"),
+    "no labels": (lambda a: {"image": a["image"]}, "has no array `label`"),
+    "counts": (lambda a: a | {"label": a["label"][:-1]}, "different numbers of items (199, 200)"),
+    "no items": (lambda a: {name: array[:0] for name, array in a.items()}, "has no items"),
+    "one-hot": (lambda a: a | {"label": np.eye(10)[a["label"]]}, "`label` must be one integer per item"),
+    "pickled": (lambda a: a | {"image": np.array([{}, 1], dtype=object)}, "which are not numbers"),
+}
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_evaluation_data_that_does_not_fit(aios, asked, data, kind):
+    change, word = UNFIT[kind]
+    aios.write("intent.yaml", asked(data=f"{{evaluate: {data(change)}}}"))
+    refused(aios("plan", "intent.yaml"), 1, "data.npz", word, "at intent.yaml:7:", "remedy")
+    untouched(aios)
+
+
+def test_data_that_is_no_data(aios, asked, data):
+    for text, words in (
+        ("{evaluate: data.txt}", ["data.txt cannot be read as .npz data", "numpy.savez_compressed"]),
+        ("{evaluate: .}", ["is a folder, not a data file"]),
+        ("{evaluate: dota.npz}", ["there is no data file dota.npz", "did you mean data.npz?"]),
+        ("{calibrate: data.npz}", ["`image` has shape [200, 784]"]),
+    ):
+        aios.write("data.txt", "hello")
+        data(lambda arrays: {"image": arrays["image"].reshape(200, -1)})
+        aios.write("intent.yaml", asked(data=text))
+        refused(aios("plan", "intent.yaml"), 1, *words, "at intent.yaml:7:")
+
+
+def test_labels_that_are_no_classes_of_the_model(aios, asked, data):
+    aios.write("intent.yaml", asked(data=f"{{evaluate: {data(lambda a: a | {'label': a['label'] + 7})}}}"))
+    ran = aios("profile", "intent.yaml", "--json")
+    assert ran.code == 1
+    assert "labels run from 7 to 16, but the model has 10 classes" in ran.err
+    assert ran.json["exit_code"] == 1
+    untouched(aios)
+
+
+# The world
+
+
+def test_a_port_in_use(aios, asked):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        aios.write("intent.yaml", asked(serve=f"{{port: {port}}}"))
+        ran = aios("apply", "intent.yaml", "--yes")
+    assert ran.code == 6
+    assert f"port {port} on 127.0.0.1 is in use" in ran.err
+    assert "remedy" in ran.err
+    untouched(aios)
+
+
+def test_a_device_that_cannot_be_reached(aios, asked):
+    text = (aios.place / "fleet.yaml").read_text()
+    aios.write("far/fleet.yaml", text.replace("address: local, ", ""))
+    aios.write("far/intent.yaml", asked())
+    assert aios("plan", "far/intent.yaml", "-o", "plan.json").code == 0
+    refused(aios("apply", "plan.json"), 6, "only described", "no address")
+    profiled = aios("profile", "far/intent.yaml")
+    assert profiled.code == 0
+    assert "none of the fleet's devices is this machine's" in profiled.out
+    untouched(aios)
+
+
+def test_places_that_cannot_be_written(aios, asked):
+    """A file where a folder is wanted refuses everybody, the superuser too."""
+    aios.write("intent.yaml", asked(pin="{executor: dryrun}"))
+    aios.write("file", "")
+    for arguments in (
+        ["apply", "intent.yaml", "--yes", "--state", "file/state.json"],
+        ["plan", "intent.yaml", "-o", "file/plan.json"],
+        ["plan", "intent.yaml", "--json-into", "file/plan.json"],
+        ["init", "file/new"],
+    ):
+        ran = aios(*arguments)
+        assert ran.code == 6, ran.err
+        assert "file" in ran.err
+        assert "choose another place" in ran.err
+    aios.write("intent.yaml", asked())
+    ran = aios("profile", "intent.yaml", "--profiles", "file")
+    assert ran.code == 6
+    assert "cannot write file/two-cores/" in ran.err
+    untouched(aios)
+
+
+@pytest.mark.skipif(ROOT_USER, reason="permissions do not bind the superuser")
+def test_folders_without_permission(aios, asked):
+    aios.write("intent.yaml", asked(pin="{executor: dryrun}"))
+    (aios.place / "locked").mkdir(mode=0o500)
+    ran = aios("apply", "intent.yaml", "--yes", "--state", "locked/state.json")
+    assert ran.code == 6
+    assert "make it writable" in ran.err
+
+
+def limited(aios, most_bytes, *arguments):
+    """Run a command that can write files of so many bytes at most, as on a disk that is full."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
+
+    return subprocess.run(
+        [aios.command, *arguments], cwd=aios.place, capture_output=True, text=True, preexec_fn=limit, check=False
+    )
+
+
+def test_a_disk_that_is_full(aios, asked):
+    aios.write("intent.yaml", asked())
+    for most_bytes, word in ((256, "cannot write"), (4096, "could not be written")):  # the journal; the artefact
+        ran = limited(aios, most_bytes, "apply", "intent.yaml", "--yes")
+        assert ran.returncode == 6, ran.stderr
+        assert word in ran.stderr
+        assert aios.wait_until_alone() == []
+    artefacts = aios.place / ".aios" / "artefacts"
+    assert [path.name for path in artefacts.glob("[!.]*")] == []
+    assert list((artefacts / ".building").iterdir()) == []
+    ran = limited(aios, 4096, "profile", "intent.yaml", "--seconds", "0.05")
+    assert ran.returncode == 6, "a full disk is no property of the model, to be remembered"
+    assert not (aios.place / "profiles").exists()
+    ran = aios("apply", "intent.yaml", "--yes")
+    assert ran.code == 0, ran.err
+    before = (aios.place / ".aios" / "state.json").read_text()
+    ran = limited(aios, 256, "destroy", "--yes")
+    assert ran.returncode == 6
+    assert (aios.place / ".aios" / "state.json").read_text() == before
+    assert aios("destroy", "--yes").code == 0
+
+
+# Files of aios itself
+
+
+def test_a_state_that_cannot_be_trusted(aios, asked):
+    aios.write("intent.yaml", asked(pin="{executor: dryrun}"))
+    assert aios("apply", "intent.yaml", "--yes").code == 0
+    state = aios.place / ".aios" / "state.json"
+    sound = state.read_text()
+    damages = {
+        "is damaged: it is no JSON": sound[:300],
+        "checksum does not match": sound.replace("fp32", "int8"),
+        "was written by a newer aios": sound.replace('"version": 1', '"version": 2', 1),
+    }
+    for word, text in damages.items():
+        state.write_text(text)
+        for command in (["status"], ["plan", "intent.yaml"], ["apply", "intent.yaml", "--yes"], ["destroy", "--yes"]):
+            ran = aios(*command)
+            assert ran.code == 4, ran.err
+            assert word in ran.err
+            assert "remedy" in ran.err
+        assert state.read_text() == text, "never overwritten"
+    state.unlink()
+    ran = refused(aios("destroy", "--yes"), 4, "is gone, but its backup is there")
+    way_back = next(line for line in ran.err.splitlines() if line.startswith("  run"))
+    subprocess.run(way_back.split(maxsplit=1)[1], shell=True, cwd=aios.place, check=True)
+    assert aios("status").code == 0, "the way back leads back"
+    state.write_text(sound)
+
+
+def test_plans_that_cannot_be_trusted(aios, asked):
+    aios.write("intent.yaml", asked(pin="{executor: dryrun}"))
+    assert aios("plan", "intent.yaml", "-o", "plan.json").code == 0
+    sound = (aios.place / "plan.json").read_text()
+    for text, word in (
+        (sound[:-20], "is damaged"),
+        (sound.replace('"format_version": "1.0"', '"format_version": "2.0"'), "has format 2.0"),
+        (sound.replace('"threads": 1', '"threads": 2'), "was changed after it was made"),
+        ("[]", "is no plan"),
+    ):
+        aios.write("bad.json", text)
+        refused(aios("apply", "bad.json"), 1, word, "bad.json", "aios plan")
+    (aios.place / "bad.json").write_bytes(b"\xff\xfe\x00")
+    refused(aios("apply", "bad.json"), 1, "is no plan")
+    refused(aios("apply", "none.json"), 1, "there is no plan none.json", "aios plan PATH -o none.json")
+    refused(aios("plan", "plan.json"), 1, "is a saved plan, not an intent", "aios apply plan.json")
+    options = ["--fleet", "fleet.yaml", "--keep-others", "--state", "s.json", "--profiles", "p"]
+    refused(aios("apply", "plan.json", *options), 64, "without --fleet, --state, --profiles, --keep-others")
+    refused(aios("apply", "plan.json", "intent.yaml"), 64, "without other files")
+    untouched(aios)
+    shutil.copy(aios.place / "plan.json", aios.place / "saved.txt")
+    assert aios("apply", "saved.txt").code == 0, "a plan is one whatever its file is called"
+
+
+def test_damaged_measurements(aios, asked):
+    aios.write("intent.yaml", asked())
+    aios.write("profiles/two-cores/service-0000000000000000.json", '{"subject": {')
+    ran = refused(aios("plan", "intent.yaml"), 1, "is no measurement", "restore it from version control")
+    assert "profiles/two-cores/service-0000000000000000.json" in ran.err
+
+
+# One document on stdout, whatever happens
+
+
+def test_json_is_one_document_for_every_command(aios, asked, digits):
+    aios.write("intent.yaml", asked(pin="{executor: dryrun}"))
+    for arguments in (
+        ["init", "new"],
+        ["validate", "intent.yaml"],
+        ["plan", "intent.yaml"],
+        ["candidates", "intent.yaml"],
+        ["apply", "intent.yaml", "--yes"],
+        ["status"],
+        ["plugins"],
+        ["model", "inspect", digits / "models" / "digits-s.onnx"],
+        ["destroy", "--yes"],
+    ):
+        ran = aios(*arguments, "--json")
+        assert ran.code == 0, ran.err
+        json.loads(ran.out)
+    for arguments in (["plan", "none.yaml"], ["destroy", "none"], ["verify"], ["apply"]):
+        ran = aios(*arguments, "--json")
+        assert ran.json["exit_code"] == ran.code != 0
+        assert ran.json["errors"][0]["summary"] in ran.err

@@ -1,0 +1,160 @@
+"""Stopped at any point, by any signal: nothing stays behind, nothing is lost, the same command goes on."""
+
+import contextlib
+import os
+import signal
+import time
+from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("fleet")
+
+SAID = {SIGINT: "interrupted: nothing is lost", SIGTERM: "terminated: nothing is lost", SIGKILL: ""}
+CODES = {SIGINT: 130, SIGTERM: 143, SIGKILL: -SIGKILL}
+
+
+def reached(process, mark):
+    """Wait until the command says that it does ``mark`` now."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if mark in line:
+            return process
+    pytest.fail(f"it never came to {mark!r}: {''.join(said)}{process.stdout.read()}")
+
+
+def end(process, number):
+    """Send a signal to all of the command's process group, as a terminal does, and check how it ends."""
+    os.killpg(process.pid, number)
+    said = process.stderr.read()
+    assert process.wait(30) == CODES[number], said
+    assert SAID[number] in said
+    assert "Traceback" not in said
+
+
+def until(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def services(aios):
+    """The supervisors that run: they lead sessions of their own, apart from any command's."""
+    found = []
+    for pid in aios.processes():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(pid) == pid and pid not in [process.pid for process in aios.started]:
+                found.append(pid)
+    return found
+
+
+def state_of(aios):
+    (item,) = aios("status", "--json").json["resources"]
+    return item
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+def test_init(aios, number):
+    end(reached(aios.start("init", "new"), "probe cpu"), number)
+    assert aios.wait_until_alone() == []
+    assert not (aios.place / "new" / "fleet.yaml").exists()
+
+
+def test_profile_goes_on_where_it_stopped(aios, asked):
+    aios.write("intent.yaml", asked(rate="200/s"))
+    command = ("profile", "intent.yaml", "--seconds", "0.2")
+    for mark, number in (("prepare", SIGINT), ("accuracy", SIGTERM), ("engine", SIGINT), ("engine", SIGKILL)):
+        end(reached(aios.start(*command), mark), number)
+        assert aios.wait_until_alone() == [], f"after {number.name} at {mark}"
+    assert len(list(aios.place.glob("profiles/*/accuracy-*.json"))) == 1
+
+    for number in (SIGINT, SIGTERM, SIGKILL):
+        process = reached(aios.start(*command), "endpoint")
+        until(lambda: services(aios))
+        end(process, number)
+        if number is not SIGKILL:
+            assert aios.wait_until_alone() == []
+    assert services(aios), "a killed command cannot take its service down"
+    again = aios(*command, "--json")
+    assert again.code == 0, again.err
+    assert [item["subject"]["kind"] for item in again.json["measured"]] == ["serving"]
+    assert again.json["reused"] == 2
+    assert aios.wait_until_alone() == [], "the next run does"
+
+
+def test_apply_goes_on_where_it_stopped(aios, asked):
+    aios.write("intent.yaml", asked())
+    assert aios("plan", "intent.yaml", "-o", "plan.json").code == 0
+    for number, command in ((SIGINT, ("apply", "plan.json")), (SIGKILL, ("apply", "intent.yaml", "--yes"))):
+        process = reached(aios.start(*command), "create digits")
+        until(lambda: services(aios))
+        end(process, number)
+        if number is SIGINT:
+            assert aios.wait_until_alone() == []
+            words = aios("status")
+            assert "an earlier create did not finish, apply again" in words.out
+            done = aios(*command)
+            assert done.code == 0, done.err
+            assert aios("destroy", "--yes").code == 0
+    assert state_of(aios)["resource"]["unfinished"] == "create"
+    assert "an earlier create did not finish" in aios("plan", "intent.yaml").out
+    done = aios("apply", "intent.yaml", "--yes")
+    assert done.code == 0, done.err
+    assert state_of(aios)["observed"]["condition"] == "healthy"
+
+    before = state_of(aios)
+    for number in (SIGINT, SIGTERM):
+        end(reached(aios.start("verify", "--seconds", "30"), "requests in"), number)
+    assert state_of(aios) == before, "what stands does not care"
+    assert aios("destroy", "--yes").code == 0
+    assert aios.wait_until_alone() == [], "one service was made, not two"
+
+
+def test_a_solving_plan_stops(aios, asked):
+    """The engine keeps its hands off Ctrl-C; a plan for ten intents takes long enough to be met at it, or before."""
+    for index in range(10):
+        aios.write(f"many/{index}.yaml", asked(name=f"digits-{index}", pin="{}"))
+    for wait_s in (0.3, 0.6):
+        process = aios.start("plan", "many")
+        time.sleep(wait_s)
+        if process.poll() is None:
+            end(process, SIGINT)
+    assert aios.wait_until_alone() == []
+
+
+def test_two_at_once(aios, asked):
+    aios.write("intent.yaml", asked())
+    first = reached(aios.start("apply", "intent.yaml", "--yes"), "create digits")
+    os.kill(first.pid, SIGSTOP)
+    for command in (("apply", "intent.yaml", "--yes"), ("destroy", "--yes")):
+        second = aios(*command)
+        assert second.code == 4, second.err
+        assert f"process {first.pid}, for `aios apply`" in second.err
+        assert "wait until that run has ended" in second.err
+    assert aios("status").code == 0, "looking needs no lock"
+    os.kill(first.pid, SIGCONT)
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert aios("destroy", "--yes").code == 0
+
+    first = reached(aios.start("profile", "intent.yaml", "--seconds", "0.2"), "engine")
+    os.kill(first.pid, SIGSTOP)
+    second = aios("profile", "intent.yaml")
+    assert second.code == 4, second.err
+    assert f"process {first.pid}, for `aios profile`" in second.err
+    os.kill(first.pid, SIGCONT)
+    end(first, signal.SIGTERM)
+    assert aios.wait_until_alone() == []
+
+
+@pytest.mark.parametrize("command", ["plan", "candidates"])
+def test_a_reader_that_leaves_early(aios, asked, command):
+    aios.write("intent.yaml", asked(pin="{}"))
+    process = aios.start(command, "intent.yaml")
+    assert process.stdout.readline()
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(30) == 0
+    assert said == ""

@@ -1,0 +1,13 @@
+"""Write the JSON Schemas anew from the written forms; the suite compares them."""
+
+from pathlib import Path
+
+from aios.fleet.written import DeviceForm, FleetForm
+from aios.intents import intent_schema_text
+from aios.records.document import schema_text
+
+SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"
+
+(SCHEMAS / "intent.schema.json").write_text(intent_schema_text())
+(SCHEMAS / "fleet.schema.json").write_text(schema_text(FleetForm, "aios fleet", "aios/v1/fleet.schema.json"))
+(SCHEMAS / "device.schema.json").write_text(schema_text(DeviceForm, "aios device type", "aios/v1/device.schema.json"))
