@@ -2,8 +2,8 @@
 
     python benchmarks/fidelity.py [INTENT.yaml] [--seconds 30] [--rates 50,200,400]
 
-Every variant is pinned in turn, profiled, planned, applied and verified, all in one run on this machine. The service time
-is predicted from the profile and measured again, afterwards, by another profile.
+Every variant is pinned in turn, profiled, planned, applied and verified, all in one run on this machine. The service
+time is predicted from the profile and measured again, afterwards, by another profile.
 """
 
 import argparse

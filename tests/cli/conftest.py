@@ -79,6 +79,9 @@ class Terminal:
             process.stderr.close()
         if (self.place / ".aios" / "state.json").exists():
             self("destroy", "--yes")
+        for pid in self.processes():  # only after a failure
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def processes(self) -> list[int]:
         """Return the pids of all live processes that came of commands run here."""
@@ -206,5 +209,7 @@ def standing(tmp_path_factory, asked):
     applied = terminal("apply", "plan.json")
     assert applied.code == 0, applied.err
     yield terminal
+    terminal("destroy", "--yes")
+    left = terminal.wait_until_alone()
     terminal.close()
-    assert terminal.wait_until_alone() == []
+    assert left == []

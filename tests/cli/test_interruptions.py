@@ -65,6 +65,7 @@ def test_init(aios, number):
 def test_profile_goes_on_where_it_stopped(aios, asked):
     aios.write("intent.yaml", asked(rate="200/s"))
     command = ("profile", "intent.yaml", "--seconds", "0.2")
+    assert aios("plan", "intent.yaml", "-o", "plan.json").code == 0
     for mark, number in (("prepare", SIGINT), ("accuracy", SIGTERM), ("engine", SIGINT), ("engine", SIGKILL)):
         end(reached(aios.start(*command), mark), number)
         assert aios.wait_until_alone() == [], f"after {number.name} at {mark}"
@@ -81,7 +82,14 @@ def test_profile_goes_on_where_it_stopped(aios, asked):
     assert again.code == 0, again.err
     assert [item["subject"]["kind"] for item in again.json["measured"]] == ["serving"]
     assert again.json["reused"] == 2
+    assert again.json["settled"] == {"digits": "measured"}
     assert aios.wait_until_alone() == [], "the next run does"
+
+    stale = aios("apply", "plan.json", "--json")
+    assert stale.code == stale.json["exit_code"] == 4
+    assert "the measurements are not those that the plan was made from" in stale.err
+    (decision,) = aios("plan", "intent.yaml", "--json").json["decisions"]
+    assert {decision["estimates"][name]["source"] for name in ("latency.p99", "accuracy.top1")} == {"measured"}
 
 
 def test_apply_goes_on_where_it_stopped(aios, asked):

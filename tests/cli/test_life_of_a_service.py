@@ -241,25 +241,6 @@ def test_something_else_was_applied_since_the_plan_was_made(aios, asked):
     assert set(aios("status", "--json").json["resources"][0]["resource"]["address"].split()) == {"other"}
 
 
-@pytest.mark.usefixtures("fleet")
-def test_a_measurement_since_the_plan_makes_it_stale(aios, asked):
-    aios.write("intent.yaml", asked(rate="200/s"))
-    assert aios("plan", "intent.yaml", "-o", "plan.json").code == 0
-    profiled = aios("profile", "intent.yaml", "--seconds", "0.05", "--json")
-    assert profiled.code == 0, profiled.err
-    assert profiled.json["settled"] == {"digits": "measured"}
-    stale = aios("apply", "plan.json", "--json")
-    assert stale.code == 4
-    assert "the measurements are not those that the plan was made from" in stale.err
-    assert stale.json["exit_code"] == 4
-    again = aios("profile", "intent.yaml", "--seconds", "0.05", "--json")
-    assert again.json["measured"] == []
-    assert again.json["reused"] == len(profiled.json["measured"])
-    plan = aios("plan", "intent.yaml", "--json").json
-    sources = {name: item["source"] for name, item in plan["decisions"][0]["estimates"].items()}
-    assert sources["latency.p99"] == sources["accuracy.top1"] == "measured"
-
-
 NO_NETWORK = """
 import socket, sys
 here = ("127.0.0.1", "::1", "localhost")

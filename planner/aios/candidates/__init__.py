@@ -3,8 +3,10 @@
 ``enumerate_candidates`` spans model x device type x executor x precision x power mode x threads x batch x replicas. It
 is pure: what comes out depends on the intent, the profiles, the fleet and the executors' answers alone, whatever order
 they are given in. It knows no prices: whether a candidate is good is for ``aios.cost`` and ``aios.solve`` to say.
+``worthwhile`` leaves out, once they are priced, batches that would not form.
 """
 
+from aios.candidates.batches import Worthwhile, worthwhile
 from aios.candidates.enumeration import Enumeration, enumerate_candidates
 
-__all__ = ["Enumeration", "enumerate_candidates"]
+__all__ = ["Enumeration", "Worthwhile", "enumerate_candidates", "worthwhile"]

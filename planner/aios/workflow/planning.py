@@ -42,7 +42,7 @@ class Planned(NamedTuple):
 
 def consider(given: Given) -> Considered:
     """Enumerate and price every candidate of every intent."""
-    from aios.candidates import enumerate_candidates
+    from aios.candidates import enumerate_candidates, worthwhile
     from aios.cost import Evidence, price
 
     engines = {name: executor.engine() for name, executor in given.executors.items()}
@@ -57,8 +57,9 @@ def consider(given: Given) -> Considered:
             calibration=given.calibration[intent.name],
             evaluation=given.evaluation[intent.name],
         )
-        options[intent.name] = price(intent, found.candidates, profiles, given.fleet, evidence)
-        rejections.extend(found.rejections)
+        kept = worthwhile(intent, price(intent, found.candidates, profiles, given.fleet, evidence))
+        options[intent.name] = kept.options
+        rejections.extend((*found.rejections, *kept.rejections))
     return Considered(given=given, options=options, rejections=tuple(rejections))
 
 

@@ -19,9 +19,6 @@ from aios.workflow.setting import Setting
 
 __all__ = ["Profiled", "profile"]
 
-_BUSY = 0.5
-"""Utilisation from which on batches form often enough that larger ones are worth measuring."""
-
 Settled = Literal["measured", "open", "infeasible", "described"]
 """The chosen candidate was measured; rivals too close to tell were left at the limit; nothing meets the intent; none of
 its devices is this machine's."""
@@ -147,15 +144,14 @@ def _measure_accuracy(run: _Run, intent: Intent) -> None:
 
 
 def _measure_engines(run: _Run, intent: Intent) -> None:
-    """Measure the engine for every setting that can still meet the intent; larger batches only where they could
-    form."""
+    """Measure the engine for every setting that can still meet the intent: larger batches last, if any are left."""
     for largest in (False, True):
         _considered, options = _options(run, intent)
         for option in options:
             candidate = option.candidate
             if (candidate.batch > 1) != largest:
                 continue
-            why = _cannot_win(intent, option) or (_no_use_of_batches(intent, options) if largest else None)
+            why = _cannot_win(intent, option)
             if why is not None:
                 run.skip(why, candidate)
             elif run.missing(_subject(run, intent, candidate, "service")):
@@ -196,19 +192,6 @@ def _cannot_win(intent: Intent, option: Priced) -> str | None:
             best = estimate.high if lower_is_better else estimate.low
         if (best > requirement.bound) if lower_is_better else (best < requirement.bound):
             return f"they cannot meet {requirement.text}"
-    return None
-
-
-def _no_use_of_batches(intent: Intent, options: tuple[Priced, ...]) -> str | None:
-    """Say why no batch would form: without load, or with a replica mostly idle, requests do not wait together."""
-    if intent.load is None:
-        return "without a load no batch forms"
-    for option in options:
-        capacity = option.estimates.get("throughput")
-        if option.candidate.batch > 1 or capacity is None or _cannot_win(intent, option):
-            continue
-        if intent.load.rate_per_s < _BUSY * capacity.low:
-            return "at this load no batch forms: one at a time keeps up"
     return None
 
 

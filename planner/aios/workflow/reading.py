@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aios import catalogue
 from aios.records.base import digest_of
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from aios.records.model import ModelProfile
 
 __all__ = ["Given", "discover_fleet", "fingerprint", "fleet_of", "gather", "read_written"]
+
+T = TypeVar("T")
 
 _KINDS = ("Intent", "Fleet")
 _SUFFIXES = (".yaml", ".yml")
@@ -212,16 +214,30 @@ def gather(setting: Setting) -> Given:
     if not intents:
         raise InputError(_no_intent(setting.paths))
     fleet = fleet or discover_fleet(measure=False, tell=setting.tell)[0]
-    profiles = {intent.name: _profiles(intent, setting) for intent in intents}
+    profiles = _for_each(intents, lambda intent: _profiles(intent, setting))
     return Given(
         setting=setting,
         intents=intents,
         fleet=fleet,
         profiles=profiles,
-        calibration={intent.name: _data_digests(intent, "calibrate", profiles[intent.name]) for intent in intents},
-        evaluation={intent.name: _data_digests(intent, "evaluate", profiles[intent.name]) for intent in intents},
+        calibration=_for_each(intents, lambda intent: _data_digests(intent, "calibrate", profiles[intent.name])),
+        evaluation=_for_each(intents, lambda intent: _data_digests(intent, "evaluate", profiles[intent.name])),
         measurements=ProfileStore(setting.profiles).load(),
     )
+
+
+def _for_each(intents: Sequence[Intent], read: Callable[[Intent], T]) -> Mapping[str, T]:
+    """Return intent name -> what ``read`` returns. Raises InputError with the mistakes of all intents."""
+    found: dict[str, T] = {}
+    problems: list[Diagnostic] = []
+    for intent in intents:
+        try:
+            found[intent.name] = read(intent)
+        except InputError as error:
+            problems.extend(error.diagnostics)
+    if problems:
+        raise InputError(*problems)
+    return found
 
 
 def _no_intent(paths: Sequence[str]) -> Diagnostic:
