@@ -47,14 +47,14 @@ def test_the_interval_covers_the_true_percentile_as_often_as_it_says():
     assert 0.85 <= inside / 400 <= 0.95
 
 
-def test_capacity_of_bursts_leaves_out_the_first_answer():
-    # The first answer after 100 ms (a cold start), then one every 10 ms: 100 a second.
-    burst = trace(0.1 + 0.01 * np.arange(32))
-    assert burst_capacity([burst, burst]).value == pytest.approx(100)
+def test_capacity_of_bursts():
+    # One answer every 10 ms, the last of 32 after 320 ms: 100 a second, whether or not they arrive bunched.
+    steady, bunched = trace(0.01 * np.arange(1, 33)), trace(np.full(32, 0.32))
+    assert burst_capacity([steady, bunched]).value == pytest.approx(100)
 
 
 def test_capacity_of_nothing():
-    assert burst_capacity([trace([np.inf] * 4), trace([0.002] * 4)]) is None
+    assert burst_capacity([trace([np.inf] * 4)]) is None
 
 
 def test_wilson_against_published_values():
@@ -114,3 +114,4 @@ def test_serving_measurement_splits_latency():
     assert found.values["capacity"].value == pytest.approx(100)
     assert found.distributions["compute"] == pytest.approx([0.003] * len(PROBABILITIES))
     assert found.distributions["overhead"] == pytest.approx([0.001] * len(PROBABILITIES))
+    assert found.distributions["lone"] == pytest.approx([0.004] * len(PROBABILITIES))

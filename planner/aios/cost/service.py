@@ -88,7 +88,8 @@ class Workbench:
             return single
         overhead, added, overhead_basis = self._overhead(candidate, full, serving)
         served = serving.distributions.get("compute") if serving is not None else None
-        base = self._sum(served, overhead) if served else self._spread(single, overhead)
+        lone = serving.distributions.get("lone") if serving is not None else None
+        base = lone or (self._sum(served, overhead) if served else self._spread(single, overhead))
         source, basis = _trust(full, single, serving, overhead_basis)
         occupied = full.time.plus(added.times(candidate.batch))
         if serving is not None and "capacity" in serving.values:
@@ -103,7 +104,7 @@ class Workbench:
             replicas=(low, value, high),
             mean_s=mean_of(base),
             tail=Tail(base),
-            relative=_relative(single.time, self._overhead_spread(overhead, serving)),
+            relative=_widened(_relative(single.time, self._overhead_spread(overhead, serving)), serving),
             source=source,
             basis=basis,
             energy_j=_either("energy", serving, measured),
@@ -255,6 +256,14 @@ def _relative(compute: Interval, overhead: Interval) -> tuple[float, float]:
     """Return (low, high) of compute plus overhead, relative to its value."""
     both = compute.plus(overhead)
     return (both.low / both.value, both.high / both.value) if both.value > 0 else (1.0, 1.0)
+
+
+def _widened(relative: tuple[float, float], serving: Measurement | None) -> tuple[float, float]:
+    """Return ``relative``, at least as wide as the interval of the 99th percentile as served: tails repeat worst."""
+    tail = serving.values.get("latency.p99") if serving is not None else None
+    if tail is None or tail.value <= 0:
+        return relative
+    return min(relative[0], tail.low / tail.value), max(relative[1], tail.high / tail.value)
 
 
 def _either(name: str, serving: Measurement | None, service: Measurement | None) -> Measured | None:

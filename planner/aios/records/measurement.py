@@ -66,7 +66,8 @@ class Measurement(Record):
     ``accuracy``: ``accuracy.<measure>``. ``artefact``: none; ``failed`` of its conditions says why ·
     distributions: name -> quantiles at PROBABILITIES (s). ``service``: ``time``. ``serving``: ``compute`` (in the
     worker, as served) and
-    ``overhead`` (latency minus queueing minus compute) ·
+    ``overhead`` (latency minus queueing minus compute), ``lone`` (latency minus queueing: what slows a machine down for
+    a moment slows both parts, so their sum is kept too) ·
     conditions: rate, duration, load average, steal, temperature... in words and units
     """
 

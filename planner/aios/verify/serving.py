@@ -59,16 +59,17 @@ def _finite(ordered: NDArray[np.float64], rank: int) -> float:
 def burst_capacity(traces: Sequence[Trace]) -> Measured | None:
     """Return the requests per second that a service completes when it never runs out of work.
 
-    Each trace is a burst sent at one instant: its capacity is (answers - 1) / (last - first answer), which leaves
-    out the time until the first answer. The interval spans the bursts. None when no burst had two answers apart.
+    Each trace is a burst sent at one instant: its capacity is answers / time until the last one. That counts the time
+    until the first answer too; without it, answers that arrive bunched would look like a fast service. The interval
+    spans the bursts. None when no burst was answered.
     """
     import numpy as np
 
     rates = []
     for trace in traces:
         done = np.sort(trace.latency_s[np.isfinite(trace.latency_s)])
-        if len(done) > 1 and done[-1] > done[0]:
-            rates.append((len(done) - 1) / (done[-1] - done[0]))
+        if len(done) and done[-1] > 0:
+            rates.append(len(done) / done[-1])
     if not rates:
         return None
     return Measured(
@@ -115,11 +116,15 @@ def serving_measurement(
             n=1,
             meter="proportional set size of all its processes",
         )
-    overhead = trace.latency_s - trace.queue_s - trace.compute_s
+    lone = trace.latency_s - trace.queue_s
     return Measurement(
         subject=subject,
         values=values,
-        distributions={"compute": _grid(trace.compute_s), "overhead": _grid(overhead)},
+        distributions={
+            "compute": _grid(trace.compute_s),
+            "overhead": _grid(lone - trace.compute_s),
+            "lone": _grid(lone),
+        },
         conditions=conditions,
         as_of=as_of,
     )

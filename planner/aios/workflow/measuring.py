@@ -31,8 +31,8 @@ _SERVING_SHARE = 0.3
 _BURSTS, _BURST_SIZE = 5, 32
 """Bursts that capacity is measured with: enough in flight to keep one replica busy, few enough for small queues."""
 
-_FEWEST, _SHORTEST_S, _LONGEST_S = 500, 2.0, 10.0
-"""A serving run has so many requests (its 99th percentile then rests on the five slowest) within these seconds."""
+_FEWEST, _SHORTEST_S, _LONGEST_S = 800, 2.0, 8.0
+"""A serving run has so many requests (its 99th percentile then rests on the eight slowest) within these seconds."""
 
 
 class Bench:
