@@ -109,7 +109,11 @@ def _measure(
     items, labels = items_for(resource.evaluate, profile)
     load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=labels is not None)
     setting.tell(f"{resource.address}: {len(load.at_s)} requests in {seconds:g} s")
-    meter, why_not = best_meter(device) if device else (None, f"device {deployment.device} is not in the fleet")
+    meter, why_not = (
+        best_meter(device)
+        if device
+        else (None, f"the fleet has no {deployment.device}; name the one it was planned for with --fleet")
+    )
     trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
     _latency(found, trace, load)
     _energy(found, reading, device, deployment, len(load.at_s), why_not)
