@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 0
     except _Stopped as stopped:
         code = _say_stopped(stopped.number)
+    # All is said and done: a signal that comes now must not change how the command is seen to have ended.
+    for number in _WORDS:
+        signal.signal(number, signal.SIG_IGN)
     # Everything ends with the process: looking once more for cycles would take a fifth of a short command's time.
     gc.freeze()
     sys.exit(code)
