@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aios.fleet.devices import device_type
-from aios.fleet.written import DeviceForm, MatchForm
+from aios.fleet.writtendevice import DeviceForm, MatchForm
 from aios.records.document import check, parse
 from aios.records.errors import InputError
 from aios.records.fleet import DeviceType

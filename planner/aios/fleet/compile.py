@@ -128,7 +128,6 @@ class _Reading:
             devices=tuple(slots),
             labels=form.labels,
             region=form.region,
-            topology=form.topology.kind if form.topology else None,
             where=document.span(path),
         )
         self.nodes.append(node)

@@ -4,46 +4,96 @@ from __future__ import annotations
 
 from typing import Any
 
-from aios.fleet.written import DeviceForm, Sourced
-from aios.records.fleet import DeviceType, Fact, PowerMode
+from aios.fleet.writtendevice import DeviceForm, Provenance, Sourced, TierForm
+from aios.records.base import Source
+from aios.records.fleet import DeviceType, Fact, Interconnect, MemoryTier, Partition, PowerMode, Trust
 from aios.records.units import Dimension, si_unit
 
-__all__ = ["completed", "device_type", "fact_of", "peak_unit"]
+__all__ = ["completed", "device_type", "fact_of", "peak_unit", "tier_of"]
+
+_SOURCE_OF: dict[Trust, Source] = {
+    "datasheet": "datasheet",
+    "vendor claim": "declared",
+    "third-party": "declared",
+    "derived": "analytic",
+}
 
 
 def device_type(form: DeviceForm) -> DeviceType:
     """Return the record of a written device type, without what its ``from`` would add."""
+    said = form.provenance
+    cap = form.power_cap
     return DeviceType(
         name=form.name,
         kind=form.kind,
         vendor=form.vendor,
         model=form.model,
-        peak_ops_per_s={name: _fact(value, peak_unit(name)) for name, value in form.peak.items()},
-        memory_bytes=fact_of(form.memory, Dimension.BYTES),
-        memory_bandwidth_bytes_per_s=fact_of(form.bandwidth, Dimension.BANDWIDTH),
-        cache_bytes={level: _fact(value, si_unit(Dimension.BYTES)) for level, value in form.cache.items()},
+        architecture=form.architecture,
+        peak_ops_per_s={name: _fact(value, peak_unit(name), said) for name, value in form.peak.items()},
+        sparse_peak_ops_per_s={name: _fact(value, peak_unit(name), said) for name, value in form.peak_sparse.items()},
+        memory_bytes=fact_of(form.memory, Dimension.BYTES, said),
+        memory_bandwidth_bytes_per_s=fact_of(form.bandwidth, Dimension.BANDWIDTH, said),
+        memory_kind=form.memory_kind,
+        memory_tiers=tuple(tier_of(tier, said) for tier in form.memory_tiers),
+        cache_bytes={level: _fact(value, si_unit(Dimension.BYTES), said) for level, value in form.cache.items()},
+        interconnects=tuple(
+            Interconnect(
+                kind=item.kind,
+                links=item.links,
+                bandwidth_bytes_per_s=_fact(item.bandwidth, si_unit(Dimension.BANDWIDTH), said),
+            )
+            for item in form.interconnects
+        ),
         cores=form.cores,
-        frequency_hz=fact_of(form.frequency, Dimension.FREQUENCY),
+        frequency_hz=fact_of(form.frequency, Dimension.FREQUENCY, said),
         features=form.features,
-        tdp_w=fact_of(form.tdp, Dimension.POWER),
-        idle_w=fact_of(form.idle, Dimension.POWER),
-        launch_overhead_s=fact_of(form.launch_overhead, Dimension.TIME),
+        tdp_w=fact_of(form.tdp, Dimension.POWER, said),
+        idle_w=fact_of(form.idle, Dimension.POWER, said),
+        cap_low_w=fact_of(cap.low, Dimension.POWER, said) if cap else None,
+        cap_high_w=fact_of(cap.high, Dimension.POWER, said) if cap else None,
+        launch_overhead_s=fact_of(form.launch_overhead, Dimension.TIME, said),
         power_modes=tuple(
             PowerMode(
                 name=mode.name,
-                cap_w=_fact(mode.cap, si_unit(Dimension.POWER)),
-                peak_scale=fact_of(mode.peak_scale, Dimension.FRACTION),
+                cap_w=_fact(mode.cap, si_unit(Dimension.POWER), said),
+                peak_scale=fact_of(mode.peak_scale, Dimension.FRACTION, said),
             )
             for mode in form.power_modes
         ),
-        price_usd_per_h=fact_of(form.price, Dimension.COST_RATE),
+        partitions=tuple(
+            Partition(
+                name=part.name,
+                compute_share=_fact(part.compute, si_unit(Dimension.FRACTION), said),
+                memory_bytes=_fact(part.memory, si_unit(Dimension.BYTES), said),
+                bandwidth_share=fact_of(part.bandwidth, Dimension.FRACTION, said),
+                most=part.most,
+            )
+            for part in form.partitions
+        ),
+        price_usd_per_h=fact_of(form.price, Dimension.COST_RATE, said),
+        price_usd=fact_of(form.price_to_buy, Dimension.PRICE, said),
         identity=form.identity,
     )
 
 
-def fact_of(written: float | Sourced | None, dimension: Dimension) -> Fact | None:
-    """Return the fact that was written, in the SI unit of ``dimension``; None where nothing was."""
-    return None if written is None else _fact(written, si_unit(dimension))
+def tier_of(form: TierForm, said: Provenance | None = None) -> MemoryTier:
+    """Return the record of a written memory tier."""
+    return MemoryTier(
+        name=form.name or form.kind,
+        kind=form.kind,
+        bytes=_fact(form.capacity, si_unit(Dimension.BYTES), said),
+        read_bytes_per_s=fact_of(form.read, Dimension.BANDWIDTH, said),
+        write_bytes_per_s=fact_of(form.write, Dimension.BANDWIDTH, said),
+        latency_s=fact_of(form.latency, Dimension.TIME, said),
+    )
+
+
+def fact_of(written: float | Sourced | None, dimension: Dimension, said: Provenance | None = None) -> Fact | None:
+    """Return the fact that was written, in the SI unit of ``dimension``; None where nothing was.
+
+    said: the provenance of facts that state none themselves.
+    """
+    return None if written is None else _fact(written, si_unit(dimension), said)
 
 
 def peak_unit(precision: str) -> str:
@@ -63,8 +113,16 @@ def completed(own: DeviceType, base: DeviceType) -> DeviceType:
     return own.model_copy(update=changes)
 
 
-def _fact(written: float | Sourced, unit: str) -> Fact:
-    if isinstance(written, Sourced):
-        value = float(getattr(written, "value"))  # noqa: B009 - every subclass has it, each of its own dimension
-        return Fact(value=value, unit=unit, source=written.source, ref=written.ref, as_of=written.as_of)
-    return Fact(value=written, unit=unit)
+def _fact(written: float | Sourced, unit: str, said: Provenance | None) -> Fact:
+    if not isinstance(written, Sourced):
+        return Fact(value=written, unit=unit, **_provenance(said))
+    value = float(getattr(written, "value"))  # noqa: B009 - every subclass has it, each of its own dimension
+    return Fact(value=value, unit=unit, **{**_provenance(said), **_provenance(written)})
+
+
+def _provenance(said: Provenance | None) -> dict[str, Any]:
+    if said is None:
+        return {}
+    source = said.source or (_SOURCE_OF[said.trust] if said.trust else None)
+    fields = {"source": source, "trust": said.trust, "ref": said.ref, "as_of": said.as_of}
+    return {name: value for name, value in fields.items() if value is not None}

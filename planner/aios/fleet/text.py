@@ -61,8 +61,6 @@ def _node(node: Node) -> Iterator[str]:
     yield from _mapping("labels", node.labels, "      ")
     if node.region is not None:
         yield f"      region: {_quoted(node.region)}"
-    if node.topology is not None:
-        yield f"      topology: {{kind: {_quoted(node.topology)}}}"
 
 
 def _device(device: DeviceType) -> Iterator[str]:

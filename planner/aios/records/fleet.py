@@ -1,24 +1,52 @@
-"""What there is to run on: devices with facts, nodes that hold them, links between them."""
+"""What there is to run on: devices with facts, nodes that hold them, how they are connected."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 from aios.records.base import Record, Source, Span
 
-__all__ = ["DeviceKind", "DeviceSlot", "DeviceType", "Fact", "Fleet", "Link", "Node", "PowerMode"]
+__all__ = [
+    "DeviceKind",
+    "DeviceSlot",
+    "DeviceType",
+    "Fact",
+    "Fleet",
+    "Interconnect",
+    "Link",
+    "MemoryKind",
+    "MemoryTier",
+    "Node",
+    "Partition",
+    "PowerMode",
+    "Topology",
+    "TopologyKind",
+    "Trust",
+    "Used",
+]
 
 DeviceKind = Literal["cpu", "gpu", "npu", "tpu", "fpga", "dsp", "other"]
+
+MemoryKind = Literal["sram", "hbm", "gddr", "lpddr", "dram", "cxl", "nvme"]
+
+TopologyKind = Literal["full", "switch", "ring", "mesh", "torus"]
+"""full: a link between every two members · switch: each member to one switch · ring, mesh, torus: to neighbours."""
+
+Trust = Literal["datasheet", "vendor claim", "third-party", "derived"]
+"""Who states a published fact: the maker's data sheet · the maker elsewhere (keynote, blog, press) · somebody else (a
+review, a paper, a table) · a formula over other facts."""
 
 
 class Fact(Record):
     """A number about a device with its provenance.
 
-    value: SI (see ``unit``) · source: how far to trust it · ref: where it was read · as_of: ISO date of that source
+    value: SI (see ``unit``) · source: what kind of number it is · trust: who states it, of published facts · ref: where
+    it was read · as_of: ISO date of that reference
     """
 
     value: float
     unit: str
     source: Source = "declared"
+    trust: Trust | None = None
     ref: str | None = None
     as_of: str | None = None
 
@@ -31,60 +59,156 @@ class PowerMode(Record):
     peak_scale: Fact | None = None
 
 
+class MemoryTier(Record):
+    """Memory that data may live in, beside what a device computes out of.
+
+    name: unique on its node · bytes: capacity · read/write_bytes_per_s: sequential · latency_s: of one access
+    """
+
+    name: str
+    kind: MemoryKind
+    bytes: Fact
+    read_bytes_per_s: Fact | None = None
+    write_bytes_per_s: Fact | None = None
+    latency_s: Fact | None = None
+
+
+class Interconnect(Record):
+    """What a device is connected by.
+
+    kind: a name such as ``nvlink4``, ``pcie5-x16``, ``hccs``, ``xgmi3``, ``ici`` · links: how many of them ·
+    bandwidth_bytes_per_s: in one direction, all links together
+    """
+
+    kind: str
+    links: int | None = None
+    bandwidth_bytes_per_s: Fact
+
+
+class Partition(Record):
+    """A way in which a card can be cut by its hardware (MIG, vNPU); a part is used like a smaller device.
+
+    name: as the maker calls it, ``1g.10gb``, ``vir02`` · compute_share, bandwidth_share: of the whole device's rates ·
+    most: how many of them one device holds
+    """
+
+    name: str
+    compute_share: Fact
+    memory_bytes: Fact
+    bandwidth_share: Fact | None = None
+    most: int
+
+
 class DeviceType(Record):
     """A kind of compute device. Every fact is optional; what is absent is unknown and is never guessed.
 
-    peak_ops_per_s: precision (``fp32``, ``fp16``, ``bf16``, ``int8``...) -> dense peak, multiply and add counted as
-    two ·
-    memory_bytes, memory_bandwidth_bytes_per_s: the device's own memory; for a cpu, the node's DRAM ·
-    cores: of a cpu, all of the node's share · features: instruction sets and the like (``avx512_vnni``) ·
-    cache_bytes: level (``l1d``, ``l2``, ``l3``) -> bytes in all · launch_overhead_s: per operator ·
-    identity: what discovery read off the hardware (vendor string, model name, driver)
+    architecture: such as ``Hopper`` · peak_ops_per_s: precision (``fp32``, ``fp16``, ``bf16``, ``int8``...) -> dense
+    peak, multiply and add counted as two · sparse_peak_ops_per_s: the same, counting on structured sparsity ·
+    memory_bytes, memory_bandwidth_bytes_per_s, memory_kind: the device's own memory; for a cpu, the node's DRAM ·
+    memory_tiers: further memory of its own · cache_bytes: level (``l1d``, ``l2``, ``l3``) -> bytes in all ·
+    interconnects: links to other devices and to the host · cores: of a cpu, all of the node's share ·
+    features: instruction sets and the like (``avx512_vnni``) · cap_low_w, cap_high_w: range in which a power limit
+    may be set · launch_overhead_s: per operator · partitions: ways to cut it · price_usd_per_h: rent of one ·
+    price_usd: to buy one · part_of: the type that this is a partition of · identity: what discovery read off the
+    hardware (vendor string, model name, driver)
     """
 
     name: str
     kind: DeviceKind
     vendor: str | None = None
     model: str | None = None
+    architecture: str | None = None
     peak_ops_per_s: Mapping[str, Fact] = {}
+    sparse_peak_ops_per_s: Mapping[str, Fact] = {}
     memory_bytes: Fact | None = None
     memory_bandwidth_bytes_per_s: Fact | None = None
+    memory_kind: MemoryKind | None = None
+    memory_tiers: tuple[MemoryTier, ...] = ()
     cache_bytes: Mapping[str, Fact] = {}
+    interconnects: tuple[Interconnect, ...] = ()
     cores: int | None = None
     frequency_hz: Fact | None = None
     features: tuple[str, ...] = ()
     tdp_w: Fact | None = None
     idle_w: Fact | None = None
+    cap_low_w: Fact | None = None
+    cap_high_w: Fact | None = None
     launch_overhead_s: Fact | None = None
     power_modes: tuple[PowerMode, ...] = ()
+    partitions: tuple[Partition, ...] = ()
     price_usd_per_h: Fact | None = None
+    price_usd: Fact | None = None
+    part_of: str | None = None
     identity: Mapping[str, str] = {}
 
 
 class DeviceSlot(Record):
-    """Devices of one type on a node. ids: ``cpu0``... for cpus, ``0``, ``1``... for every other kind, in order."""
+    """Devices of one type on a node.
+
+    ids: ``cpu0``... for cpus, ``0``, ``1``... for every other kind, in order; ``3.0``, ``3.1``... for the parts that
+    device 3 is cut into
+    """
 
     type: str
     ids: tuple[str, ...]
 
 
+class Topology(Record):
+    """How a number of things (devices of a node, nodes of a fleet) are connected; nested, outer levels join groups.
+
+    name: of this level, and of the domains it makes: ``nvlink``, ``pcie``, ``rack`` · members: device ids that it
+    connects, in order; empty for all · shape: of a mesh or torus, such as (4, 4) · interconnect: what kind of link ·
+    bandwidth_bytes_per_s: one direction, of one link (ring, mesh, torus, full) or of one member's port (switch) ·
+    latency_s: of one link · group: members per group, in order; None: all in one · by: label that says which group a
+    node belongs to, instead · between: how the groups are connected
+    """
+
+    name: str
+    kind: TopologyKind
+    members: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    interconnect: str | None = None
+    bandwidth_bytes_per_s: Fact | None = None
+    latency_s: Fact | None = None
+    group: int | None = None
+    by: str | None = None
+    between: "Topology | None" = None
+
+
+class Used(Record):
+    """What of each machine of a node is taken already. devices: id -> share of that device, 0 to 1."""
+
+    cores: float = 0.0
+    memory_bytes: float = 0.0
+    devices: Mapping[str, float] = {}
+
+
 class Node(Record):
     """One machine, or ``count`` equal ones (instances are named ``name-0``, ``name-1``... when count > 1).
 
-    address: ``local`` for this machine; None when the node is only described and cannot be reached ·
-    cores: CPU cores · memory_bytes: DRAM · region: where it stands · topology: what connects its devices
-    (``nvswitch``, ``nvlink``, ``pcie``)
+    hosts: what the machines are really called, in order, as a host list (``gpu[001-387]``) · address: ``local`` for
+    this machine; None when the node is only described and cannot be reached · cores: CPU cores · memory_bytes: DRAM ·
+    memory_tiers: further memory (CXL, NVMe...) · taints: ``key=value:Effect`` · region: where it stands · topology:
+    what connects its devices, within each other; several where there are several fabrics (NVLink and PCIe) ·
+    used: what is taken already · price_usd_per_h: of the whole machine · carbon_g_per_kwh: intensity of its
+    electricity, one value or one per hour, repeating, the first from midnight UTC
     """
 
     name: str
     count: int = 1
+    hosts: str | None = None
     address: str | None = None
     cores: int | None = None
     memory_bytes: float | None = None
+    memory_tiers: tuple[MemoryTier, ...] = ()
     devices: tuple[DeviceSlot, ...] = ()
     labels: Mapping[str, str] = {}
+    taints: tuple[str, ...] = ()
     region: str | None = None
-    topology: str | None = None
+    topology: tuple[Topology, ...] = ()
+    used: Used | None = None
+    price_usd_per_h: Fact | None = None
+    carbon_g_per_kwh: tuple[float, ...] = ()
     where: Span | None = None
 
     def instances(self) -> tuple[str, ...]:
@@ -93,9 +217,10 @@ class Node(Record):
 
 
 class Link(Record):
-    """A connection between two nodes."""
+    """A connection between two nodes, or between two devices (``node/0``) of one."""
 
     ends: tuple[str, str]
+    interconnect: str | None = None
     bandwidth_bytes_per_s: Fact
     latency_s: Fact | None = None
 
@@ -103,14 +228,14 @@ class Link(Record):
 class Fleet(Record):
     """Everything that may be used.
 
-    types: every device type that a node uses, by name · digest: over nodes, types and links, not over where they
-    were written ·
-    origin: the file it was read from, or ``this machine``
+    types: every device type that a node uses, by name · links, topology: between nodes · digest: over nodes, types,
+    links and topology, not over where they were written · origin: the file it was read from, or ``this machine``
     """
 
     name: str
     nodes: tuple[Node, ...]
     types: Mapping[str, DeviceType]
     links: tuple[Link, ...] = ()
+    topology: tuple[Topology, ...] = ()
     digest: str
     origin: str

@@ -14,6 +14,7 @@ from aios.records.units import Dimension, called, examples, format_quantity, par
 __all__ = [
     "Bandwidth",
     "Bytes",
+    "CarbonIntensity",
     "CarbonRate",
     "Compute",
     "CostRate",
@@ -22,6 +23,7 @@ __all__ = [
     "Frequency",
     "Number",
     "Power",
+    "Price",
     "Quantity",
     "Rate",
     "Time",
@@ -95,6 +97,8 @@ Compute: TypeAlias = Annotated[float, Quantity(Dimension.COMPUTE)]
 Frequency: TypeAlias = Annotated[float, Quantity(Dimension.FREQUENCY)]
 CostRate: TypeAlias = Annotated[float, Quantity(Dimension.COST_RATE, zero=True)]
 CarbonRate: TypeAlias = Annotated[float, Quantity(Dimension.CARBON_RATE, zero=True)]
+CarbonIntensity: TypeAlias = Annotated[float, Quantity(Dimension.CARBON_INTENSITY, zero=True)]
+Price: TypeAlias = Annotated[float, Quantity(Dimension.PRICE)]
 Number: TypeAlias = Annotated[float, Quantity(Dimension.COUNT, zero=True)]
 """A bare number, zero or more."""
 Whole: TypeAlias = Annotated[int, Strict()]

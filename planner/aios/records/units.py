@@ -38,6 +38,8 @@ class Dimension(StrEnum):
     FREQUENCY = "frequency"
     COST_RATE = "cost rate"
     CARBON_RATE = "carbon rate"
+    CARBON_INTENSITY = "carbon intensity"
+    PRICE = "price"
     COUNT = "count"
 
 
@@ -97,6 +99,8 @@ _UNITS: dict[Dimension, dict[str, _Ratio]] = {
     Dimension.COST_RATE: _all((1, 1), "USD/h", "USD/hour")
     | {"USD/day": (1, 24), "USD/month": (1, 730), "USD/year": (1, 8760)},
     Dimension.CARBON_RATE: {"gCO2/h": (1, 1), "gCO2e/h": (1, 1), "kgCO2/h": (1000, 1), "kgCO2e/h": (1000, 1)},
+    Dimension.CARBON_INTENSITY: _all((1, 1), "gCO2/kWh", "gCO2e/kWh", "gCO2eq/kWh", "g/kWh", "kgCO2/MWh"),
+    Dimension.PRICE: {"USD": (1, 1), "kUSD": (1000, 1)},
     Dimension.COUNT: {},
 }
 
@@ -112,6 +116,8 @@ _SI: dict[Dimension, str] = {
     Dimension.FREQUENCY: "Hz",
     Dimension.COST_RATE: "USD/h",
     Dimension.CARBON_RATE: "gCO2/h",
+    Dimension.CARBON_INTENSITY: "gCO2/kWh",
+    Dimension.PRICE: "USD",
     Dimension.COUNT: "1",
 }
 
@@ -127,6 +133,8 @@ _EXAMPLES: dict[Dimension, str] = {
     Dimension.FREQUENCY: "2.4 GHz",
     Dimension.COST_RATE: "0.5 USD/h",
     Dimension.CARBON_RATE: "40 gCO2/h",
+    Dimension.CARBON_INTENSITY: "380 gCO2/kWh",
+    Dimension.PRICE: "2500 USD",
     Dimension.COUNT: "4",
 }
 
@@ -143,6 +151,8 @@ _SHOWN: dict[Dimension, tuple[str, ...]] = {
     Dimension.FREQUENCY: ("GHz", "MHz", "Hz"),
     Dimension.COST_RATE: ("USD/h",),
     Dimension.CARBON_RATE: ("kgCO2/h", "gCO2/h"),
+    Dimension.CARBON_INTENSITY: ("gCO2/kWh",),
+    Dimension.PRICE: ("USD",),
     Dimension.COUNT: (),
 }
 
