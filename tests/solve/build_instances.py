@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aios.records.base import Span
 from aios.records.candidate import Candidate, Demand, Estimate, Priced
-from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, MemoryTier, Node, Used
 from aios.records.intent import Goal, Intent, ModelChoice, Requirement
 from aios.records.metrics import metric
 from aios.records.selection import ObjectiveValue, Placement, Selection, Termination
@@ -71,6 +71,7 @@ def option(
     cores: int = 0,
     device_memory: float = 0.0,
     memory: float = 0.0,
+    tiers: Mapping[str, float] | None = None,
     unknown: Mapping[str, str] | None = None,
 ) -> Priced:
     """``share`` 0 is no load at all."""
@@ -87,7 +88,13 @@ def option(
             replicas=replicas,
         ),
         estimates={name: estimate(name, value) for name, value in (metrics or {}).items()},
-        demand=Demand(share=share, cores=cores, device_memory_bytes=device_memory, node_memory_bytes=memory),
+        demand=Demand(
+            share=share,
+            cores=cores,
+            device_memory_bytes=device_memory,
+            node_memory_bytes=memory,
+            tier_bytes=tiers or {},
+        ),
         unknown=unknown or {},
     )
 
@@ -98,6 +105,10 @@ def node(name: str = "local", devices: Mapping[str, int] | None = None, **more: 
         for t, n in (devices or {"cpu": 1}).items()
     )
     return Node(name=name, devices=slots, **more)
+
+
+def tier(name: str, gib: float) -> MemoryTier:
+    return MemoryTier(name=name, kind="cxl", bytes=Fact(value=gib * GIB, unit="B"))
 
 
 def fleet(*nodes: Node, memory: Mapping[str, float] | None = None) -> Fleet:
@@ -162,9 +173,16 @@ def fits(
         for (n, instance, device), count in zip(slots, counts, strict=True):
             of = f"capacity/{n.name}"
             share = "cores" if fleet.types[kind].kind == "cpu" and n.cores is not None else f"{kind}/share"
-            take(f"{of}/cores", (instance,), count * demand.cores, n.cores)
-            take(f"{of}/memory", (instance,), count * demand.node_memory_bytes, n.memory_bytes)
-            take(f"{of}/{share}", (instance, device), count * demand.share, 1 + 1e-9)
+            used_of = n.used or Used()
+            cores = None if n.cores is None else int(n.cores - used_of.cores)
+            dram = None if n.memory_bytes is None else n.memory_bytes - used_of.memory_bytes
+            take(f"{of}/cores", (instance,), count * demand.cores, cores)
+            take(f"{of}/memory", (instance,), count * demand.node_memory_bytes, dram)
+            free = 1 - used_of.devices.get(device, 0) if share != "cores" else cores / n.cores
+            take(f"{of}/{share}", (instance, device), count * demand.share, free + 1e-9)
+            for held in n.memory_tiers:
+                amount = count * demand.tier_bytes.get(held.name, 0.0)
+                take(f"{of}/{held.name}/memory", (instance,), amount, held.bytes.value)
             most = None if fact is None else fact.value
             take(f"{of}/{kind}/memory", (instance, device), count * demand.device_memory_bytes, most)
     return all(used[key] <= capacity[key] for key in used)
@@ -222,6 +240,7 @@ def close(one: float, other: float) -> bool:
 
 # Random small instances.
 
+_SHARES = st.dictionaries(st.sampled_from(["cpu0", "0", "1"]), st.sampled_from([0.25, 0.5, 1.0]))
 NUMBERS = st.sampled_from([0.001, 0.25, 1.0, 2.0, 2.5, 3.0, 7.0])
 
 
@@ -236,6 +255,8 @@ def instances(draw: st.DrawFn) -> tuple[list[Intent], dict[str, list[Priced]], F
             count=draw(st.integers(1, 2)),
             cores=draw(st.sampled_from([None, 2, 4])),
             memory_bytes=draw(st.sampled_from([None, 2 * GIB, 4 * GIB])),
+            memory_tiers=(tier("cxl", draw(st.sampled_from([1, 3]))),),
+            used=draw(st.none() | st.builds(Used, cores=st.sampled_from([0, 1.5]), devices=_SHARES)),
         )
         for name in draw(st.sampled_from([("n",), ("n", "m")]))
     ]
@@ -288,6 +309,7 @@ def _option(draw: st.DrawFn, id: str, types: Sequence[str], nodes: tuple[str, ..
         cores=draw(st.integers(0, 3)),
         device_memory=draw(st.sampled_from([0.0, GIB, 2 * GIB])),
         memory=draw(st.sampled_from([0.0, GIB, 2 * GIB])),
+        tiers=draw(st.sampled_from([{}, {"cxl": GIB}])),
     )
 
 

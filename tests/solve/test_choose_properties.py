@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -100,7 +102,7 @@ def test_what_a_relaxation_prints_is_enough(make, data):
     intents, options, fleet = data.draw(make.instances())
     conflict = choose(intents, options, fleet, Limits()).conflict
     for relaxation in conflict.relaxations if conflict else ():
-        changed = apply_relaxation(intents, options, fleet, relaxation)
+        changed = apply_relaxation(make, intents, options, fleet, relaxation)
         assert choose(*changed, Limits()).status == "optimal"
 
 
@@ -126,7 +128,7 @@ def check_relaxations(make, intents, options, fleet, conflict):
             assert abs(told - best) <= 0.01 * abs(best)
 
 
-def apply_relaxation(intents, options, fleet, relaxation):
+def apply_relaxation(make, intents, options, fleet, relaxation):
     """Do what the relaxation's text says, and nothing else. On a larger cpu the same threads are a smaller share."""
     owner, _, what = relaxation.clause.partition("/")
     if owner != "capacity":
@@ -152,11 +154,15 @@ def apply_relaxation(intents, options, fleet, relaxation):
     at = next(k for k, n in enumerate(nodes) if n.name == name)
     kind = what.partition("/")[0]
     if what == "cores":
-        cores = int(needed.split()[0])
+        taken = nodes[at].used.cores if nodes[at].used else 0
+        cores = math.ceil(int(needed.split()[0]) + taken)
         options = {name: [on_larger_cpu(p, nodes[at].cores / cores) for p in row] for name, row in options.items()}
         nodes[at] = nodes[at].model_copy(update={"cores": cores})
     elif what == "memory":
         nodes[at] = nodes[at].model_copy(update={"memory_bytes": parse_quantity(needed, Dimension.BYTES)})
+    elif kind in (tier.name for tier in nodes[at].memory_tiers):
+        larger = make.tier(kind, parse_quantity(needed, Dimension.BYTES) / make.GIB)
+        nodes[at] = nodes[at].model_copy(update={"memory_tiers": (larger,)})
     elif what == f"{kind}/share":
         ids = tuple(str(k) for k in range(int(needed.split()[0])))
         slots = tuple(s.model_copy(update={"ids": ids}) if s.type == kind else s for s in nodes[at].devices)

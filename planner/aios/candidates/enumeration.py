@@ -9,13 +9,13 @@ from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
 from aios.candidates.precisions import Precision, precisions_of, runs_on
 from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
+from aios.candidates.residences import Residing, residing
 from aios.candidates.sizes import batches_of, replica_bound, replicas_of, threads_of
 from aios.records.base import trusted
 from aios.records.candidate import Candidate, Rejection
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
-from aios.records.model import VALUE_BYTES, ModelProfile
-from aios.records.units import Dimension, format_quantity
+from aios.records.model import ModelProfile
 from aios.spi.executor import Executor
 
 __all__ = ["Enumeration", "enumerate_candidates"]
@@ -138,33 +138,33 @@ def _members(family: _Family, space: _Space) -> Iterator[Candidate]:
     modes: Sequence[str | None] = sorted(mode.name for mode in device.power_modes) or (None,)
     batches = []
     for batch in batches_of(family.profile, space.intent, rejections):
-        hosts = _roomy(family, batch, rejections)
-        if not hosts:  # larger ones need more still
+        answers = _residing(family, batch, rejections)
+        if not answers:  # larger ones need more still
             break
-        batches.append((batch, hosts))
+        batches += [(batch, answer) for answer in answers]
     threads_choices = threads_of(device, family.hosts, space.intent, rejections) if batches else ()
     for mode in modes:
         for threads in threads_choices:
-            for batch, roomy in batches:
-                able = [host for host in roomy if not threads or (host.cores or 1) >= threads]
+            for batch, answer in batches:
+                able = tuple(host for host in answer.hosts if not threads or (host.cores or 1) >= threads)
                 if able:
-                    yield from _copies(family, space, mode, threads, batch, able)
+                    yield from _copies(family, space, mode, threads, batch, answer._replace(hosts=able))
                 else:
                     what = f"{family} with {threads} threads in batches of {batch}"
                     rejections.add(what, "room", "no node has both the cores and the memory")
 
 
 def _copies(
-    family: _Family, space: _Space, mode: str | None, threads: int, batch: int, hosts: Sequence[Host]
+    family: _Family, space: _Space, mode: str | None, threads: int, batch: int, answer: Residing
 ) -> Iterator[Candidate]:
     """Yield one candidate per number of replicas, if the executor can run one replica."""
     device, precision, profile = family.device, family.precision, family.profile
     label = f"{device.name} with {threads} threads" if threads else device.name
-    fits = replicas_that_fit(device, hosts, threads)
+    fits = replicas_that_fit(device, answer.hosts, threads)
     place = f"{device.name}@{family.executor}" if space.crowded else device.name
     stem = f"{space.intent.name}/{profile.name}/{place}/{precision}/b{batch}/t{threads}"
-    suffix = f"/{mode}" if mode else ""
-    nodes = tuple(host.node for host in hosts)
+    suffix = "".join(f"/{part}" for part in (mode, str(answer)) if part)
+    nodes = tuple(host.node for host in answer.hosts)
     for index, replicas in enumerate(replicas_of(fits, space.bound, space.intent, space.rejections, label)):
         fields = {
             "id": f"{stem}/r{replicas}{suffix}",
@@ -182,6 +182,7 @@ def _copies(
             "replicas": replicas,
             "parallelism": "none",
             "power_mode": mode,
+            "tiers": answer.tiers,
         }
         candidate = trusted(Candidate, fields, _GIVEN)
         if index == 0 and not space.refusals.accepts(candidate, device, profile):
@@ -189,22 +190,9 @@ def _copies(
         yield candidate
 
 
-def _roomy(family: _Family, batch: int, rejections: Rejections) -> tuple[Host, ...]:
-    """Return the hosts whose device holds weights and activations of one replica; unknown memory holds anything."""
-    profile, device = family.profile, family.device
-    precision = "fp32" if family.precision.quantization == "dynamic" else family.precision.name
-    scale = VALUE_BYTES.get(precision, 4.0) / VALUE_BYTES.get(profile.precision, 4.0)
-    weights = profile.weight_bytes_at(family.precision.name)
-    activations = profile.activation_bytes * batch * scale
-    hosts = tuple(
-        host for host in family.hosts if host.memory_bytes is None or weights + activations <= host.memory_bytes
-    )
-    if not hosts:
-        largest = max(host.memory_bytes for host in family.hosts if host.memory_bytes is not None)
-        need, has = (format_quantity(size, Dimension.BYTES) for size in (weights + activations, largest))
-        parts = " + ".join(format_quantity(size, Dimension.BYTES) for size in (weights, activations))
-        rejections.add(
-            f"{family}" if batch == 1 else f"{family} in batches of {batch} and more", "memory",
-            f"weights and activations need {need} ({parts}); {device.name} has {has}",
-        )  # fmt: skip
-    return hosts
+def _residing(family: _Family, batch: int, rejections: Rejections) -> tuple[Residing, ...]:
+    """Return where one replica's weights and activations could live."""
+    precision = family.precision
+    sizes = family.profile.part_bytes(precision.name, precision.quantization, batch)
+    what = f"{family}" if batch == 1 else f"{family} in batches of {batch} and more"
+    return residing(what, sizes, family.device, family.hosts, rejections)

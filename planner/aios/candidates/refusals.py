@@ -22,6 +22,7 @@ class _Setting(NamedTuple):
     mode: str | None
     threads: int
     batch: int
+    tiers: str
 
 
 class Refusals:
@@ -37,7 +38,8 @@ class Refusals:
         label = candidate.precision
         if candidate.quantization != "none":
             label += f"-{candidate.quantization}"
-        setting = _Setting(candidate.model, label, candidate.power_mode, candidate.threads, candidate.batch)
+        tiers = ", ".join(f"{part} in {tier}" for part, tier in candidate.tiers.items()) or "own memory"
+        setting = _Setting(candidate.model, label, candidate.power_mode, candidate.threads, candidate.batch, tiers)
         self._asked.setdefault((candidate.executor, device.name), []).append(setting)
         refusal = self._executors[candidate.executor].can(candidate, device, model)
         if refusal is not None:
@@ -73,8 +75,8 @@ def _settings(asked: Sequence[_Setting], refused: Sequence[_Setting]) -> str:
     if len(refused) == len(asked):
         return ""
     accepted = set(asked) - set(refused)
-    for word, field in (("threads", "threads"), ("batch", "batch"), ("power mode", "mode")):
+    for word, field in (("threads", "threads"), ("batch", "batch"), ("power mode", "mode"), ("", "tiers")):
         values = dict.fromkeys(getattr(item, field) for item in refused)
         if not any(getattr(item, field) in values for item in accepted):
-            return f" with {word} {', '.join(map(str, values))}"
+            return f" with {word} {', '.join(map(str, values))}".replace("  ", " ")
     return f" in {len(refused)} of {len(asked)} settings"

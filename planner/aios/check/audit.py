@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aios.check import assignment, cores, device_memory, device_share, node_memory, objective, requirement
+from aios.check import assignment, cores, device_memory, device_share, node_memory, objective, requirement, tier_memory
 from aios.check.site import Site
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
@@ -24,6 +24,6 @@ def audit(intents: Sequence[Intent], selection: Selection, fleet: Fleet) -> Ledg
         return Ledger(rows=(), objective=())
     site = Site(intents, selection, fleet)
     values = objective.recompute(intents, selection)
-    kinds = (assignment, requirement, cores, node_memory, device_share, device_memory)
+    kinds = (assignment, requirement, cores, node_memory, device_share, device_memory, tier_memory)
     rows = [row for kind in kinds for row in kind.rows(site)]
     return Ledger(rows=(*rows, *objective.rows(selection, values)), objective=tuple(values))

@@ -14,5 +14,6 @@ def rows(site: Site) -> Iterator[LedgerRow]:
     """Yield one row per machine in use."""
     for machine, node in site.used_machines():
         used = site.taken(lambda standing: standing.demand.cores, machine)
-        text = f"{machine} has {'unknown' if node.cores is None else node.cores} cores"
-        yield capacity_row(node, f"{machine}/cores", text, used, node.cores)
+        free = node.free_cores
+        text = f"{machine} has {'unknown' if free is None else f'{free:g}'} cores" + (" free" if node.used else "")
+        yield capacity_row(node, f"{machine}/cores", text, used, free)

@@ -17,6 +17,7 @@ def rows(site: Site) -> Iterator[LedgerRow]:
     """Yield one row per device in use."""
     for machine, node, device, id_ in site.used_devices():
         used = site.taken(lambda standing: standing.share, machine, (device, id_))
-        text = f"{machine} has one {device} {id_}"
-        row = capacity_row(node, f"{machine}/{device}/{id_}/share", text, used, 1.0)
-        yield row.model_copy(update={"holds": used <= 1 + _ROUNDING})
+        free = node.free_share(id_)
+        text = f"{machine} has {'one' if free == 1 else f'{free:g} of'} {device} {id_}"
+        row = capacity_row(node, f"{machine}/{device}/{id_}/share", text, used, free)
+        yield row.model_copy(update={"holds": used <= free + _ROUNDING})

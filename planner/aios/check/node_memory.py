@@ -15,5 +15,7 @@ def rows(site: Site) -> Iterator[LedgerRow]:
     """Yield one row per machine in use."""
     for machine, node in site.used_machines():
         used = site.taken(lambda standing: standing.demand.node_memory_bytes, machine)
-        has = "unknown" if node.memory_bytes is None else format_quantity(node.memory_bytes, Dimension.BYTES)
-        yield capacity_row(node, f"{machine}/memory", f"{machine} has {has} of memory", used, node.memory_bytes)
+        free = node.free_memory_bytes
+        has = "unknown" if free is None else format_quantity(free, Dimension.BYTES)
+        text = f"{machine} has {has} of memory" + (" free" if node.used else "")
+        yield capacity_row(node, f"{machine}/memory", text, used, free)

@@ -11,10 +11,11 @@ from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, counted, table
-from aios.records.candidate import Estimate, Priced
+from aios.records.candidate import Estimate, Priced, Residence
 from aios.records.intent import Intent
 from aios.records.plan import Plan
 from aios.records.selection import ObjectiveValue
+from aios.records.units import Dimension, format_quantity
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def plan_words(
         blocks.append(_conflict(planned, ink))
     else:
         blocks += [
+            _residences(planned.plan, ink),
             _promises(planned.plan, ink),
             _objective(planned, ink),
             _actions(planned.plan, ink, None if applying else _apply_command(planned.plan, out, keep_others)),
@@ -177,6 +179,28 @@ def _row(option: Priced, intent: Intent, columns: list[str]) -> list[str]:
 
 def _estimate(name: str, estimate: Estimate | None) -> str:
     return "?" if estimate is None else metric_text(name, estimate.value)
+
+
+def _residences(plan: Plan, ink: Ink) -> str:
+    """Say where the parts of each model live and what reading them costs."""
+    lines = []
+    for decision in plan.decisions:
+        parts = [_residence(item) for item in decision.memory]
+        if parts:
+            lines.append(f"{ink('memory', 'dim')} {decision.intent}: {'; '.join(parts)}")
+    return "\n".join(lines)
+
+
+def _residence(item: Residence) -> str:
+    size = format_quantity(item.bytes, Dimension.BYTES)
+    where = f"{item.part.replace('_', ' ')} {size} in {item.tier}"
+    if item.read_bytes_per_s is None or item.seconds is None:
+        return f"{where}, read at an unknown rate"
+    rate, time = (
+        format_quantity(item.read_bytes_per_s, Dimension.BANDWIDTH),
+        format_quantity(item.seconds, Dimension.TIME),
+    )
+    return f"{where}, {time} to read at {rate} ({item.source})"
 
 
 def _promises(plan: Plan, ink: Ink) -> str:

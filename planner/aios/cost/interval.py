@@ -10,10 +10,16 @@ from aios.records.candidate import Estimate
 from aios.records.measurement import Measured
 from aios.records.metrics import METRICS
 
-__all__ = ["Interval", "estimate", "interval_of"]
+__all__ = ["Interval", "Unknown", "estimate", "interval_of"]
 
 _GIVEN = set(Estimate.model_fields)
 _UNITS = {name: item.unit for name, item in METRICS.items()}
+
+
+class Unknown(NamedTuple):
+    """Why a number cannot be predicted, and what would give one."""
+
+    reason: str
 
 
 class Interval(NamedTuple):

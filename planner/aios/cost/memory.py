@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aios.cost.interval import Interval, interval_of
-from aios.cost.roofline import activation_scale
 from aios.records.base import Source
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.measurement import Measured
-from aios.records.model import ModelProfile
+from aios.records.model import MemoryPart
 
 __all__ = ["Memory", "memory_of"]
 
@@ -45,24 +44,32 @@ class Memory(NamedTuple):
         further = replicas - 1
         return Interval(*(size + further * max(0.0, size - self.shared) for size in self.replica))
 
-    def node_bytes(self, device: DeviceType) -> float:
-        """Return the DRAM that one replica asks of its node: all of it, as it may stand alone there."""
-        return self.replica.high if device.kind == "cpu" else _PROCESS_BYTES
+    def node_bytes(self, device: DeviceType, moved: Mapping[str, float]) -> float:
+        """Return the DRAM that one replica asks of its node: all of it, as it may stand alone there.
+
+        moved: tier -> bytes that live in it
+        """
+        return self.replica.high if device.kind == "cpu" else _PROCESS_BYTES + moved.get("dram", 0.0)
 
 
-def memory_of(candidate: Candidate, profile: ModelProfile, device: DeviceType, measured: Measured | None) -> Memory:
-    """Return the memory of one replica. Replicas on a cpu map one copy of the weights; elsewhere each has its own."""
-    weights = profile.weight_bytes_at(candidate.precision)
+def memory_of(
+    candidate: Candidate, sizes: Mapping[MemoryPart, float], device: DeviceType, measured: Measured | None
+) -> Memory:
+    """Return what one replica takes of its device's own memory. sizes: part -> bytes, wherever it lives.
+
+    Replicas on a cpu map one copy of the weights; elsewhere each has its own.
+    """
+    here = {part: size for part, size in sizes.items() if part not in candidate.tiers}
+    weights, others = here.get("weights", 0.0), sum(size for part, size in here.items() if part != "weights")
     shared = weights if device.kind == "cpu" else 0.0
     if measured is not None:
         basis = f"peak of one replica measured with {measured.meter}"
         return Memory(interval_of(measured), min(shared, measured.value), "measured", basis)
-    items = max(candidate.batch, profile.fixed_batch or 1)
-    activations = profile.activation_bytes * items * activation_scale(profile, candidate)
     runtime = _RUNTIME_BYTES.get(device.kind, _RUNTIME_BYTES["other"])
     ends = [
-        (weights + activations * (1 + workspace)) * slack + base
+        (weights + others * (1 + workspace)) * slack + base
         for workspace, slack, base in zip(_WORKSPACE, _SLACK, runtime, strict=True)
     ]
-    basis = f"weights {weights / 1e6:.3g} MB, activations {activations / 1e6:.3g} MB, workspace and runtime assumed"
+    parts = ", ".join(f"{part.replace('_', ' ')} {size / 1e6:.3g} MB" for part, size in here.items())
+    basis = f"{parts or 'no part of the model'}, workspace and runtime assumed"
     return Memory(Interval(*ends), shared, "analytic", basis)

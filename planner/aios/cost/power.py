@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from aios.cost.interval import Interval, interval_of
-from aios.cost.roofline import Unknown
+from aios.cost.interval import Interval, Unknown, interval_of
 from aios.records.base import Source
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType

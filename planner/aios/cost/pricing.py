@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 from aios.cost.accuracy import accuracies
 from aios.cost.evidence import Evidence, Library
-from aios.cost.interval import Interval, estimate
+from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.load import LATENCIES, Loaded, loaded
 from aios.cost.memory import Memory, memory_of
 from aios.cost.power import Power, power_of
-from aios.cost.roofline import Unknown
 from aios.cost.service import Service, Workbench
+from aios.cost.site import Site, site_of
+from aios.cost.tiers import residences_of, tier_rates
 from aios.records.base import trusted
-from aios.records.candidate import Candidate, Demand, Estimate, Priced
+from aios.records.candidate import Candidate, Demand, Estimate, Priced, Residence
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
@@ -23,8 +24,6 @@ __all__ = ["price"]
 
 _GIVEN = set(Priced.model_fields)
 
-_NO_CARBON = "the carbon intensity of the electricity is not stated"
-
 
 class _Setup(NamedTuple):
     """All that does not depend on the number of replicas. share: of its device that one replica takes, None unknown."""
@@ -32,9 +31,11 @@ class _Setup(NamedTuple):
     device: DeviceType
     service: Service | Unknown
     memory: Memory
+    residences: tuple[Residence, ...]
     accuracy: Mapping[str, Estimate]
     unknown: Mapping[str, str]
     demand: Demand
+    site: Site
 
 
 def price(
@@ -56,38 +57,48 @@ def price(
     priced = []
     for candidate in candidates:
         kind = (candidate.model, candidate.device, candidate.executor, candidate.precision, candidate.quantization)
-        key = (*kind, candidate.threads, candidate.batch, candidate.power_mode, candidate.nodes)
+        key: tuple[object, ...] = (*kind, candidate.threads, candidate.batch, candidate.power_mode, candidate.nodes)
+        if candidate.tiers:  # replicas share a tier
+            key = (*key, *candidate.tiers.items(), candidate.replicas)
         setup = setups.get(key)
         if setup is None:
             profile, device = profiles[candidate.model], fleet.types[candidate.device]
             if kind not in accuracy:
                 accuracy[kind] = accuracies(intent, candidate, profile, device, library)
-            service = workbench.service_of(candidate, profile, device)
-            setup = setups[key] = _setup(candidate, profile, device, fleet, service, accuracy[kind])
+            rates = tier_rates(candidate, device, fleet)
+            service = rates if isinstance(rates, Unknown) else workbench.service_of(candidate, profile, device, rates)
+            sizes = profile.part_bytes(
+                candidate.precision, candidate.quantization, max(candidate.batch, profile.fixed_batch or 1)
+            )
+            residences = residences_of(sizes, candidate, device, rates)
+            setup = setups[key] = _setup(candidate, residences, device, fleet, service, accuracy[kind])
         priced.append(_priced(intent, candidate, setup))
     return tuple(priced)
 
 
 def _setup(
     candidate: Candidate,
-    profile: ModelProfile,
+    residences: tuple[Residence, ...],
     device: DeviceType,
     fleet: Fleet,
     service: Service | Unknown,
     accuracy: tuple[Mapping[str, Estimate], Mapping[str, str]],
 ) -> _Setup:
     measured = service.memory_bytes if isinstance(service, Service) else None
-    memory = memory_of(candidate, profile, device, measured)
-    unknown = {**accuracy[1], "carbon": _NO_CARBON}
-    if device.price_usd_per_h is None:
-        unknown["cost"] = f"no price_usd_per_h of {device.name} is stated"
+    memory = memory_of(candidate, {item.part: item.bytes for item in residences}, device, measured)
+    moved: dict[str, float] = {}
+    for item in residences:
+        if item.part in candidate.tiers:
+            moved[item.tier] = moved.get(item.tier, 0.0) + item.bytes
     demand = Demand(
         share=_share(candidate, device, fleet),
         cores=candidate.threads,
         device_memory_bytes=0.0 if device.kind == "cpu" else memory.replica.high,
-        node_memory_bytes=memory.node_bytes(device),
+        node_memory_bytes=memory.node_bytes(device, moved),
+        tier_bytes={tier: size for tier, size in moved.items() if tier != "dram" or device.kind == "cpu"},
     )
-    return _Setup(device, service, memory, accuracy[0], unknown, demand)
+    site = site_of(candidate, device, fleet)
+    return _Setup(device, service, memory, residences, accuracy[0], {**accuracy[1], **site.unknown}, demand, site)
 
 
 def _share(candidate: Candidate, device: DeviceType, fleet: Fleet) -> float:
@@ -120,14 +131,23 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
         _put_energy(estimates, power, state)
     if isinstance(power, Unknown):
         unknown = {**unknown, "power": power.reason, "energy": power.reason}
+        if setup.site.carbon is not None:
+            unknown = {**unknown, "carbon": power.reason}
     else:
         estimates["power"] = estimate("power", power.watts, power.source, power.basis)
+        if setup.site.carbon is not None:
+            estimates["carbon"] = setup.site.carbon_of(power)
     estimates["memory"] = estimate("memory", setup.memory.total(replicas), setup.memory.source, setup.memory.basis)
-    if device.price_usd_per_h is not None:
-        usd = device.price_usd_per_h.value * share
-        estimates["cost"] = estimate("cost", Interval(usd, usd, usd), device.price_usd_per_h.source, "price x share")
+    if setup.site.price is not None:
+        estimates["cost"] = setup.site.cost_of(share)
     estimates |= setup.accuracy
-    fields = {"candidate": candidate, "estimates": estimates, "demand": setup.demand, "unknown": unknown}
+    fields = {
+        "candidate": candidate,
+        "estimates": estimates,
+        "demand": setup.demand,
+        "unknown": unknown,
+        "residences": setup.residences,
+    }
     return trusted(Priced, fields, _GIVEN)
 
 

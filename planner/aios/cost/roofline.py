@@ -10,11 +10,14 @@ t = sum over operators of max(FLOPs / (peak x efficiency), bytes / (bandwidth x 
   saturate it. Data that fits the last-level cache moves at the cache's bandwidth: weights and activations if both fit
   together, activations alone if only they do.
 - Dynamic quantisation reads every input twice (range, then rounding) and writes it once as bytes.
+- What lives in another memory tier moves at that tier's rate, or that of the connection to it, until caches hold it.
 - A power mode scales the peak by its stated ``peak_scale``; bandwidth stays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from aios.cost.efficiency import (
@@ -25,12 +28,13 @@ from aios.cost.efficiency import (
     compute_efficiency,
     launch_s,
 )
-from aios.cost.interval import Interval
+from aios.cost.interval import Interval, Unknown
+from aios.cost.tiers import TierRate, at_end
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
-from aios.records.model import VALUE_BYTES, ModelProfile
+from aios.records.model import VALUE_BYTES, MemoryPart, ModelProfile
 
-__all__ = ["Unknown", "activation_scale", "basis_of", "roofline"]
+__all__ = ["activation_scale", "basis_of", "roofline"]
 
 _MATRIX = (
     "Conv",
@@ -52,30 +56,38 @@ _FUSED = frozenset({
 })  # fmt: skip
 
 
-class Unknown(NamedTuple):
-    """Why a number cannot be predicted, and what would give one."""
-
-    reason: str
-
-
 class _Machine(NamedTuple):
-    """Rates at one end of the ranges, for a candidate's threads and mode: operations/s, bytes/s, s per operator."""
+    """Rates at one end of the ranges, for a candidate's threads and mode: operations/s, bytes/s, s per operator.
+
+    kept_s: per item, that keys and values take longer to come from their tier than from the device's own memory
+    """
 
     matrix: float
     other: float | None
     weight_rate: float
     activation_rate: float
+    kept_s: float
     launch_s: float
 
 
-def roofline(profile: ModelProfile, device: DeviceType, candidate: Candidate, batch: int) -> Interval | Unknown:
-    """Return the time of one call of ``batch`` items on one replica in seconds, or why it cannot be said."""
+def roofline(
+    profile: ModelProfile,
+    device: DeviceType,
+    candidate: Candidate,
+    batch: int,
+    tiers: Mapping[MemoryPart, TierRate] = MappingProxyType({}),
+) -> Interval | Unknown:
+    """Return the time of one call of ``batch`` items on one replica in seconds, or why it cannot be said.
+
+    tiers: part -> rate at which the device reads what does not live in its own memory.
+    """
     missing = _missing(profile, device, candidate)
     if missing:
         return Unknown(f"{missing}; state it, or measure with `aios profile`")
     items = max(batch, profile.fixed_batch or 1)
     times = [
-        _time_s(profile, candidate, items, _machine(profile, device, candidate, items, end), end) for end in range(3)
+        _time_s(profile, candidate, items, _machine(profile, device, candidate, items, end, tiers), end)
+        for end in range(3)
     ]
     return Interval(*times)
 
@@ -95,17 +107,26 @@ def _missing(profile: ModelProfile, device: DeviceType, candidate: Candidate) ->
     return None
 
 
-def _machine(profile: ModelProfile, device: DeviceType, candidate: Candidate, items: int, end: int) -> _Machine:
+def _machine(
+    profile: ModelProfile,
+    device: DeviceType,
+    candidate: Candidate,
+    items: int,
+    end: int,
+    tiers: Mapping[MemoryPart, TierRate],
+) -> _Machine:
     """Return the rates of ``device`` at one end (0 best, 1 expected, 2 worst) of the ranges."""
     mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
     scale = mode.peak_scale.value if mode is not None and mode.peak_scale is not None else 1.0
     assert device.memory_bandwidth_bytes_per_s is not None
     memory = cached = device.memory_bandwidth_bytes_per_s.value * BANDWIDTH[end]
     cached *= CACHE_SPEEDUP[end]
+    pull = 1.0  # share of a memory's bandwidth that the threads can draw
     if device.kind == "cpu" and device.cores and candidate.threads:
         share = min(1.0, candidate.threads / device.cores)
         scale *= share / (1 + THREAD_LOSS[end] * (candidate.threads - 1))
-        memory *= min(1.0, candidate.threads * max(SINGLE_CORE_BANDWIDTH[end], 1 / device.cores))
+        pull = min(1.0, candidate.threads * max(SINGLE_CORE_BANDWIDTH[end], 1 / device.cores))
+        memory *= pull
         cached = max(memory, cached * share)
     matrix = device.peak_ops_per_s[candidate.precision].value * scale
     matrix *= compute_efficiency(device, candidate.precision)[end]
@@ -115,11 +136,21 @@ def _machine(profile: ModelProfile, device: DeviceType, candidate: Candidate, it
     cache = max([fact.value for fact in device.cache_bytes.values()], default=0.0)
     activations = profile.activation_bytes * items * activation_scale(profile, candidate)
     all_fit = profile.weight_bytes_at(candidate.precision) + activations <= cache
+
+    def rate_of(part: MemoryPart) -> float:
+        tier = tiers.get(part)
+        if tier is None:
+            return memory
+        return min(at_end(tier, end, memory, candidate.replicas), max(memory, tier.bytes_per_s * pull))
+
+    activation_rate = cached if activations <= cache else rate_of("activations")
+    kept = profile.kv_cache_bytes * activation_scale(profile, candidate)
     return _Machine(
         matrix=matrix,
         other=other_rate,
-        weight_rate=cached if all_fit else memory,
-        activation_rate=cached if activations <= cache else memory,
+        weight_rate=cached if all_fit else rate_of("weights"),
+        activation_rate=activation_rate,
+        kept_s=max(0.0, kept / rate_of("kv_cache") - kept / activation_rate) if "kv_cache" in tiers else 0.0,
         launch_s=launch_s(device)[end],
     )
 
@@ -140,7 +171,7 @@ def _time_s(profile: ModelProfile, candidate: Candidate, items: int, machine: _M
     weights = profile.weight_bytes_at(candidate.precision) / profile.weight_bytes if profile.weight_bytes else 1.0
     moved = activation_scale(profile, candidate)
     dynamic = candidate.quantization == "dynamic"
-    total = 0.0
+    total = items * machine.kept_s
     for operator in profile.operators:
         matrix = operator.kind.startswith(_MATRIX)
         if end < 2 and operator.kind in _FUSED:
@@ -156,7 +187,9 @@ def _time_s(profile: ModelProfile, candidate: Candidate, items: int, machine: _M
     return total
 
 
-def basis_of(profile: ModelProfile, device: DeviceType, candidate: Candidate) -> str:
+def basis_of(
+    profile: ModelProfile, device: DeviceType, candidate: Candidate, tiers: Mapping[MemoryPart, TierRate]
+) -> str:
     """Return in words what the time rests on."""
     cache = max([fact.value for fact in device.cache_bytes.values()], default=0.0)
     fits = "fit" if profile.weight_bytes_at(candidate.precision) <= cache else "do not fit"
@@ -165,5 +198,6 @@ def basis_of(profile: ModelProfile, device: DeviceType, candidate: Candidate) ->
     return (
         f"roofline over {count} operators at the {candidate.precision} peak and the bandwidth of {device.name}; "
         f"weights {fits} its cache; efficiencies assumed for a {device.kind}"
+        + "".join(f"; {part} read from {at.tier} at {at.bytes_per_s / 1e9:.3g} GB/s" for part, at in tiers.items())
         + (f"; {skipped} operators of unknown cost not counted" if skipped else "")
     )

@@ -9,19 +9,20 @@ configuration, or assumed to be 0.2 to 1.5 ms per request: a stated assumption, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.evidence import Library
-from aios.cost.interval import Interval, interval_of
+from aios.cost.interval import Interval, Unknown, interval_of
 from aios.cost.queueing import Replica, Tail
-from aios.cost.roofline import Unknown, basis_of, roofline
+from aios.cost.roofline import basis_of, roofline
+from aios.cost.tiers import TierRate
 from aios.records.base import Source
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.measurement import Measured, Measurement
-from aios.records.model import ModelProfile
+from aios.records.model import MemoryPart, ModelProfile
 
 __all__ = ["Service", "Workbench"]
 
@@ -35,6 +36,9 @@ SAME_PRECISION, OTHER_PRECISION = 0.25, 0.5
 """Relative error of a roofline scaled by a measurement of the same model and device: other threads or batch only, or
 another precision too."""
 
+
+Tiers: TypeAlias = Mapping[MemoryPart, TierRate]
+"""Part of a model -> rate at which the device reads what does not live in its own memory."""
 
 _JITTER_SCV = scv_of(JITTER)
 
@@ -76,12 +80,14 @@ class Workbench:
         self._assumed = scaled(JITTER, ASSUMED_OVERHEAD.value)
         self._rooflines: dict[tuple[object, ...], Interval | Unknown] = {}
 
-    def service_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> Service | Unknown:
-        """Return what a replica of ``candidate`` does, or why that is unknown."""
+    def service_of(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers
+    ) -> Service | Unknown:
+        """Return what a replica of ``candidate`` does, or why that is unknown. tiers: as of ``roofline``."""
         measured = self._library.find("service", candidate)
         serving = self._library.find("serving", candidate)
-        full = self._compute(candidate, profile, device, candidate.batch)
-        single = self._compute(candidate, profile, device, 1) if candidate.batch > 1 else full
+        full = self._compute(candidate, profile, device, tiers, candidate.batch)
+        single = self._compute(candidate, profile, device, tiers, 1) if candidate.batch > 1 else full
         if isinstance(full, Unknown):
             return full
         if isinstance(single, Unknown):
@@ -112,7 +118,7 @@ class Workbench:
         )
 
     def _compute(
-        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> _Compute | Unknown:
         found = self._library.find("service", candidate, batch)
         if found is not None and "time" in found.values:
@@ -120,24 +126,30 @@ class Workbench:
             shape = found.distributions.get("time")
             relative = scaled(shape, 1 / mean_of(shape)) if shape and mean_of(shape) > 0 else JITTER
             return _Compute(time, relative, "measured", f"time of batch {batch} measured with {_meter(found, 'time')}")
-        predicted = self._roofline(candidate, profile, device, batch)
+        predicted = self._roofline(candidate, profile, device, tiers, batch)
         if isinstance(predicted, Unknown):
             return predicted
-        return self._calibrated(candidate, profile, device, batch, predicted) or _Compute(
-            predicted, JITTER, "analytic", basis_of(profile, device, candidate)
+        return self._calibrated(candidate, profile, device, tiers, batch, predicted) or _Compute(
+            predicted, JITTER, "analytic", basis_of(profile, device, candidate, tiers)
         )
 
     def _roofline(
-        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> Interval | Unknown:
         key = (candidate.model, device.name, candidate.precision, candidate.quantization, candidate.threads, batch,
-               candidate.power_mode)  # fmt: skip
+               candidate.power_mode, tuple(tiers.items()), candidate.replicas if tiers else 0)  # fmt: skip
         if key not in self._rooflines:
-            self._rooflines[key] = roofline(profile, device, candidate, batch)
+            self._rooflines[key] = roofline(profile, device, candidate, batch, tiers)
         return self._rooflines[key]
 
     def _calibrated(
-        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int, predicted: Interval
+        self,
+        candidate: Candidate,
+        profile: ModelProfile,
+        device: DeviceType,
+        tiers: Tiers,
+        batch: int,
+        predicted: Interval,
     ) -> _Compute | None:
         """Return the roofline scaled by measured / predicted of the nearest measured sister, or None without one."""
         kin = [item for item in self._library.kin("service", candidate) if "time" in item.values]
@@ -151,9 +163,13 @@ class Workbench:
                 "quantization": subject.quantization,
                 "threads": subject.threads,
                 "power_mode": subject.power_mode,
+                "tiers": subject.tiers,
             }
         )
-        reference = self._roofline(sister, profile, device, subject.batch)
+        its_tiers = {part: tiers[part] for part, name in subject.tiers.items() if candidate.tiers.get(part) == name}
+        if len(its_tiers) < len(subject.tiers):  # measured out of a memory whose rate nobody stated here
+            return None
+        reference = self._roofline(sister, profile, device, its_tiers, subject.batch)
         if isinstance(reference, Unknown) or reference.value <= 0:
             return None
         value = predicted.value * nearest.values["time"].value / reference.value
@@ -236,6 +252,7 @@ def _distance(item: Measurement, candidate: Candidate, batch: int) -> tuple[obje
     return (
         (subject.precision, subject.quantization) != (candidate.precision, candidate.quantization),
         subject.power_mode != candidate.power_mode,
+        subject.tiers != candidate.tiers,
         abs(subject.threads - candidate.threads),
         abs(subject.batch - batch),
         subject.digest,

@@ -50,6 +50,7 @@ def deployment_of(
         threads=candidate.threads,
         replicas=candidate.replicas,
         power_mode=candidate.power_mode,
+        tiers=candidate.tiers,
         executor=candidate.executor,
         placement=tuple(placement),
         addresses=_addresses({item.node for item in placement}, fleet),

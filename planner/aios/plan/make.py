@@ -119,6 +119,7 @@ def _decision(priced: Priced, placement: tuple[Placement, ...]) -> Decision:
         power_mode=candidate.power_mode,
         executor=candidate.executor,
         placement=placement,
+        memory=priced.residences,
         estimates=priced.estimates,
     )
 

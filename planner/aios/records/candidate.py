@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 from aios.records.base import Record, Source
+from aios.records.fleet import MemoryKind
+from aios.records.model import MemoryPart
 
-__all__ = ["Candidate", "Demand", "Estimate", "Priced", "Quantization", "Rejection"]
+__all__ = ["Candidate", "Demand", "Estimate", "Priced", "Quantization", "Rejection", "Residence"]
 
 Quantization = Literal["none", "dynamic", "static"]
 
@@ -19,7 +21,8 @@ class Candidate(Record):
     nodes: names of the fleet's nodes that hold such a device and may be used · precision: that it computes in ·
     quantization: how int8 is reached from a float model (``none`` if the file is used as it is) ·
     batch: largest batch that a replica forms · threads: CPU threads per replica (0 on devices that are no cpu) ·
-    replicas: copies that share the load · power_mode: None for the device's only or full mode
+    replicas: copies that share the load · power_mode: None for the device's only or full mode ·
+    tiers: part -> memory tier that it lives in; what is not named lives in the device's own memory
     """
 
     id: str
@@ -37,6 +40,7 @@ class Candidate(Record):
     replicas: int = 1
     parallelism: str = "none"
     power_mode: str | None = None
+    tiers: Mapping[MemoryPart, str] = {}
 
 
 class Rejection(Record):
@@ -70,23 +74,41 @@ class Demand(Record):
     """What one replica takes.
 
     share: of its device (for a cpu, threads / cores) · cores: CPU cores of the node · device_memory_bytes: on an
-    accelerator ·
-    node_memory_bytes: DRAM of the node
+    accelerator · node_memory_bytes: DRAM of the node · tier_bytes: memory tier of the node -> bytes
     """
 
     share: float
     cores: int
     device_memory_bytes: float
     node_memory_bytes: float
+    tier_bytes: Mapping[str, float] = {}
+
+
+class Residence(Record):
+    """Where a part of a model lives, for one replica.
+
+    tier: name of the memory · kind: what kind of memory it is, None if nobody says · bytes: that live there ·
+    read_bytes_per_s: at which the device reads them, None if unknown · seconds: that reading them once takes ·
+    source: of that rate
+    """
+
+    part: MemoryPart
+    tier: str
+    kind: MemoryKind | None = None
+    bytes: float
+    read_bytes_per_s: float | None = None
+    seconds: float | None = None
+    source: Source | None = None
 
 
 class Priced(Record):
     """A candidate with what it is expected to do. A metric that cannot be predicted is absent; ``unknown`` says why.
 
-    unknown: metric -> why there is no estimate and what would give one
+    unknown: metric -> why there is no estimate and what would give one · residences: where its parts live
     """
 
     candidate: Candidate
     estimates: Mapping[str, Estimate]
     demand: Demand
     unknown: Mapping[str, str] = {}
+    residences: tuple[Residence, ...] = ()

@@ -156,11 +156,12 @@ class DeviceSlot(Record):
 class Topology(Record):
     """How a number of things (devices of a node, nodes of a fleet) are connected; nested, outer levels join groups.
 
-    name: of this level, and of the domains it makes: ``nvlink``, ``pcie``, ``rack`` · members: device ids that it
-    connects, in order; empty for all · shape: of a mesh or torus, such as (4, 4) · interconnect: what kind of link ·
-    bandwidth_bytes_per_s: one direction, of one link (ring, mesh, torus, full) or of one member's port (switch) ·
-    latency_s: of one link · group: members per group, in order; None: all in one · by: label that says which group a
-    node belongs to, instead · between: how the groups are connected
+    name: of this level, and of the domains it makes: ``nvlink``, ``pcie``, ``rack`` · members: what it connects, in
+    order; in a node device ids (``3`` also where device 3 is cut into parts), in a fleet nodes, each with all of its
+    machines; empty for all, in a node all but the cpus, unless there is nothing else · shape: of a mesh or torus, such
+    as (4, 4) · interconnect: what kind of link · bandwidth_bytes_per_s: one direction, of one link (ring, mesh, torus,
+    full) or of one member's port (switch) · latency_s: of one link · group: members per group, in order; None: all in
+    one · by: label that says which group a node belongs to, instead · between: how the groups are connected
     """
 
     name: str
@@ -176,7 +177,10 @@ class Topology(Record):
 
 
 class Used(Record):
-    """What of each machine of a node is taken already. devices: id -> share of that device, 0 to 1."""
+    """What of each machine of a node is taken already.
+
+    devices: id -> share of that device, 0 to 1; of cpus, ``cores`` says it
+    """
 
     cores: float = 0.0
     memory_bytes: float = 0.0
@@ -215,9 +219,31 @@ class Node(Record):
         """Return the names of the machines that this node stands for."""
         return (self.name,) if self.count == 1 else tuple(f"{self.name}-{i}" for i in range(self.count))
 
+    @property
+    def free_cores(self) -> float | None:
+        """Cores that are not taken; None if nobody knows how many there are."""
+        return self.cores if self.cores is None or self.used is None else max(0.0, self.cores - self.used.cores)
+
+    @property
+    def free_memory_bytes(self) -> float | None:
+        """DRAM that is not taken; None if nobody knows how much there is."""
+        if self.memory_bytes is None or self.used is None:
+            return self.memory_bytes
+        return max(0.0, self.memory_bytes - self.used.memory_bytes)
+
+    def free_share(self, device: str) -> float:
+        """Return what of the device with this id is not taken, 0 to 1; of a cpu, as the cores of the machine are."""
+        if self.used is None:
+            return 1.0
+        if device.startswith("cpu") and self.cores:
+            return max(0.0, 1.0 - self.used.cores / self.cores)
+        return max(0.0, 1.0 - self.used.devices.get(device, 0.0))
+
 
 class Link(Record):
-    """A connection between two nodes, or between two devices (``node/0``) of one."""
+    """A connection between two nodes or machines, or between two devices (``node/0``) of one; a node that stands for
+    several machines has it with each of them.
+    """
 
     ends: tuple[str, str]
     interconnect: str | None = None
@@ -228,8 +254,9 @@ class Link(Record):
 class Fleet(Record):
     """Everything that may be used.
 
-    types: every device type that a node uses, by name · links, topology: between nodes · digest: over nodes, types,
-    links and topology, not over where they were written · origin: the file it was read from, or ``this machine``
+    types: every device type that a node uses, by name, and those that its partitions are parts of · links, topology:
+    between nodes · digest: over nodes, types, links and topology, not over where they were written · origin: the file
+    it was read from, or ``this machine``
     """
 
     name: str

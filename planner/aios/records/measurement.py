@@ -5,6 +5,7 @@ from typing import Literal
 
 from aios.records.base import Record, digest_of
 from aios.records.candidate import Candidate
+from aios.records.model import MemoryPart
 from aios.records.plan import Deployment
 
 __all__ = ["PROBABILITIES", "Measured", "Measurement", "Subject", "Verdict", "subject_of"]
@@ -32,7 +33,8 @@ class Subject(Record):
 
     kind: ``service`` (the engine alone, calls back to back), ``serving`` (through the served endpoint, open loop),
     ``accuracy``, or ``artefact`` (an attempt to prepare the model that failed) · model, data, calibration: sha256
-    digests · device: type name · engine: name and version · threads, batch: as in Candidate (1 and 1 for the last two)
+    digests · device: type name · engine: name and version · threads, batch, tiers: as in Candidate (1, 1 and none
+    for the last two)
     """
 
     kind: Literal["service", "serving", "accuracy", "artefact"]
@@ -46,12 +48,13 @@ class Subject(Record):
     threads: int = 1
     batch: int = 1
     power_mode: str | None = None
+    tiers: Mapping[MemoryPart, str] = {}
     data: str | None = None
 
     @property
     def digest(self) -> str:
         """The name under which its measurement is stored."""
-        return digest_of(self)
+        return digest_of(self.model_dump(mode="json", exclude=None if self.tiers else {"tiers"}))
 
 
 class Measurement(Record):
@@ -123,5 +126,6 @@ def subject_of(
         threads=1 if made else candidate.threads,
         batch=1 if made else candidate.batch,
         power_mode=None if made else candidate.power_mode,
+        tiers={} if made else candidate.tiers,
         data=data if kind == "accuracy" else None,
     )

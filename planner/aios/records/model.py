@@ -1,10 +1,14 @@
 """What a model asks of hardware, read from its file once."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from aios.records.base import Record
 
-__all__ = ["VALUE_BYTES", "ModelProfile", "Operator", "TensorSpec"]
+__all__ = ["VALUE_BYTES", "MemoryPart", "ModelProfile", "Operator", "TensorSpec"]
+
+MemoryPart = Literal["weights", "kv_cache", "activations"]
+"""What of a model takes memory. kv_cache: what it keeps between calls (keys and values of attention)."""
 
 VALUE_BYTES: Mapping[str, float] = {
     "fp64": 8.0,
@@ -54,7 +58,8 @@ class ModelProfile(Record):
     (``fp32``, ``fp16``, ``int8``...) · parameters: trained numbers, wherever they are stored · weight_bytes: their
     size ·
     macs: multiply-accumulates of convolutions and matrix products · flops: all arithmetic · activation_bytes: largest
-    sum of activations alive at once · batch_axis: None if the batch size is fixed; fixed_batch says at what ·
+    sum of activations alive at once, kv_cache_bytes of it: what it takes in that it gave out before, keys and values of
+    attention (0 where it keeps nothing) · batch_axis: None if the batch size is fixed; fixed_batch says at what ·
     assumed: dynamic dimension -> size used for the totals · unknown_operators: type -> count, their cost is not in
     the totals ·
     declared: metric -> value found in the file's own metadata (keys ``aios.<metric>``) · notes: what a reader should
@@ -73,6 +78,7 @@ class ModelProfile(Record):
     macs: float
     flops: float
     activation_bytes: float
+    kv_cache_bytes: float = 0.0
     operators: tuple[Operator, ...]
     batch_axis: int | None
     fixed_batch: int | None = None
@@ -87,3 +93,17 @@ class ModelProfile(Record):
         """Return the size of the weights in another precision; the stored size where either precision is unknown."""
         stored, wanted = VALUE_BYTES.get(self.precision), VALUE_BYTES.get(precision)
         return self.weight_bytes * wanted / stored if stored and wanted else self.weight_bytes
+
+    def part_bytes(self, precision: str, quantization: str, items: int) -> dict[MemoryPart, float]:
+        """Return part -> bytes of one replica that computes ``items`` at once; a part that it lacks is absent.
+
+        Dynamic quantisation keeps weights in ``precision`` and everything else in fp32.
+        """
+        scale = 1.0
+        if quantization != "dynamic":
+            stored, wanted = VALUE_BYTES.get(self.precision), VALUE_BYTES.get(precision)
+            scale = wanted / stored if stored and wanted else 1.0
+        kept = self.kv_cache_bytes * items * scale
+        moving = max(0.0, self.activation_bytes - self.kv_cache_bytes) * items * scale
+        sizes: dict[MemoryPart, float] = {"weights": self.weight_bytes_at(precision)}
+        return sizes | ({"kv_cache": kept} if kept else {}) | {"activations": moving}

@@ -6,8 +6,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aios.records.base import Record
-from aios.records.candidate import Estimate, Quantization, Rejection
+from aios.records.candidate import Estimate, Quantization, Rejection, Residence
 from aios.records.intent import Serve
+from aios.records.model import MemoryPart
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
 __all__ = ["FORMAT_VERSION", "Action", "ActionKind", "Claim", "Decision", "Deployment", "Inputs", "Plan", "SolverNote"]
@@ -33,7 +34,7 @@ class Inputs(Record):
 
 
 class Decision(Record):
-    """What was chosen for one intent."""
+    """What was chosen for one intent. memory: where each part of the model lives, and what reading it costs."""
 
     intent: str
     candidate: str
@@ -49,6 +50,7 @@ class Decision(Record):
     power_mode: str | None
     executor: str
     placement: tuple[Placement, ...]
+    memory: tuple[Residence, ...] = ()
     estimates: Mapping[str, Estimate]
 
 
@@ -59,7 +61,8 @@ class Deployment(Record):
     placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s, arrivals: the
     load it
     is sized for ·
-    max_delay_s: longest time that a request may wait for its batch to fill
+    max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
+    that it lives in, where that is not the device's own memory
     """
 
     intent: str
@@ -79,6 +82,7 @@ class Deployment(Record):
     threads: int
     replicas: int
     power_mode: str | None = None
+    tiers: Mapping[MemoryPart, str] = {}
     executor: str
     placement: tuple[Placement, ...]
     addresses: Mapping[str, str | None]

@@ -34,14 +34,14 @@ def _keeping(intent: Intent, options: Sequence[Priced]) -> Sequence[Priced]:
 
 
 def _undominated(intent: Intent, options: Sequence[Priced]) -> list[Priced]:
-    """Return the options that no other of the same device dominates.
+    """Return the options that no other of the same device and memory tiers dominates.
 
     In order of size, which also breaks ties between plans, so that only an earlier one can dominate a later one.
     """
-    found: dict[str, list[tuple[_Figures, frozenset[str], Priced]]] = {}
+    found: dict[tuple[str, ...], list[tuple[_Figures, frozenset[str], Priced]]] = {}
     for option in sorted(options, key=size_of):
         figures, nodes = tuple(_figures(intent, option)), frozenset(option.candidate.nodes)
-        front = found.setdefault(option.candidate.device, [])
+        front = found.setdefault((option.candidate.device, *sorted(option.demand.tier_bytes)), [])
         if not any(all(map(le, other, figures)) and nodes <= allowed for other, allowed, _ in front):
             front.append((figures, nodes, option))
     return [option for front in found.values() for _, _, option in front]
@@ -57,6 +57,7 @@ def _figures(intent: Intent, option: Priced) -> Iterator[float]:
     yield demand.cores
     yield demand.device_memory_bytes
     yield demand.node_memory_bytes
+    yield from (size for _, size in sorted(demand.tier_bytes.items()))
 
 
 def _cost(goal: Goal, option: Priced) -> float:

@@ -25,12 +25,20 @@ SHARE_UNITS = 10**9
 
 
 class Need(NamedTuple):
-    """What one replica takes: share in 1/SHARE_UNITS of a device, whole cores, whole bytes (rounded up)."""
+    """What one replica takes: share in 1/SHARE_UNITS of a device, whole cores, whole bytes (rounded up).
+
+    tiers: memory tier of the node and bytes of it, by name
+    """
 
     share: int
     cores: int
     device_memory: int
     node_memory: int
+    tiers: tuple[tuple[str, int], ...] = ()
+
+    def of_tier(self, name: str) -> int:
+        """Return the bytes that it takes of a memory tier."""
+        return next((size for tier, size in self.tiers if tier == name), 0)
 
 
 class Bin(NamedTuple):
@@ -119,11 +127,13 @@ def size_of(priced: Priced) -> tuple[int, float, str]:
 
 
 def devices_of(node: Node) -> dict[str, tuple[str, ...]]:
-    """Return device type -> ids of such devices on each machine of the node, in order."""
+    """Return device type -> ids of such devices on each machine of the node: the freest first, else in order."""
     found: dict[str, tuple[str, ...]] = {}
     for slot in node.devices:
         found[slot.type] = (*found.get(slot.type, ()), *slot.ids)
-    return found
+    if node.used is None:
+        return found
+    return {name: tuple(sorted(ids, key=lambda id_: -node.free_share(id_))) for name, ids in found.items()}
 
 
 def _need(demand: Demand) -> Need:
@@ -132,6 +142,7 @@ def _need(demand: Demand) -> Need:
         cores=demand.cores,
         device_memory=math.ceil(demand.device_memory_bytes),
         node_memory=math.ceil(demand.node_memory_bytes),
+        tiers=tuple(sorted((name, math.ceil(size)) for name, size in demand.tier_bytes.items())),
     )
 
 

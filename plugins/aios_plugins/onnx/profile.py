@@ -118,6 +118,7 @@ def _profile(
         macs=tally.macs / items,
         flops=tally.flops / items,
         activation_bytes=outcome.peak_bytes / items,
+        kv_cache_bytes=walker.kept_bytes / items,
         operators=_operators(tally, items),
         batch_axis=batch.axis,
         fixed_batch=batch.fixed,

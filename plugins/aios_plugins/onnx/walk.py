@@ -91,7 +91,8 @@ class Walker:
     """One walk over a model.
 
     trained: every trained tensor met, by its key, so that shared ones count once · stepped: lengths of the axes that
-    recurrent operators go along, step by step: such an axis counts no items
+    recurrent operators go along, step by step: such an axis counts no items · kept_bytes: keys and values that it takes
+    in and gave out before (``past...`` inputs and ``present...`` outputs, as exporters of language models call them)
     """
 
     def __init__(self, model: onnx.ModelProto, path: Path, dimensions: Dimensions) -> None:
@@ -100,6 +101,7 @@ class Walker:
         self.dimensions = dimensions
         self.trained: dict[tuple[str, ...], Stored] = {}
         self.stepped: set[int] = set()
+        self.kept_bytes = 0
         self._functions = {(item.domain, item.name): item for item in model.functions}
 
     def run(self) -> Outcome:
@@ -111,6 +113,9 @@ class Walker:
         inputs = [item for item in graph.input if item.name not in stored]
         for item in inputs:
             scope.tensors[item.name] = self._input(item)
+        if any(item.name.startswith("present") for item in graph.output):
+            kept = (scope.tensors[item.name] for item in inputs if item.name.startswith("past"))
+            self.kept_bytes = sum(bytes_of(tensor) or 0 for tensor in kept)
         return self.graph(Body.of(graph), scope, live_inputs=[item.name for item in inputs])
 
     def _input(self, item: onnx.ValueInfoProto) -> Tensor:

@@ -51,6 +51,7 @@ def _obstacles(candidate: Candidate, device: DeviceType, model: ModelProfile) ->
     yield from _quantization(candidate, device, model)
     if candidate.compression != "none":
         yield Refusal(clause="compression", reason=f"onnxruntime does not apply {candidate.compression!r}")
+    yield from _tiers(candidate, device)
     if candidate.parallelism != "none":
         yield Refusal(clause="parallelism", reason="onnxruntime runs one replica on one device")
     if model.batch_axis is None and candidate.batch not in (1, model.fixed_batch):
@@ -64,6 +65,18 @@ def _obstacles(candidate: Candidate, device: DeviceType, model: ModelProfile) ->
         yield Refusal(
             clause="threads", reason=f"{candidate.threads} threads, but {device.name} has {device.cores} cores"
         )
+
+
+def _tiers(candidate: Candidate, device: DeviceType) -> Iterator[Refusal]:
+    """Weights are mapped from the artefact's file, so a cpu can leave them on the drive; nothing else can be placed."""
+    for part, tier in candidate.tiers.items():
+        if part != "weights" or device.kind != "cpu" or not tier.startswith("nvme"):
+            yield Refusal(
+                clause="memory tier",
+                reason=f"onnxruntime cannot keep {part.replace('_', ' ')} in {tier}: it maps a cpu's weights from files, "
+                "and takes all other memory from the device's own",
+            )
+            return
 
 
 def _precision(candidate: Candidate, device: DeviceType) -> Iterator[Refusal]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from aios.records.fleet import Node
 from aios.records.selection import Clause
 from aios.solve.clauses.rule import Eased
 from aios.solve.cpsat import Answer
 from aios.solve.model import Decisions
-from aios.solve.problem import Machine, Need
+from aios.solve.problem import Machine, Need, Problem, devices_of
 
-__all__ = ["Limit", "capacity_clause", "enforce", "softened", "whose"]
+__all__ = ["Limit", "capacity_clause", "enforce", "free_by", "shares_of", "softened", "whose"]
 
 Limit = tuple[Callable[[Machine], Sequence[Sequence[int]]], Callable[[Need], int], int, int]
 """Groups of a machine's devices that share a capacity, what a replica takes of it, the capacity, and how much of it one
@@ -26,6 +26,18 @@ def whose(node: Node) -> str:
 def capacity_clause(node: Node, what: str, text: str) -> Clause:
     """Return the clause ``capacity/<node>/<what>``."""
     return Clause(id=f"capacity/{node.name}/{what}", intent=None, text=text, where=node.where)
+
+
+def shares_of(node: Node, types: Collection[str]) -> list[float]:
+    """Return what shares of single devices of these types are free on a machine of the node, each once."""
+    return sorted({node.free_share(id_) for name, ids in devices_of(node).items() if name in types for id_ in ids})
+
+
+def free_by(problem: Problem, types: Collection[str], free: float, machine: Machine) -> Sequence[Sequence[int]]:
+    """Return each of the machine's devices of these types of which just the share ``free`` is free."""
+    node, ids = machine.node, devices_of(machine.node)
+    bins = [(index, problem.bins[index]) for index in machine.bins if problem.bins[index].type in types]
+    return [[index] for index, place in bins if node.free_share(ids[place.type][place.device]) == free]
 
 
 def enforce(decisions: Decisions, node: Node, limits: Sequence[Limit]) -> None:

@@ -21,20 +21,21 @@ __all__ = ["rules"]
 def rules(problem: Problem) -> Iterator[Rule]:
     """Yield one clause per node whose cores are known, ``capacity/<node>/cores``."""
     for node in problem.fleet.nodes:
-        if node.cores is None:
+        if node.free_cores is None:
             continue
-        text = f"{whose(node)} has {_cores(node.cores)}"
-        limits = _limits(problem, node, node.cores)
+        free = int(node.free_cores)
+        text = f"{whose(node)} has {_cores(free)}" + ("" if free == node.cores else " free")
+        limits = _limits(problem, node, free)
         clause = capacity_clause(node, "cores", text)
         yield Rule(
             clause,
             None,
             partial(enforce, node=node, limits=limits),
-            ease=partial(_ease, node=node, limits=limits, had=node.cores),
+            ease=partial(_ease, node=node, limits=limits, had=free),
         )
 
 
-def _limits(problem: Problem, node: Node, cores: int) -> list[Limit]:
+def _limits(problem: Problem, node: Node, free: int) -> list[Limit]:
     cpus = {slot.type for slot in node.devices if problem.fleet.types[slot.type].kind == "cpu"}
 
     def whole(machine: Machine) -> Sequence[Sequence[int]]:
@@ -43,9 +44,10 @@ def _limits(problem: Problem, node: Node, cores: int) -> list[Limit]:
     def each_cpu(machine: Machine) -> Sequence[Sequence[int]]:
         return [[index] for index in machine.bins if problem.bins[index].type in cpus]
 
+    whole_cpu = node.cores or 1
     return [
-        (whole, lambda need: need.cores, cores, 1),
-        (each_cpu, lambda need: need.share * cores, SHARE_UNITS * cores, SHARE_UNITS),
+        (whole, lambda need: need.cores, free, 1),
+        (each_cpu, lambda need: need.share * whole_cpu, SHARE_UNITS * free, SHARE_UNITS),
     ]
 
 

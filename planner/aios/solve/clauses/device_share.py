@@ -5,13 +5,14 @@ For a cpu on a node of known cores this is part of the cores clause.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from functools import partial
 
 from aios.records.fleet import DeviceSlot, Fleet, Node
-from aios.solve.clauses.capacity import Limit, capacity_clause, enforce, whose
+from aios.solve.clauses.capacity import Limit, capacity_clause, enforce, free_by, shares_of, whose
 from aios.solve.clauses.rule import Rule
-from aios.solve.problem import SHARE_UNITS, Machine, Problem, devices_of
+from aios.solve.problem import SHARE_UNITS, Problem, devices_of
 
 __all__ = ["rules"]
 
@@ -23,17 +24,16 @@ def rules(problem: Problem) -> Iterator[Rule]:
             if problem.fleet.types[name].kind == "cpu" and node.cores is not None:
                 continue
             had = len(ids)
-            limits: list[Limit] = [(partial(_each, problem, name), lambda need: need.share, SHARE_UNITS, 1)]
+            limits: list[Limit] = [
+                (partial(free_by, problem, {name}, free), lambda need: need.share, math.floor(free * SHARE_UNITS), 1)
+                for free in shares_of(node, {name})
+            ]
             yield Rule(
                 capacity_clause(node, f"{name}/share", f"{whose(node)} has {had} {name}"),
                 None,
                 partial(enforce, node=node, limits=limits),
                 grow=partial(_grow, node=node, name=name, had=had),
             )
-
-
-def _each(problem: Problem, name: str, machine: Machine) -> Sequence[Sequence[int]]:
-    return [[index] for index in machine.bins if problem.bins[index].type == name]
 
 
 def _grow(fleet: Fleet, more: int, node: Node, name: str, had: int) -> tuple[Fleet, str, float]:

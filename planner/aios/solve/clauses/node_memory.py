@@ -18,12 +18,16 @@ __all__ = ["rules"]
 def rules(problem: Problem) -> Iterator[Rule]:
     """Yield one clause per node whose memory is known, ``capacity/<node>/memory``."""
     for node in problem.fleet.nodes:
-        had = node.memory_bytes
+        had = node.free_memory_bytes
         if had is None:
             continue
         limits: list[Limit] = [(_whole, lambda need: need.node_memory, math.floor(had), 1)]
         yield Rule(
-            capacity_clause(node, "memory", f"{whose(node)} has {format_quantity(had, Dimension.BYTES)} of memory"),
+            capacity_clause(
+                node,
+                "memory",
+                f"{whose(node)} has {format_quantity(had, Dimension.BYTES)} of memory" + (" free" if node.used else ""),
+            ),
             None,
             partial(enforce, node=node, limits=limits),
             ease=partial(softened, node=node, limits=limits, word=partial(instead, had=had)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aios.solve.clauses import assignment, cores, device_memory, device_share, node_memory, requirement
+from aios.solve.clauses import assignment, cores, device_memory, device_share, node_memory, requirement, tier_memory
 from aios.solve.clauses.rule import Rule
 from aios.solve.problem import Problem
 
@@ -15,6 +15,7 @@ _KINDS = (
     node_memory.rules,
     device_share.rules,
     device_memory.rules,
+    tier_memory.rules,
 )
 
 

@@ -1,0 +1,71 @@
+"""What it costs to be somewhere: price and carbon intensity of the nodes that a candidate may stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aios.cost.interval import Interval, estimate
+from aios.cost.power import Power
+from aios.records.base import Source
+from aios.records.candidate import Candidate, Estimate
+from aios.records.fleet import DeviceType, Fact, Fleet, Node
+
+__all__ = ["Site", "site_of"]
+
+
+class Site(NamedTuple):
+    """price: USD/h of one whole device · carbon: gCO2/kWh of the electricity; both over all nodes that a candidate may
+    stand on, None if one of them does not state it · unknown: metric -> why it cannot be said"""
+
+    price: Interval | None
+    price_source: Source
+    carbon: Interval | None
+    unknown: Mapping[str, str]
+
+    def cost_of(self, share: float) -> Estimate:
+        """Return the cost of ``share`` devices; it must have a price."""
+        assert self.price is not None
+        return estimate("cost", self.price.times(share), self.price_source, "price x share")
+
+    def carbon_of(self, power: Power) -> Estimate:
+        """Return the emissions while drawing ``power``; it must have a carbon intensity."""
+        assert self.carbon is not None
+        ends = Interval(*(watts / 1000 * grams for watts, grams in zip(power.watts, self.carbon, strict=True)))
+        return estimate("carbon", ends, power.source, "power x carbon intensity of the electricity")
+
+
+def site_of(candidate: Candidate, device: DeviceType, fleet: Fleet) -> Site:
+    """Return price and carbon intensity where ``candidate`` may stand.
+
+    A device's own price comes first; else its node's, shared evenly by the node's accelerators (by its cpus where it
+    has none). Over a day the intensity is its mean, between its least and its largest hour.
+    """
+    nodes = [node for node in fleet.nodes if node.name in candidate.nodes]
+    unknown: dict[str, str] = {}
+    prices = [_price(device, node, fleet) for node in nodes]
+    known = [fact for fact in prices if fact is not None]
+    if len(known) < len(nodes) or not nodes:
+        unknown["cost"] = f"no price of {device.name} or of its node is stated"
+    carbon = None
+    if nodes and all(node.carbon_g_per_kwh for node in nodes):
+        means = [sum(node.carbon_g_per_kwh) / len(node.carbon_g_per_kwh) for node in nodes]
+        hours = [hour for node in nodes for hour in node.carbon_g_per_kwh]
+        carbon = Interval(min(hours), sum(means) / len(means), max(hours))
+    else:
+        unknown["carbon"] = "the carbon intensity of the electricity is not stated (`carbon` of a node or its region)"
+    values = sorted(fact.value for fact in known)
+    price = None if "cost" in unknown else Interval(values[0], sum(values) / len(values), values[-1])
+    return Site(price, known[0].source if known else "declared", carbon, unknown)
+
+
+def _price(device: DeviceType, node: Node, fleet: Fleet) -> Fact | None:
+    if device.price_usd_per_h is not None or node.price_usd_per_h is None:
+        return device.price_usd_per_h
+    counts = {kind: 0 for kind in (True, False)}  # of cpus and of all other devices
+    for slot in node.devices:
+        counts[fleet.types[slot.type].kind == "cpu"] += len(slot.ids)
+    if counts[False] and device.kind == "cpu":
+        return None
+    whole = node.price_usd_per_h
+    return whole.model_copy(update={"value": whole.value / max(1, counts[False] or counts[True])})
