@@ -91,4 +91,4 @@ def test_a_busy_machine_says_so_and_what_to_do(tmp_path):
     discovery = Probe(_proc(tmp_path, "99999.00 1.00 1.00 1/1 1\n", "")).discover(measure=True)
     (sentence,) = [sentence for sentence in discovery.seen if "busy" in sentence]
     assert sentence.startswith("this machine was busy while it was measured (load 99999.0")
-    assert "run `aios init --force` again when it is idle" in sentence
+    assert "measure again when it is idle, with `aios init --force`" in sentence

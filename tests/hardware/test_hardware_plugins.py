@@ -8,14 +8,14 @@ import pytest
 from aios.records.fleet import DeviceType, Fact
 from aios.spi.registry import load
 
+PROBES = ("amd", "ascend", "cambricon", "cpu", "disks", "gaudi", "memory", "nvidia", "xpu")
 CPU = DeviceType(name="c", kind="cpu", cores=2, tdp_w=Fact(value=10, unit="W"))
 
 
 @pytest.mark.parametrize(
     ("group", "name"),
     [
-        ("aios.probes", "cpu"),
-        ("aios.probes", "nvidia"),
+        *(("aios.probes", name) for name in PROBES),
         ("aios.meters", "rapl"),
         ("aios.meters", "nvml"),
         ("aios.meters", "cputime"),
@@ -34,7 +34,7 @@ def test_a_meter_that_can_gives_a_reading(name):
         assert reading.meter
 
 
-@pytest.mark.parametrize("name", ["cpu", "nvidia"])
+@pytest.mark.parametrize("name", PROBES)
 def test_a_probe_says_in_sentences_what_it_saw_and_missed(name):
     discovery = load("aios.probes", name).discover(measure=False)
     assert discovery.seen or discovery.missing
@@ -42,6 +42,8 @@ def test_a_probe_says_in_sentences_what_it_saw_and_missed(name):
 
 
 def test_loading_the_plugins_imports_no_engine():
-    modules = "aios_plugins.cpu, aios_plugins.nvidia, aios_plugins.rapl, aios_plugins.cputime, aios.fleet"
-    code = f"import sys, {modules}; print(sorted({{'numpy', 'pynvml', 'onnx', 'ortools'}} & set(sys.modules)))"
+    plugins = ("cpu", "nvidia", "rapl", "cputime", "disks", "vendortools")
+    modules = ", ".join(["aios.fleet", *(f"aios_plugins.{name}" for name in plugins)])
+    engines = {"numpy", "pynvml", "onnx", "ortools", "xml.etree", "networkx"}
+    code = f"import sys, {modules}; print(sorted({engines!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -151,7 +151,7 @@ class Bench:
         meter, _why_not = best_meter(device)
         pids = executor.observe(resource.address, resource.handle).pids
         trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
-        resident = resident_bytes(pids)
+        resident = resident_bytes(pids, mapped=bool(deployment.tiers))
         conditions = {
             "rate": f"{rate:.4g}/s Poisson",
             "duration": f"{seconds:.3g} s",

@@ -54,13 +54,17 @@ def dynamic_energy(reading: Reading, device: DeviceType) -> float | None:
     return max(0.0, reading.energy_j - device.idle_w.value * reading.seconds)
 
 
-def resident_bytes(pids: Sequence[int]) -> float | None:
-    """Return the memory of processes, each shared page counted once (proportional set size); None if not told."""
+def resident_bytes(pids: Sequence[int], mapped: bool = False) -> float | None:
+    """Return the memory of processes, each shared page counted once (proportional set size); None if not told.
+
+    mapped: leave out pages of files, for weights that live on a drive: the kernel keeps as many as it likes of them.
+    """
+    parts = ("Pss_Anon:", "Pss_Shmem:") if mapped else ("Pss:",)
     total = 0
     for pid in pids:
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             return None
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) for line in lines if line.startswith(parts))
     return total * 1024.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aios import catalogue
 from aios.records.fleet import Fleet
-from aios.workflow.reading import discover_fleet
+from aios.workflow.discovering import discover_fleet
 from aios.workflow.saving import save
 
 __all__ = ["Started", "start"]
@@ -38,17 +38,17 @@ def start(folder: Path, tell: Callable[[str], None]) -> Started:
     from aios.state import make_folder
 
     make_folder(folder)
-    fleet, seen, missing = discover_fleet(measure=True, tell=tell)
+    found = discover_fleet(measure=True, tell=tell)
     schema, intent = folder / ".aios" / "intent.schema.json", folder / "intent.yaml"
     texts = {
-        folder / "fleet.yaml": fleet_text(fleet),
+        folder / "fleet.yaml": fleet_text(found.fleet),
         schema: (catalogue.root() / "schemas" / schema.name).read_text(),
     }
     if not intent.exists():
         texts[intent] = _starter(folder)
     for path, text in texts.items():
         save(path, text)
-    return Started(fleet, seen, missing, tuple(map(str, texts)), str(intent))
+    return Started(found.fleet, found.seen, found.missing, tuple(map(str, texts)), str(intent))
 
 
 def _starter(folder: Path) -> str:

@@ -117,7 +117,7 @@ def _measure(
     trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
     _latency(found, trace, load)
     _energy(found, reading, device, deployment, len(load.at_s), why_not)
-    _memory(found, pids)
+    _memory(found, pids, resource.deployment)
     capacity = _throughput(found, resource, executor, items)
     if labels is not None:
         _accuracy(found, resource, executor, (load, trace), items, labels, capacity)
@@ -202,12 +202,13 @@ def _exact(value: float, unit: str, meter: str, n: int) -> Measured:
     return Measured(value=value, low=value, high=value, unit=unit, n=n, meter=meter)
 
 
-def _memory(found: _Found, pids: Sequence[int]) -> None:
-    size = resident_bytes(pids)
+def _memory(found: _Found, pids: Sequence[int], deployment: Deployment) -> None:
+    size = resident_bytes(pids, mapped=bool(deployment.tiers))
     if size is None:
         found.unmeasured["memory"] = "the kernel does not tell it of these processes"
     else:
-        found.measured["memory"] = _exact(size, "B", RESIDENT_METER, len(pids))
+        meter = f"{RESIDENT_METER}, without pages of files" if deployment.tiers else RESIDENT_METER
+        found.measured["memory"] = _exact(size, "B", meter, len(pids))
 
 
 def _accuracy(

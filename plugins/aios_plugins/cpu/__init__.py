@@ -1,4 +1,4 @@
-"""The probe of this machine's processors: cores, instruction sets, caches, memory, and what they can do."""
+"""The probes of this machine's processors (cores, instruction sets, caches, what they can do) and of its memory."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from aios.records.fleet import DeviceType, Fact
+from aios.records.units import Dimension, format_quantity
 from aios.spi.probe import Discovery, Found
 from aios_plugins.cpu.busy import snapshot, why_busy
 from aios_plugins.cpu.cpuinfo import CpuInfo, parse_cpuinfo, slug
 from aios_plugins.cpu.host import Frequency, Host, read_caches, read_host, read_nominal_frequency
 from aios_plugins.cpu.isa import operations_per_cycle
+from aios_plugins.cpu.memory import Memory
 
-__all__ = ["Probe", "peaks", "type_name"]
+__all__ = ["Memory", "Probe", "peaks", "type_name"]
 
 _UNITS = {True: "OP/s", False: "FLOP/s"}
 # On an idle machine numpy's matrix product reaches a good part of the peak. Less than a tenth of it on a busy machine
@@ -55,7 +57,7 @@ class Probe:
             cores=host.cores,
             frequency_hz=frequency and Fact(value=frequency.hz, unit="Hz", source="measured", ref=frequency.how),
             features=info.features,
-            identity=_identity(info, physical),
+            identity=_identity(info, host, physical),
         )
         return Discovery(
             devices=(Found(type=device),),
@@ -137,7 +139,8 @@ def _frequency(info: CpuInfo, host: Host, root: Path) -> Frequency | None:
 
 def _physical_cores(info: CpuInfo, host: Host) -> float:
     """Cores that this process may keep busy: hyper-threads share one; a quota below that counts as it is."""
-    known = {info.cores[processor] for processor in host.allowed if processor in info.cores}
+    known: set[object] = {info.cores[processor] for processor in host.allowed if processor in info.cores}
+    known = known or {host.siblings[processor] for processor in host.allowed if processor in host.siblings}
     cores = float(len(known) or len(host.allowed))
     return min(cores, host.quota) if host.quota is not None else cores
 
@@ -158,7 +161,8 @@ def _measured(host: Host, caches: dict[str, float], root: Path) -> tuple[Fact | 
 def _caution(busy: str | None) -> tuple[str, ...]:
     if busy is None:
         return ()
-    return (f"this machine was busy while it was measured ({busy}): run `aios init --force` again when it is idle",)
+    again = "measure again when it is idle, with `aios init --force` or `aios hardware discover`"
+    return (f"this machine was busy while it was measured ({busy}): {again}",)
 
 
 def _memory_fact(host: Host) -> Fact | None:
@@ -168,7 +172,7 @@ def _memory_fact(host: Host) -> Fact | None:
     return Fact(value=size, unit="B", source="measured", ref=ref)
 
 
-def _identity(info: CpuInfo, physical: float) -> dict[str, str]:
+def _identity(info: CpuInfo, host: Host, physical: float) -> dict[str, str]:
     known = {
         "vendor": info.vendor,
         "family": None if info.family is None else str(info.family),
@@ -177,6 +181,7 @@ def _identity(info: CpuInfo, physical: float) -> dict[str, str]:
         "name": info.name,
         "board": info.board,
         "physical_cores": f"{physical:g}",
+        "numa_nodes": str(sum(bool(node.cpus) for node in host.numa)) if len(host.numa) > 1 else None,
         "machine": platform.machine() or None,
     }
     return {key: value for key, value in known.items() if value}
@@ -186,9 +191,10 @@ def _seen(device: DeviceType, info: CpuInfo, host: Host) -> tuple[str, ...]:
     virtual = ", virtual" if info.hypervisor else ""
     sentences = [f"{device.model or 'a processor of unknown model'}{virtual}: {_cores_in_words(host)}"]
     if device.features:
-        sentences.append(f"instruction sets: {' '.join(device.features)}")
-    if (size := host.usable_memory_bytes) is not None and device.memory_bytes is not None:
-        sentences.append(f"memory: {size / 2**30:.1f} GiB ({device.memory_bytes.ref})")
+        sentences.append(f"instruction sets: {' '.join(device.features)} (/proc/cpuinfo)")
+    if device.cache_bytes:
+        sizes = [f"{name} {format_quantity(fact.value, Dimension.BYTES)}" for name, fact in device.cache_bytes.items()]
+        sentences.append(f"caches in all: {', '.join(sizes)} (sysfs)")
     for fact, what in (
         (device.memory_bandwidth_bytes_per_s, "memory bandwidth"),
         (device.peak_ops_per_s.get("fp32"), "fp32 rate"),
@@ -201,10 +207,13 @@ def _seen(device: DeviceType, info: CpuInfo, host: Host) -> tuple[str, ...]:
 def _cores_in_words(host: Host) -> str:
     words = f"{host.cores} core{'s' if host.cores != 1 else ''} for this process ({host.online} online"
     if len(host.allowed) < host.online:
-        words += f", affinity allows {len(host.allowed)}"
+        words += f", affinity and control group allow {len(host.allowed)}"
     if host.quota is not None:
-        words += f", control group allows {host.quota:g}"
-    return words + ")"
+        words += f", the control group's quota is the time of {host.quota:g}"
+    threads = host.threads_per_core
+    if threads is not None:
+        words += f", {threads} threads per physical core" if threads > 1 else ", each a physical core"
+    return words + "; /proc, sysfs)"
 
 
 def _missing(device: DeviceType, info: CpuInfo, measure: bool) -> tuple[str, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from aios.records.base import Record
+from aios_plugins.cpu.lists import numbers
+from aios_plugins.cpu.numa import NumaNode, read_numa
 
 __all__ = ["Frequency", "Host", "read_caches", "read_host", "read_nominal_frequency"]
 
@@ -17,16 +19,22 @@ _SIZE = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 class Host(Record):
     """What this process may use.
 
-    online: processors of the machine · allowed: those that its affinity mask leaves · quota: CPUs' worth of time that
-    its control group leaves, if limited · memory_bytes: of the machine · memory_limit_bytes: of its control group, if
-    limited
+    online: processors of the machine · allowed: those that its affinity mask and its control group leave · quota: CPUs'
+    worth of time that its control group leaves, if limited · siblings: allowed processor -> the hardware threads of its
+    core, where told · memory_bytes: DRAM of the machine, of the NUMA nodes that it may use; without CXL memory ·
+    memory_limit_bytes: of its control group, if limited · available_bytes: that is free now or can be freed · numa:
+    nodes · numa_allowed: those whose memory it may use, where told
     """
 
     online: int
     allowed: tuple[int, ...]
     quota: float | None = None
+    siblings: Mapping[int, tuple[int, ...]] = {}
     memory_bytes: float | None = None
     memory_limit_bytes: float | None = None
+    available_bytes: float | None = None
+    numa: tuple[NumaNode, ...] = ()
+    numa_allowed: tuple[int, ...] | None = None
 
     @property
     def cores(self) -> int:
@@ -40,6 +48,12 @@ class Host(Record):
         known = [size for size in (self.memory_bytes, self.memory_limit_bytes) if size is not None]
         return min(known) if known else None
 
+    @property
+    def threads_per_core(self) -> int | None:
+        """Hardware threads of a core that this process may use; the most where cores differ; None if not told."""
+        allowed = set(self.allowed)
+        return max((len(allowed & set(threads)) for threads in self.siblings.values()), default=None)
+
 
 class Frequency(Record):
     """A core's clock. hz: rate · how: where it was read, in words."""
@@ -50,17 +64,24 @@ class Frequency(Record):
 
 def read_host(root: Path = Path("/")) -> Host:
     """Return what this process may use; ``root`` stands before /proc and /sys. Never raises."""
-    online = os.cpu_count() or 1
+    online = len(numbers(_text(root / "sys/devices/system/cpu/online"))) or os.cpu_count() or 1
     groups = list(_control_groups(root))
     quotas = [quota for folder in groups if (quota := _quota(folder)) is not None]
     limits = [limit for folder in groups if (limit := _memory_limit(folder)) is not None]
-    total = _memory_total(root)
+    status = _text(root / "proc/self/status")
+    numa, numa_allowed = read_numa(root), _listed(status, "Mems_allowed_list")
+    total = _dram(root, numa, numa_allowed)
+    allowed = _allowed(status, groups, online)
     return Host(
         online=online,
-        allowed=_allowed(online),
+        allowed=allowed,
         quota=min(quotas, default=None),
+        siblings=_siblings(allowed, root),
         memory_bytes=total,
         memory_limit_bytes=min((limit for limit in limits if total is None or limit < total), default=None),
+        available_bytes=_meminfo(root, "MemAvailable"),
+        numa=numa,
+        numa_allowed=numa_allowed,
     )
 
 
@@ -95,10 +116,28 @@ def read_nominal_frequency(processor: int, root: Path = Path("/")) -> Frequency 
     return None
 
 
-def _allowed(online: int) -> tuple[int, ...]:
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(online))
+def _allowed(status: str, groups: Iterable[Path], online: int) -> tuple[int, ...]:
+    """Return the processors that the affinity mask leaves, which the kernel keeps inside the control group's set."""
+    allowed = _listed(status, "Cpus_allowed_list")
+    if not allowed and hasattr(os, "sched_getaffinity"):
+        allowed = tuple(sorted(os.sched_getaffinity(0)))
+    allowed = allowed or tuple(range(online))
+    for folder in groups:
+        files = ("cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus")
+        group = next((found for name in files if (found := numbers(_text(folder / name)))), allowed)
+        allowed = tuple(cpu for cpu in allowed if cpu in set(group)) or allowed
+    return allowed
+
+
+def _listed(status: str, key: str) -> tuple[int, ...] | None:
+    match = re.search(rf"^{key}:\s*(\S+)$", status, re.MULTILINE)
+    return (numbers(match[1]) or None) if match else None
+
+
+def _siblings(allowed: Iterable[int], root: Path) -> dict[int, tuple[int, ...]]:
+    base = root / "sys/devices/system/cpu"
+    told = {cpu: numbers(_text(base / f"cpu{cpu}/topology/thread_siblings_list")) for cpu in allowed}
+    return {cpu: threads for cpu, threads in told.items() if threads}
 
 
 def _control_groups(root: Path) -> Iterator[Path]:
@@ -132,14 +171,22 @@ def _memory_limit(folder: Path) -> float | None:
     return None
 
 
-def _memory_total(root: Path) -> float | None:
-    match = re.search(r"^MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
-    if match:
-        return float(match[1]) * 1024
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):  # not on every system
-        return None
+def _dram(root: Path, numa: Iterable[NumaNode], numa_allowed: Iterable[int] | None) -> float | None:
+    """Return the DRAM that the process may use: all but that of CXL and of NUMA nodes that are closed to it."""
+    total = _meminfo(root, "MemTotal")
+    if total is None:
+        try:
+            total = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        except (AttributeError, ValueError, OSError):  # not on every system
+            return None
+    closed = [node for node in numa if node.cxl or (numa_allowed is not None and node.number not in numa_allowed)]
+    rest = total - sum(node.memory_bytes or 0.0 for node in closed)
+    return rest if rest > 0 else total
+
+
+def _meminfo(root: Path, key: str) -> float | None:
+    match = re.search(rf"^{key}:\s+(\d+) kB", _text(root / "proc/meminfo"), re.MULTILINE)
+    return float(match[1]) * 1024 if match else None
 
 
 def _text(path: Path) -> str:

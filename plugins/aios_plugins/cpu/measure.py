@@ -38,9 +38,14 @@ def measure_bandwidth(cores: int, last_level_cache_bytes: float, memory_bytes: f
     if memory_bytes is not None and 2 * wanted > memory_bytes / 4:
         return None
     elements = int(wanted) // 8 // cores * cores
-    source, target = np.ones(elements), np.zeros(elements)
+    source, target = np.empty(elements), np.empty(elements)
     parts = list(zip(np.split(source, cores), np.split(target, cores), strict=True))
-    times = _parallel_times(lambda index: np.copyto(parts[index][1], parts[index][0]), cores)
+
+    def touch(index: int) -> None:
+        for part in parts[index]:
+            part[:] = 1.0  # memory belongs to the NUMA node of the thread that touches it first
+
+    times = _parallel_times(touch, lambda index: np.copyto(parts[index][1], parts[index][0]), cores)
     size = elements * 8
     caution = "" if size >= 4 * last_level_cache_bytes else ", smaller than four times the last-level cache"
     how = f"STREAM copy, {cores} threads, arrays of {size / 2**20:.0f} MiB{caution}, best of {len(times)}"
@@ -76,8 +81,9 @@ def _times(step: Callable[[], object]) -> list[float]:
     return times
 
 
-def _parallel_times(part: Callable[[int], object], threads: int) -> list[float]:
+def _parallel_times(prepare: Callable[[int], object], part: Callable[[int], object], threads: int) -> list[float]:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(prepare, range(threads)))
         return _times(lambda: list(pool.map(part, range(threads))))

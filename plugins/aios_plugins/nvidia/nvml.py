@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from aios.records.base import Record
 
-__all__ = ["Gpu", "NvmlAbsent", "ask", "handles", "opened", "read_gpu"]
+__all__ = ["Gpu", "NvmlAbsent", "ask", "handles", "opened", "read_gpu", "scaled", "text"]
 
 
 class NvmlAbsent(Exception):
@@ -20,7 +21,7 @@ class Gpu(Record):
 
     memory_bytes: in all · power_limit_w, power_limit_min_w, power_limit_max_w: default limit and the range that may be
     set · compute_capability: ``8.0`` · pcie: largest generation and width, ``4 x16`` · mig: MIG mode is on ·
-    clock_hz: largest SM clock
+    parts: profiles of the MIG instances there are, ``1g.10gb`` · clock_hz: largest SM clock · ecc: it is on
     """
 
     name: str
@@ -33,7 +34,9 @@ class Gpu(Record):
     power_limit_max_w: float | None = None
     pcie: str | None = None
     mig: bool = False
+    parts: tuple[str, ...] = ()
     clock_hz: float | None = None
+    ecc: bool | None = None
 
 
 @contextmanager
@@ -80,26 +83,42 @@ def read_gpu(pynvml: Any, handle: Any) -> Gpu:
     width = ask(pynvml, pynvml.nvmlDeviceGetMaxPcieLinkWidth, handle)
     mig = ask(pynvml, pynvml.nvmlDeviceGetMigMode, handle)
     clock = ask(pynvml, pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_SM)
+    ecc = ask(pynvml, pynvml.nvmlDeviceGetEccMode, handle)
     return Gpu(
-        name=_text(ask(pynvml, pynvml.nvmlDeviceGetName, handle)) or "NVIDIA GPU",
-        uuid=_text(ask(pynvml, pynvml.nvmlDeviceGetUUID, handle)),
-        driver=_text(ask(pynvml, pynvml.nvmlSystemGetDriverVersion)),
+        name=text(ask(pynvml, pynvml.nvmlDeviceGetName, handle)) or "NVIDIA GPU",
+        uuid=text(ask(pynvml, pynvml.nvmlDeviceGetUUID, handle)),
+        driver=text(ask(pynvml, pynvml.nvmlSystemGetDriverVersion)),
         memory_bytes=float(memory.total) if memory is not None and memory.total else None,
         compute_capability=f"{capability[0]}.{capability[1]}" if capability else None,
-        power_limit_w=_scaled(ask(pynvml, pynvml.nvmlDeviceGetPowerManagementDefaultLimit, handle), 1e-3),
-        power_limit_min_w=_scaled(limits[0], 1e-3),
-        power_limit_max_w=_scaled(limits[1], 1e-3),
+        power_limit_w=scaled(ask(pynvml, pynvml.nvmlDeviceGetPowerManagementDefaultLimit, handle), 1e-3),
+        power_limit_min_w=scaled(limits[0], 1e-3),
+        power_limit_max_w=scaled(limits[1], 1e-3),
         pcie=f"{generation} x{width}" if generation and width else None,
         mig=bool(mig and mig[0]),
-        clock_hz=_scaled(clock, 1e6),
+        parts=_parts(pynvml, handle) if mig and mig[0] else (),
+        clock_hz=scaled(clock, 1e6),
+        ecc=None if ecc is None else bool(ecc[0]),
     )
 
 
-def _scaled(value: int | None, factor: float) -> float | None:
+def _parts(pynvml: Any, handle: Any) -> tuple[str, ...]:
+    """Return the profiles of a GPU's MIG devices; NVML calls one ``NVIDIA A100-SXM4-80GB MIG 1g.10gb``."""
+    parts = []
+    for index in range(ask(pynvml, pynvml.nvmlDeviceGetMaxMigDeviceCount, handle) or 0):
+        part = ask(pynvml, pynvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, index)
+        name = None if part is None else text(ask(pynvml, pynvml.nvmlDeviceGetName, part))
+        if name and (profile := re.search(r"MIG (\S+)$", name)):
+            parts.append(profile[1])
+    return tuple(parts)
+
+
+def scaled(value: int | None, factor: float) -> float | None:
+    """Return ``value`` times ``factor``; None for what is not told or zero."""
     return round(value * factor, 6) if value else None
 
 
-def _text(value: str | bytes | None) -> str | None:
+def text(value: str | bytes | None) -> str | None:
+    """Return a name as text: older versions of pynvml give bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from aios.records.fleet import DeviceType, Fact
+from aios.spi.matrix import in_words
 from aios.spi.probe import Discovery, Found
-from aios_plugins.nvidia.nvml import Gpu, NvmlAbsent, handles, opened, read_gpu
+from aios_plugins.nvidia.cards import Card, in_order, read_cards, topologies
+from aios_plugins.nvidia.nvml import Gpu, NvmlAbsent, opened
 
-__all__ = ["Probe", "device_type", "discovery_of", "type_name"]
+__all__ = ["Probe", "device_type", "discovery_of", "discovery_of_cards", "found_of", "grouped", "type_name"]
 
 
 class Probe:
@@ -24,29 +26,61 @@ class Probe:
         """Return the GPUs; without a driver, a sentence that says so."""
         try:
             with opened() as pynvml:
-                return discovery_of([read_gpu(pynvml, handle) for handle in handles(pynvml)])
+                return discovery_of_cards(read_cards(pynvml))
         except NvmlAbsent as absent:
             return Discovery(missing=(str(absent),))
 
 
 def discovery_of(gpus: Iterable[Gpu]) -> Discovery:
-    """Return ``gpus`` grouped into types. A GPU in MIG mode is no device: only its instances could run something."""
-    whole, split = Counter[Gpu](), Counter[Gpu]()
-    for gpu in gpus:
-        (split if gpu.mig else whole)[gpu.model_copy(update={"uuid": None})] += 1
-    missing = [f"{count} x {gpu.name} in MIG mode: not usable as a whole, not counted" for gpu, count in split.items()]
-    if not whole and not split:
+    """Return ``gpus`` grouped into types, as if nothing ran on them and nothing joined them."""
+    return discovery_of_cards([Card(gpu=gpu) for gpu in gpus])
+
+
+def discovery_of_cards(cards: Sequence[Card]) -> Discovery:
+    """Return ``cards`` grouped into types, with what joins them.
+
+    A GPU in MIG mode is no device as a whole: only its instances can run something. Without any it is not counted.
+    """
+    usable = [card for card in cards if card.gpu.parts or not card.gpu.mig]
+    idle = Counter(card.gpu.name for card in cards if card.gpu.mig and not card.gpu.parts)
+    missing = [
+        f"{count} x {name} in MIG mode without an instance: not usable as a whole, not counted; "
+        "make instances with `nvidia-smi mig -cgi ... -C`, or end the mode with `nvidia-smi -mig 0`"
+        for name, count in idle.items()
+    ]
+    if not cards:
         missing.append("no NVIDIA GPU: the driver is there and shows none")
+    groups = grouped(usable)
+    topology = topologies(usable)
     return Discovery(
-        devices=tuple(Found(type=device_type(gpu), count=count) for gpu, count in whole.items()),
-        seen=tuple(_seen(gpu, count) for gpu, count in whole.items()),
+        devices=tuple(found_of(members) for members in groups),
+        topology=topology,
+        seen=(*(_seen(members) for members in groups), *(in_words(level) for level in topology)),
         missing=tuple(missing),
     )
 
 
-def device_type(gpu: Gpu) -> DeviceType:
+def grouped(cards: Sequence[Card]) -> list[list[Card]]:
+    """Return the cards by type, in the order of the ids that they get."""
+    groups: dict[Gpu, list[Card]] = {}
+    for card in in_order(cards):
+        groups.setdefault(card.gpu.model_copy(update={"uuid": None}), []).append(card)
+    return list(groups.values())
+
+
+def found_of(cards: Sequence[Card], reader: str = "NVML") -> Found:
+    """Return cards of one type. reader: who read their figures.
+
+    What is taken of a card that is cut into parts is not told part by part: it counts as free.
+    """
+    gpu = cards[0].gpu
+    used = () if gpu.parts else tuple(card.used for card in cards)
+    return Found(type=device_type(gpu, reader), count=len(cards), partitions=gpu.parts, used=used if any(used) else ())
+
+
+def device_type(gpu: Gpu, reader: str = "NVML") -> DeviceType:
     """Return what is known of such a GPU without its datasheet. Peak rates are not: the catalogue adds them."""
-    ref = f"NVML, driver {gpu.driver}" if gpu.driver else "NVML"
+    ref = f"{reader}, driver {gpu.driver}" if gpu.driver else reader
     identity = {
         "vendor": "NVIDIA",
         "name": gpu.name,
@@ -56,6 +90,7 @@ def device_type(gpu: Gpu) -> DeviceType:
         "power_limit_min_w": gpu.power_limit_min_w,
         "power_limit_max_w": gpu.power_limit_max_w,
     }
+    low, high = gpu.power_limit_min_w, gpu.power_limit_max_w
     features = (f"sm_{gpu.compute_capability.replace('.', '')}",) if gpu.compute_capability else ()
     return DeviceType(
         name=type_name(gpu.name),
@@ -66,6 +101,8 @@ def device_type(gpu: Gpu) -> DeviceType:
         frequency_hz=_fact(gpu.clock_hz, "Hz", f"{ref}, largest SM clock"),
         features=features,
         tdp_w=_fact(gpu.power_limit_w, "W", f"{ref}, default power limit"),
+        cap_low_w=_fact(low, "W", f"{ref}, lowest power limit") if low and high else None,
+        cap_high_w=_fact(high, "W", f"{ref}, highest power limit") if low and high else None,
         identity={key: f"{value:g}" if isinstance(value, float) else value for key, value in identity.items() if value},
     )
 
@@ -80,12 +117,35 @@ def _fact(value: float | None, unit: str, ref: str) -> Fact | None:
     return None if value is None else Fact(value=value, unit=unit, source="measured", ref=ref)
 
 
-def _seen(gpu: Gpu, count: int) -> str:
+def _seen(cards: Sequence[Card]) -> str:
+    gpu = cards[0].gpu
     known = [
         gpu.memory_bytes and f"{gpu.memory_bytes / 2**30:.1f} GiB",
-        gpu.power_limit_w and f"power limit {gpu.power_limit_w:g} W",
+        _power(cards),
         gpu.compute_capability and f"compute capability {gpu.compute_capability}",
         gpu.pcie and f"PCIe {gpu.pcie}",
+        gpu.ecc is not None and f"ECC {'on' if gpu.ecc else 'off'}",
         gpu.driver and f"driver {gpu.driver}",
+        gpu.parts and f"each cut into {' + '.join(gpu.parts)}",
+        _use(cards),
     ]
-    return f"{count} x {gpu.name}: {', '.join(words for words in known if words)}"
+    return f"{len(cards)} x {gpu.name}: {', '.join(words for words in known if words)} (NVML)"
+
+
+def _power(cards: Sequence[Card]) -> str | None:
+    gpu = cards[0].gpu
+    if gpu.power_limit_w is None:
+        return None
+    words = f"power limit {gpu.power_limit_w:g} W"
+    if gpu.power_limit_min_w and gpu.power_limit_max_w:
+        words += f" ({gpu.power_limit_min_w:g} to {gpu.power_limit_max_w:g} W may be set)"
+    now = {card.limit_w for card in cards if card.limit_w is not None} - {gpu.power_limit_w}
+    return words + (f", now {' and '.join(f'{limit:g}' for limit in sorted(now))} W" if now else "")
+
+
+def _use(cards: Sequence[Card]) -> str | None:
+    shares = [f"{card.used:.0%}".replace("%", " %") for card in cards if card.used]
+    processes = sum(card.processes or 0 for card in cards)
+    if not shares:
+        return None
+    return f"taken now: {', '.join(shares)} of {len(shares)} of them ({processes} processes)"

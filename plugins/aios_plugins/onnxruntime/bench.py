@@ -60,7 +60,7 @@ def _measure(spec: Spec, inputs: list[str], budget_s: float) -> dict[str, Any]:
         "durations_s": durations,
         "cpu_s": time.process_time() - cpu_begin,
         "items": len(batches[0][0]) if model.batchable else 1,
-        "peak_bytes": _peak_bytes(),
+        "memory": _memory(),
     }
 
 
@@ -77,12 +77,12 @@ def _batches(model: Model, arrays: list[Any], batch: int) -> list[list[Any]]:
     return feeds
 
 
-def _peak_bytes() -> int:
-    """Return the largest resident size that this process had (``ru_maxrss`` would include the parent's)."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("the kernel does not say VmHWM")
+def _memory() -> dict[str, int]:
+    """Return bytes of this process: the largest resident size (``ru_maxrss`` would include the parent's) as
+    ``VmHWM``, and what of it is no page of a file, now, as ``RssAnon``."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return {name: int(fields[name].split()[0]) * 1024 for name in ("VmHWM", "RssAnon")}
 
 
 if __name__ == "__main__":
