@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aios.cli.exits import EPILOGUE, Exit
+from aios.cli.hardwareapp import hardware_app
+from aios.cli.options import Fleet, Json, JsonInto
 
 if TYPE_CHECKING:
     from aios.workflow.setting import Setting
@@ -27,18 +29,13 @@ app = typer.Typer(
 )
 model_app = typer.Typer(help="Look at models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(model_app, name="model")
+app.add_typer(hardware_app, name="hardware")
 
 Paths = Annotated[
     list[str] | None, typer.Argument(metavar="PATH...", help="Intent files or folders; - reads standard input.")
 ]
-Fleet = Annotated[
-    str | None,
-    typer.Option("--fleet", help="Fleet file. Default: fleet.yaml beside the intents or here, else this machine."),
-]
 State = Annotated[Path, typer.Option("--state", help="State file.")]
 Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words.")]
-JsonInto = Annotated[Path | None, typer.Option("--json-into", metavar="FILE", help="Also write the JSON to a file.")]
 KeepOthers = Annotated[
     bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
 ]

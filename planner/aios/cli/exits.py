@@ -26,8 +26,8 @@ class Exit(IntEnum):
 
 
 EPILOGUE = (
-    "Exit codes: 0 done (plan --detailed-exitcode: no change), 1 error in what was given, "
-    "2 changes (plan --detailed-exitcode), 3 infeasible, 4 stale plan, state conflict or lock held, "
+    "Exit codes: 0 done (with --detailed-exitcode: no change), 1 error in what was given, "
+    "2 changes (with --detailed-exitcode), 3 infeasible, 4 stale plan, state conflict or lock held, "
     "5 a promise is broken, 6 the world failed, 64 wrong command line, 70 a bug in aios."
 )
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from aios.fleet.devices import device_type
+from aios.fleet.matching import Names
 from aios.fleet.writtendevice import DeviceForm, MatchForm
 from aios.records.document import check, parse
 from aios.records.errors import InputError
-from aios.records.fleet import DeviceType
+from aios.records.fleet import DeviceKind, DeviceType
 
 __all__ = ["Catalogue", "Match", "load_catalogue"]
 
@@ -43,23 +45,32 @@ class Catalogue(Mapping[str, DeviceType]):
         return isinstance(name, str) and self._path(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(path.stem for path in self._folder.glob("*/*.yaml")))
+        return iter(self._listed)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._folder.glob("*/*.yaml"))
+        return len(self._listed)
 
-    def match(self, kind: str, identity: Mapping[str, str]) -> Match | None:
+    @cached_property
+    def _listed(self) -> tuple[str, ...]:
+        return tuple(sorted(path.stem for path in self._folder.glob("*/*.yaml")))
+
+    @cached_property
+    def names(self) -> Names:
+        """What the entries are called by tools and people. Reads the whole catalogue: for discovery, not for plans."""
+        entries = [self._entry(name) for name in self]
+        return Names((device, form.name if form else ()) for device, form in entries)
+
+    def match(self, kind: DeviceKind, identity: Mapping[str, str]) -> Match | None:
         """Return the entry that discovered hardware is, by the name it gives itself; else one of its generation.
 
-        Reads the whole catalogue: for discovery, not for plans.
+        Reads the whole catalogue, as ``names`` does.
         """
-        entries = [(device, form) for device, form in map(self._entry, self) if form and device.kind == kind]
-        names = {identity[key].casefold() for key in ("name", "board") if key in identity}
-        for device, form in entries:
-            if names & {known.casefold() for known in form.name}:
-                return Match(type=device, by_name=True)
-        for device, form in entries:
-            if _same_generation(form, identity):
+        for key in ("name", "board"):
+            known = self.names.identify(identity[key], kind).type if key in identity else None
+            if known is not None and known.kind == kind:
+                return Match(type=known, by_name=True)
+        for device, form in map(self._entry, self):
+            if form and device.kind == kind and _same_generation(form, identity):
                 return Match(type=device, by_name=False)
         return None
 

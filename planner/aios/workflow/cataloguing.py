@@ -1,0 +1,74 @@
+"""hardware list, show, compare: the device types that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aios import catalogue
+from aios.records.errors import Diagnostic, InputError
+from aios.records.fleet import DeviceType
+from aios.workflow.setting import Setting
+
+if TYPE_CHECKING:
+    from aios.fleet import Catalogue
+
+__all__ = ["Known", "known_devices"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Device types by name. catalogue: what ships with aios · own: what a fleet file describes itself."""
+
+    catalogue: Catalogue
+    own: Mapping[str, DeviceType]
+
+    def devices(self) -> tuple[DeviceType, ...]:
+        """Return every type; an own one stands for the entry of the same name. Reads the whole catalogue."""
+        entries = {name: self.own.get(name) or self.catalogue[name] for name in self.catalogue}
+        return tuple((entries | dict(self.own)).values())
+
+    def named(self, names: Sequence[str]) -> tuple[DeviceType, ...]:
+        """Return the types that are meant by ``names``: their own, or what tools call them. Raises InputError."""
+        found: list[DeviceType] = []
+        problems: list[Diagnostic] = []
+        for name in names:
+            device = self.own.get(name) or self.catalogue.get(name) or self.catalogue.names.identify(name).type
+            if device is None:
+                problems.append(self._unknown(name))
+            else:
+                found.append(device)
+        if problems:
+            raise InputError(*problems)
+        return tuple(found)
+
+    def _unknown(self, name: str) -> Diagnostic:
+        import difflib
+
+        several = self.catalogue.names.identify(name).candidates
+        if several:
+            return Diagnostic(
+                summary=f"`{name}` is not the name of one device",
+                remedy=f"name one of: {', '.join(several)}",
+            )
+        near = difflib.get_close_matches(name, self.own, n=1) or list(self.catalogue.names.nearest(name))
+        return Diagnostic(
+            summary=f"there is no device type `{name}`",
+            remedy=f"did you mean {', '.join(f'`{item}`' for item in near)}?" if near else None,
+            command="aios hardware list",
+        )
+
+
+def known_devices(fleet: str | None) -> Known:
+    """Return the device catalogue and what the fleet file ``fleet`` describes beside it. Raises InputError."""
+    from aios.fleet import load_catalogue
+    from aios.workflow.reading import read_written
+
+    entries = load_catalogue(catalogue.root() / "hardware")
+    if fleet is None:
+        return Known(entries, {})
+    _intents, described = read_written(Setting(fleet=fleet))
+    types = described.types if described else {}
+    own = {name: it for name, it in types.items() if it.part_of is None and entries.get(name) != it}
+    return Known(entries, own)

@@ -1,0 +1,141 @@
+"""hardware import: somebody else's description of machines as a fleet file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aios import catalogue
+from aios.records.errors import Diagnostic, InputError
+from aios.spi.importer import Importer
+from aios.workflow.saving import save
+
+if TYPE_CHECKING:
+    from aios.fleet.assemble import Assembled
+
+__all__ = ["Imported", "find_importer", "import_inventory", "importers", "save_fleet"]
+
+_STDIN = "-"
+_MOST_BYTES = 64 * 2**20
+"""Largest file that is looked at; importers have closer bounds of their own."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was made of a description. text: the fleet file."""
+
+    assembled: Assembled
+    text: str
+
+
+def importers() -> Mapping[str, Importer]:
+    """Return every installed importer by name. Raises WorldError for one that does not load."""
+    from aios.spi import registry
+
+    return registry.load_all("aios.importers")
+
+
+def find_importer(kind: str) -> Importer:
+    """Return the installed importer of that name. Raises InputError with those that there are."""
+    from aios.records.forms import nearest
+    from aios.spi import registry
+
+    known = [plugin.name for plugin in registry.installed("aios.importers")]
+    if kind not in known:
+        near = nearest(kind, known)
+        meant = f"did you mean `{near}`? " if near else ""
+        raise InputError(
+            Diagnostic(
+                summary=f"no importer reads `{kind}`",
+                remedy=f"{meant}known: {', '.join(known)}",
+                command="aios hardware import",
+            )
+        )
+    importer: Importer = registry.load("aios.importers", kind)
+    return importer
+
+
+def import_inventory(
+    importer: Importer,
+    files: Sequence[str],
+    options: Mapping[str, str],
+    aliases: Mapping[str, str],
+    name: str | None,
+    stdin: Callable[[], bytes],
+) -> Imported:
+    """Read ``files`` as the importer does and put a fleet together. Raises InputError.
+
+    options: for the importer · aliases: what a device is written as -> its type · name: of the fleet; by default as the
+    description calls it, or as the first file is called
+    """
+    from aios.fleet import fleet_text, load_catalogue
+    from aios.fleet.assemble import assemble
+
+    _check_options(importer, options)
+    texts = _texts(files, stdin)
+    inventory = importer.read(texts, options)
+    called = name or inventory.name or (Path(files[0]).stem if files[0] != _STDIN else importer.name)
+    entries = load_catalogue(catalogue.root() / "hardware")
+    origin = ", ".join(texts)
+    assembled = assemble(inventory.model_copy(update={"name": called}), entries, aliases, origin)
+    return Imported(assembled, fleet_text(assembled.fleet, entries))
+
+
+def save_fleet(path: Path, text: str, *, force: bool) -> None:
+    """Write a fleet file. Raises InputError for one that is there already, unless ``force``."""
+    if path.exists() and not force:
+        raise InputError(
+            Diagnostic(summary=f"{path} is there already", remedy="choose another name, or overwrite it with --force")
+        )
+    save(path, text)
+
+
+def _check_options(importer: Importer, options: Mapping[str, str]) -> None:
+    """Refuse options that the importer does not have; one written ``label.X`` stands for all that begin so."""
+    families = {name.partition(".")[0] for name in importer.options if "." in name}
+    unknown = [
+        name
+        for name in options
+        if name not in importer.options and not ("." in name and name.partition(".")[0] in families)
+    ]
+    if unknown:
+        known = "; ".join(f"{name}: {meaning}" for name, meaning in importer.options.items())
+        raise InputError(
+            *(
+                Diagnostic(
+                    summary=f"the importer `{importer.name}` has no option `{name}`",
+                    remedy=f"its options are {known}" if known else "it has none",
+                )
+                for name in unknown
+            )
+        )
+
+
+def _texts(files: Sequence[str], stdin: Callable[[], bytes]) -> Mapping[str, bytes]:
+    """Return file -> content, in order. Raises InputError with every file that cannot be read."""
+    texts: dict[str, bytes] = {}
+    problems: list[Diagnostic] = []
+    for file in files:
+        try:
+            content = stdin() if file == _STDIN else _head(Path(file))
+            if len(content) > _MOST_BYTES:
+                problems.append(_too_large(file))
+            texts["<stdin>" if file == _STDIN else file] = content
+        except OSError as error:
+            problems.append(Diagnostic(summary=f"{file} cannot be read", reason=error.strerror))
+    if problems:
+        raise InputError(*problems)
+    return texts
+
+
+def _head(path: Path) -> bytes:
+    """Return what a file holds, and of one that is too large just enough to see that."""
+    with path.open("rb") as stream:
+        return stream.read(_MOST_BYTES + 1)
+
+
+def _too_large(file: str) -> Diagnostic:
+    most = _MOST_BYTES // 2**20
+    return Diagnostic(summary=f"{file} has more than {most} MiB, which nobody reads", remedy="split it into several")
