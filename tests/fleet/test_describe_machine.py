@@ -5,7 +5,7 @@ import pytest
 from aios.catalogue import root
 from aios.fleet import compile_fleet, describe, fleet_text, load_catalogue
 from aios.records.document import parse
-from aios.records.fleet import DeviceType, Fact
+from aios.records.fleet import DeviceType, Fact, MemoryTier, Topology, Used
 from aios.spi.probe import Discovery, Found
 
 CATALOGUE = load_catalogue(root() / "hardware")
@@ -79,6 +79,50 @@ def test_what_init_saves_reads_back_equal():
     fleet = describe(found, CATALOGUE)
     back = compile_fleet(parse(fleet_text(fleet).encode(), "fleet.yaml"), CATALOGUE, "fleet.yaml")
     assert (back.digest, back.types) == (fleet.digest, fleet.types)
+
+
+def test_ids_of_several_probes_run_on_in_topology_and_use():
+    nvlink = Topology(name="nvlink", kind="full", members=("0", "1"))
+    first = gpu("Tesla T4", "nvidia-t4", count=2).model_copy(update={"topology": (nvlink,)})
+    npu = DeviceType(name="some-npu", kind="npu")
+    second = Discovery(
+        devices=(Found(type=npu, count=2, used=(0.0, 0.75)),),
+        topology=(Topology(name="hccs", kind="full"), Topology(name="ring", kind="ring", members=("1", "0"))),
+    )
+    (node,) = describe([first, second], CATALOGUE).nodes
+    assert {level.name: level.members for level in node.topology} == {
+        "nvlink": ("0", "1"),
+        "hccs": ("2", "3"),
+        "ring": ("3", "2"),
+    }
+    assert node.used == Used(devices={"3": 0.75})
+
+
+def test_memory_tiers_of_all_probes_are_kept_under_names_of_their_own():
+    disk = MemoryTier(name="nvme", kind="nvme", bytes=Fact(value=1e12, unit="B", source="measured"))
+    (node,) = describe([Discovery(memory_tiers=(disk,)), Discovery(memory_tiers=(disk,))], CATALOGUE).nodes
+    assert [(tier.name, tier.kind) for tier in node.memory_tiers] == [("nvme", "nvme"), ("nvme-2", "nvme")]
+
+
+def test_parts_that_the_catalogue_knows_become_devices():
+    card = DeviceType(name="a100", kind="gpu", identity={"name": "NVIDIA A100-SXM4-80GB"})
+    found = Found(type=card, count=2, partitions=("3g.40gb", "4g.40gb"), used=(0.0, 0.5))
+    fleet = describe([Discovery(devices=(found,))], CATALOGUE)
+    (node,) = fleet.nodes
+    assert {slot.type.partition(":")[2]: slot.ids for slot in node.devices} == {
+        "3g.40gb": ("0.0", "1.0"),
+        "4g.40gb": ("0.1", "1.1"),
+    }
+    assert node.used.devices == {"1.0": 0.5, "1.1": 0.5}
+    back = compile_fleet(parse(fleet_text(fleet, CATALOGUE).encode(), "fleet.yaml"), CATALOGUE, "fleet.yaml")
+    assert back.digest == fleet.digest
+
+
+def test_parts_that_nobody_describes_leave_nothing_to_give():
+    found = Found(type=DeviceType(name="odd", kind="npu"), count=2, partitions=("quarter",))
+    (node,) = describe([Discovery(devices=(found,))], CATALOGUE).nodes
+    assert node.devices[0].ids == ("0", "1")
+    assert [node.free_share(id_) for id_ in ("0", "1")] == [0.0, 0.0]
 
 
 def test_nothing_found_is_still_a_machine():

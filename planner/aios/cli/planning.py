@@ -162,6 +162,9 @@ def _row(option: Priced, intent: Intent, columns: list[str]) -> list[str]:
     candidate = option.candidate
     quantization = "" if candidate.quantization == "none" else f" {candidate.quantization}"
     device = candidate.device + (f" {candidate.power_mode}" if candidate.power_mode else "")
+    for tier in dict.fromkeys(candidate.tiers.values()):
+        parts = (part.replace("_", " ") for part, name in candidate.tiers.items() if name == tier)
+        device += f", {' and '.join(parts)} in {tier}"
     estimates = [option.estimates.get(name) for name in columns]
     sources = [estimate.source for estimate in estimates if estimate is not None]
     return [

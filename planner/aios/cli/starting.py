@@ -9,6 +9,7 @@ from aios.cli.output import emit
 from aios.cli.progress import Progress
 from aios.cli.words import Ink
 from aios.records.errors import Diagnostic, InputError
+from aios.records.fleet import Node
 from aios.workflow.setting import Setting
 
 __all__ = ["init", "validate"]
@@ -51,8 +52,14 @@ def validate(setting: Setting, *, json: bool) -> int:
         f"intent {intent.name}: {len(intent.models)} models, {len(intent.require)} requirements" for intent in intents
     ]
     if fleet is not None:
-        nodes = sum(node.count for node in fleet.nodes)
-        lines.append(f"fleet {fleet.name}: {nodes} nodes, {len(fleet.types)} device types")
+        machines = sum(node.count for node in fleet.nodes)
+        devices = sum(node.count * _devices(node) for node in fleet.nodes)
+        lines.append(f"fleet {fleet.name}: machines {machines:,}, devices {devices:,}, device types {len(fleet.types)}")
     document = {"valid": True, "intents": intents, "fleet": fleet}
     emit("\n".join([*lines, "valid"]), document, json=json)
     return 0
+
+
+def _devices(node: Node) -> int:
+    """Return how many devices each machine has; the parts of one count as one."""
+    return len({id_.partition(".")[0] for slot in node.devices for id_ in slot.ids})

@@ -4,6 +4,7 @@ with facts that say where they come from, links, and a digest over all of it."""
 from aios.fleet.catalogue import Catalogue, load_catalogue
 from aios.fleet.compile import compile_fleet
 from aios.fleet.describe import describe
+from aios.fleet.includes import is_device
 from aios.fleet.text import fleet_text
 
-__all__ = ["Catalogue", "compile_fleet", "describe", "fleet_text", "load_catalogue"]
+__all__ = ["Catalogue", "compile_fleet", "describe", "fleet_text", "is_device", "load_catalogue"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
 
 from aios.fleet.catalogue import Catalogue, Match
-from aios.fleet.compile import fleet_of
 from aios.fleet.devices import completed
-from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
+from aios.fleet.making import fleet_of
+from aios.fleet.partitions import parts_of, slots_of
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, MemoryTier, Node, Topology, Used
 from aios.spi.probe import Discovery, Found
 
 __all__ = ["describe"]
@@ -18,26 +20,88 @@ def describe(discoveries: Sequence[Discovery], catalogue: Catalogue) -> Fleet:
 
     Facts that discovery cannot read (what a device draws, its peak rates) come from the catalogue entry that fits; a
     fact that was read stands. A processor that is only of the same generation as an entry gets the entry's power and
-    memory bandwidth per core, marked ``assumed``.
+    memory bandwidth per core, marked ``assumed``. Devices that are cut into parts which nobody describes count as taken
+    altogether: nothing can be given to them as a whole.
     """
-    types: dict[str, DeviceType] = {}
-    slots: list[DeviceSlot] = []
-    next_id = {True: 0, False: 0}  # of cpus and of all other devices
-    for found in (found for discovery in discoveries for found in discovery.devices):
-        device = _unique(_completed(found, catalogue), types)
-        types[device.name] = device
-        cpu = device.kind == "cpu"
-        numbers = range(next_id[cpu], next_id[cpu] + found.count)
-        next_id[cpu] += found.count
-        slots.append(DeviceSlot(type=device.name, ids=tuple(f"cpu{n}" if cpu else str(n) for n in numbers)))
+    machine = _Machine(catalogue)
+    for discovery in discoveries:
+        machine.take(discovery)
     node = Node(
         name="local",
         address="local",
         cores=next((item.cores for item in discoveries if item.cores is not None), None),
         memory_bytes=next((item.memory_bytes for item in discoveries if item.memory_bytes is not None), None),
-        devices=tuple(slots),
+        memory_tiers=tuple(machine.tiers.values()),
+        devices=tuple(machine.slots),
+        topology=tuple(machine.topology),
+        used=Used(devices=machine.taken) if machine.taken else None,
     )
-    return fleet_of("local", [node], types, [], "this machine")
+    return fleet_of("local", [node], machine.types, [], "this machine")
+
+
+@dataclass
+class _Machine:
+    """What has been found so far. taken: device id -> share"""
+
+    catalogue: Catalogue
+    types: dict[str, DeviceType] = field(default_factory=dict)
+    slots: list[DeviceSlot] = field(default_factory=list)
+    tiers: dict[str, MemoryTier] = field(default_factory=dict)
+    topology: list[Topology] = field(default_factory=list)
+    taken: dict[str, float] = field(default_factory=dict)
+    next_id: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})  # of cpus, of all other devices
+
+    def take(self, discovery: Discovery) -> None:
+        first = dict(self.next_id)
+        for found in discovery.devices:
+            self._devices(found)
+        for tier in discovery.memory_tiers:
+            name = _free(tier.name, self.tiers)
+            self.tiers[name] = tier.model_copy(update={"name": name})
+        cpus, others = (range(first[cpu], self.next_id[cpu]) for cpu in (True, False))
+        self.topology += [_numbered(topology, cpus, others) for topology in discovery.topology]
+
+    def _devices(self, found: Found) -> None:
+        device = _unique(_completed(found, self.catalogue), self.types)
+        self.types[device.name] = device
+        cpu = device.kind == "cpu"
+        numbers = range(self.next_id[cpu], self.next_id[cpu] + found.count)
+        self.next_id[cpu] += found.count
+        ids = tuple(_id(number, cpu) for number in numbers)
+        known = set(found.partitions) <= {partition.name for partition in device.partitions}
+        if found.partitions and known:
+            self.types.update(parts_of(device, found.partitions))
+            self.slots += slots_of(device.name, numbers, found.partitions)
+            ids_of_each = [[f"{id_}.{part}" for part in range(len(found.partitions))] for id_ in ids]
+        else:
+            self.slots.append(DeviceSlot(type=device.name, ids=ids))
+            ids_of_each = [[id_] for id_ in ids]
+        used = found.used if known else (1.0,) * found.count
+        for share, found_ids in zip(used, ids_of_each, strict=False):
+            self.taken.update(dict.fromkeys(found_ids, min(1.0, share)) if share > 0 else {})
+
+
+def _id(number: int, cpu: bool) -> str:
+    return f"cpu{number}" if cpu else str(number)
+
+
+def _numbered(topology: Topology, cpus: range, others: range) -> Topology:
+    """Return a topology over the ids that its devices have on the node, of which its probe found some."""
+    members = tuple(
+        _id(cpus.start + int(id_.removeprefix("cpu")), True)
+        if id_.startswith("cpu")
+        else _id(others.start + int(id_), False)
+        for id_ in topology.members
+    ) or tuple(_id(number, False) for number in others)
+    return topology.model_copy(update={"members": members})
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return ``name``, numbered if it is taken."""
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    return free
 
 
 def _completed(found: Found, catalogue: Catalogue) -> DeviceType:
@@ -55,13 +119,13 @@ def _share_of_cores(device: DeviceType, match: Match) -> dict[str, Fact]:
     part, here = match.type, float(device.identity.get("physical_cores", device.cores or 0))
     whole = match.by_name and here == part.cores
     facts: dict[str, Fact] = {}
-    for field in ("tdp_w", "idle_w", "memory_bandwidth_bytes_per_s"):
-        fact: Fact | None = getattr(part, field)
-        if fact is None or getattr(device, field) is not None or not part.cores or not here:
+    for name in ("tdp_w", "idle_w", "memory_bandwidth_bytes_per_s"):
+        fact: Fact | None = getattr(part, name)
+        if fact is None or getattr(device, name) is not None or not part.cores or not here:
             continue
         share = f"{here:g} of {part.cores} cores of {part.model or part.name} with {fact.value:g} {fact.unit}"
         same = "" if match.by_name else ", which is of the same generation"
-        facts[field] = (
+        facts[name] = (
             fact
             if whole
             else Fact(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
-from aios.records.fleet import DeviceType, Fact, Fleet, Node
-from aios.records.units import Dimension, format_exactly
+from aios.fleet.connected import apart
+from aios.fleet.devicetext import device_lines, mapping_lines, tier_text
+from aios.fleet.making import Card, cards_of
+from aios.fleet.scalars import fact, flow, listed, optional_fact, quantity, quoted
+from aios.records.fleet import DeviceType, Fleet, Link, Node, Topology, Used
+from aios.records.units import Dimension
 
 __all__ = ["fleet_text"]
-
-_BARE = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
-_NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}  # YAML 1.1 parsers read these as constants
 
 _HEADER = """\
 # A fact says where it comes from: measured here, datasheet, analytic (follows from other facts), assumed or declared.
@@ -19,133 +20,140 @@ _HEADER = """\
 """
 
 
-def fleet_text(fleet: Fleet) -> str:
-    """Return the fleet as a file. Reading it back gives the same nodes, types, links and digest."""
+def fleet_text(fleet: Fleet, catalogue: Mapping[str, DeviceType] | None = None) -> str:
+    """Return the fleet as a file. Reading it back gives the same nodes, types, links, topology and digest.
+
+    catalogue: types that are the same in it are left out; the file is then read back with this catalogue
+    """
+    regions = _regions(fleet.nodes)
     lines = [
         *_HEADER.splitlines(),
         "apiVersion: aios/v1",
         "kind: Fleet",
-        f"metadata: {{name: {_quoted(fleet.name)}}}",
+        f"metadata: {{name: {quoted(fleet.name)}}}",
         "spec:",
         "  nodes:",
-        *(line for node in fleet.nodes for line in _node(node)),
+        *(line for node in fleet.nodes for line in _node(node, fleet.types, regions)),
     ]
-    if fleet.types:
+    if regions:
+        lines.append("  regions:")
+        lines += [f"    {quoted(name)}: {{carbon: {_carbon(values)}}}" for name, values in regions.items()]
+    described = [device for device in fleet.types.values() if not _is_known(device, catalogue or {})]
+    if described:
         lines.append("  devices:")
-        lines += [line for device in fleet.types.values() for line in _device(device)]
+        lines += [line for device in described for line in device_lines(device, "    ")]
     if fleet.links:
         lines.append("  links:")
-    for link in fleet.links:
-        fields = [f"between: [{', '.join(_quoted(end) for end in link.ends)}]"]
-        fields.append(f"bandwidth: {_fact(link.bandwidth_bytes_per_s, Dimension.BANDWIDTH)}")
-        if link.latency_s is not None:
-            fields.append(f"latency: {_fact(link.latency_s, Dimension.TIME)}")
-        lines.append(f"    - {{{', '.join(fields)}}}")
+        lines += [f"    - {_link(link)}" for link in fleet.links]
+    lines += _topologies(fleet.topology, "  ", "over")
+    if apart(fleet.nodes, fleet.links, fleet.topology) is not None:
+        lines.append("  disconnected: true")
     return "\n".join(lines) + "\n"
 
 
-def _node(node: Node) -> Iterator[str]:
-    yield f"    - name: {_quoted(node.name)}"
-    if node.count != 1:
-        yield f"      count: {node.count}"
-    if node.address is not None:
-        yield f"      address: {_quoted(node.address)}"
-    if node.cores is not None:
-        yield f"      cpu: {node.cores}"
-    if node.memory_bytes is not None:
-        yield f"      memory: {_quantity(node.memory_bytes, Dimension.BYTES)}"
-    if node.devices:
-        yield "      devices:"
-    for slot in node.devices:
-        yield f"        - {{type: {_quoted(slot.type)}, count: {len(slot.ids)}}}"
-    yield from _mapping("labels", node.labels, "      ")
-    if node.region is not None:
-        yield f"      region: {_quoted(node.region)}"
+def _is_known(device: DeviceType, catalogue: Mapping[str, DeviceType]) -> bool:
+    """Return whether a type need not be described: it follows from another one, or stands in the catalogue."""
+    return device.part_of is not None or (device.name in catalogue and catalogue[device.name] == device)
 
 
-def _device(device: DeviceType) -> Iterator[str]:
+def _regions(nodes: Sequence[Node]) -> Mapping[str, Sequence[float]]:
+    """Return the carbon intensity of each region in which all nodes state one and the same."""
+    found: dict[str, set[tuple[float, ...]]] = {}
+    for node in nodes:
+        if node.region is not None:
+            found.setdefault(node.region, set()).add(node.carbon_g_per_kwh)
+    return {name: next(iter(same)) for name, same in sorted(found.items()) if len(same) == 1 and same != {()}}
+
+
+def _carbon(values: Sequence[float]) -> str:
+    written = [quantity(value, Dimension.CARBON_INTENSITY) for value in values]
+    return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
+
+
+def _node(node: Node, types: Mapping[str, DeviceType], regions: Mapping[str, Sequence[float]]) -> Iterator[str]:
     indent = "      "
-    yield f"    - name: {_quoted(device.name)}"
-    yield f"{indent}kind: {device.kind}"
-    for key, text in (("vendor", device.vendor), ("model", device.model)):
+    yield f"    - name: {quoted(node.name)}"
+    if node.count != 1:
+        yield f"{indent}count: {node.count}"
+    for key, text in (("hosts", node.hosts), ("address", node.address)):
         if text is not None:
-            yield f"{indent}{key}: {_quoted(text)}"
-    if device.cores is not None:
-        yield f"{indent}cores: {device.cores}"
-    if device.features:
-        yield f"{indent}features: [{', '.join(_quoted(feature) for feature in device.features)}]"
-    yield from _facts("peak", device.peak_ops_per_s, Dimension.COMPUTE, indent)
-    yield from _facts("cache", device.cache_bytes, Dimension.BYTES, indent)
-    for key, fact, dimension in _single_facts(device):
-        if fact is not None:
-            yield f"{indent}{key}: {_fact(fact, dimension)}"
-    if device.power_modes:
-        yield f"{indent}power_modes:"
-    for mode in device.power_modes:
-        yield f"{indent}  - name: {_quoted(mode.name)}"
-        yield f"{indent}    cap: {_fact(mode.cap_w, Dimension.POWER)}"
-        if mode.peak_scale is not None:
-            yield f"{indent}    peak_scale: {_fact(mode.peak_scale, Dimension.FRACTION)}"
-    yield from _mapping("identity", device.identity, indent)
-    unknown = [key for key, fact, _ in _single_facts(device) if fact is None]
-    if unknown:
-        yield f"{indent}# unknown: {', '.join(unknown)}"
+            yield f"{indent}{key}: {quoted(text)}"
+    if node.cores is not None:
+        yield f"{indent}cpu: {node.cores}"
+    if node.memory_bytes is not None:
+        yield f"{indent}memory: {quantity(node.memory_bytes, Dimension.BYTES)}"
+    if node.memory_tiers:
+        yield f"{indent}memory_tiers:"
+        yield from (f"{indent}  - {tier_text(tier)}" for tier in node.memory_tiers)
+    if node.devices:
+        yield f"{indent}devices:"
+        yield from (f"{indent}  - {slot}" for slot in _slots(cards_of(node.devices, types)))
+    yield from mapping_lines("labels", node.labels, indent)
+    if node.taints:
+        yield f"{indent}taints: {listed(node.taints)}"
+    if node.region is not None:
+        yield f"{indent}region: {quoted(node.region)}"
+    yield from _topologies(node.topology, indent, "members")
+    if node.used is not None:
+        yield f"{indent}used: {_used(node.used)}"
+    if node.price_usd_per_h is not None:
+        yield f"{indent}price: {fact(node.price_usd_per_h, Dimension.COST_RATE)}"
+    if node.carbon_g_per_kwh and node.region not in regions:
+        yield f"{indent}carbon: {_carbon(node.carbon_g_per_kwh)}"
 
 
-def _single_facts(device: DeviceType) -> tuple[tuple[str, Fact | None, Dimension], ...]:
-    return (
-        ("memory", device.memory_bytes, Dimension.BYTES),
-        ("bandwidth", device.memory_bandwidth_bytes_per_s, Dimension.BANDWIDTH),
-        ("frequency", device.frequency_hz, Dimension.FREQUENCY),
-        ("tdp", device.tdp_w, Dimension.POWER),
-        ("idle", device.idle_w, Dimension.POWER),
-        ("launch_overhead", device.launch_overhead_s, Dimension.TIME),
-        ("price", device.price_usd_per_h, Dimension.COST_RATE),
+def _slots(cards: Iterable[Card]) -> Iterator[str]:
+    """Yield devices as they are written, in the order of their ids: equal ones that follow each other together."""
+    for (_, type_, parts), found in groupby(cards, key=lambda card: (card.cpu, card.type, card.parts)):
+        count = sum(1 for _ in found)
+        yield flow((("type", quoted(type_)), ("count", str(count)), ("partitions", listed(parts) if parts else None)))
+
+
+def _used(used: Used) -> str:
+    devices = flow((f'"{id_}"', _share(share)) for id_, share in used.devices.items()) if used.devices else None
+    return flow(
+        (
+            ("cpu", f"{used.cores!r}".removesuffix(".0") if used.cores else None),
+            ("memory", quantity(used.memory_bytes, Dimension.BYTES) if used.memory_bytes else None),
+            ("devices", devices),
+        )
     )
 
 
-def _facts(key: str, facts: Mapping[str, Fact], dimension: Dimension, indent: str) -> Iterator[str]:
-    if facts:
-        yield f"{indent}{key}:"
-    for name, fact in facts.items():
-        yield f"{indent}  {_quoted(name)}: {_fact(fact, dimension)}"
+def _share(share: float) -> str:
+    return quantity(share, Dimension.FRACTION)
 
 
-def _mapping(key: str, pairs: Mapping[str, str], indent: str) -> Iterator[str]:
-    if pairs:
-        yield f"{indent}{key}:"
-    for name, text in pairs.items():
-        yield f"{indent}  {_quoted(name)}: {_quoted(text)}"
+def _link(link: Link) -> str:
+    return flow(
+        (
+            ("between", listed(link.ends)),
+            ("interconnect", None if link.interconnect is None else quoted(link.interconnect)),
+            ("bandwidth", fact(link.bandwidth_bytes_per_s, Dimension.BANDWIDTH)),
+            ("latency", optional_fact(link.latency_s, Dimension.TIME)),
+        )
+    )
 
 
-def _fact(fact: Fact, dimension: Dimension) -> str:
-    value = _quantity(fact.value, dimension, integer=fact.unit == "OP/s")
-    if fact.source == "declared" and fact.ref is None and fact.as_of is None:
-        return value
-    fields = [f"value: {value}", f"source: {fact.source}"]
-    if fact.ref is not None:
-        fields.append(f"ref: {_quoted(fact.ref)}")
-    if fact.as_of is not None:
-        fields.append(f'as_of: "{fact.as_of}"')
-    return f"{{{', '.join(fields)}}}"
+def _topologies(topologies: Sequence[Topology], indent: str, members: str) -> Iterator[str]:
+    if topologies:
+        yield f"{indent}topology:"
+        yield from (f"{indent}  - {_topology(topology, members)}" for topology in topologies)
 
 
-def _quantity(value: float, dimension: Dimension, integer: bool = False) -> str:
-    text = format_exactly(value, dimension)
-    return text.replace("FLOP/s", "OP/s") if integer else text
-
-
-def _quoted(text: str) -> str:
-    """Return ``text`` as a YAML scalar: bare where it can be nothing but text, else in double quotes."""
-    if _BARE.fullmatch(text) and text.lower() not in _NOT_TEXT:
-        return text
-    return '"' + "".join(_escaped(letter) for letter in text) + '"'
-
-
-def _escaped(letter: str) -> str:
-    if letter in '"\\':
-        return f"\\{letter}"
-    if letter.isprintable():
-        return letter
-    code = ord(letter)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+def _topology(topology: Topology, members: str) -> str:
+    shape = f"[{', '.join(str(length) for length in topology.shape)}]" if topology.shape else None
+    return flow(
+        (
+            ("kind", topology.kind),
+            ("name", quoted(topology.name)),
+            (members, listed(topology.members) if topology.members else None),
+            ("shape", shape),
+            ("interconnect", None if topology.interconnect is None else quoted(topology.interconnect)),
+            ("bandwidth", optional_fact(topology.bandwidth_bytes_per_s, Dimension.BANDWIDTH)),
+            ("latency", optional_fact(topology.latency_s, Dimension.TIME)),
+            ("group", None if topology.group is None else str(topology.group)),
+            ("by", None if topology.by is None else quoted(topology.by)),
+            ("between", None if topology.between is None else _topology(topology.between, members)),
+        )
+    )

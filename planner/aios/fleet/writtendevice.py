@@ -133,7 +133,9 @@ class TierForm(Written):
 
 
 class InterconnectForm(Written):
-    """What a device is connected by. kind: ``nvlink4``, ``pcie5-x16``... · bandwidth: one direction, all links together."""
+    """What a device is connected by. kind: ``nvlink4``, ``pcie5-x16``... · bandwidth: in one direction, of all links
+    together
+    """
 
     kind: Name
     links: Positive | None = None
@@ -153,8 +155,8 @@ class PartitionForm(Written):
 class PowerCapForm(Written):
     """The range in which a power limit may be set."""
 
-    low: Power | PowerFact
-    high: Power | PowerFact
+    low: Power | PowerFact | None = None
+    high: Power | PowerFact | None = None
 
 
 class PerCoreForm(Written):

@@ -200,6 +200,9 @@ def _diagnostic(document: Document, model: type[BaseModel], mistake: _Mistake) -
         return document.diagnostic(path, summary)
     if mistake.kind in ("too_short", "string_too_short"):
         return document.diagnostic(path, f"`{name}` is empty", remedy="write at least one value, or delete the line")
+    if mistake.kind == "too_long":
+        given, most = mistake.context["actual_length"], mistake.context["max_length"]
+        return document.diagnostic(path, f"`{name}` has {given} entries; at most {most} are read")
     if mistake.wanted:
         remedy = _remedy_for_type(model, mistake)
         summary = f"`{name}` must be {mistake.wanted}, not {_kind_of(mistake.input)}"

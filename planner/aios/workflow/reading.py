@@ -17,13 +17,14 @@ from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
+from aios.workflow.discovering import discover_fleet
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.records.measurement import Measurement
     from aios.records.model import ModelProfile
 
-__all__ = ["Given", "discover_fleet", "fingerprint", "fleet_of", "gather", "read_written"]
+__all__ = ["Given", "fingerprint", "fleet_of", "gather", "read_written"]
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Given:
 
 def read_written(setting: Setting) -> tuple[tuple[Intent, ...], Fleet | None]:
     """Read the intents, and the fleet if one is written down. Raises InputError with every mistake of every file."""
-    from aios.fleet import compile_fleet, load_catalogue
+    from aios.fleet import compile_fleet, is_device, load_catalogue
     from aios.intents import compile_intents
 
     documents, problems = _documents(setting)
@@ -67,6 +68,12 @@ def read_written(setting: Setting) -> tuple[tuple[Intent, ...], Fleet | None]:
     fleet_file = setting.fleet or (None if fleet_documents else _fleet_beside(setting.paths))
     if fleet_file is not None:
         fleet_documents = _only_fleets(fleet_file, setting, problems)
+    if fleet_documents:
+        read = {Path(document.file).resolve() for document in fleet_documents if fleet_file is not None}
+        given = [document for document in documents if Path(document.file).resolve() not in read]
+        fleet_documents += [document for document in given if is_device(document)]
+    else:
+        problems += [_without_fleet(document) for document in documents if is_device(document)]
     intents: tuple[Intent, ...] = ()
     fleet: Fleet | None = None
     try:
@@ -79,12 +86,40 @@ def read_written(setting: Setting) -> tuple[tuple[Intent, ...], Fleet | None]:
                 fleet_documents,
                 load_catalogue(catalogue.root() / "hardware"),
                 origin=", ".join(dict.fromkeys(document.file for document in fleet_documents)),
+                reader=_IncludedFiles(),
             )
         except InputError as error:
             problems.extend(error.diagnostics)
     if problems:
         raise InputError(*problems)
     return intents, fleet
+
+
+def _without_fleet(document: Document) -> Diagnostic:
+    return document.diagnostic(
+        ("name",),
+        f"{document.file} describes a device type, and there is no fleet that could hold it",
+        remedy="name a fleet file as well; `include` in a fleet file reads it too",
+    )
+
+
+class _IncludedFiles:
+    """Reads what fleet files include."""
+
+    def same(self, file: str) -> str:
+        """Return the one name of a file that may be written in many ways."""
+        return str(Path(file).resolve())
+
+    def read(self, path: str) -> Sequence[tuple[str, Sequence[Document]]]:
+        """Return a file, or every YAML file of a folder, with its documents. Raises InputError."""
+        problems: list[Diagnostic] = []
+        files = _files(path, problems)
+        if not files and Path(path).is_dir():
+            problems = [Diagnostic(summary=f"folder {path} holds no .yaml file")]
+        found = [(file, _parse(file, Setting(), problems)) for file in files]
+        if problems:
+            raise InputError(*problems)
+        return found
 
 
 def _fleet_beside(paths: Sequence[str]) -> str | None:
@@ -150,7 +185,9 @@ def _parse(file: str, setting: Setting, problems: list[Diagnostic]) -> tuple[Doc
 
 
 def _known_kind(document: Document, problems: list[Diagnostic]) -> bool:
-    if document.kind in _KINDS:
+    from aios.fleet import is_device
+
+    if document.kind in _KINDS or is_device(document):
         return True
     if "format_version" in document.data:
         problems.append(
@@ -170,9 +207,12 @@ def _known_kind(document: Document, problems: list[Diagnostic]) -> bool:
 
 
 def _only_fleets(path: str, setting: Setting, problems: list[Diagnostic]) -> list[Document]:
+    """Return the fleets, and the device types that stand beside them."""
+    from aios.fleet import is_device
+
     found = [document for file in _files(path, problems) for document in _parse(file, setting, problems)]
-    fleets = [document for document in found if document.kind == "Fleet"]
-    if found and not fleets:
+    fleets = [document for document in found if document.kind == "Fleet" or is_device(document)]
+    if found and not any(document.kind == "Fleet" for document in fleets):
         kinds = ", ".join(dict.fromkeys(str(document.kind) for document in found))
         problems.append(
             Diagnostic(
@@ -182,28 +222,14 @@ def _only_fleets(path: str, setting: Setting, problems: list[Diagnostic]) -> lis
                 command="aios init",
             )
         )
+        return []
     return fleets
-
-
-def discover_fleet(measure: bool, tell: Any) -> tuple[Fleet, tuple[str, ...], tuple[str, ...]]:
-    """Look at this machine; return it as a fleet, what was found, and what was looked for in vain."""
-    from aios.fleet import describe, load_catalogue
-    from aios.spi import registry
-
-    found = []
-    for name, probe in registry.load_all("aios.probes").items():
-        tell(f"probe {name}")
-        found.append(probe.discover(measure))
-    fleet = describe(found, load_catalogue(catalogue.root() / "hardware"))
-    seen = tuple(line for discovery in found for line in discovery.seen)
-    missing = tuple(line for discovery in found for line in discovery.missing)
-    return fleet, seen, missing
 
 
 def fleet_of(setting: Setting) -> Fleet:
     """Return the fleet alone: the one that is written down, else this machine."""
     _intents, fleet = read_written(setting)
-    return fleet or discover_fleet(measure=False, tell=setting.tell)[0]
+    return fleet or discover_fleet(measure=False, tell=setting.tell).fleet
 
 
 def gather(setting: Setting) -> Given:
@@ -213,7 +239,7 @@ def gather(setting: Setting) -> Given:
     intents, fleet = read_written(setting)
     if not intents:
         raise InputError(_no_intent(setting.paths))
-    fleet = fleet or discover_fleet(measure=False, tell=setting.tell)[0]
+    fleet = fleet or discover_fleet(measure=False, tell=setting.tell).fleet
     profiles = _for_each(intents, lambda intent: _profiles(intent, setting))
     return Given(
         setting=setting,

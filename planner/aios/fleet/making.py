@@ -1,0 +1,202 @@
+"""Nodes, types and connections -> Fleet, in the one form that equal fleets share, with its digest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from aios.fleet.partitions import slots_of
+from aios.records.base import digest_of
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Interconnect, Link, Node, Topology
+from aios.records.hosts import natural_order
+from aios.records.units import Dimension, format_quantity
+
+__all__ = ["Card", "cards_of", "fleet_of"]
+
+
+class Card(NamedTuple):
+    """A device in its place. number: among the node's cpus, or among its other devices · parts: that it is cut into"""
+
+    cpu: bool
+    number: int
+    type: str
+    parts: tuple[str, ...] = ()
+
+
+def fleet_of(
+    name: str,
+    nodes: Iterable[Node],
+    types: Mapping[str, DeviceType],
+    links: Iterable[Link],
+    origin: str,
+    topology: Iterable[Topology] = (),
+) -> Fleet:
+    """Return a fleet with its digest, in the one form that does not depend on the order in which it was described.
+
+    Nodes, types and links come sorted by name, machines that end in numbers in the order of these. A node has one slot
+    per device type; where nothing refers to single devices, they are numbered in the order of their types' names. A
+    topology without a bandwidth takes it from the one interconnect of that kind that its devices have (see ``_fill``).
+    """
+    links = tuple(sorted(map(_ordered_ends, links), key=lambda link: (link.ends, link.interconnect or "")))
+    linked = {end.partition("/")[0] for link in links for end in link.ends if "/" in end}
+    ordered = sorted(nodes, key=lambda node: (natural_order(node.name), node.name))
+    canonical = tuple(_filled(_canonical(node, types, node.name in linked), types) for node in ordered)
+    by_name = {key: types[key] for key in sorted(types)}
+    topologies = tuple(sorted(topology, key=_by_name))
+    # What is not stated does not count, so that a field which records gain later changes no digest.
+    # A series of hourly values, which many nodes may share, counts by its digest: taken once, not with each of them.
+    shared = {id(node.carbon_g_per_kwh): node.carbon_g_per_kwh for node in canonical}
+    series = {identity: digest_of(list(values)) for identity, values in shared.items()}
+    left_out = {"where", "carbon_g_per_kwh"}
+    content = {
+        "nodes": [node.model_dump(mode="json", exclude=left_out, exclude_defaults=True) for node in canonical],
+        "carbon": [series[id(node.carbon_g_per_kwh)] for node in canonical],
+        "types": [device.model_dump(mode="json", exclude_defaults=True) for device in by_name.values()],
+        "links": [link.model_dump(mode="json", exclude_defaults=True) for link in links],
+        "topology": [item.model_dump(mode="json", exclude_defaults=True) for item in topologies],
+    }
+    return Fleet(
+        name=name,
+        nodes=canonical,
+        types=by_name,
+        links=links,
+        topology=topologies,
+        digest=digest_of(content),
+        origin=origin,
+    )
+
+
+def cards_of(slots: Sequence[DeviceSlot], types: Mapping[str, DeviceType]) -> list[Card]:
+    """Return the devices of a node, cpus first, in the order of their ids, each with the parts that it is cut into."""
+    found: dict[tuple[bool, int], tuple[str, dict[int, str]]] = {}
+    for slot in slots:
+        whole = types[slot.type].part_of
+        for id_ in slot.ids:
+            number, _, part = id_.removeprefix("cpu").partition(".")
+            cpu = id_.startswith("cpu")
+            parts = found.setdefault((not cpu, int(number)), (whole or slot.type, {}))[1]
+            if part:
+                parts[int(part)] = slot.type.removeprefix(f"{whole}:")
+    return [
+        Card(not other, number, type_, tuple(parts[k] for k in sorted(parts)))
+        for (other, number), (type_, parts) in sorted(found.items())
+    ]
+
+
+def _canonical(node: Node, types: Mapping[str, DeviceType], linked: bool) -> Node:
+    """Return the node with its devices as ``fleet_of`` says. linked: a link names one of its devices."""
+    devices = node.devices
+    if len(devices) > 1:
+        cards = cards_of(devices, types)
+        everyone = {f"{card.number}" for card in cards if not card.cpu}
+        free = node.address is None and not linked and not (node.used and node.used.devices)
+        if free and all(set(topology.members) in (set(), everyone) for topology in node.topology):
+            cards = _renumbered(cards)
+        devices = tuple(_slots(cards))
+    topology = tuple(sorted((_over_all(topology, devices) for topology in node.topology), key=_by_name))
+    if devices == node.devices and topology == node.topology and not node.taints:
+        return node
+    return node.model_copy(update={"devices": devices, "topology": topology, "taints": tuple(sorted(node.taints))})
+
+
+def _over_all(topology: Topology, devices: Sequence[DeviceSlot]) -> Topology:
+    """Return the topology without its members, if these are all that it would connect without them, in order."""
+    if not topology.members:
+        return topology
+    ids = {id_.partition(".")[0] for slot in devices for id_ in slot.ids}
+    usual = [id_ for id_ in ids if not id_.startswith("cpu")] or list(ids)
+    everyone = tuple(sorted(usual, key=natural_order))
+    return topology.model_copy(update={"members": ()}) if topology.members == everyone else topology
+
+
+def _by_name(topology: Topology) -> tuple[object, ...]:
+    return (topology.name, topology.members)
+
+
+def _renumbered(cards: Sequence[Card]) -> list[Card]:
+    ordered = sorted(cards, key=lambda card: (not card.cpu, card.type, card.parts, card.number))
+    first = sum(card.cpu for card in ordered)
+    return [
+        card._replace(number=index if card.cpu else index - first, parts=tuple(sorted(card.parts)))
+        for index, card in enumerate(ordered)
+    ]
+
+
+def _slots(cards: Iterable[Card]) -> Iterator[DeviceSlot]:
+    """Yield one slot per type, cpus first, then by name."""
+    ids: dict[tuple[bool, str], list[str]] = {}
+    for card in cards:
+        if card.parts:
+            for slot in slots_of(card.type, [card.number], card.parts):
+                ids.setdefault((True, slot.type), []).extend(slot.ids)
+        else:
+            id_ = f"cpu{card.number}" if card.cpu else str(card.number)
+            ids.setdefault((not card.cpu, card.type), []).append(id_)
+    for (_, type_), found in sorted(ids.items()):
+        yield DeviceSlot(type=type_, ids=tuple(found))
+
+
+def _ordered_ends(link: Link) -> Link:
+    first, second = sorted(link.ends)
+    return link if link.ends == (first, second) else link.model_copy(update={"ends": (first, second)})
+
+
+def _filled(node: Node, types: Mapping[str, DeviceType]) -> Node:
+    if not node.topology:
+        return node
+    cards = {f"cpu{card.number}" if card.cpu else f"{card.number}": card for card in cards_of(node.devices, types)}
+    usual = [id_ for id_, card in cards.items() if not card.cpu] or list(cards)
+    filled = []
+    for topology in node.topology:
+        members = [cards[id_] for id_ in topology.members or usual if id_ in cards]
+        held = [types[name] for name in sorted({card.type for card in members}) if name in types]
+        filled.append(_fill(topology, len(members), held))
+    return node.model_copy(update={"topology": tuple(filled)})
+
+
+def _fill(topology: Topology, members: int, devices: Sequence[DeviceType]) -> Topology:
+    """Return the topology with the bandwidth that the connected devices' own interconnect has.
+
+    Only where all of them have exactly one of the named kind (``nvlink`` names ``nvlink4`` as well) and the same.
+    devices: the types of the members
+    """
+    found = _one_interconnect(topology.interconnect, devices)
+    if found is None:
+        return topology
+    update: dict[str, object] = {"interconnect": found.kind}
+    if topology.bandwidth_bytes_per_s is None:
+        update["bandwidth_bytes_per_s"] = _per_link(topology, found, topology.group or members)
+    return topology.model_copy(update=update)
+
+
+def _one_interconnect(kind: str | None, devices: Sequence[DeviceType]) -> Interconnect | None:
+    if kind is None or not devices:
+        return None
+    fitting = re.compile(rf"{re.escape(kind)}(?=\d|-x\d|$)")
+    found = [[item for item in device.interconnects if fitting.match(item.kind)] for device in devices]
+    first = found[0]
+    return first[0] if len(first) == 1 and all(other == first for other in found) else None
+
+
+def _per_link(topology: Topology, interconnect: Interconnect, members: int) -> Fact | None:
+    """Return the bandwidth of a member's port at a switch, or of one of its links: all links together, divided.
+
+    full: by its peers · ring: by its two neighbours · mesh, torus: by its links, where their number is stated, else by
+    the neighbours of an inner member
+    """
+    fact = interconnect.bandwidth_bytes_per_s
+    if topology.kind == "switch":
+        return fact
+    if topology.kind == "full":
+        links = members - 1
+    elif topology.kind == "ring":
+        links = min(2, members - 1)
+    else:
+        links = interconnect.links or sum(min(2, length - 1) for length in topology.shape)
+    if links <= 1:
+        return fact if links else None
+    whole = format_quantity(fact.value, Dimension.BANDWIDTH)
+    ref = f"{whole} of {interconnect.kind} over {links} links" + (f" ({fact.ref})" if fact.ref else "")
+    value = float(f"{fact.value / links:.12g}")
+    return Fact(value=value, unit=fact.unit, source="analytic", trust="derived", ref=ref, as_of=fact.as_of)
