@@ -27,7 +27,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from aios.cost.mapping import map_traffic, weigh
-from aios.fleet.fabric import fabric_of
+from aios.fleet.topology.fabric import fabric_of
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node, Topology
 
 LINK_BYTES_PER_S = 50e9

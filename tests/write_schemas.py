@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aios.fleet.written import DeviceForm, FleetForm
+from aios.fleet.forms.fleet import DeviceForm, FleetForm
 from aios.intents import intent_schema_text
 from aios.records.document import schema_text
 

@@ -13,7 +13,7 @@ import pytest
 
 from aios.cli.main import main
 from aios.cli.picturelayout import laid_out
-from aios.fleet.fabric import fabric_of
+from aios.fleet.topology.fabric import fabric_of
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node, Topology
 
 RACKS = """\

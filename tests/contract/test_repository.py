@@ -89,7 +89,7 @@ def test_the_search_lets_other_paths_be():
 
 @pytest.mark.parametrize("name", ["intent", "fleet", "device"])
 def test_a_checked_in_schema_is_what_the_code_makes(name):
-    from aios.fleet.written import DeviceForm, FleetForm
+    from aios.fleet.forms.fleet import DeviceForm, FleetForm
     from aios.intents.written import IntentForm
     from aios.records.document import schema_text
 

@@ -127,7 +127,7 @@ def test_every_field_of_an_intent_is_explained():
 
 def test_every_field_of_a_fleet_is_explained():
     from aios.fleet import written, writtendevice, writtentopology
-    from aios.fleet.writtendevice import MatchForm, PerCoreForm, Written
+    from aios.fleet.forms.device import MatchForm, PerCoreForm, Written
 
     text = (ROOT / "docs" / "fleets.md").read_text(encoding="utf-8")
     modules = (written, writtendevice, writtentopology)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aios.fleet import compile_fleet, fleet_text, load_catalogue
-from aios.fleet.assemble import assemble
+from aios.fleet.imports.assemble import assemble
 from aios.records.document import parse
 from aios.records.errors import InputError
 from aios.records.fleet import DeviceType, Fact, Link, Topology, Used

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aios.fleet.fabric import fabric_of
-from aios.fleet.grid import Grid
-from aios.fleet.representatives import accelerators, representatives
-from aios.fleet.sets import best_sets, connections, largest_set
+from aios.fleet.topology.fabric import fabric_of
+from aios.fleet.topology.grid import Grid
+from aios.fleet.topology.representatives import accelerators, representatives
+from aios.fleet.topology.sets import best_sets, connections, largest_set
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Interconnect, Link, Node, Topology
 
 PCIE = Interconnect(kind="pcie4-x16", bandwidth_bytes_per_s=Fact(value=32e9, unit="B/s"))

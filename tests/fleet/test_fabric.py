@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aios.fleet.fabric import MOST_DEVICES, fabric_of
-from aios.fleet.generators import fewest_links, link_count, linked_pairs
+from aios.fleet.topology.fabric import MOST_DEVICES, fabric_of
+from aios.fleet.topology.generators import fewest_links, link_count, linked_pairs
 from aios.records.errors import InputError
 from aios.records.fabric import InterconnectType
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Interconnect, Link, Node, Topology

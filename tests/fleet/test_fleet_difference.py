@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aios.fleet import compile_fleet
-from aios.fleet.difference import difference
+from aios.fleet.comparing.difference import difference
 from aios.records.document import parse
 
 OLD = """\

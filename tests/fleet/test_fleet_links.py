@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aios.fleet import compile_fleet
-from aios.fleet.machinenames import MachineNames
+from aios.fleet.files.machinenames import MachineNames
 from aios.records.document import parse
 from aios.records.errors import InputError
 from aios.records.fleet import DeviceType, Node

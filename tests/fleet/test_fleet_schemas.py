@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from aios.catalogue import root
-from aios.fleet.written import DeviceForm, FleetForm
+from aios.fleet.forms.fleet import DeviceForm, FleetForm
 from aios.records.document import parse, schema_text
 
 SCHEMAS = root() / "schemas"

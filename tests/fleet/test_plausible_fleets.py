@@ -4,9 +4,9 @@ import pytest
 
 from aios.catalogue import root
 from aios.fleet import compile_fleet, load_catalogue
-from aios.fleet.places import Place
-from aios.fleet.plausible import contradictions, implausible_device
-from aios.fleet.writtendevice import DeviceForm
+from aios.fleet.files.places import Place
+from aios.fleet.files.plausible import contradictions, implausible_device
+from aios.fleet.forms.device import DeviceForm
 from aios.records.document import check, parse
 from aios.records.errors import InputError
 

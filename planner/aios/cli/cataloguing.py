@@ -61,8 +61,8 @@ def list_devices(filters: Filters, fleet: str | None, *, json: bool, json_into: 
 
 
 def _wanted(filters: Filters) -> Wanted:
+    from aios.fleet.forms.device import Precision
     from aios.fleet.selecting import Order, Wanted
-    from aios.fleet.writtendevice import Precision
 
     precisions = get_args(Precision)
     peaks = [_peak(text, precisions) for text in filters.min_peaks]

@@ -12,7 +12,7 @@ from aios.cli.output import emit
 from aios.cli.words import Ink, counted, harmless
 
 if TYPE_CHECKING:
-    from aios.fleet.difference import Change
+    from aios.fleet.comparing.difference import Change
 
 __all__ = ["diff"]
 

@@ -13,8 +13,8 @@ from aios.cli.words import Ink, counted, harmless, table
 from aios.records.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
-    from aios.fleet.assemble import Assembled
-    from aios.fleet.recognising import Row
+    from aios.fleet.imports.assemble import Assembled
+    from aios.fleet.imports.recognising import Row
 
 __all__ = ["Asked", "import_fleet"]
 

@@ -14,7 +14,7 @@ from aios.cli.words import Ink, counted, harmless, table
 from aios.records.units import Dimension, format_quantity
 
 if TYPE_CHECKING:
-    from aios.fleet.sets import DeviceSet
+    from aios.fleet.topology.sets import DeviceSet
     from aios.records.fabric import Fabric
     from aios.workflow.connecting import Connected
 
@@ -73,7 +73,7 @@ def _heading(found: Connected, ink: Ink) -> str:
 
 def _pairs(found: Connected) -> Mapping[tuple[str, str], DeviceSet]:
     """Return how every two devices of a machine are connected, where only one is looked at and it has not too many."""
-    from aios.fleet.sets import connections
+    from aios.fleet.topology.sets import connections
 
     if len(found.machines) != 1:
         return {}

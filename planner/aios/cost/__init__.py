@@ -4,9 +4,14 @@ source.
 ``price`` takes candidates, profiles, the fleet and the ``Evidence`` at hand. What was measured is used; what was not is
 computed from datasheet facts with documented ranges of efficiency; what depends on an unknown fact stays unknown and
 says why. There are no infinite prices: a candidate that cannot sustain the load has a throughput and no latency.
+
+``point_to_point`` and ``collective`` say how long data takes between devices of a fabric, ``link_load`` what flows load
+its links with.
 """
 
+from aios.cost.collectives import Duration, collective, point_to_point
 from aios.cost.evidence import Evidence
 from aios.cost.pricing import price
+from aios.cost.routing import Flow, link_load
 
-__all__ = ["Evidence", "price"]
+__all__ = ["Duration", "Evidence", "Flow", "collective", "link_load", "point_to_point", "price"]

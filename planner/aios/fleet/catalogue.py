@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aios.fleet.devices import device_type
+from aios.fleet.forms.device import DeviceForm, MatchForm
 from aios.fleet.matching import Names
-from aios.fleet.writtendevice import DeviceForm, MatchForm
 from aios.records.document import check, parse
 from aios.records.errors import InputError
 from aios.records.fleet import DeviceKind, DeviceType

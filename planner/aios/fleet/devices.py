@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aios.fleet.writtendevice import DeviceForm, Provenance, Sourced, TierForm
+from aios.fleet.forms.device import DeviceForm, Provenance, Sourced, TierForm
 from aios.records.base import Source
 from aios.records.fleet import DeviceType, Fact, Interconnect, MemoryTier, Partition, PowerMode, Trust
 from aios.records.units import Dimension, si_unit

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from aios.fleet.devices import fact_of
-from aios.fleet.writtendevice import BandwidthFact, Date, FractionFact, Name, Provenance, TimeFact, Written
+from aios.fleet.forms.device import BandwidthFact, Date, FractionFact, Name, Provenance, TimeFact, Written
 from aios.records.document import Document, check, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fabric import Calibration, InterconnectType, Kernels

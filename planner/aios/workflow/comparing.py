@@ -10,14 +10,14 @@ from aios.records.fleet import Fleet
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
-    from aios.fleet.difference import Change
+    from aios.fleet.comparing.difference import Change
 
 __all__ = ["compare_fleets"]
 
 
 def compare_fleets(old: str, new: str, stdin: Callable[[], bytes]) -> tuple[Fleet, Fleet, tuple[Change, ...]]:
     """Return the fleets of two files or folders and what changed. Raises InputError with the mistakes of both."""
-    from aios.fleet.difference import difference
+    from aios.fleet.comparing.difference import difference
 
     fleets: list[Fleet] = []
     problems: list[Diagnostic] = []

@@ -14,7 +14,7 @@ from aios.workflow.reading import fleet_of
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
-    from aios.fleet.sets import DeviceSet
+    from aios.fleet.topology.sets import DeviceSet
 
 __all__ = ["MOST_SHOWN", "MOST_SOUGHT", "Connected", "connected", "read_interconnects"]
 
@@ -61,7 +61,7 @@ class Connected:
 
     def accelerators(self, machine: str, unused: bool = False) -> tuple[str, ...]:
         """Return the devices of a machine that are no cpus; the cpus of one that has no other."""
-        from aios.fleet.representatives import accelerators
+        from aios.fleet.topology.representatives import accelerators
 
         node = self.machines[machine]
         ids = accelerators(node, self.fleet)
@@ -69,7 +69,7 @@ class Connected:
 
     def best_sets(self, size: int, free: Collection[str], most: int = 3) -> tuple[DeviceSet, ...]:
         """Return the best-connected sets of free devices. Raises InputError where there is none, with the reason."""
-        from aios.fleet.sets import best_sets, largest_set
+        from aios.fleet.topology.sets import best_sets, largest_set
 
         found = best_sets(self.fabric, size, set(free), most)
         if not found:
@@ -83,7 +83,7 @@ def connected(setting: Setting, machine: str | None, size: int | None, free: Seq
     machine: the only one to look at, by the name of it or of its node · size: of the sets that are looked for, None if
     none are · free: devices or machines that these may take. Raises InputError.
     """
-    from aios.fleet.fabric import fabric_of, machine_named
+    from aios.fleet.topology.fabric import fabric_of, machine_named
 
     fleet = fleet_of(setting)
     names = _machines(fleet, machine, size, free)
@@ -105,7 +105,7 @@ def read_interconnects() -> Mapping[str, InterconnectType]:
 
 def _machines(fleet: Fleet, machine: str | None, size: int | None, free: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the machines to expand."""
-    from aios.fleet.representatives import representatives
+    from aios.fleet.topology.representatives import representatives
 
     if machine is not None:
         return (_machine(fleet, machine),)

@@ -13,7 +13,7 @@ from aios.spi.importer import Importer
 from aios.workflow.saving import save
 
 if TYPE_CHECKING:
-    from aios.fleet.assemble import Assembled
+    from aios.fleet.imports.assemble import Assembled
 
 __all__ = ["Imported", "find_importer", "import_inventory", "importers", "save_fleet"]
 
@@ -71,7 +71,7 @@ def import_inventory(
     description calls it, or as the first file is called
     """
     from aios.fleet import fleet_text, load_catalogue
-    from aios.fleet.assemble import assemble
+    from aios.fleet.imports.assemble import assemble
 
     _check_options(importer, options)
     texts = _texts(files, stdin)

@@ -1,0 +1,1 @@
+"""Fleet documents to Fleet: what they include, name and connect, and everything that is wrong with them."""

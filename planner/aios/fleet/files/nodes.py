@@ -1,0 +1,217 @@
+"""Written nodes -> records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from aios.fleet.devices import fact_of, tier_of
+from aios.fleet.files.connections import node_topology
+from aios.fleet.files.machinenames import MachineNames
+from aios.fleet.files.places import Place, did_you_mean
+from aios.fleet.files.plausible import implausible_connection, implausible_node
+from aios.fleet.forms.fleet import NodeForm, SlotForm, UsedForm
+from aios.fleet.partitions import parts_of, slots_of, too_much
+from aios.records.errors import BadValue, Diagnostic
+from aios.records.fleet import DeviceSlot, DeviceType, Node, Used
+from aios.records.hosts import host_count
+from aios.records.units import Dimension, format_quantity
+
+__all__ = ["NodeReader"]
+
+_HOW_TO_DESCRIBE = """\
+or describe it in the fleet file; only name and kind are needed, what is left out is unknown:
+  spec:
+    devices:
+      - name: {name}
+        kind: gpu                  # cpu, gpu, npu, tpu, fpga, dsp, other
+        peak: {{fp32: 8.1 TFLOPS, fp16: 65 TFLOPS, int8: 130 TOPS}}
+        memory: 16 GiB
+        bandwidth: 320 GB/s
+        tdp: 70 W
+        idle: 10 W"""
+
+
+_MOST_DEVICES = 1_000_000
+"""Devices that are spelled out, equal machines counted once; more would take seconds and hundreds of megabytes."""
+
+
+class NodeReader:
+    """Turns written nodes into records, one after the other.
+
+    nodes: those read so far · used: the device types that they hold, by name, with those that parts are parts of
+    """
+
+    def __init__(
+        self,
+        own: Mapping[str, DeviceType],
+        catalogue: Mapping[str, DeviceType],
+        carbon: Mapping[str, tuple[float, ...]],
+        mistakes: list[Diagnostic],
+    ) -> None:
+        """``carbon``: region -> intensity of its electricity, gCO2/kWh · ``mistakes``: receives what is wrong."""
+        self.nodes: list[Node] = []
+        self.used: dict[str, DeviceType] = {}
+        self._own = own
+        self._catalogue = catalogue
+        self._carbon = carbon
+        self._mistakes = mistakes
+        self._machines = MachineNames()
+        self._devices = 0
+
+    def read(self, form: NodeForm, at: Place) -> None:
+        """Take up one node."""
+        self._mistakes.extend(implausible_node(form, at))
+        slots = self._slots(form.devices, at / "devices")
+        node = Node(
+            name=form.name,
+            count=self._count(form, at),
+            hosts=form.hosts,
+            address=form.address,
+            cores=form.cpu if form.cpu is not None else self._cores(slots),
+            memory_bytes=form.memory if form.memory is not None else self._memory(slots),
+            memory_tiers=tuple(tier_of(tier) for tier in form.memory_tiers),
+            devices=tuple(slots),
+            labels=form.labels,
+            taints=form.taints,
+            region=form.region,
+            used=_used(form.used),
+            price_usd_per_h=fact_of(form.price, Dimension.COST_RATE),
+            where=at.span,
+        )
+        topology = []
+        for index, item in enumerate(form.topology):
+            place = (at / "topology").item(index)
+            self._mistakes.extend(implausible_connection(item, place))
+            if all(slot.type in self.used for slot in slots):
+                topology.append(node_topology(item, place, node, self._mistakes))
+        self._check(node, at)
+        # Copied, not validated: the series of a region is shared by its nodes.
+        carbon = form.carbon or self._carbon_of(form.region)
+        update = {"topology": tuple(filter(None, topology)), "carbon_g_per_kwh": carbon}
+        self.nodes.append(node.model_copy(update=update))
+
+    def _carbon_of(self, region: str | None) -> tuple[float, ...]:
+        return () if region is None else self._carbon.get(region, ())
+
+    def _count(self, form: NodeForm, at: Place) -> int:
+        """Return how many machines a node stands for: as written, else as many as it has hosts."""
+        if form.hosts is None:
+            return form.count
+        try:
+            hosts = host_count(form.hosts)
+        except BadValue as error:
+            self._mistakes.append((at / "hosts").mistake(error.summary, error.remedy))
+            return form.count
+        if "count" in form.model_fields_set and hosts != form.count:
+            summary = f"`hosts` names {hosts} machines, but `count` is {form.count}"
+            self._mistakes.append((at / "hosts").mistake(summary, f"write `count: {hosts}`, or leave `count` out"))
+        return hosts
+
+    def _slots(self, forms: Sequence[SlotForm], at: Place) -> list[DeviceSlot]:
+        slots: list[DeviceSlot] = []
+        next_id = {True: 0, False: 0}  # of cpus and of all other devices
+        for position, form in enumerate(forms):
+            device = self._type(form, at / position)
+            if self._too_many(form, at / position):
+                return slots
+            cpu = device is not None and device.kind == "cpu"
+            numbers = range(next_id[cpu], next_id[cpu] + form.count)
+            next_id[cpu] += form.count
+            if device is not None and form.partitions and self._can_be_cut(device, form, at / position):
+                self.used.update(parts_of(device, form.partitions))
+                slots.extend(slots_of(device.name, numbers, form.partitions))
+            else:
+                ids = tuple(f"cpu{number}" if cpu else str(number) for number in numbers)
+                slots.append(DeviceSlot(type=form.type, ids=ids))
+        return slots
+
+    def _too_many(self, form: SlotForm, at: Place) -> bool:
+        """Count devices; note the first that is one too many."""
+        before, self._devices = self._devices, self._devices + form.count
+        if before <= _MOST_DEVICES < self._devices:
+            summary = f"more than {_MOST_DEVICES:,} devices, equal machines counted once"
+            self._mistakes.append((at / "count").mistake(summary, "equal machines need one entry with `count:`"))
+        return self._devices > _MOST_DEVICES
+
+    def _type(self, form: SlotForm, at: Place) -> DeviceType | None:
+        """Return a slot's type and note that it is used; None if there is no such type."""
+        found = self.used.get(form.type) or self._own.get(form.type)
+        if found is None and form.type in self._catalogue:
+            found = self._catalogue[form.type]
+        if found is None:
+            remedy = did_you_mean(form.type, [*self._own, *self._catalogue])
+            how = _HOW_TO_DESCRIBE.format(name=form.type)
+            summary = f"unknown device type `{form.type}`"
+            self._mistakes.append((at / "type").mistake(summary, f"{remedy}\n{how}" if remedy else how))
+            return None
+        self.used[form.type] = found
+        return found
+
+    def _can_be_cut(self, device: DeviceType, form: SlotForm, at: Place) -> bool:
+        known = [partition.name for partition in device.partitions]
+        for index, name in enumerate(form.partitions):
+            if name not in known:
+                place = (at / "partitions").item(index)
+                near = did_you_mean(name, known)
+                listed = f"known: {', '.join(f'`{item}`' for item in known)}" if known else "leave `partitions` out"
+                reason = None if known else f"nobody states any partitions of {device.name}"
+                summary = f"{device.name} has no partition `{name}`"
+                self._mistakes.append(place.mistake(summary, f"{near} {listed}" if near else listed, reason))
+                return False
+        why = too_much(device, form.partitions)
+        if why:
+            shown = ", ".join(f"`{name}`" for name in form.partitions)
+            summary = f"{device.name} cannot be cut into {shown} at once"
+            self._mistakes.append((at / "partitions").mistake(summary, "name the parts of one device", why))
+        return why is None
+
+    def _cores(self, slots: Sequence[DeviceSlot]) -> int | None:
+        counts = [(self.used[slot.type].cores, len(slot.ids)) for slot in slots if self._is_cpu(slot)]
+        known = [cores * count for cores, count in counts if cores is not None]
+        return sum(known) if known and len(known) == len(counts) else None
+
+    def _memory(self, slots: Sequence[DeviceSlot]) -> float | None:
+        facts = [self.used[slot.type].memory_bytes for slot in slots if self._is_cpu(slot)]
+        return next((fact.value for fact in facts if fact is not None), None)
+
+    def _is_cpu(self, slot: DeviceSlot) -> bool:
+        return slot.type in self.used and self.used[slot.type].kind == "cpu"
+
+    def _check(self, node: Node, at: Place) -> None:
+        """Note what is wrong with a node as a whole: its name, its tiers, what is used of it."""
+        clash = self._machines.add(node)
+        if clash is not None:
+            remedy = "equal machines need one entry with `count:`" if clash == node.name else None
+            self._mistakes.append((at / "name").mistake(f"there are two machines called `{clash}`", remedy))
+        names: set[str] = set()
+        for index, tier in enumerate(node.memory_tiers):
+            if tier.name in names:
+                summary = f"there are two memory tiers called `{tier.name}`"
+                remedy = f"give each a name: `name: {tier.name}-{index}`"
+                self._mistakes.append((at / "memory_tiers" / index).mistake(summary, remedy))
+            names.add(tier.name)
+        if node.used is not None and all(slot.type in self.used for slot in node.devices):
+            self._mistakes.extend(_overused(node, node.used, at / "used"))
+
+
+def _used(form: UsedForm | None) -> Used | None:
+    if form is None:
+        return None
+    return Used(cores=form.cpu or 0.0, memory_bytes=form.memory or 0.0, devices=form.devices)
+
+
+def _overused(node: Node, used: Used, at: Place) -> Iterator[Diagnostic]:
+    """Yield what is used of a machine that it does not have."""
+    if node.cores is not None and used.cores > node.cores:
+        yield (at / "cpu").mistake(f"{used.cores:g} cores are used of {node.cores} that node `{node.name}` has")
+    if node.memory_bytes is not None and used.memory_bytes > node.memory_bytes:
+        taken, there = (format_quantity(size, Dimension.BYTES) for size in (used.memory_bytes, node.memory_bytes))
+        yield (at / "memory").mistake(f"{taken} of memory are used of {there} that node `{node.name}` has")
+    known = [id_ for slot in node.devices for id_ in slot.ids]
+    for id_ in used.devices:
+        if id_ not in known:
+            listed = ", ".join(f"`{name}`" for name in known[:8])
+            remedy = f"known: {listed}{', ...' if len(known) > 8 else ''}" if known else None
+            parts = [name for name in known if name.startswith(f"{id_}.")]
+            reason = f"it is cut into parts, {parts[0]} to {parts[-1]}" if len(parts) > 1 else None
+            yield (at / "devices" / id_).mistake(f"node `{node.name}` has no device `{id_}`", remedy, reason)

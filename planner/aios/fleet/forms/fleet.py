@@ -1,0 +1,132 @@
+"""How fleets are written: the pydantic models of their files, from which the schemas are made."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StrictBool
+
+from aios.fleet.forms.device import (
+    BandwidthFact,
+    CostFact,
+    DeviceForm,
+    Name,
+    Positive,
+    TierForm,
+    TimeFact,
+    Written,
+)
+from aios.fleet.forms.topology import FleetTopologyForm, NodeTopologyForm
+from aios.records.errors import BadValue
+from aios.records.forms import Many
+from aios.records.quantity import Bandwidth, Bytes, CarbonIntensity, CostRate, Fraction, Number, Quantity, Time
+from aios.records.units import Dimension
+
+__all__ = ["DeviceForm", "FleetForm", "LinkForm", "NodeForm", "RegionForm", "SlotForm", "SpecForm", "UsedForm"]
+
+_TAINT = r"^[^\s=:]+(=[^\s:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$"
+
+
+def _taint(text: str) -> str:
+    if not re.match(_TAINT, text):
+        raise BadValue(
+            f"`{text}` is no taint",
+            "write `key=value:Effect` or `key:Effect`; effects: `NoSchedule`, `PreferNoSchedule`, `NoExecute`",
+        )
+    return text
+
+
+Taint = Annotated[str, AfterValidator(_taint), Field(json_schema_extra={"pattern": _TAINT})]
+DeviceCount = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Taken = Annotated[float, Quantity(Dimension.BYTES, zero=True)]
+
+
+class SlotForm(Written):
+    """Devices of one type on a node. type: a name from the catalogue or from ``spec.devices`` · partitions: the parts
+    that each of these devices is cut into, such as ``[3g.40gb, 3g.40gb]``; none: whole
+    """
+
+    type: Name
+    count: DeviceCount = 1
+    partitions: Many[Name] = ()
+
+
+class UsedForm(Written):
+    """What of each machine is taken already. cpu: cores · devices: device id -> share, ``{"0": 50 %}``."""
+
+    cpu: Number | None = None
+    memory: Taken | None = None
+    devices: Mapping[str, Fraction] = {}
+
+
+class NodeForm(Written):
+    """One machine, or ``count`` equal ones.
+
+    hosts: what they are really called, ``gpu[001-387]`` · address: ``local`` for this machine; absent: described only ·
+    cpu: cores · memory: DRAM · memory_tiers: further memory · region: where it stands · topology: what connects its
+    devices · used: what is taken already · price: rent of one machine · carbon: of its electricity, one value or one
+    per hour, repeating, the first from midnight UTC
+    """
+
+    name: Name
+    count: Positive = 1
+    hosts: str | None = None
+    address: str | None = None
+    cpu: Positive | None = None
+    memory: Bytes | None = None
+    memory_tiers: tuple[TierForm, ...] = ()
+    devices: tuple[SlotForm, ...] = ()
+    labels: Mapping[str, str] = {}
+    taints: tuple[Taint, ...] = ()
+    region: str | None = None
+    topology: Many[NodeTopologyForm] = ()
+    used: UsedForm | None = None
+    price: CostRate | CostFact | None = None
+    carbon: Many[CarbonIntensity] = ()
+
+
+class RegionForm(Written):
+    """What holds for every node of a region that does not state it itself. carbon: as of a node."""
+
+    carbon: Many[CarbonIntensity] = ()
+
+
+class LinkForm(Written):
+    """A connection between two nodes, by name, or between two devices of one node (``node/0``)."""
+
+    between: tuple[str, str]
+    interconnect: Name | None = None
+    bandwidth: Bandwidth | BandwidthFact
+    latency: Time | TimeFact | None = None
+
+
+class MetadataForm(Written):
+    """What the fleet is called."""
+
+    name: str
+    labels: Mapping[str, str] = {}
+
+
+class SpecForm(Written):
+    """The machines, the connections between them, and device types that the catalogue does not have.
+
+    include: further fleet files, files of single device types, or folders of both, from this file's folder on ·
+    topology: what connects the machines · disconnected: it is meant that not every machine can reach every other
+    """
+
+    include: Many[str] = ()
+    nodes: Annotated[tuple[NodeForm, ...], Field(json_schema_extra={"minItems": 1})] = ()
+    devices: tuple[DeviceForm, ...] = ()
+    links: tuple[LinkForm, ...] = ()
+    topology: Many[FleetTopologyForm] = ()
+    regions: Mapping[str, RegionForm] = {}
+    disconnected: StrictBool = False
+
+
+class FleetForm(Written):
+    """A fleet file."""
+
+    api_version: Annotated[Literal["aios/v1"], Field(alias="apiVersion")]
+    kind: Literal["Fleet"]
+    metadata: MetadataForm
+    spec: SpecForm

@@ -1,0 +1,1 @@
+"""What importers read, to Fleet: devices matched to the catalogue, equal machines in classes."""

@@ -1,0 +1,275 @@
+"""What an importer read -> Fleet: devices matched to the catalogue, equal machines as one class, nothing dropped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from aios.fleet.catalogue import Catalogue
+from aios.fleet.imports.classnames import class_names
+from aios.fleet.imports.recognising import Recognised, Recogniser, Row
+from aios.fleet.making import fleet_of
+from aios.fleet.partitions import parts_of, slots_of
+from aios.records.base import Record, Span
+from aios.records.errors import BadValue, Diagnostic, InputError
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Link, Node, Topology, Used
+from aios.records.hosts import fold, natural_order
+from aios.spi.importer import Inventory, Machine
+from aios.spi.probe import Found
+
+__all__ = ["Assembled", "assemble"]
+
+_MOST_TOLD = 20
+
+
+class Assembled(Record):
+    """A fleet and how it came of a description.
+
+    matched, unmatched: what devices are called, and what that was taken for; the most devices first · notes, left_out:
+    the importer's and those of putting it together
+    """
+
+    fleet: Fleet
+    matched: tuple[Row, ...]
+    unmatched: tuple[Row, ...]
+    notes: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+class _Class(NamedTuple):
+    """Machines that are equal but for their names, in natural order."""
+
+    machines: tuple[Machine, ...]
+
+    @property
+    def one(self) -> Machine:
+        return self.machines[0]
+
+
+def assemble(inventory: Inventory, catalogue: Catalogue, aliases: Mapping[str, str], origin: str) -> Assembled:
+    """Return the fleet that an inventory describes.
+
+    A device that the catalogue knows by the name it is given takes that type; any other becomes a type of its own with
+    what the inventory says of it, and is listed. aliases: what a device is written as -> its type, which decides ·
+    origin: the file that it was read from. Raises InputError for no machines, machines of one name, unknown aliases.
+    """
+    _check(inventory, origin)
+    recogniser = Recogniser(catalogue, aliases)
+    classes = _classes(inventory)
+    nodes: list[Node] = []
+    types: dict[str, DeviceType] = {}
+    rows: dict[tuple[str, str], tuple[Recognised, Counter[str]]] = {}
+    for class_ in classes:
+        found = [(item, recogniser.recognise(item)) for item in class_.one.devices]
+        for item, known in found:
+            count = rows.setdefault((known.written, known.type.name), (known, Counter()))[1]
+            count.update(devices=len(class_.machines) * item.count)
+        for known in {known.written: known for _, known in found}.values():
+            rows[known.written, known.type.name][1].update(machines=len(class_.machines))
+        nodes.append(_node(class_, [_Cards(item.count * known.each, item, known) for item, known in found], types))
+    names = class_names(nodes, catalogue)
+    fleet = fleet_of(
+        inventory.name or "imported",
+        [_called(node, name) for node, name in zip(nodes, names, strict=True)],
+        types,
+        _links(inventory, classes, names),
+        origin,
+        topology=tuple(_named_again(item, classes, names) for item in inventory.topology),
+    )
+    told = sorted((_row(known, count, recogniser) for known, count in rows.values()), key=_place)
+    unused = (f"no device is called `{written}`, which --as names" for written in recogniser.unused_aliases())
+    return Assembled(
+        fleet=fleet,
+        matched=tuple(row for row in told if row.why is None),
+        unmatched=tuple(row for row in told if row.why is not None),
+        notes=(*inventory.notes, *recogniser.notes, *_unwritable(classes), *unused),
+        left_out=inventory.left_out,
+    )
+
+
+def _check(inventory: Inventory, origin: str) -> None:
+    if not inventory.machines:
+        raise InputError(Diagnostic(summary=f"{origin} describes no machine", where=_place_in(origin, 1)))
+    lines: dict[str, list[Machine]] = {}
+    for machine in inventory.machines:
+        lines.setdefault(machine.name, []).append(machine)
+    twice = [machine for found in lines.values() for machine in found[1:]]
+    if twice:
+        told = [
+            Diagnostic(
+                summary=f"there are two machines called `{machine.name}`",
+                where=_place_in(origin, machine.line),
+                remedy="give each its own name, or delete the line that repeats one",
+            )
+            for machine in twice[:_MOST_TOLD]
+        ]
+        more = [Diagnostic(summary=f"and {len(twice) - _MOST_TOLD} more")] if len(twice) > _MOST_TOLD else []
+        raise InputError(*told, *more)
+
+
+def _place_in(origin: str, line: int | None) -> Span | None:
+    """Return where a machine stands; of several files, nobody says which one its line is in."""
+    return None if line is None or ", " in origin else Span(file=origin, line=line, column=1)
+
+
+def _classes(inventory: Inventory) -> list[_Class]:
+    """Return the classes in the natural order of their first machines; a machine that a connection names is alone."""
+    connected = {end.partition("/")[0] for link in inventory.links for end in link.ends}
+    connected |= {name for topology in inventory.topology for name in _members(topology)}
+    found: dict[str, list[Machine]] = {}
+    for machine in sorted(inventory.machines, key=lambda machine: (natural_order(machine.name), machine.name)):
+        found.setdefault(_key(machine, machine.name in connected), []).append(machine)
+    return [_Class(tuple(machines)) for machines in found.values()]
+
+
+def _key(machine: Machine, alone: bool) -> str:
+    labels = {key: value for key, value in machine.labels.items() if value != machine.name}
+    if labels != machine.labels:
+        machine = machine.model_copy(update={"labels": labels})
+    return machine.model_dump_json(exclude={"line"} if alone else {"name", "line"})
+
+
+def _members(topology: Topology) -> Iterator[str]:
+    yield from topology.members
+    if topology.between is not None:
+        yield from _members(topology.between)
+
+
+class _Cards(NamedTuple):
+    """Devices of one description on a machine. number: how many there are, sockets of a cpu counted each."""
+
+    number: int
+    found: Found
+    known: Recognised
+
+
+def _node(class_: _Class, cards: Sequence[_Cards], types: dict[str, DeviceType]) -> Node:
+    """Return the node of a class, still under its first machine's name; the types that it uses join ``types``."""
+    machine = class_.one
+    slots: list[DeviceSlot] = []
+    taken: dict[str, float] = {}
+    next_id = {True: 0, False: 0}  # of cpus and of all other devices
+    for card in cards:
+        cpu = card.known.type.kind == "cpu"
+        numbers = range(next_id[cpu], next_id[cpu] + card.number)
+        next_id[cpu] += card.number
+        slots += _slots(card, numbers, types)
+        taken |= _taken(card, numbers, cpu)
+    used = machine.used or Used()
+    used = used.model_copy(update={"devices": {**taken, **used.devices}})
+    return Node(
+        name=machine.name,
+        count=len(class_.machines),
+        hosts=_hosts(class_),
+        cores=machine.cores or _cores(cards),
+        memory_bytes=machine.memory_bytes or _memory(cards),
+        memory_tiers=machine.memory_tiers,
+        devices=tuple(slots),
+        labels={key: value for key, value in machine.labels.items() if value != machine.name},
+        taints=machine.taints,
+        region=machine.region,
+        topology=tuple(_over_all(topology, cards) for topology in machine.topology),
+        used=used if used != Used() else None,
+        price_usd_per_h=_price(machine),
+    )
+
+
+def _slots(card: _Cards, numbers: range, types: dict[str, DeviceType]) -> Sequence[DeviceSlot]:
+    device, parts = card.known.type, card.found.partitions
+    types[device.name] = device
+    if parts and card.known.why is None:
+        types |= parts_of(device, parts)
+        return slots_of(device.name, numbers, parts)
+    return [DeviceSlot(type=device.name, ids=tuple(_id(number, device.kind == "cpu") for number in numbers))]
+
+
+def _id(number: int, cpu: bool) -> str:
+    return f"cpu{number}" if cpu else str(number)
+
+
+def _taken(card: _Cards, numbers: range, cpu: bool) -> dict[str, float]:
+    """Return device id -> share that is taken; the share of a device that is cut is each of its parts'."""
+    shares = dict(zip(numbers, card.found.used, strict=False))
+    parts = range(len(card.found.partitions)) if card.known.why is None else ()
+    return {
+        id_: min(1.0, share)
+        for number, share in shares.items()
+        if share > 0
+        for id_ in ([f"{number}.{part}" for part in parts] or [_id(number, cpu)])
+    }
+
+
+def _called(node: Node, name: str) -> Node:
+    """Return the node under its name; a list of hosts that only repeats it is left out."""
+    return node.model_copy(update={"name": name, "hosts": None if node.hosts == name else node.hosts})
+
+
+def _hosts(class_: _Class) -> str | None:
+    try:
+        return fold(machine.name for machine in class_.machines)
+    except BadValue:
+        return None
+
+
+def _unwritable(classes: Sequence[_Class]) -> Iterator[str]:
+    for class_ in classes:
+        if _hosts(class_) is None:
+            yield f"the names of {len(class_.machines)} machines, `{class_.one.name}` and so on, fit into no host list"
+
+
+def _cores(cards: Sequence[_Cards]) -> int | None:
+    """Return what the processors say that they have, as reading the fleet file does."""
+    known = [(card.known.type.cores, card.number) for card in cards if card.known.type.kind == "cpu"]
+    cores = [cores * count for cores, count in known if cores is not None]
+    return sum(cores) if cores and len(cores) == len(known) else None
+
+
+def _memory(cards: Sequence[_Cards]) -> float | None:
+    facts = (card.known.type.memory_bytes for card in cards if card.known.type.kind == "cpu")
+    return next((fact.value for fact in facts if fact is not None), None)
+
+
+def _over_all(topology: Topology, cards: Sequence[_Cards]) -> Topology:
+    """Return the topology, over all accelerators (all cpus where there are none) if that is what it names in order."""
+    counts = {
+        cpu: sum(card.number for card in cards if (card.known.type.kind == "cpu") is cpu) for cpu in (True, False)
+    }
+    cpu = not counts[False]
+    everyone = tuple(_id(number, cpu) for number in range(counts[cpu]))
+    return topology.model_copy(update={"members": ()}) if topology.members == everyone else topology
+
+
+def _price(machine: Machine) -> Fact | None:
+    return None if machine.price_usd_per_h is None else Fact(value=machine.price_usd_per_h, unit="USD/h")
+
+
+def _links(inventory: Inventory, classes: Sequence[_Class], names: Sequence[str]) -> Iterator[Link]:
+    called = {class_.one.name: name for class_, name in zip(classes, names, strict=True)}
+    for link in inventory.links:
+        ends = [end.partition("/") for end in link.ends]
+        a, b = (called.get(machine, machine) + slash + device for machine, slash, device in ends)
+        yield link.model_copy(update={"ends": (a, b)})
+
+
+def _named_again(topology: Topology, classes: Sequence[_Class], names: Sequence[str]) -> Topology:
+    called = {class_.one.name: name for class_, name in zip(classes, names, strict=True)}
+    between = None if topology.between is None else _named_again(topology.between, classes, names)
+    members = tuple(called.get(member, member) for member in topology.members)
+    return topology.model_copy(update={"members": members, "between": between})
+
+
+def _row(known: Recognised, count: Counter[str], recogniser: Recogniser) -> Row:
+    return Row(
+        written=known.written,
+        type=known.type.name,
+        machines=count["machines"],
+        devices=count["devices"],
+        why=known.why,
+        candidates=known.candidates,
+        nearest=recogniser.nearest(known) if known.why else (),
+    )
+
+
+def _place(row: Row) -> tuple[int, str, str]:
+    return -row.devices, row.written, row.type

@@ -1,0 +1,1 @@
+"""Fleet to the text of a fleet file."""

@@ -1,0 +1,172 @@
+"""Routes and link loads on small fabrics, by hand and against networkx."""
+
+from itertools import combinations, pairwise
+
+import networkx as nx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aios.cost.rings import best_rings, groupings
+from aios.cost.routing import Flow, Network, link_load
+from aios.records.errors import InputError
+from aios.records.fabric import Domain, Edge, Fabric
+
+
+def fabric(count: int, edges: list[tuple[str, str, float]], domains: tuple[Domain, ...] = ()) -> Fabric:
+    devices = tuple(f"n/{i}" for i in range(count))
+    return Fabric(devices=devices, edges=tuple(Edge(a, b, w, 0.0, "wire") for a, b, w in edges), domains=domains)
+
+
+def grid(rows: int, columns: int, wraps: bool = False) -> Fabric:
+    edges = []
+    for row in range(rows):
+        for column in range(columns):
+            here = f"n/{row * columns + column}"
+            if column + 1 < columns or (wraps and columns > 2):
+                edges.append((here, f"n/{row * columns + (column + 1) % columns}", 1e9))
+            if row + 1 < rows or (wraps and rows > 2):
+                edges.append((here, f"n/{(row + 1) % rows * columns + column}", 1e9))
+    return fabric(rows * columns, edges)
+
+
+def vertices(network: Network, source: str, target: str) -> list[str]:
+    return [source, *(hop.target for hop in network.route(source, target))]
+
+
+def test_the_shortest_route_is_taken_and_of_those_the_widest() -> None:
+    network = Network(
+        fabric(2, [("n/0", "n#pcie", 1e9), ("n/1", "n#pcie", 1e9), ("n/0", "n#nvlink", 9e9), ("n/1", "n#nvlink", 9e9)])
+    )
+    assert vertices(network, "n/0", "n/1") == ["n/0", "n#nvlink", "n/1"]
+    with_a_slow_direct_link = Network(
+        fabric(2, [("n/0", "n/1", 1e8), ("n/0", "n#nvlink", 9e9), ("n/1", "n#nvlink", 9e9)])
+    )
+    assert vertices(with_a_slow_direct_link, "n/0", "n/1") == ["n/0", "n/1"]
+
+
+def test_of_parallel_links_the_widest_counts_whichever_comes_first() -> None:
+    for edges in ([("n/0", "n/1", 1e9), ("n/1", "n/0", 5e9)], [("n/0", "n/1", 5e9), ("n/1", "n/0", 1e9)]):
+        assert Network(fabric(2, edges)).route("n/0", "n/1")[0].bandwidth == 5e9
+
+
+def test_meshes_are_routed_along_the_row_first_in_every_direction() -> None:
+    network = Network(grid(4, 4))
+    assert vertices(network, "n/0", "n/10") == ["n/0", "n/1", "n/2", "n/6", "n/10"]
+    assert vertices(network, "n/10", "n/0") == ["n/10", "n/9", "n/8", "n/4", "n/0"]
+    assert vertices(network, "n/3", "n/8") == ["n/3", "n/2", "n/1", "n/0", "n/4", "n/8"]
+
+
+def test_a_torus_goes_round_where_that_is_shorter() -> None:
+    assert vertices(Network(grid(1, 5, wraps=True)), "n/0", "n/4") == ["n/0", "n/4"]
+
+
+def test_loads_add_up_per_link_and_direction() -> None:
+    line = fabric(3, [("n/0", "n/1", 1e9), ("n/1", "n/2", 1e9)])
+    load = link_load(line, [Flow("n/0", "n/2", 5.0), Flow("n/1", "n/2", 2.0), Flow("n/2", "n/1", 3.0)])
+    assert load == {("n/0", "n/1"): 5.0, ("n/1", "n/2"): 7.0, ("n/2", "n/1"): 3.0}
+
+
+def test_a_flow_to_itself_loads_nothing() -> None:
+    assert link_load(grid(2, 2), [Flow("n/0", "n/0", 5.0)]) == {}
+
+
+def test_what_is_not_joined_is_said_with_the_reason() -> None:
+    apart = Fabric(devices=("a/0", "b/0"), edges=(), unknown=("a - b: nobody states the bandwidth of `spine`",))
+    with pytest.raises(InputError) as caught:
+        Network(apart).route("a/0", "b/0")
+    (diagnostic,) = caught.value.diagnostics
+    assert "`a/0` and `b/0`" in diagnostic.summary
+    assert diagnostic.reason == apart.unknown[0]
+
+
+def test_links_of_no_bandwidth_join_nothing() -> None:
+    with pytest.raises(InputError, match="joins"):
+        Network(fabric(2, [("n/0", "n/1", 0.0)])).route("n/0", "n/1")
+
+
+def test_an_unknown_device_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError) as caught:
+        Network(grid(2, 2)).route("n/0", "n/9")
+    assert "did you mean `n/" in (caught.value.diagnostics[0].remedy or "")
+
+
+@given(st.data())
+def test_routes_are_as_short_as_networkx_finds_them_and_never_narrower_than_need_be(data: st.DataObject) -> None:
+    count = data.draw(st.integers(3, 7))
+    pairs = data.draw(st.lists(st.sampled_from(list(combinations(range(count), 2))), unique=True, min_size=count))
+    widths = [data.draw(st.sampled_from([1e9, 2e9, 5e9])) for _ in pairs]
+    edges = [(f"n/{a}", f"n/{b}", width) for (a, b), width in zip(pairs, widths, strict=True)]
+    network, graph = Network(fabric(count, edges)), nx.Graph()
+    graph.add_nodes_from(f"n/{i}" for i in range(count))
+    graph.add_weighted_edges_from(edges)
+    for target in nx.node_connected_component(graph, "n/0") - {"n/0"}:
+        route = network.route("n/0", target)
+        paths = list(nx.all_shortest_paths(graph, "n/0", target))
+        assert vertices(network, "n/0", target) in paths
+        widest = max(min(graph[a][b]["weight"] for a, b in pairwise(path)) for path in paths)
+        assert min(hop.bandwidth for hop in route) == widest
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 2), (2, 3), (3, 2), (4, 4), (4, 5), (5, 4), (6, 3), (16, 16)])
+def test_an_even_mesh_has_a_ring_over_direct_links(rows: int, columns: int) -> None:
+    network = Network(grid(rows, columns))
+    for ring in best_rings(network, network.fabric.devices):
+        assert sorted(ring) == sorted(network.fabric.devices)
+        assert all(len(network.route(a, b)) == 1 for a, b in zip(ring, (*ring[1:], ring[0]), strict=True))
+
+
+def test_a_part_of_a_mesh_has_its_ring_too() -> None:
+    network = Network(grid(4, 4))
+    block = ["n/5", "n/6", "n/7", "n/9", "n/10", "n/11"]
+    (ring, *_) = best_rings(network, block)
+    assert all(len(network.route(a, b)) == 1 for a, b in zip(ring, (*ring[1:], ring[0]), strict=True))
+
+
+def test_an_odd_mesh_has_no_such_ring_and_gets_one_all_the_same() -> None:
+    network = Network(grid(3, 3))
+    (ring, *_) = best_rings(network, network.fabric.devices)
+    longer = [len(network.route(a, b)) for a, b in zip(ring, (*ring[1:], ring[0]), strict=True)]
+    assert sorted(ring) == sorted(network.fabric.devices)
+    assert sum(longer) > 9  # nine direct links would make a ring, which a bipartite graph of odd order cannot have
+
+
+def test_a_cube_has_a_ring_over_direct_links() -> None:
+    names = [f"n/{i}" for i in range(27 + 9)]
+    edges = []
+    for place in range(36):  # 4 x 3 x 3, last dimension fastest
+        z, rest = divmod(place, 9)
+        y, x = divmod(rest, 3)
+        edges += [(names[place], names[place + 1], 1e9)] if x < 2 else []
+        edges += [(names[place], names[place + 3], 1e9)] if y < 2 else []
+        edges += [(names[place], names[place + 9], 1e9)] if z < 3 else []
+    domain = Domain("ici", tuple(names), shape=(4, 3, 3))
+    network = Network(fabric(36, edges, (domain,)))
+    (ring, *_) = best_rings(network, names)
+    assert all(len(network.route(a, b)) == 1 for a, b in zip(ring, (*ring[1:], ring[0]), strict=True))
+
+
+def test_a_full_graph_is_covered_by_rings_that_share_no_link() -> None:
+    edges = [(f"n/{a}", f"n/{b}", 1e9) for a, b in combinations(range(7), 2)]
+    network = Network(fabric(7, edges))
+    rings = best_rings(network, network.fabric.devices)
+    used = [ends for ring in rings for ends in zip(ring, (*ring[1:], ring[0]), strict=True)]
+    assert len(rings) == 6  # three cycles of seven links each, both ways round
+    assert len(used) == len(set(used)) == 42
+
+
+def test_rings_do_not_depend_on_the_order_in_which_devices_are_named() -> None:
+    network = Network(grid(4, 4))
+    assert best_rings(network, network.fabric.devices) == best_rings(network, network.fabric.devices[::-1])
+
+
+def test_groups_are_machines_and_domains_of_equal_size() -> None:
+    devices = tuple(f"{node}/{i}" for node in ("a", "b") for i in range(4))
+    domains = tuple(Domain("pair", devices[i : i + 2]) for i in range(0, 8, 2))
+    network = Network(Fabric(devices=devices, edges=(), domains=domains))
+    assert groupings(network, devices) == (
+        (devices[:4], devices[4:]),
+        (devices[:2], devices[2:4], devices[4:6], devices[6:]),
+    )
+    assert groupings(network, devices[:6]) == ((devices[:2], devices[2:4], devices[4:6]),)  # 4 + 2 machines are unequal
+    assert groupings(network, devices[:2]) == ()
