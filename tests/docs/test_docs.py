@@ -126,11 +126,11 @@ def test_every_field_of_an_intent_is_explained():
 
 
 def test_every_field_of_a_fleet_is_explained():
-    from aios.fleet import written, writtendevice, writtentopology
+    from aios.fleet.forms import device, fleet, topology
     from aios.fleet.forms.device import MatchForm, PerCoreForm, Written
 
     text = (ROOT / "docs" / "fleets.md").read_text(encoding="utf-8")
-    modules = (written, writtendevice, writtentopology)
+    modules = (device, fleet, topology)
     forms = {item for module in modules for item in vars(module).values() if isinstance(item, type)}
     forms = {form for form in forms if issubclass(form, Written)} - {MatchForm, PerCoreForm}  # for the catalogue
     names = {info.alias or name for form in forms for name, info in form.model_fields.items()}

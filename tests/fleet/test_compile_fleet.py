@@ -57,7 +57,7 @@ def test_everything_that_a_node_may_say():
       memory: 512 GiB
       memory_tiers:
         - {kind: cxl, capacity: 512 GiB, read: 30 GB/s, latency: 250 ns}
-        - {kind: nvme, name: scratch, capacity: {value: 7 TB, source: measured}}
+        - {kind: nvme, name: nvme-scratch, capacity: {value: 7 TB, source: measured}}
       devices: [{type: nvidia-t4, count: 2}]
       taints: ["dedicated=ml:NoSchedule"]
       region: north
@@ -69,7 +69,7 @@ def test_everything_that_a_node_may_say():
     cxl, scratch = node.memory_tiers
     assert (cxl.name, cxl.kind, cxl.bytes.value, cxl.read_bytes_per_s.value) == ("cxl", "cxl", 2.0**39, 30e9)
     assert cxl.latency_s.value == pytest.approx(2.5e-7)
-    assert (scratch.name, scratch.kind, scratch.bytes.source) == ("scratch", "nvme", "measured")
+    assert (scratch.name, scratch.kind, scratch.bytes.source) == ("nvme-scratch", "nvme", "measured")
     assert (node.taints, node.carbon_g_per_kwh) == (("dedicated=ml:NoSchedule",), (30.0, 40.0))
     assert node.used == Used(cores=12.5, memory_bytes=40 * 2.0**30, devices={"1": 0.5})
     assert node.price_usd_per_h == Fact(value=3.2, unit="USD/h", ref="price list")

@@ -43,10 +43,11 @@ bandwidths = facts("B/s")
 
 
 def tiers():
+    kinds = ["sram", "hbm", "gddr", "lpddr", "dram", "cxl", "nvme", "ssd"]
+    called = st.sampled_from([(kind, kind + end) for kind in kinds for end in ("", "-1", "-far")])
     tier = st.builds(
-        MemoryTier,
-        name=names,
-        kind=st.sampled_from(["sram", "hbm", "gddr", "lpddr", "dram", "cxl", "nvme"]),
+        lambda called, **more: MemoryTier(kind=called[0], name=called[1], **more),
+        called=called,
         bytes=facts("B"),
         read_bytes_per_s=st.none() | bandwidths,
         write_bytes_per_s=st.none() | bandwidths,
@@ -67,8 +68,9 @@ partitions = st.builds(
     most=st.integers(1, 4),
 )
 interconnects = st.builds(
-    Interconnect, kind=names, links=st.none() | st.integers(1, 18), bandwidth_bytes_per_s=bandwidths
+    Interconnect, kind=names, links=st.none() | st.integers(18 * 8, 10**6), bandwidth_bytes_per_s=bandwidths
 )
+"""With more links than any of the topologies below takes: at most 18 to each of 8 others."""
 device_types = st.builds(
     DeviceType,
     name=names,
@@ -132,6 +134,7 @@ def levels(between=None):
         name=names,
         kind=st.sampled_from(["full", "switch", "ring"]),
         interconnect=st.none() | names,
+        links=st.none() | st.integers(1, 18),
         bandwidth_bytes_per_s=st.none() | bandwidths,
         latency_s=latencies,
         group=st.just(1) if between is not None else st.none(),

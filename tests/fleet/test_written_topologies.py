@@ -88,6 +88,40 @@ def test_without_a_number_of_links_an_inner_member_shares_with_its_neighbours():
     assert mesh.bandwidth_bytes_per_s.value == pytest.approx(196e9 / (1 + 1 + 2))
 
 
+@pytest.mark.parametrize(
+    ("written", "bandwidth", "ref"),
+    [
+        ("{kind: nvlink, group: 4, links: 4}", 4 * 25e9, "300 GB/s of nvlink3 over 4 of 12 links (sheet)"),
+        ('{kind: nvlink, members: ["0", "3"], links: 2}', 2 * 25e9, "300 GB/s of nvlink3 over 2 of 12 links (sheet)"),
+        ("{kind: ring, interconnect: nvlink, links: 6}", 6 * 25e9, "300 GB/s of nvlink3 over 6 of 12 links (sheet)"),
+        ("{kind: nvswitch, links: 12}", 300e9, "sheet"),
+    ],
+)
+def test_links_side_by_side_are_so_many_of_the_devices_own(written, bandwidth, ref):
+    (level,) = on_node(written)
+    assert (level.bandwidth_bytes_per_s.value, level.bandwidth_bytes_per_s.ref) == (bandwidth, ref)
+
+
+def test_of_links_that_nobody_counts_the_part_is_unknown_but_at_a_switch_it_is_all():
+    direct, switch = (on_node(f"{{kind: {kind}, links: 2}}", "[{type: npu, count: 4}]")[0] for kind in ("hccs", "switch"))
+    assert (direct.links, direct.bandwidth_bytes_per_s) == (2, None)
+    assert on_node("{kind: switch, interconnect: hccs, links: 7}", "[{type: npu, count: 4}]")[
+        0
+    ].bandwidth_bytes_per_s.value == pytest.approx(196e9)
+
+
+@pytest.mark.parametrize(
+    ("written", "summary"),
+    [
+        ("{kind: nvlink, links: 2}", "2 links to each of 7 neighbours are more than the 12 of nvlink3 that gpu has"),
+        ("{kind: nvswitch, links: 18}", "18 links are more than the 12 of nvlink3 that gpu has"),
+        ("{kind: nvlink, group: 4, links: 5}", "5 links to each of 3 neighbours are more than the 12 of nvlink3 that gpu has"),
+    ],
+)
+def test_more_links_than_a_device_has_are_a_mistake(written, summary):
+    assert mistakes(on_node, written) == [summary]
+
+
 def test_what_is_stated_stands():
     (level,) = on_node("{kind: nvlink, name: bridge, bandwidth: 50 GB/s, latency: 700 ns}")
     assert (level.name, level.interconnect) == ("bridge", "nvlink3")

@@ -120,16 +120,25 @@ def _takes_part(name: str, rejections: Rejections) -> bool:
 
 
 def _places(fleet: Fleet, rejections: Rejections) -> Iterator[tuple[DeviceType, tuple[Host, ...]]]:
-    """Yield every device type that may be used, by name, with the nodes that hold it."""
+    """Yield every device type that may be used, by name, with the nodes that hold it.
+
+    A type of which the fleet only holds parts is nothing to run on, and nobody asked for it unless it is pinned.
+    """
+    held = {slot.type for node in fleet.nodes for slot in node.devices}
     for name in sorted(fleet.types):
         device = fleet.types[name]
-        if not rejections.allows("device", name, f"device {name}"):
-            continue
-        hosts = hosts_of(device, fleet, rejections)
-        if hosts:
-            yield device, hosts
-        else:
-            rejections.add(f"device {name}", "a node", f"no node of fleet {fleet.name} that may be used holds a {name}")
+        parts = [part for part in sorted(held & set(fleet.types)) if fleet.types[part].part_of == name]
+        if name not in held and parts:
+            if rejections.pins("device", name):
+                reason = f"every {name} of fleet {fleet.name} is cut into parts: {', '.join(parts)}"
+                rejections.add(f"device {name}", "a whole device", reason, resolvable="pin its parts instead")
+        elif rejections.allows("device", name, f"device {name}"):
+            hosts = hosts_of(device, fleet, rejections)
+            if hosts:
+                yield device, hosts
+            else:
+                reason = f"no node of fleet {fleet.name} that may be used holds a {name}"
+                rejections.add(f"device {name}", "a node", reason)
 
 
 def _members(family: _Family, space: _Space) -> Iterator[Candidate]:

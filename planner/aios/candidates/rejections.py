@@ -50,9 +50,10 @@ class Rejections:
             return False
         return True
 
-    def pins(self, field: str) -> bool:
-        """Say whether the intent pins ``field`` at all."""
-        return bool(getattr(self._intent.pin, field))
+    def pins(self, field: str, name: str | None = None) -> bool:
+        """Say whether the intent pins ``field`` at all, or to ``name``."""
+        pinned = getattr(self._intent.pin, field)
+        return bool(pinned) if name is None else name in pinned
 
     def check_known(self, field: str, known: Iterable[str], place: str) -> None:
         """Note every pinned name that is not among the ``known`` ones of ``place``: a pin to it leaves nothing."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aios.candidates.hosts import Host, Tier
 from aios.candidates.rejections import Rejections
-from aios.records.fleet import DeviceType
+from aios.records.fleet import STORAGE, DeviceType
 from aios.records.model import MemoryPart
 from aios.records.units import Dimension, format_quantity
 
@@ -16,9 +16,6 @@ __all__ = ["Residing", "residing"]
 WORTH_MOVING = 0.1
 """Share of the device's memory from which on a part is worth moving to a slower tier: moving less frees little, and
 would multiply the ways to run every small model."""
-
-_BYTEWISE = frozenset({"sram", "hbm", "gddr", "lpddr", "dram", "cxl"})
-"""Memory that kernels can write intermediate results to; storage is read by blocks."""
 
 
 class Residing(NamedTuple):
@@ -60,7 +57,7 @@ def _movable(sizes: Mapping[MemoryPart, float], tier: Tier) -> Iterator[tuple[Me
     if "kv_cache" in sizes:
         yield ("kv_cache",)
         yield ("weights", "kv_cache")
-    if tier.kind in _BYTEWISE:
+    if tier.kind not in STORAGE:
         yield tuple(sizes)
 
 

@@ -62,7 +62,7 @@ def site_of(candidate: Candidate, device: DeviceType, fleet: Fleet) -> Site:
 def _price(device: DeviceType, node: Node, fleet: Fleet) -> Fact | None:
     if device.price_usd_per_h is not None or node.price_usd_per_h is None:
         return device.price_usd_per_h
-    counts = {kind: 0 for kind in (True, False)}  # of cpus and of all other devices
+    counts = dict.fromkeys((True, False), 0)  # of cpus and of all other devices
     for slot in node.devices:
         counts[fleet.types[slot.type].kind == "cpu"] += len(slot.ids)
     if counts[False] and device.kind == "cpu":

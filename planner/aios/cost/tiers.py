@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aios.cost.interval import Interval, Unknown
 from aios.records.base import Source
 from aios.records.candidate import Candidate, Residence
-from aios.records.fleet import DeviceType, Fact, Fleet, MemoryKind, Node
+from aios.records.fleet import STORAGE, DeviceType, Fact, Fleet, MemoryKind, Node
 from aios.records.model import MemoryPart
 
 __all__ = ["TierRate", "at_end", "residences_of", "tier_rates"]
@@ -103,9 +103,9 @@ def at_end(rate: TierRate, end: int, own: float, replicas: int) -> float:
 
     Replicas may share the tier: at the worst end each has its part only.
     """
-    ends = _STORAGE if rate.kind == "nvme" else _MEMORY
+    ends = _MAPPED if rate.kind in STORAGE else _MEMORY
     reached = rate.bytes_per_s * ends[end] / (replicas if end == 2 else 1)
-    if rate.kind == "nvme" and end == 0:
+    if rate.kind in STORAGE and end == 0:
         return max(reached, own)
     return reached
 
@@ -114,6 +114,6 @@ _MEMORY = Interval(0.95, 0.8, 0.6)
 """Share of a memory's or a connection's stated bandwidth that streaming reads reach; PCIe copies reach about 0.8 after
 packet headers (128 of 152 bytes at the usual payload)."""
 
-_STORAGE = Interval(1.0, 0.6, 0.25)
+_MAPPED = Interval(1.0, 0.6, 0.25)
 """Share of a drive's sequential bandwidth that a mapped file is read at: pages come by faults with read-ahead, not by
 deep queues. At the best end the kernel has kept the pages, and the device reads them at the speed of its own memory."""

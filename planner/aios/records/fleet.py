@@ -6,6 +6,7 @@ from typing import Literal
 from aios.records.base import Record, Source, Span
 
 __all__ = [
+    "STORAGE",
     "DeviceKind",
     "DeviceSlot",
     "DeviceType",
@@ -26,7 +27,10 @@ __all__ = [
 
 DeviceKind = Literal["cpu", "gpu", "npu", "tpu", "fpga", "dsp", "other"]
 
-MemoryKind = Literal["sram", "hbm", "gddr", "lpddr", "dram", "cxl", "nvme"]
+MemoryKind = Literal["sram", "hbm", "gddr", "lpddr", "dram", "cxl", "nvme", "ssd"]
+
+STORAGE: frozenset[MemoryKind] = frozenset({"nvme", "ssd"})
+"""Memory that is read by blocks: data in it is mapped, not computed on."""
 
 TopologyKind = Literal["full", "switch", "ring", "mesh", "torus"]
 """full: a link between every two members · switch: each member to one switch · ring, mesh, torus: to neighbours."""
@@ -62,7 +66,8 @@ class PowerMode(Record):
 class MemoryTier(Record):
     """Memory that data may live in, beside what a device computes out of.
 
-    name: unique on its node · bytes: capacity · read/write_bytes_per_s: sequential · latency_s: of one access
+    name: begins with its kind (``nvme``, ``nvme-scratch``), unique on its node · bytes: capacity ·
+    read/write_bytes_per_s: sequential · latency_s: of one access
     """
 
     name: str
@@ -159,9 +164,11 @@ class Topology(Record):
     name: of this level, and of the domains it makes: ``nvlink``, ``pcie``, ``rack`` · members: what it connects, in
     order; in a node device ids (``3`` also where device 3 is cut into parts), in a fleet nodes, each with all of its
     machines; empty for all, in a node all but the cpus, unless there is nothing else · shape: of a mesh or torus, such
-    as (4, 4) · interconnect: what kind of link · bandwidth_bytes_per_s: one direction, of one link (ring, mesh, torus,
-    full) or of one member's port (switch) · latency_s: of one link · group: members per group, in order; None: all in
-    one · by: label that says which group a node belongs to, instead · between: how the groups are connected
+    as (4, 4) · interconnect: what kind of link · links: how many of them run side by side between two members, or from
+    one member to the switch · bandwidth_bytes_per_s: one direction, between two neighbours (ring, mesh, torus, full) or
+    of one member's port (switch), all links side by side together · latency_s: of one link · group: members per group,
+    in order; None: all in one · by: label that says which group a node belongs to, instead · between: how the groups
+    are connected
     """
 
     name: str
@@ -169,6 +176,7 @@ class Topology(Record):
     members: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     interconnect: str | None = None
+    links: int | None = None
     bandwidth_bytes_per_s: Fact | None = None
     latency_s: Fact | None = None
     group: int | None = None

@@ -64,7 +64,7 @@ def _tier(disk: Disk | None, mount: Mount | None, space: _Space | None, rates: R
         return None
     return MemoryTier(
         name=disk.kind,
-        kind="nvme",
+        kind=disk.kind,
         bytes=Fact(value=space.size, unit="B", source="measured", ref=f"file system at {mount.where}"),
         read_bytes_per_s=rates and Fact(value=rates.read, unit="B/s", source="measured", ref=rates.how),
         write_bytes_per_s=rates and Fact(value=rates.write, unit="B/s", source="measured", ref=rates.how),

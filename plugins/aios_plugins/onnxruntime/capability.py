@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aios.records.candidate import Candidate
 from aios.records.errors import Diagnostic
-from aios.records.fleet import DeviceType
+from aios.records.fleet import STORAGE, DeviceType
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
 from aios.spi.executor import Refusal
@@ -70,7 +70,7 @@ def _obstacles(candidate: Candidate, device: DeviceType, model: ModelProfile) ->
 def _tiers(candidate: Candidate, device: DeviceType) -> Iterator[Refusal]:
     """Weights are mapped from the artefact's file, so a cpu can leave them on the drive; nothing else can be placed."""
     for part, tier in candidate.tiers.items():
-        if part != "weights" or device.kind != "cpu" or not tier.startswith("nvme"):
+        if part != "weights" or device.kind != "cpu" or tier.split("-")[0] not in STORAGE:
             yield Refusal(
                 clause="memory tier",
                 reason=f"onnxruntime cannot keep {part.replace('_', ' ')} in {tier}: it maps a cpu's weights from files, "

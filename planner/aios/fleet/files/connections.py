@@ -9,11 +9,13 @@ from typing import NamedTuple
 from aios.fleet.devices import fact_of
 from aios.fleet.files.places import Place, did_you_mean
 from aios.fleet.forms.topology import FleetTopologyForm, NodeTopologyForm, ShapedForm, UplinkForm
+from aios.fleet.making import one_interconnect
+from aios.fleet.topology.generators import fewest_links
 from aios.records.errors import Diagnostic
-from aios.records.fleet import Node, Topology, TopologyKind
+from aios.records.fleet import DeviceType, Node, Topology, TopologyKind
 from aios.records.units import Dimension
 
-__all__ = ["fleet_topology", "node_topology"]
+__all__ = ["fleet_topology", "node_topology", "too_many_links"]
 
 
 class _Level(NamedTuple):
@@ -74,6 +76,21 @@ def node_topology(form: NodeTopologyForm, at: Place, node: Node, mistakes: list[
         return None
     mistakes.extend(_misfits(levels, _Members(len(members), None, "devices")))
     return _folded(levels, () if list(members) == usual else members)
+
+
+def too_many_links(topology: Topology, node: Node, types: Mapping[str, DeviceType], at: Place) -> Iterator[Diagnostic]:
+    """Yield that a topology takes more links of each of its devices than these have."""
+    everyone = {id_.partition(".")[0] for slot in node.devices for id_ in slot.ids}
+    over = topology.members or [id_ for id_ in everyone if not id_.startswith("cpu")]
+    held = [types[slot.type] for slot in node.devices if {id_.partition(".")[0] for id_ in slot.ids} & set(over)]
+    own = one_interconnect(topology.interconnect, held)
+    if topology.links is None or own is None or own.links is None:
+        return
+    neighbours = fewest_links(topology.kind, topology.group or len(over), topology.shape)
+    if topology.links * neighbours > own.links:
+        each = f"{topology.links} links" + (f" to each of {neighbours} neighbours" if neighbours > 1 else "")
+        summary = f"{each} are more than the {own.links} of {own.kind} that {held[0].name} has"
+        yield (at / "links").mistake(summary, "`links` counts those between two members, not all of a device")
 
 
 def fleet_topology(
@@ -141,7 +158,7 @@ def _levels(form: NodeTopologyForm | FleetTopologyForm, at: Place, mistakes: lis
 def _tree(form: NodeTopologyForm | FleetTopologyForm, at: Place, mistakes: list[Diagnostic]) -> list[_Level]:
     own = [
         field
-        for field in ("shape", "interconnect", "bandwidth", "latency", "group", "by", "between")
+        for field in ("shape", "interconnect", "links", "bandwidth", "latency", "group", "by", "between")
         if getattr(form, field)
     ]
     if own or not form.levels:
@@ -165,6 +182,7 @@ def _level(form: ShapedForm, at: Place) -> _Level:
         kind=word.kind,
         shape=form.shape,
         interconnect=form.interconnect or word.interconnect,
+        links=form.links,
         bandwidth_bytes_per_s=fact_of(form.bandwidth, Dimension.BANDWIDTH),
         latency_s=fact_of(form.latency, Dimension.TIME),
         group=form.group,

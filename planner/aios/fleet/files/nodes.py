@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from aios.fleet.devices import fact_of, tier_of
-from aios.fleet.files.connections import node_topology
+from aios.fleet.files.connections import node_topology, too_many_links
 from aios.fleet.files.machinenames import MachineNames
 from aios.fleet.files.places import Place, did_you_mean
 from aios.fleet.files.plausible import implausible_connection, implausible_node
@@ -83,7 +83,9 @@ class NodeReader:
             place = (at / "topology").item(index)
             self._mistakes.extend(implausible_connection(item, place))
             if all(slot.type in self.used for slot in slots):
-                topology.append(node_topology(item, place, node, self._mistakes))
+                level = node_topology(item, place, node, self._mistakes)
+                topology.append(level)
+                self._mistakes.extend(too_many_links(level, node, self.used, place) if level else ())
         self._check(node, at)
         # Copied, not validated: the series of a region is shared by its nodes.
         carbon = form.carbon or self._carbon_of(form.region)
@@ -185,9 +187,13 @@ class NodeReader:
             self._mistakes.append((at / "name").mistake(f"there are two machines called `{clash}`", remedy))
         names: set[str] = set()
         for index, tier in enumerate(node.memory_tiers):
+            if tier.name != tier.kind and not tier.name.startswith(f"{tier.kind}-"):
+                remedy = f"such as `name: {tier.kind}-{tier.name}`: plans show the name alone"
+                summary = f"the name of a memory tier begins with its kind, and `{tier.name}` is of kind {tier.kind}"
+                self._mistakes.append((at / "memory_tiers" / index / "name").mistake(summary, remedy))
             if tier.name in names:
                 summary = f"there are two memory tiers called `{tier.name}`"
-                remedy = f"give each a name: `name: {tier.name}-{index}`"
+                remedy = f"give each a name: `name: {tier.kind}-{index}`"
                 self._mistakes.append((at / "memory_tiers" / index).mistake(summary, remedy))
             names.add(tier.name)
         if node.used is not None and all(slot.type in self.used for slot in node.devices):

@@ -12,7 +12,7 @@ from aios.fleet.forms.fleet import LinkForm, NodeForm, RegionForm
 from aios.fleet.forms.topology import ShapedForm, UplinkForm
 from aios.fleet.partitions import ROUNDED, SIZES_DIFFER
 from aios.records.errors import Diagnostic
-from aios.records.fleet import DeviceType, Fact, MemoryKind
+from aios.records.fleet import STORAGE, DeviceType, Fact, MemoryKind
 from aios.records.units import Dimension, format_exactly, format_quantity, parse_quantity
 
 __all__ = ["contradictions", "implausible_connection", "implausible_device", "implausible_node", "implausible_region"]
@@ -39,10 +39,11 @@ BANDWIDTH: Mapping[MemoryKind, Bound] = {
         "10 TB/s", Dimension.BANDWIDTH, "a DIMM moves less than 0.1 TB/s, twelve channels of them about 1 TB/s"
     ),
     "cxl": Bound("10 TB/s", Dimension.BANDWIDTH, "CXL memory is reached over PCIe, 0.06 to 0.13 TB/s for 16 lanes"),
+    "ssd": Bound("1 TB/s", Dimension.BANDWIDTH, "one SATA disk reads about 0.0006 TB/s, a shelf of SSDs below 1 TB/s"),
     "nvme": Bound("1 TB/s", Dimension.BANDWIDTH, "one NVMe disk reads about 0.015 TB/s, a shelf of them below 1 TB/s"),
 }
 MEMORY = Bound("1 PiB", Dimension.BYTES, "the largest machines hold less than 0.1 PiB of memory")
-STORAGE = Bound("1000 PB", Dimension.BYTES, "a machine full of the largest disks holds a few PB")
+DISK = Bound("1000 PB", Dimension.BYTES, "a machine full of the largest disks holds a few PB")
 CACHE = Bound("1 TiB", Dimension.BYTES, "the caches of the largest processors stay below 2 GiB")
 PEAK = Bound(
     "200 POP/s", Dimension.COMPUTE, "a whole wafer, the largest device there is, claims 1.25e17 operations per second"
@@ -119,7 +120,7 @@ def implausible_connection(form: ShapedForm | UplinkForm | LinkForm, at: Place) 
 
 
 def _implausible_tier(tier: TierForm, at: Place) -> Iterator[Diagnostic]:
-    yield from _beyond(tier.capacity, STORAGE if tier.kind == "nvme" else MEMORY, at / "capacity")
+    yield from _beyond(tier.capacity, DISK if tier.kind in STORAGE else MEMORY, at / "capacity")
     for name in ("read", "write"):
         yield from _beyond(getattr(tier, name), BANDWIDTH[tier.kind], at / name)
     yield from _beyond(tier.latency, DELAY, at / "latency")
