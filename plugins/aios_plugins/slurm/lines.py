@@ -1,0 +1,121 @@
+"""Slurm's files as logical lines of ``Key=Value`` pairs, each with the place where it was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from aios.spi.texts import MOST_TOLD, Mistakes, text_of
+
+__all__ = ["MOST_BYTES", "File", "Line", "parse", "read_file"]
+
+MOST_BYTES = 32 * 2**20
+"""Largest file that is read: some 25,000 nodes as ``scontrol show nodes`` prints them."""
+_PAIR = re.compile(r'([A-Za-z][\w:/]*)\s*(?:[-+]?=)\s*("[^"]*"|[^\s"]*)')
+_INCLUDE = re.compile(r"\s*include\s+(\S+)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A logical line. pairs: key in lower case -> value; keys as written: ``keys`` · include: file that it names."""
+
+    number: int
+    pairs: dict[str, str]
+    keys: dict[str, str]
+    include: str | None = None
+
+    def first(self) -> str:
+        """Return the first key, in lower case."""
+        return next(iter(self.pairs), "")
+
+
+class File:
+    """A file of Slurm's configuration."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        self.mistakes = Mistakes(name, text)
+        self.lines: Sequence[Line] = ()
+        self._wrong = 0
+
+    def wrong(self, line: Line, key: str, summary: str, remedy: str | None = None, reason: str | None = None) -> None:
+        """Note a mistake where ``key`` (in lower case) stands in a logical line."""
+        written = line.keys.get(key, key)
+        self._wrong += 1
+        at = self._place(line, written) if self._wrong <= MOST_TOLD else (line.number, 1)  # looking it up takes long
+        self.mistakes.add(summary, *at, remedy=remedy, reason=reason)
+
+    def _place(self, line: Line, key: str) -> tuple[int, int]:
+        """Return where a key is written in a logical line, which may be several lines long."""
+        lines = self.text.split("\n")
+        for number in range(line.number, len(lines) + 1):
+            found = re.search(rf"\b{re.escape(key)}\s*=", lines[number - 1])
+            if found:
+                return number, found.start() + 1
+            if not lines[number - 1].rstrip().endswith("\\"):
+                break
+        return line.number, 1
+
+
+def read_file(name: str, content: bytes) -> File:
+    """Return a file; raises InputError for what is no text, or too large. Lines are read by ``parse``."""
+    return File(name, text_of(content, name, MOST_BYTES))
+
+
+def parse(file: File) -> Sequence[Line]:
+    """Return the logical lines of a file: comments gone, lines that end in a backslash joined."""
+    return tuple(line for number, text in _joined(file.text) if (line := _line(file, number, text)) is not None)
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Yield first line number and text of each logical line that holds anything."""
+    held, start = "", 0
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = _uncommented(raw)
+        start = start or number
+        if line.rstrip().endswith("\\"):
+            held += line.rstrip()[:-1] + " "
+            continue
+        if (held + line).strip():
+            yield start, (held + line).strip()
+        held, start = "", 0
+    if held.strip():
+        yield start, held.strip()
+
+
+def _uncommented(line: str) -> str:
+    """Return a line up to its comment; ``\\#`` is no comment."""
+    for found in re.finditer("#", line):
+        if line[found.start() - 1 : found.start()] != "\\" or found.start() == 0:
+            return line[: found.start()]
+    return line
+
+
+def _line(file: File, number: int, text: str) -> Line | None:
+    include = _INCLUDE.fullmatch(text)
+    if include:
+        return Line(number, {}, {}, include[1])
+    pairs: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    at = 0
+    for found in _PAIR.finditer(text):
+        between = text[at : found.start()].strip()
+        if between:
+            _strange(file, number, between)
+        at = found.end()
+        key = found[1].lower()
+        if key in pairs:
+            file.mistakes.add(f"`{found[1]}` is written twice in one line", number, remedy="keep one of the two")
+        else:
+            pairs[key], keys[key] = found[2].strip('"'), found[1]
+    if text[at:].strip():
+        _strange(file, number, text[at:].strip())
+    return Line(number, pairs, keys) if pairs else None
+
+
+def _strange(file: File, number: int, text: str) -> None:
+    shown = text if len(text) <= 40 else f"{text[:37]}..."
+    remedy = "write `Key=Value`; a value with blanks in quotes, a line that goes on with a backslash at its end"
+    file.mistakes.add(f"`{shown}` is no `Key=Value`", number, remedy=remedy)
