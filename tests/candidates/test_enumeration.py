@@ -6,7 +6,7 @@ import pytest
 
 from aios.candidates import Enumeration, enumerate_candidates
 from aios.records.candidate import Candidate, Rejection
-from aios.records.fleet import Fleet
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
 from aios.records.intent import Constraints, Data, Intent, Load
 from aios.records.model import ModelProfile
 from aios.spi.executor import Executor
@@ -232,3 +232,37 @@ def test_rejected_families_are_rows_not_thousands(enumerated: Enumerate, cpu_onl
     assert len(found.rejections) < 50
     keys = [(item.what, item.clause, item.reason, item.by) for item in found.rejections]
     assert len(keys) == len(set(keys))
+
+
+A100 = DeviceType(
+    name="a100",
+    kind="gpu",
+    memory_bytes=Fact(value=80e9, unit="B"),
+    peak_ops_per_s={"fp16": Fact(value=312e12, unit="FLOP/s")},
+)
+PART = A100.model_copy(
+    update={"name": "a100:3g", "part_of": "a100", "memory_bytes": Fact(value=40e9, unit="B"), "features": ()}
+)
+
+
+def cut_fleet(*whole: str) -> Fleet:
+    """A machine with a card that is cut in two, and further cards that are whole."""
+    slots = [DeviceSlot(type="a100:3g", ids=("0.0", "0.1"))]
+    slots += [DeviceSlot(type="a100", ids=whole)] if whole else []
+    node = Node(name="n", cores=8, memory_bytes=64e9, devices=tuple(slots))
+    types = {"a100": A100, "a100:3g": PART}
+    return Fleet(name="cut", nodes=(node,), types=types, digest="sha256:cut", origin="cut.yaml")
+
+
+def test_a_device_that_is_only_there_in_parts_is_no_place_that_was_turned_down(enumerated: Enumerate) -> None:
+    found = enumerated(fleet=cut_fleet())
+    assert {item.device for item in found.candidates} == {"a100:3g"}
+    assert max(item.replicas for item in found.candidates) == 2
+    assert not [item for item in found.rejections if item.what == "device a100"]
+    assert {item.device for item in enumerated(fleet=cut_fleet("1")).candidates} == {"a100", "a100:3g"}
+
+
+def test_a_pin_to_a_device_that_is_only_there_in_parts_is_told(enumerated: Enumerate) -> None:
+    found = enumerated(fleet=cut_fleet(), pin=Constraints(device=("a100",)))
+    assert not found.candidates
+    assert row(found, "device a100").reason == "every a100 of fleet cut is cut into parts: a100:3g"

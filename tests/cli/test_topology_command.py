@@ -135,6 +135,74 @@ def test_six_and_two_are_not_one_domain_of_eight(topology):
     assert "1  pcie    6 + 2     32 GB/s  2 hops, 10 us  box/0-5,8-9" in words
 
 
+def test_times_of_the_best_set_and_of_a_worse_one(topology):
+    """A ring of eight over 28 GB/s links of seven each; HCCS is calibrated like another kind, which is assumed."""
+    asked = ("--time", "all-reduce=256MiB", "--time", "point-to-point=1GB")
+    best = topology(BOX, "--best", "8", *asked, "--json").json
+    (reduced, sent) = best["sets"][0]["times"]
+    assert (reduced["operation"], reduced["size_bytes"], reduced["algorithm"]) == ("all-reduce", 2**28, "ring")
+    assert reduced["low_s"] < reduced["time_s"] < reduced["high_s"]
+    assert (reduced["source"], reduced["reason"], reduced["library"]) == ("assumed", None, "nccl")
+    assert "hccs" in reduced["basis"]
+    assert sent["time_s"] > 1e9 / 28e9
+    apart = ("--devices", "0,1,2,3,4,5", "--devices", "box/8,box/9")
+    ran = topology(BOX, *apart, *asked)
+    assert "the 8 devices asked for" in ran.out
+    assert re.search(r"1  point-to-point +1GB +\S+ m?s +.* to .* +point-to-point +assumed  b", ran.out)
+    worse = topology(BOX, *apart, *asked, "--json").json["sets"]
+    assert [item["split"] for item in worse] == [[6, 2]]
+    assert worse[0]["times"][0]["time_s"] > reduced["time_s"]
+
+
+def test_the_algorithm_may_be_chosen_and_what_cannot_be_done_by_it_is_unknown(topology):
+    racks = RACKS.replace("COUNT", "2")
+    rows = {}
+    for extra in ((), ("--library", "another"), ("--algorithm", "hierarchical")):
+        asked = ("--time", "all-reduce=1GiB", "--time", "all-to-all=1GiB", *extra, "--json")
+        rows[extra] = topology(racks, "--devices", "dgx-0,gpu02", *asked).json["sets"][0]["times"]
+    flat, other, chosen = ([row["algorithm"] for row in times] for times in rows.values())
+    assert (flat, other, chosen) == (["ring", "pairwise"], ["hierarchical", "pairwise"], ["hierarchical", None])
+    unknown = rows["--algorithm", "hierarchical"][1]
+    assert unknown["time_s"] is None
+    assert "known: `pairwise`" in unknown["reason"]
+
+
+def test_a_time_over_an_unknown_connection_is_a_question_mark_with_the_reason(topology):
+    ran = topology(APART, "--devices", "a/0,b/0", "--time", "all-reduce=1MiB")
+    assert ran.code == 0
+    assert re.search(r"1  all-reduce  1MiB +\? +\? +\? +\? +a\n", ran.out)
+    assert "a  nothing of known bandwidth joins `a/0` and `b/0`; node `a`: how `npu` reaches its host" in ran.out
+    alone = topology(APART, "--devices", "a/0", "--time", "all-reduce=1MiB", "--json").json["sets"][0]
+    assert (alone["level"], alone["times"][0]["time_s"]) == ("host", 0.0)
+
+
+def test_all_that_is_wrong_with_times_is_said_at_once(topology):
+    wrong = ("allreduce=1GB", "all-reduce", "all-gather=5", "broadcast=0 B", "send-recv=10 ms")
+    ran = topology(APART, "--best", "2", *(word for text in wrong for word in ("--time", text)), "--algorithm", "rings")
+    assert ran.code == 1
+    for said in (
+        "unknown operation `allreduce`", "did you mean `all-reduce`?", "`all-reduce` says no size", "5 has no unit",
+        "`broadcast=0 B`: there is nothing to send", "is a time, but", "did you mean `ring`?", "6 errors",
+    ):  # fmt: skip
+        assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--time", "all-reduce=1GB"], ["--best", "2", "--library", "nccl"], ["--best", "2", "--devices", "a/0"]],
+)
+def test_options_that_need_or_contradict_each_other(topology, arguments):
+    ran = topology(APART, *arguments)
+    assert (ran.code, ran.out) == (64, "")
+
+
+def test_too_many_devices_are_not_timed(topology):
+    many = RACKS.replace("COUNT", "200").replace('      hosts: "gpu[01-200]"\n', "")
+    ran = topology(many, "--devices", ",".join(f"dgx-{it}" for it in range(129)), "--time", "all-to-all=1GB")
+    assert ran.code == 1
+    assert "operations on 1,032 devices are not timed (at most 1,024)" in ran.err
+
+
 def test_a_large_fleet_is_looked_at_by_some_of_its_machines(topology):
     many = RACKS.replace("COUNT", "9000").replace('      hosts: "gpu[01-9000]"\n', "")
     ran = topology(many)

@@ -17,6 +17,7 @@ from aios.records.fabric import Calibration, Domain, Edge, Fabric, InterconnectT
 BANDWIDTH = 100e9
 HOP = 1e-6
 SIZE = 1e9
+SHIPPED = load_interconnects(catalogue.root() / "hardware" / "interconnects.yaml")
 
 
 def kind(
@@ -184,6 +185,66 @@ def test_a_mesh_runs_two_rings_on_links_of_their_own() -> None:
     assert found.value == pytest.approx(2 * 15 / 16 * SIZE / 2 / BANDWIDTH + 30 * HOP)
 
 
+def torus(rows: int, columns: int) -> Fabric:
+    def place(row: int, column: int) -> str:
+        return f"n/{row % rows * columns + column % columns}"
+
+    ends = [(place(r, c), n) for r in range(rows) for c in range(columns) for n in (place(r, c + 1), place(r + 1, c))]
+    devices = tuple(f"n/{i}" for i in range(rows * columns))
+    domain = Domain("ici", devices, shape=(rows, columns), wraps=True)
+    edges = tuple(Edge(a, b, BANDWIDTH, 0.0, "wire") for a, b in ends)
+    return Fabric(devices=devices, edges=edges, interconnects=kind(), domains=(domain,))
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_a_torus_uses_all_four_links_of_each_device(side: int) -> None:
+    """Along both dimensions at once, both ways round: what each sends leaves by four links; two phases of rings."""
+    fabric, n = torus(side, side), side * side
+    for operation, passes in (("all-gather", 1), ("reduce-scatter", 1), ("all-reduce", 2)):
+        found = collective(fabric, fabric.devices, operation, SIZE)
+        assert found.algorithm == "bucket"
+        assert found.value == pytest.approx(passes * ((n - 1) / n * SIZE / (4 * BANDWIDTH) + 2 * (side - 1) * HOP))
+
+
+def test_a_torus_of_unequal_sides_waits_for_the_longer_one() -> None:
+    """3 x 6: half of the data along 3, half along 6; then a third of a half along 6, a sixth of a half along 3."""
+    fabric = torus(3, 6)
+    along_6_then = [5 / 6 / 2 / 2, 5 / 6 / 2 / 2 / 3]  # both ways round; always more than what goes along 3
+    found = collective(fabric, fabric.devices, "all-gather", SIZE, algorithm="bucket")
+    assert found.value == pytest.approx(sum(along_6_then) * SIZE / BANDWIDTH + 2 * 5 * HOP)
+
+
+def test_eight_gpus_on_an_nvswitch_and_two_such_machines_over_a_network() -> None:
+    """Of 450 GB/s a ring gets the share that it was calibrated to; between machines all share one port of 12.5 GB/s."""
+    devices = tuple(f"n{node}/{i}" for node in range(2) for i in range(8))
+    edges = [Edge(device, f"{device[:2]}#nvlink", 450e9, 0.0, "nvlink4") for device in devices]
+    edges += [Edge(device, f"{device[:2]}#host", 63e9, 0.0, "pcie5-x16") for device in devices]
+    edges += [Edge(f"n{node}#host", "#switch", 12.5e9, 0.0, "ethernet-100g") for node in range(2)]
+    fabric, size = Fabric(devices=devices, edges=tuple(edges), interconnects=SHIPPED), float(1 << 30)
+    inside = SHIPPED["nvlink4"].calibrations[0]
+    assert (inside.library, inside.kernels) == ("nccl", "ring")
+    one = collective(fabric, devices[:8], "all-gather", size)
+    sent = (7 + inside.local_share) / 8 * size / (450e9 * inside.bulk_share)
+    assert one.value == pytest.approx(inside.start_s + inside.bulk_start_s + 7 * inside.hop_s + sent)
+    network = next(item for item in SHIPPED["ethernet-100g"].calibrations if item.kernels == "ring")
+    two = collective(fabric, devices, "all-reduce", size)
+    assert two.algorithm == "ring"
+    assert two.value == pytest.approx(2 * 15 / 16 * size / (12.5e9 * network.bulk_share), rel=0.01)  # steps: under 1 %
+    split = collective(fabric, devices, "all-reduce", size, algorithm="hierarchical")
+    assert split.value == pytest.approx(size / (12.5e9 * network.bulk_share) + 2 * one.value, rel=0.02)
+
+
+def test_cards_behind_a_shared_host_bridge_get_a_part_of_it_each() -> None:
+    """Four pairs on switches below one bridge: all-to-all, of each pair two devices send 6/8 of their data up."""
+    devices = tuple(f"n/{i}" for i in range(8))
+    edges = [Edge(device, f"n#{i // 2}", 31.5e9, 0.0, "pcie4-x16") for i, device in enumerate(devices)]
+    edges += [Edge(f"n#{i}", "n#host", 31.5e9, 0.0, "pcie4-host-bridge") for i in range(4)]
+    fabric = Fabric(devices=devices, edges=tuple(edges), interconnects=SHIPPED)
+    bridge = next(item for item in SHIPPED["pcie4-host-bridge"].calibrations if item.kernels == "pairwise")
+    found = collective(fabric, devices, "all-to-all", 1e9)
+    assert found.value == pytest.approx(2 * 6 / 8 * 1e9 / (31.5e9 * bridge.bulk_share), rel=0.01)
+
+
 def test_a_full_graph_uses_every_link_both_ways() -> None:
     devices = tuple(f"n/{i}" for i in range(5))
     edges = tuple(Edge(a, b, BANDWIDTH, 0.0, "wire") for a, b in combinations(devices, 2))
@@ -290,9 +351,6 @@ def test_unequal_islands_run_a_ring_over_both() -> None:
     found = collective(fabric, devices[::-1], "all-reduce", SIZE, library="other")
     assert found.algorithm == "ring"
     assert found.value == pytest.approx(2 * 7 / 8 * SIZE / (BANDWIDTH / 10) + 14 * HOP)
-
-
-SHIPPED = load_interconnects(catalogue.root() / "hardware" / "interconnects.yaml")
 
 
 # Measured by ai-dynamo/aiconfigurator (Apache-2.0, commit 095f58a): NCCL 2.29.2 on H100 and B200 SXM, NCCL 2.27.3 on

@@ -1,14 +1,14 @@
 """Routes and link loads on small fabrics, by hand and against networkx."""
 
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, permutations
 
 import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aios.cost.rings import best_rings, groupings
-from aios.cost.routing import Flow, Network, link_load
+from aios.cost.rings import best_rings, grid_lines, groupings
+from aios.cost.routing import Flow, Network, link_load, pairs_load
 from aios.records.errors import InputError
 from aios.records.fabric import Domain, Edge, Fabric
 
@@ -106,6 +106,31 @@ def test_routes_are_as_short_as_networkx_finds_them_and_never_narrower_than_need
         assert vertices(network, "n/0", target) in paths
         widest = max(min(graph[a][b]["weight"] for a, b in pairwise(path)) for path in paths)
         assert min(hop.bandwidth for hop in route) == widest
+
+
+@pytest.mark.parametrize("network", [Network(grid(3, 4)), Network(grid(4, 4, wraps=True)), Network(grid(1, 5))])
+def test_what_all_pairs_load_is_the_sum_of_every_pair(network: Network) -> None:
+    for devices in (network.fabric.devices, network.fabric.devices[1::2], network.fabric.devices[:1]):
+        flows = [Flow(a, b, 1.0) for a, b in permutations(devices, 2)]
+        assert pairs_load(network, devices) == pytest.approx(link_load(network, flows))
+
+
+def test_routes_are_the_same_whatever_was_asked_before() -> None:
+    """Trees of routes grow as far as somebody asks; what is near must not depend on what is asked later."""
+    far_first, near_first = Network(grid(4, 5)), Network(grid(4, 5))
+    far_first.route("n/0", "n/19")
+    for target in far_first.fabric.devices:
+        assert near_first.route("n/0", target) == far_first.route("n/0", target)
+
+
+def test_the_lines_of_a_box_run_along_each_dimension() -> None:
+    mesh = grid(3, 4)
+    shaped = Network(mesh.model_copy(update={"domains": (Domain("mesh", mesh.devices, shape=(3, 4)),)}))
+    box = ["n/1", "n/2", "n/5", "n/6"]
+    assert grid_lines(shaped, box) == ((("n/1", "n/5"), ("n/2", "n/6")), (("n/1", "n/2"), ("n/5", "n/6")))
+    assert grid_lines(shaped, [*box[:3], "n/7"]) == ()  # no box
+    assert grid_lines(shaped, ["n/0", "n/1", "n/2"]) == ()  # one dimension: a ring does it
+    assert grid_lines(Network(mesh), box) == ()  # nobody says that it is a mesh
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(2, 2), (2, 3), (3, 2), (4, 4), (4, 5), (5, 4), (6, 3), (16, 16)])

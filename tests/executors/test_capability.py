@@ -62,6 +62,7 @@ CONVOLUTIONS = (Operator(kind="Conv", count=1, flops=1, weight_bytes=1, input_by
         ("cpu", {"precision": "int8", "quantization": "dynamic"}, {}),
         ("cpu", {"precision": "int8"}, {"precision": "int8"}),
         ("cpu", {"batch": 8}, {}),
+        ("cpu", {"tiers": {"weights": "nvme-scratch"}}, {}),
         ("gpu", {"precision": "fp16"}, {}),
         ("gpu", {"precision": "int8", "quantization": "static"}, {}),
         ("npu", {"precision": "int8", "quantization": "static"}, {}),
@@ -92,6 +93,9 @@ def test_what_it_can(kind: Any, chosen: Any, model: Any) -> None:
         ),
         ("cpu", {"compression": "pruning"}, {}, "compression", "pruning"),
         ("cpu", {"batch": 4}, {"batch_axis": None, "fixed_batch": 1}, "batch", "is fixed at 1"),
+        ("cpu", {"tiers": {"weights": "cxl"}}, {}, "memory tier", "cannot keep weights in cxl"),
+        ("gpu", {"tiers": {"weights": "dram"}}, {}, "memory tier", "cannot keep weights in dram"),
+        ("cpu", {"tiers": {"kv_cache": "nvme"}}, {}, "memory tier", "cannot keep kv cache in nvme"),
         ("cpu", {"threads": 9}, {}, "threads", "9 threads, but d has 8 cores"),
     ],
 )

@@ -25,6 +25,7 @@ ENTRIES = {
     "acme-a1": "kind: gpu\nmemory: 40 GB\npeak: {fp16: 312 TFLOPS}\npartitions:\n"
     "  - {name: 3g.20gb, compute: 0.42, memory: 20 GB, most: 2}\n",
     "acme-x86": "kind: cpu\ncores: 28\ntdp: 205 W\nmatch: {name: [Acme X86 CPU]}\n",
+    "acme-board-8gb": "kind: cpu\ncores: 4\nmemory: 8 GiB\ntdp: 12 W\nmatch: {name: [Acme Board]}\n",
 }
 
 
@@ -141,6 +142,26 @@ def test_parts_that_nobody_knows_are_said(catalogue):
     (row,) = result.unmatched
     assert "9g.90gb" in row.why
     assert result.fleet.types[row.type].peak_ops_per_s == {}
+
+
+@pytest.mark.parametrize(("written", "used"), [("A1", ()), ("Nobody's NPU", (0.0, 0.5))])
+def test_nothing_can_be_given_to_a_device_whose_parts_nobody_knows(catalogue, written, used):
+    machine_ = machine("a", found(written, 2, kind="npu", partitions=("9g.90gb",), used=used), found("Tesla T4"))
+    (node,) = put(catalogue, machine_).fleet.nodes
+    assert [node.free_share(id_) for id_ in ("0", "1", "2")] == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(("gibibytes", "type_"), [(8, "acme-board-8gb"), (7.6, "acme-board-8gb"), (4, "Acme-Board")])
+def test_a_board_with_other_memory_is_another_board(catalogue, gibibytes, type_):
+    result = put(catalogue, machine("a", found("Acme Board", kind="cpu"), memory_bytes=gibibytes * GIB))
+    assert list(result.fleet.types) == [type_]
+    told = [(row.why, row.candidates) for row in result.unmatched]
+    assert told == ([] if gibibytes > 4 else [("none that is called so has 4 GiB of memory", ("acme-board-8gb",))])
+
+
+def test_a_board_whose_memory_is_not_told_is_what_it_is_called(catalogue):
+    result = put(catalogue, machine("a", found("Acme Board", kind="cpu"), memory_bytes=None))
+    assert list(result.fleet.types) == ["acme-board-8gb"]
 
 
 def test_processors_are_counted_by_their_cores(catalogue):

@@ -146,6 +146,32 @@ def test_a_type_may_take_over_what_the_catalogue_says():
     assert capped.price_usd_per_h.value == 0.35
 
 
+def test_of_what_a_type_has_several_it_takes_over_those_it_does_not_name():
+    base, mine = fleet(
+        """  nodes: [{name: a, devices: [{type: base}, {type: mine}]}]
+  devices:
+    - name: base
+      kind: gpu
+      memory: 80 GB
+      memory_tiers: [{kind: sram, capacity: 40 MB}, {kind: cxl, capacity: 64 GB}]
+      interconnects: [{kind: nvlink3, bandwidth: 300 GB/s}, {kind: nvlink-c2c, bandwidth: 450 GB/s}, {kind: pcie4-x16, bandwidth: 31.5 GB/s}]
+      power_modes: [{name: low, cap: 200 W}, {name: full, cap: 400 W}]
+      partitions: [{name: half, compute: 50 %, memory: 40 GB, most: 2}]
+    - name: mine
+      kind: gpu
+      from: base
+      memory_tiers: [{kind: cxl, capacity: 32 GB}]
+      interconnects: [{kind: pcie3-x8, bandwidth: 7.9 GB/s}]
+      power_modes: [{name: low, cap: 150 W}]
+      partitions: [{name: quarter, compute: 25 %, memory: 20 GB, most: 4}]
+"""
+    ).types.values()
+    assert [(tier.name, tier.bytes.value) for tier in mine.memory_tiers] == [("cxl", 32e9), ("sram", 40e6)]
+    assert [item.kind for item in mine.interconnects] == ["pcie3-x8", "nvlink3", "nvlink-c2c"]
+    assert [(mode.name, mode.cap_w.value) for mode in mine.power_modes] == [("low", 150), ("full", 400)]
+    assert mine.partitions[1:] == base.partitions
+
+
 def test_own_types_may_be_like_other_own_types_in_any_order():
     result = fleet(
         "  nodes: [{name: a, devices: [{type: top}, {type: nvidia-t4}]}]\n"

@@ -3,18 +3,23 @@
 import pytest
 
 from aios.catalogue import root
-from aios.fleet import compile_fleet, describe, fleet_text, load_catalogue
+from aios.fleet import compile_fleet, fleet_text, load_catalogue
+from aios.fleet import describe as described
 from aios.records.document import parse
-from aios.records.fleet import DeviceType, Fact, MemoryTier, Topology, Used
+from aios.records.fleet import DeviceType, Fact, Interconnect, MemoryTier, Topology, Used
 from aios.spi.probe import Discovery, Found
 
 CATALOGUE = load_catalogue(root() / "hardware")
 
 
-def cpu(**identity: str) -> Discovery:
+def describe(discoveries, catalogue):
+    return described(discoveries, catalogue).fleet
+
+
+def cpu(memory_bytes: float = 2.0**34, **identity: str) -> Discovery:
     cores = int(identity["physical_cores"])
     device = DeviceType(name="this-cpu", kind="cpu", vendor=identity["vendor"], cores=cores, identity=identity)
-    return Discovery(devices=(Found(type=device),), cores=cores, memory_bytes=2.0**34)
+    return Discovery(devices=(Found(type=device),), cores=cores, memory_bytes=memory_bytes)
 
 
 def gpu(name: str, type_name: str, count: int = 1, **facts: Fact) -> Discovery:
@@ -62,6 +67,53 @@ def test_a_gpu_takes_the_catalogues_name_and_peaks_and_keeps_what_was_read():
     assert device.peak_ops_per_s == CATALOGUE["nvidia-h100-sxm5-80gb"].peak_ops_per_s
     assert device.model == "NVIDIA H100 80GB HBM3"
     assert fleet.nodes[0].devices[0].ids == tuple("01234567")
+
+
+def test_what_the_catalogue_knows_beside_what_was_read_stays():
+    pcie = Interconnect(kind="pcie3-x16", bandwidth_bytes_per_s=Fact(value=15.75e9, unit="B/s", source="measured"))
+    device = DeviceType(
+        name="a100", kind="gpu", identity={"name": "NVIDIA A100-SXM4-80GB"}, interconnects=(pcie,)
+    )
+    entry = CATALOGUE["nvidia-a100-sxm4-80gb"]
+    found = describe([Discovery(devices=(Found(type=device),))], CATALOGUE).types[entry.name]
+    assert found.interconnects == (pcie, entry.interconnects[0])  # NVLink 3; PCIe as read, no second one beside it
+    assert [item.kind for item in entry.interconnects] == ["nvlink3", "pcie4-x16"]
+    assert found.partitions == entry.partitions
+
+
+@pytest.mark.parametrize(
+    ("name", "gigabytes", "type_name"),
+    [
+        ("Tesla V100-SXM2", 32, "nvidia-v100-sxm2-32gb"),
+        ("Tesla V100-SXM2", 16, "nvidia-v100-sxm2-16gb"),
+        ("V100-PCIE", 31.7, "nvidia-v100-pcie-32gb"),
+        ("NVIDIA A100-SXM4", 79.3, "nvidia-a100-sxm4-80gb"),
+    ],
+)
+def test_the_memory_of_a_card_tells_which_variant_it_is(name, gigabytes, type_name):
+    found = gpu(name, "some-gpu", memory_bytes=Fact(value=gigabytes * 1e9, unit="B", source="measured"))
+    assert list(describe([found], CATALOGUE).types) == [type_name]
+
+
+def test_a_card_that_could_be_several_keeps_what_was_read_and_says_so():
+    found = gpu("V100", "v100", memory_bytes=Fact(value=32e9, unit="B", source="measured"))
+    fleet, doubts = described([found], CATALOGUE)
+    assert fleet.types["v100"].peak_ops_per_s == {}
+    (doubt,) = doubts
+    assert doubt.startswith("V100: it could be one of several: nvidia-v100-pcie-32gb, nvidia-v100-sxm2-32gb")
+    assert "16gb" not in doubt
+    assert doubt.endswith("only what was read of it is known")
+
+
+@pytest.mark.parametrize(("gibibytes", "known"), [(8, True), (7.6, True), (4, False), (16, False)])
+def test_a_board_that_has_other_memory_is_another_board(gibibytes, known):
+    name = "Raspberry Pi 5 Model B Rev 1.0"
+    found = cpu(gibibytes * 2**30, vendor="ARM", name="Cortex-A76", board=name, physical_cores="4")
+    fleet, doubts = described([found], CATALOGUE)
+    device = fleet.types["this-cpu"]
+    assert (device.tdp_w is not None, doubts == ()) == (known, known)
+    if not known:
+        assert doubts[0].startswith(f"{name}: none that is called so has {gibibytes} GiB of memory: raspberry-pi-5-8gb")
 
 
 def test_two_different_types_never_share_a_name():

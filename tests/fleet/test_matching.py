@@ -11,6 +11,7 @@ from aios.fleet.matching import Names
 from aios.records.fleet import DeviceType, Fact
 
 MIB = 2**20
+CATALOGUE = load_catalogue(root() / "hardware")
 
 
 def entry(name, gigabytes=None, *names, kind="gpu", vendor="NVIDIA", model=None):
@@ -170,6 +171,25 @@ def test_the_nearest_names_are_offered():
     assert NAMES.nearest("zzzzzzzzzzzz") == ()
 
 
+@pytest.mark.parametrize(
+    ("written", "kind", "nearest"),
+    [
+        ("npu_device", "npu", ()),
+        ("gpu_device", None, ()),
+        ("device", "other", ()),
+        ("nvidia_gpu", "gpu", ()),
+        ("nvidia-a100", None, ("nvidia-a100-pcie-40gb", "nvidia-a100-pcie-80gb", "nvidia-a100-sxm4-40gb")),
+        ("nvida-t5", "gpu", ("nvidia-t4",)),
+        ("hialo-8", "npu", ("hailo-8",)),
+        ("Asced 911B", "npu", ("huawei-ascend-910b4", "huawei-ascend-910b3", "huawei-ascend-910b2")),
+        ("GeForce GTX 1080", "gpu", ("nvidia-geforce-gtx-1080-ti",)),
+        ("P400", "npu", ("kunlunxin-p800", "nvidia-p40", "nvidia-p100-pcie-16gb")),
+    ],
+)
+def test_only_names_that_may_be_meant_are_offered_those_of_the_kind_first(written, kind, nearest):
+    assert CATALOGUE.names.nearest(written, kind) == nearest
+
+
 @given(st.text(max_size=300), st.sampled_from([None, "cpu", "gpu", "other"]))
 def test_any_text_is_a_name(written, kind):
     found = NAMES.identify(written, kind)
@@ -184,7 +204,7 @@ def test_case_and_punctuation_do_not_matter(name, random):
 
 
 def test_every_entry_of_the_catalogue_is_found_by_each_of_its_names():
-    catalogue = load_catalogue(root() / "hardware")
+    catalogue = CATALOGUE
     for path in sorted((root() / "hardware").glob("*/*.yaml")):
         device = catalogue[path.stem]
         match = yaml.safe_load(path.read_text()).get("match", {})

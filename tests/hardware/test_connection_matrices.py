@@ -49,11 +49,18 @@ def test_a_hybrid_mesh_keeps_the_number_of_links_of_every_pair():
     assert set(links.values()) == {6.0}  # every V100 has six NVLinks
 
 
-def test_a_count_of_links_without_their_rate_stays_unknown():
+def test_links_are_counted_where_nobody_says_what_one_carries():
     hybrid = islands(numbered(matrix_of("nvidia-smi-topo-8x-v100-sxm2")))
-    assert {(level.interconnect, level.bandwidth_bytes_per_s) for level in hybrid} == {(None, None)}
+    assert {(level.interconnect, level.bandwidth_bytes_per_s) for level in hybrid} == {("nvlink", None)}
+    links = {pair: level.links for level in hybrid for pair in combinations(level.members, 2)}
+    assert (links["0", "1"], links["0", "7"], links["2", "5"]) == (1, 2, 1)
     (switch,) = islands(numbered(matrix_of("nvidia-smi-topo-dgx-a100")))
-    assert (switch.interconnect, switch.bandwidth_bytes_per_s) == ("nvlink", None)  # all links of a device go there
+    assert (switch.interconnect, switch.bandwidth_bytes_per_s, switch.links) == ("nvlink", None, 12)
+
+
+def test_links_that_are_not_counted_are_not_made_up():
+    (hccs,) = islands(numbered(matrix_of("npu-smi-topo-8x-910b3", "NPU")))
+    assert hccs.links is None
 
 
 def test_numa_nodes_join_what_the_network_cards_do_not_show():
@@ -116,7 +123,7 @@ def test_a_terminals_underlining_does_not_hide_the_heading():
 
 def test_a_topology_is_told_in_words():
     (nvlink,) = islands(numbered(matrix_of("nvidia-smi-topo-4x-a100-polaris")), 25e9, "test")
-    assert in_words(nvlink) == ("nvlink: devices 0, 1, 2, 3; every two at 100 GB/s (4 links of 25 GB/s (test))")
+    assert in_words(nvlink) == ("nvlink: devices 0, 1, 2, 3; every two over 4 links at 100 GB/s (4 links of 25 GB/s (test))")
     assert "bandwidth not told" in in_words(pcie_tree(numbered(matrix_of("nvidia-smi-topo-2x-pcie")))[0])
 
 

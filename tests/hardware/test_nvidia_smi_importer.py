@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from aios import catalogue
+from aios.fleet import load_catalogue
+from aios.fleet.imports.assemble import assemble
 from aios.records.errors import InputError
 from aios_plugins.nvidia import Importer
 
 DATA = Path(__file__).parent / "data"
+CATALOGUE = load_catalogue(catalogue.root() / "hardware")
 MIG_LIST = """\
 GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-00000000-0000-0000-0000-000000000000)
   MIG 1g.20gb     Device  0: (UUID: MIG-00000000-0000-0000-0000-000000000001)
@@ -91,6 +95,18 @@ def test_a_log_and_a_matrix_together_say_what_joins_the_gpus():
     numa = machine.topology[-1]
     assert numa.bandwidth_bytes_per_s.value == pytest.approx(31.51e9)  # PCIe 4.0 x16
     assert numa.interconnect == "pcie4-x16"
+
+
+def test_links_whose_rate_is_not_told_get_it_from_the_catalogue():
+    topo = (DATA / "nvidia-smi-topo-8x-v100-sxm2.txt").read_bytes()
+    inventory = Importer().read({"dgx-1.topo.txt": topo}, {"device": "Tesla V100-SXM2-32GB"})
+    assert "nvidia-smi nvlink -s" in inventory.notes[-1]
+    (node,) = assemble(inventory, CATALOGUE, {}, "dgx-1.topo.txt").fleet.nodes
+    nvlink = [level for level in node.topology if level.name == "nvlink"]
+    assert {(level.links, level.bandwidth_bytes_per_s.value, level.interconnect) for level in nvlink} == {
+        (1, 25e9, "nvlink2"),  # six NVLinks of 25 GB/s are 150 GB/s
+        (2, 50e9, "nvlink2"),
+    }
 
 
 def test_files_of_one_machine_share_its_name_and_nvlink_status_tells_rates():
