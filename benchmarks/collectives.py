@@ -257,6 +257,8 @@ def report(title: str, rows: Sequence[Row]) -> None:
         names[" ".join(key)] = lambda row, key=key: (row.group.system, row.group.library) == key
     for name, takes in names.items():
         errors = [(row.size, abs(1 / row.ratio - 1)) for row in rows if takes(row)]
+        if not errors:
+            continue
         small = [error for size, error in errors if size < 1 << 20]
         large = [error for size, error in errors if size >= 1 << 20]
         shown = [
@@ -323,7 +325,8 @@ def main() -> None:
     found = fit(groups)
     report("Fitted on all rows", inside := rows_of(groups, kinds_with(found)))
     report("Whole groups left out of the fit", outside := left_out(groups, found))
-    print(f"\n90 % intervals taken from other groups hold {coverage(outside):.0%} of the rows left out.")
+    if outside:
+        print(f"\n90 % intervals taken from other groups hold {coverage(outside):.0%} of the rows left out.")
     if options.write:
         options.write.write_text(written(found, inside, outside))
 
@@ -338,6 +341,8 @@ def written(found: Constants, inside: Sequence[Row], outside: Sequence[Row]) -> 
     for task in TASKS:
         unseen = [row for row in outside if task.uses(row.group)]
         seen = [row for row in inside if task.uses(row.group)]
+        if any(item[:3] not in found for item in task.constants):
+            continue  # the tables have nothing to fit it on
         low, high = spread([row.ratio for row in unseen or seen])
         errors = [f"median {statistics.median([abs(1 / row.ratio - 1) for row in seen]):.0%}"]
         if unseen:

@@ -9,6 +9,7 @@ import pytest
 
 import aios.check
 from aios.check import audit
+from aios.records.fleet import Used
 from aios.records.selection import ObjectiveValue
 
 GIB = 2.0**30
@@ -114,3 +115,23 @@ def test_the_checker_knows_neither_the_solver_nor_its_engine():
             )
         ]
         assert not [name for name in names if name.startswith(("ortools", "aios.solve"))], path.name
+
+
+@pytest.mark.parametrize(("taint", "holds"), [("down=yes:NoSchedule", False), ("slow=yes:PreferNoSchedule", True)])
+def test_nothing_may_stand_where_a_taint_keeps_work_away(make, taint, holds):
+    fleet = make.fleet(make.node(cores=4, taints=(taint,)))
+    found = ledger(make, fleet, make.intent(), make.option("a/1", {"power": 3.0}, cores=1, share=0.25), (1,))
+    assert rows(found)["a/on/local/cpu0"] == (None, None, holds)
+    assert found.holds == holds
+
+
+def test_what_is_taken_already_is_no_room(make):
+    used = Used(cores=3, memory_bytes=3 * GIB)
+    fleet = make.fleet(make.node(cores=4, memory_bytes=4 * GIB, used=used))
+    option = make.option("a/1", {"power": 3.0}, cores=2, share=0.5, memory=2 * GIB)
+    found = ledger(make, fleet, make.intent(), option, (1,))
+    assert [row.clause.id for row in found.rows if not row.holds] == [
+        "capacity/local/cores",
+        "capacity/local/memory",
+        "capacity/local/cpu/cpu0/share",
+    ]

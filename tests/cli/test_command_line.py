@@ -168,6 +168,35 @@ def test_a_reader_that_goes_away_is_no_error(aios, digits):
     assert done.stderr.strip() == "0"
 
 
+@pytest.mark.parametrize(
+    ("redirected", "code", "said"),
+    [
+        ("> /dev/full", 6, "error: standard output cannot be written: No space left on device"),
+        (">&-", 0, ""),
+        ("2>&- > /dev/null", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["hardware list", "hardware list --json", "hardware list --vendor hailo"])
+def test_output_that_goes_nowhere(aios, command, redirected, code, said):
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m aios.cli.main {command} {redirected}"],
+        cwd=aios.place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.strip(), done.stdout) == (code, said, "")
+
+
+def test_characters_that_the_terminal_lacks_are_spelled_out(aios):
+    nodes = "[{name: box, devices: [{type: nvidia-t4, count: 2}], topology: {kind: full, bandwidth: 10 GB/s}}]"
+    aios.write("box.yaml", f"apiVersion: aios/v1\nkind: Fleet\nmetadata: {{name: box}}\nspec: {{nodes: {nodes}}}\n")
+    for encoding in ("ascii", "latin-1"):
+        shown = aios("hardware", "topology", "--fleet", "box.yaml", PYTHONIOENCODING=encoding)
+        assert shown.code == 0, shown.err
+        assert "\\u2514\\u2500 full" in shown.out
+
+
 def test_model_inspect(aios, digits):
     ran = aios("model", "inspect", digits / "models" / "digits-s.onnx", "--json")
     assert ran.code == 0, ran.err

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -161,12 +162,34 @@ def test_sparse_rates_parts_and_links_stand_apart(hardware):
     assert "300 GB/s" in lines["interconnect nvlink3"]
 
 
+def test_show_knows_the_parts_of_a_device(hardware):
+    shown = json.loads(hardware("show", "nvidia-a100-sxm4-80gb:3g.40gb", "--json"))
+    assert (shown["part_of"], shown["memory_bytes"]["value"]) == ("nvidia-a100-sxm4-80gb", 40e9)
+    with pytest.raises(InputError, match="no device type `nvidia-a100-sxm4-80gb:5g`") as refused:
+        hardware("show", "nvidia-a100-sxm4-80gb:5g")
+    assert "`nvidia-a100-sxm4-80gb:3g.40gb`" in refused.value.diagnostics[0].remedy
+
+
 def test_show_knows_the_devices_of_a_fleet(hardware):
     with pytest.raises(InputError, match="no device type `my-npu`"):
         hardware("show", "my-npu")
     shown = json.loads(hardware("show", "my-npu", "--fleet", "fleet.yaml", "--json"))
     assert shown["own"] is True
     assert shown["unknown"] == ["bandwidth", "idle", "launch overhead", "price to rent", "price to buy"]
+
+
+def test_a_type_in_place_of_the_catalogues_is_said_to_be_one(hardware, capsys):
+    assert "in place of" not in hardware("show", "my-npu", "--fleet", "fleet.yaml")
+    assert run(["validate", "--fleet", "fleet.yaml"]) == 0
+    assert "in place of" not in capsys.readouterr().out
+    Path("own.yaml").write_text(f"{FLEET}    - {{name: nvidia-t4, kind: gpu, from: nvidia-t4, price: 0.35 USD/h}}\n")
+    printed = hardware("show", "nvidia-t4", "--fleet", "own.yaml")
+    assert re.search("described in +the fleet file, in place of the catalogue's$", printed, re.MULTILINE)
+    assert run(["validate", "--fleet", "own.yaml"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "in place of" in line]
+    assert line == "device type nvidia-t4: described in the fleet, in place of the catalogue's"
+    assert run(["validate", "--fleet", "own.yaml", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["overridden"] == ["nvidia-t4"]
 
 
 @pytest.mark.parametrize(
@@ -282,6 +305,24 @@ def test_the_command_line_of_an_import(hardware):
         hardware("import", "inventory", "x.csv", "--as", "G2")
     with pytest.raises(UsageError, match="NAME=VALUE"):
         hardware("import", "inventory", "x.csv", "--option", "=2")
+
+
+def test_an_importer_that_does_not_load_hides_no_other(aios):
+    aios.write("broken_importer.py", "import a_package_that_is_not_there\n")
+    aios.write("broken-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    aios.write("broken-1.0.dist-info/entry_points.txt", "[aios.importers]\nbroken = broken_importer:Importer\n")
+    listed = aios("hardware", "import", PYTHONPATH=str(aios.place))
+    assert listed.code == 0
+    assert "inventory: " in listed.out
+    why = "plugin 'broken' (broken_importer:Importer) does not load: No module named 'a_package_that_is_not_there'"
+    assert f"broken: cannot be used: {why}" in listed.out.splitlines()
+    document = json.loads(aios("hardware", "import", "--json", PYTHONPATH=str(aios.place)).out)
+    assert document["broken"] == {"broken": why}
+    aios.write("list.csv", LIST)
+    assert aios("hardware", "import", "inventory", "list.csv", PYTHONPATH=str(aios.place)).code == 0
+    refused = aios("hardware", "import", "broken", "list.csv", PYTHONPATH=str(aios.place))
+    assert refused.code == 6
+    assert why in refused.err
 
 
 LIST = "name,cpus,memory_gib,gpu_model,gpus\nn1,96,384,Tesla T4,2\nn2,96,384,Tesla T4,2\nx,8,64,G2,8\n"

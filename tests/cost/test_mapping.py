@@ -45,6 +45,20 @@ def test_a_shuffled_ring_becomes_a_ring_again():
     assert sorted(found.devices) == sorted(grid(4, 4).devices)
 
 
+@pytest.mark.parametrize(("rows", "columns", "group"), [(4, 4, 4), (4, 8, 8), (8, 8, 16), (6, 6, 6)])
+def test_rings_of_neighbouring_ranks_each_get_a_cycle_of_their_own(rows, columns, group):
+    """Both ways round, so that in order a row's link carries a ring twice each way, and in a box once."""
+    mesh = grid(rows, columns)
+    traffic = {}
+    for first in range(0, rows * columns, group):
+        members = list(range(first, first + group))
+        traffic |= ring(members) | ring(members[::-1])
+    found = map_traffic(mesh, traffic, mesh.devices)
+    assert found.busiest_s == pytest.approx(1e-3)
+    assert found.hop_bytes == pytest.approx(2 * rows * columns * 1e6)
+    assert weigh(mesh, traffic, mesh.devices).busiest_s == pytest.approx(2e-3)
+
+
 @pytest.mark.parametrize(
     "traffic",
     [

@@ -8,7 +8,7 @@ from aios.cost import price
 from aios.cost.evidence import Evidence
 from aios.cost.interval import Unknown
 from aios.cost.tiers import tier_rates
-from aios.records.fleet import Fact, Interconnect, MemoryTier
+from aios.records.fleet import DeviceSlot, Fact, Interconnect, MemoryTier, Node, Partition
 
 
 def fact(value: float, unit: str = "B/s", source: str = "declared") -> Fact:
@@ -154,3 +154,33 @@ def test_an_unstated_price_or_intensity_is_unknown(intent, candidate, profile, f
     found = priced(intent, candidate, profile, fleet.model_copy(update={"types": {**fleet.types, "cpu": cpu}}))
     assert found.unknown["cost"] == "no price of cpu or of its node is stated"
     assert "carbon" in found.unknown
+
+
+def test_a_part_of_a_card_costs_its_share_of_the_card(intent, candidate, profile, fleet):
+    half = Partition(name="half", compute_share=fact(0.5, "1"), memory_bytes=fact(8e9, "B"), most=2)
+    card = fleet.types["gpu"].model_copy(update={"partitions": (half,)})
+    part = card.model_copy(update={"name": "gpu:half", "part_of": "gpu", "partitions": ()})
+    slots = (DeviceSlot(type="gpu", ids=("0",)), DeviceSlot(type="gpu:half", ids=("1.0", "1.1")))
+    rig = Node(name="rig", cores=8, devices=slots, price_usd_per_h=fact(8.0, "USD/h"))
+    fleet = fleet.model_copy(update={"nodes": (rig,), "types": {"gpu": card, "gpu:half": part}})
+
+    def usd(device: str) -> float:
+        there = candidate.model_copy(update={"device": device, "nodes": ("rig",), "threads": 0})
+        return priced(intent, there, profile, fleet).estimates["cost"].value
+
+    assert (usd("gpu"), usd("gpu:half")) == (4.0, 2.0)
+
+
+def test_a_socket_of_unknown_cores_has_its_share_of_the_machines(intent, candidate, profile, fleet):
+    cpu = fleet.types["cpu"].model_copy(update={"cores": None, "price_usd_per_h": None})
+    node = fleet.nodes[0].model_copy(
+        update={
+            "cores": 16,
+            "devices": (DeviceSlot(type="cpu", ids=("cpu0", "cpu1")),),
+            "price_usd_per_h": fact(16.0, "USD/h"),
+        }
+    )
+    fleet = fleet.model_copy(update={"nodes": (node,), "types": {"cpu": cpu}})
+    found = priced(intent, candidate, profile, fleet)
+    assert found.demand.share == 0.5  # four of eight cores
+    assert found.estimates["cost"].value == 4.0  # four of sixteen cores of 16 USD/h

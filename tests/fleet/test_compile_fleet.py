@@ -154,7 +154,10 @@ def test_of_what_a_type_has_several_it_takes_over_those_it_does_not_name():
       kind: gpu
       memory: 80 GB
       memory_tiers: [{kind: sram, capacity: 40 MB}, {kind: cxl, capacity: 64 GB}]
-      interconnects: [{kind: nvlink3, bandwidth: 300 GB/s}, {kind: nvlink-c2c, bandwidth: 450 GB/s}, {kind: pcie4-x16, bandwidth: 31.5 GB/s}]
+      interconnects:
+        - {kind: nvlink3, bandwidth: 300 GB/s}
+        - {kind: nvlink-c2c, bandwidth: 450 GB/s}
+        - {kind: pcie4-x16, bandwidth: 31.5 GB/s}
       power_modes: [{name: low, cap: 200 W}, {name: full, cap: 400 W}]
       partitions: [{name: half, compute: 50 %, memory: 40 GB, most: 2}]
     - name: mine
@@ -242,11 +245,11 @@ def test_every_wrong_reference_is_reported_at_once():
         "  devices: [{name: x, kind: gpu}, {name: x, kind: gpu}, {name: y, kind: gpu, from: nvidia-t9}]\n"
         "  links: [{between: [a, q], bandwidth: 1 GB/s}]\n"
     ) == [
-        "10:42 device type `x` is described twice",
-        "10:84 the catalogue has no device type `nvidia-t9`",
         "6:34 unknown device type `nvidia-t5`",
         "7:14 there are two machines called `a`",
         "9:14 there are two machines called `b-1`",
+        "10:42 device type `x` is described twice",
+        "10:84 the catalogue has no device type `nvidia-t9`",
         "11:25 there is no node `q`",
     ]
 

@@ -71,9 +71,7 @@ def test_a_gpu_takes_the_catalogues_name_and_peaks_and_keeps_what_was_read():
 
 def test_what_the_catalogue_knows_beside_what_was_read_stays():
     pcie = Interconnect(kind="pcie3-x16", bandwidth_bytes_per_s=Fact(value=15.75e9, unit="B/s", source="measured"))
-    device = DeviceType(
-        name="a100", kind="gpu", identity={"name": "NVIDIA A100-SXM4-80GB"}, interconnects=(pcie,)
-    )
+    device = DeviceType(name="a100", kind="gpu", identity={"name": "NVIDIA A100-SXM4-80GB"}, interconnects=(pcie,))
     entry = CATALOGUE["nvidia-a100-sxm4-80gb"]
     found = describe([Discovery(devices=(Found(type=device),))], CATALOGUE).types[entry.name]
     assert found.interconnects == (pcie, entry.interconnects[0])  # NVLink 3; PCIe as read, no second one beside it

@@ -62,6 +62,6 @@ def test_a_name_beats_a_generation(tmp_path):
     assert catalogue.match("cpu", {**generation, "name": "acme b"}).type.name == "acme-b"
     assert catalogue.match("cpu", generation).type.name == "acme-a"
     assert catalogue.match("cpu", {**generation, "model": "10"}).type is None
-    assert catalogue.match("cpu", {**generation, "model": "0xd0c"}) is None
-    assert catalogue.match("gpu", generation) is None
+    assert catalogue.match("cpu", {**generation, "model": "0xd0c"}).type is None
+    assert catalogue.match("gpu", generation).type is None
     assert catalogue.match("cpu", {"board": "ACME B"}).by_name

@@ -199,6 +199,20 @@ def rack(**more):
     return level("rack", "switch", between=level("spine", "switch", bandwidth_bytes_per_s=rate(100)), **more)
 
 
+@pytest.mark.parametrize(
+    ("kind", "links", "bandwidth"), [("nvlink9", None, None), ("nvlink9", 18, 450e9), ("pcie9-x16", None, 25e9)]
+)
+def test_a_port_of_a_switch_is_never_taken_to_be_one_link_of_several(kind, links, bandwidth):
+    """Of NVLink the kind states one link; what PCIe lanes a card has stands in the name."""
+    known = {kind: InterconnectType(name=kind, bandwidth_bytes_per_s=rate(25), latency_s=micros(1))}
+    port = Topology(name="island", kind="switch", interconnect=kind, links=links)
+    fabric = fabric_of(fleet(node("n", 4, port, kind="bare")), known)
+    (island,) = [domain for domain in fabric.domains if domain.name == "island"]
+    assert island.bandwidth == bandwidth
+    sentence = "node `n`: nobody states the bandwidth of `island` (nvlink9), nor how many `links` of it a device has"
+    assert (sentence in fabric.unknown) == (bandwidth is None)
+
+
 def test_machines_reach_the_network_by_their_host():
     fabric = fabric_of(fleet(node("a", 2, count=4), topology=(rack(group=2),)), KINDS)
     assert pairs(fabric, "rack") == {frozenset((f"a-{n}#host", f"#rack-{n // 2}")) for n in range(4)}

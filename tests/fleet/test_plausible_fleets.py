@@ -36,23 +36,23 @@ def test_every_device_of_the_catalogue_is_believed(path):
 @pytest.mark.parametrize(
     ("fact", "mistake"),
     [
-        ("bandwidth: 10 PB/s", "`bandwidth` of 10000 TB/s is impossible"),
-        ("bandwidth: {value: 10 PB/s, source: measured}", "`bandwidth` of 10000 TB/s is impossible"),
-        ("memory_kind: sram, bandwidth: 1000 PB/s", "`bandwidth` of 1000000 TB/s is impossible"),
+        ("bandwidth: 10 PB/s", "`bandwidth` of 10 PB/s is impossible"),
+        ("bandwidth: {value: 10 PB/s, source: measured}", "`bandwidth` of 10 PB/s is impossible"),
+        ("memory_kind: sram, bandwidth: 1000 PB/s", "`bandwidth` of 1000 PB/s is impossible"),
         ("memory_kind: gddr, bandwidth: 18 TB/s", "`bandwidth` of 18 TB/s is impossible"),
-        ("memory: 2 PiB", "`memory` of 2048 TiB is impossible"),
-        ("peak: {fp16: 990 PFLOPS}", "`fp16` of 990 PFLOP/s is impossible"),
-        ("peak_sparse: {fp8: 990 PFLOPS}", "`fp8` of 990 PFLOP/s is impossible"),
+        ("memory: 2 PiB", "`memory` of 2 PiB is impossible"),
+        ("peak: {fp16: 990 PFLOPS}", "`fp16` of 990 PFLOPS is impossible"),
+        ("peak_sparse: {fp8: 990 PFLOPS}", "`fp8` of 990 PFLOPS is impossible"),
         ("tdp: 700 kW", "`tdp` of 700 kW is impossible"),
         ("frequency: 210 GHz", "`frequency` of 210 GHz is impossible"),
         ("cache: {l2: 40 TiB}", "`l2` of 40 TiB is impossible"),
-        ("launch_overhead: 1 min", "`launch_overhead` of 60 s is impossible"),
+        ("launch_overhead: 1 min", "`launch_overhead` of 1 min is impossible"),
         ("interconnects: [{kind: nvlink9, bandwidth: 900 TB/s}]", "`bandwidth` of 900 TB/s is impossible"),
         ("memory_tiers: [{kind: lpddr, capacity: 480 GB, read: 546 TB/s}]", "`read` of 546 TB/s is impossible"),
         ("power_cap: {low: 1 W, high: 450 kW}", "`high` of 450 kW is impossible"),
         ("power_modes: [{name: m, cap: 200 kW}]", "`cap` of 200 kW is impossible"),
         ("price: 3000000 USD/h", "`price` of 3000000 USD/h is impossible"),
-        ("price_to_buy: 200000 kUSD", "`price_to_buy` of 200000000 USD is impossible"),
+        ("price_to_buy: 200000 kUSD", "`price_to_buy` of 200000 kUSD is impossible"),
     ],
 )
 def test_what_no_device_can_be(fact, mistake):
@@ -75,13 +75,13 @@ def test_a_whole_wafer_is_believed_and_a_dimm_of_its_speed_is_not():
 @pytest.mark.parametrize(
     ("fact", "mistake"),
     [
-        ("memory: 2 PiB", "`memory` of 2048 TiB is impossible"),
-        ("memory_tiers: [{kind: dram, capacity: 64 GiB, read: 10 PB/s}]", "`read` of 10000 TB/s is impossible"),
+        ("memory: 2 PiB", "`memory` of 2 PiB is impossible"),
+        ("memory_tiers: [{kind: dram, capacity: 64 GiB, read: 10 PB/s}]", "`read` of 10 PB/s is impossible"),
         ("memory_tiers: [{kind: nvme, capacity: 64 TB, write: 7 TB/s}]", "`write` of 7 TB/s is impossible"),
         ("memory_tiers: [{kind: cxl, capacity: 64 GiB, latency: 250 s}]", "`latency` of 250 s is impossible"),
         ("price: 2000000 USD/h", "`price` of 2000000 USD/h is impossible"),
-        ("carbon: 38000 g/kWh", "`carbon` of 38000 gCO2/kWh is impossible"),
-        ("carbon: [38 g/kWh, 39000 g/kWh, 39000 g/kWh]", "`carbon` of 39000 gCO2/kWh is impossible"),
+        ("carbon: 38000 g/kWh", "`carbon` of 38000 g/kWh is impossible"),
+        ("carbon: [38 g/kWh, 39000 g/kWh, 39000 g/kWh]", "`carbon` of 39000 g/kWh is impossible"),
         (f"carbon: [{', '.join(['1 g/kWh'] * 8785)}]", "8,785 hourly values are more than a year has"),
     ],
 )
@@ -96,11 +96,11 @@ def test_what_no_link_or_region_can_be():
     nodes = "{name: a}, {name: b}"
     links = "  links: [{between: [a, b], bandwidth: 1 PB/s, latency: 1 h}]\n"
     assert [item.summary for item in mistakes(nodes, more=links)] == [
-        "`bandwidth` of 1000 TB/s is impossible",
-        "`latency` of 3600 s is impossible",
+        "`bandwidth` of 1 PB/s is impossible",
+        "`latency` of 1 h is impossible",
     ]
     regions = "  regions: {north: {carbon: 9000 g/kWh}}\n"
-    assert [item.summary for item in mistakes(nodes, more=regions)] == ["`carbon` of 9000 gCO2/kWh is impossible"]
+    assert [item.summary for item in mistakes(nodes, more=regions)] == ["`carbon` of 9000 g/kWh is impossible"]
 
 
 @pytest.mark.parametrize(

@@ -103,23 +103,23 @@ def test_links_side_by_side_are_so_many_of_the_devices_own(written, bandwidth, r
 
 
 def test_of_links_that_nobody_counts_the_part_is_unknown_but_at_a_switch_it_is_all():
-    direct, switch = (on_node(f"{{kind: {kind}, links: 2}}", "[{type: npu, count: 4}]")[0] for kind in ("hccs", "switch"))
+    npus = "[{type: npu, count: 4}]"
+    (direct,) = on_node("{kind: hccs, links: 2}", npus)
     assert (direct.links, direct.bandwidth_bytes_per_s) == (2, None)
-    assert on_node("{kind: switch, interconnect: hccs, links: 7}", "[{type: npu, count: 4}]")[
-        0
-    ].bandwidth_bytes_per_s.value == pytest.approx(196e9)
+    (switch,) = on_node("{kind: switch, interconnect: hccs, links: 7}", npus)
+    assert switch.bandwidth_bytes_per_s == rate(196e9)
 
 
 @pytest.mark.parametrize(
     ("written", "summary"),
     [
-        ("{kind: nvlink, links: 2}", "2 links to each of 7 neighbours are more than the 12 of nvlink3 that gpu has"),
-        ("{kind: nvswitch, links: 18}", "18 links are more than the 12 of nvlink3 that gpu has"),
-        ("{kind: nvlink, group: 4, links: 5}", "5 links to each of 3 neighbours are more than the 12 of nvlink3 that gpu has"),
+        ("{kind: nvlink, links: 2}", "2 links to each of 7 neighbours are"),
+        ("{kind: nvswitch, links: 18}", "18 links are"),
+        ("{kind: nvlink, group: 4, links: 5}", "5 links to each of 3 neighbours are"),
     ],
 )
 def test_more_links_than_a_device_has_are_a_mistake(written, summary):
-    assert mistakes(on_node, written) == [summary]
+    assert mistakes(on_node, written) == [f"{summary} more than the 12 of nvlink3 that gpu has"]
 
 
 def test_what_is_stated_stands():
@@ -213,7 +213,7 @@ def test_groups_may_be_grouped_by_a_label_that_their_machines_share():
         ("{kind: tree, group: 2, levels: [{}]}", "`group` belongs into one of the `levels` of a tree"),
         ("{kind: tree}", "a tree needs its `levels`"),
         ("{kind: nvswitch, bandwidth: 900 TB/s}", "`bandwidth` of 900 TB/s is impossible"),
-        ("{kind: full, group: 2, between: {kind: ring, latency: 1 min}}", "`latency` of 60 s is impossible"),
+        ("{kind: full, group: 2, between: {kind: ring, latency: 1 min}}", "`latency` of 1 min is impossible"),
     ],
 )
 def test_what_does_not_add_up_in_a_node(topology, mistake):

@@ -123,7 +123,8 @@ def test_a_terminals_underlining_does_not_hide_the_heading():
 
 def test_a_topology_is_told_in_words():
     (nvlink,) = islands(numbered(matrix_of("nvidia-smi-topo-4x-a100-polaris")), 25e9, "test")
-    assert in_words(nvlink) == ("nvlink: devices 0, 1, 2, 3; every two over 4 links at 100 GB/s (4 links of 25 GB/s (test))")
+    told = "nvlink: devices 0, 1, 2, 3; every two over 4 links at 100 GB/s (4 links of 25 GB/s (test))"
+    assert in_words(nvlink) == told
     assert "bandwidth not told" in in_words(pcie_tree(numbered(matrix_of("nvidia-smi-topo-2x-pcie")))[0])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
@@ -157,24 +157,55 @@ def _members(family: _Family, space: _Space) -> Iterator[Candidate]:
             for batch, answer in batches:
                 able = tuple(host for host in answer.hosts if not threads or (host.cores or 1) >= threads)
                 if able:
-                    yield from _copies(family, space, mode, threads, batch, answer._replace(hosts=able))
+                    shape = _Shape(mode, threads, batch)
+                    yield from _everywhere(family, space, shape, answer._replace(hosts=able))
                 else:
                     what = f"{family} with {threads} threads in batches of {batch}"
                     rejections.add(what, "room", "no node has both the cores and the memory")
 
 
+class _Shape(NamedTuple):
+    """What a replica looks like. mode: power mode · threads: CPU threads, 0 on what is no cpu · batch: largest."""
+
+    mode: str | None
+    threads: int
+    batch: int
+
+
+def _everywhere(family: _Family, space: _Space, shape: _Shape, answer: Residing) -> Iterator[Candidate]:
+    """Yield the candidates on each group of equally good hosts, and on all of them what is too many for each group.
+
+    Replicas on hosts of different price, electricity or tiers would cost what their placement makes them cost; a
+    candidate whose estimates hold wherever it is placed names hosts that do not differ in those.
+    """
+    groups: dict[Hashable, list[Host]] = {}
+    for host in answer.hosts:
+        reads = tuple(tier for tier in host.tiers if tier.name in answer.tiers.values())
+        groups.setdefault((host.site, tuple((tier.name, tier.read) for tier in reads)), []).append(host)
+    if len(groups) == 1:
+        yield from _copies(family, space, shape, answer, "", 0)
+        return
+    largest = 0
+    for hosts in groups.values():
+        largest = max(largest, replicas_that_fit(family.device, hosts, shape.threads))
+        yield from _copies(family, space, shape, answer._replace(hosts=tuple(hosts)), f"on {hosts[0].node}", 0)
+    yield from _copies(family, space, shape, answer, "anywhere", largest)
+
+
 def _copies(
-    family: _Family, space: _Space, mode: str | None, threads: int, batch: int, answer: Residing
+    family: _Family, space: _Space, shape: _Shape, answer: Residing, where: str, beyond: int
 ) -> Iterator[Candidate]:
-    """Yield one candidate per number of replicas, if the executor can run one replica."""
+    """Yield one candidate per number of replicas above ``beyond``, if the executor can run one replica."""
     device, precision, profile = family.device, family.precision, family.profile
+    mode, threads, batch = shape
     label = f"{device.name} with {threads} threads" if threads else device.name
     fits = replicas_that_fit(device, answer.hosts, threads)
     place = f"{device.name}@{family.executor}" if space.crowded else device.name
     stem = f"{space.intent.name}/{profile.name}/{place}/{precision}/b{batch}/t{threads}"
-    suffix = "".join(f"/{part}" for part in (mode, str(answer)) if part)
+    suffix = "".join(f"/{part}" for part in (mode, str(answer), where) if part)
     nodes = tuple(host.node for host in answer.hosts)
-    for index, replicas in enumerate(replicas_of(fits, space.bound, space.intent, space.rejections, label)):
+    counts = replicas_of(fits, space.bound, space.intent, space.rejections, label)
+    for index, replicas in enumerate(count for count in counts if count > beyond):
         fields = {
             "id": f"{stem}/r{replicas}{suffix}",
             "intent": space.intent.name,

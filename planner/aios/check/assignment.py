@@ -43,9 +43,12 @@ def _placed(site: Site, intent: Intent, priced: Priced) -> Iterator[LedgerRow]:
 
 
 def _allowed(site: Site, priced: Priced, part: Placement) -> bool:
-    """One device, of the candidate's type, on a machine of a node that the candidate may use, at its own share."""
+    """One device, of the candidate's type, on a machine of a node that the candidate may use and that no taint keeps
+    work away from, at its own share."""
     node = site.machines.get(part.node)
     if node is None or node.name not in priced.candidate.nodes or len(part.devices) != 1:
+        return False
+    if any(taint.rpartition(":")[2] in ("NoSchedule", "NoExecute") for taint in node.taints):
         return False
     ids = {id_ for slot in node.devices if slot.type == priced.candidate.device for id_ in slot.ids}
     return set(part.devices) <= ids and part.share == priced.demand.share

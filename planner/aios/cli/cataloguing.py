@@ -151,12 +151,16 @@ def show(name: str, fleet: str | None, *, json: bool, json_into: Path | None) ->
 
     known = known_devices(fleet)
     (device,) = known.named([name])
-    own = device.name in known.own
-    emit(_told(device, own=own), {"own": own, **_document(device)}, json=json, json_into=json_into)
+    whole = device.part_of or device.name
+    own = whole in known.own
+    where = "the fleet file" if own else "the catalogue"
+    if own and whole in known.catalogue:
+        where += ", in place of the catalogue's"
+    emit(_told(device, where), {"own": own, **_document(device)}, json=json, json_into=json_into)
     return 0
 
 
-def _told(device: DeviceType, *, own: bool) -> str:
+def _told(device: DeviceType, where: str) -> str:
     from aios.fleet.facts import facts_of, unknown_of
 
     ink = Ink(sys.stdout)
@@ -171,7 +175,7 @@ def _told(device: DeviceType, *, own: bool) -> str:
         ("part of", device.part_of),
         ("connected by", ", ".join(_link_text(device, item.kind) for item in device.interconnects) or None),
         ("can be cut", ", ".join(f"{part.most} x {part.name}" for part in device.partitions) or None),
-        ("described in", "the fleet file" if own else "the catalogue"),
+        ("described in", where),
     ]
     lines = [ink(harmless(device.name), "bold")]
     lines += [f"  {ink(label.ljust(12), 'dim')}  {harmless(text)}" for label, text in about if text]

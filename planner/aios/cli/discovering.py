@@ -44,9 +44,10 @@ def discover(out: Path | None, *, measure: bool, force: bool, json: bool, json_i
     if out is not None:
         save_text(out, text)
     words = "\n".join(_words(found, Ink(sys.stderr if out is None else sys.stdout)))
+    missing = {name: item.missing for name, item in found.discoveries.items()} | {"catalogue": found.doubts}
     document = {
         "found": {name: item.seen for name, item in found.discoveries.items() if item.seen},
-        "missing": {name: item.missing for name, item in found.discoveries.items() if item.missing},
+        "missing": {name: lines for name, lines in missing.items() if lines},
         "fleet": found.fleet,
         "written": None if out is None else str(out),
     }

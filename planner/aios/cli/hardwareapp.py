@@ -178,15 +178,43 @@ def hardware_topology(
             help="Devices (t4-0/1) or machines that sets may take; repeatable.",
         ),
     ] = None,
+    devices: Annotated[
+        list[str] | None,
+        typer.Option("--devices", metavar="DEVICE", help="Look at this set: devices or machines; repeatable."),
+    ] = None,
+    time: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--time",
+            metavar="OPERATION=SIZE",
+            help="Predict its time on the set, such as all-reduce=256MiB or point-to-point=1GB; repeatable.",
+        ),
+    ] = None,
+    library: Annotated[
+        str | None, typer.Option("--library", help="Whose kernels: nccl (default), oneccl, custom, or another.")
+    ] = None,
+    algorithm: Annotated[
+        str | None, typer.Option("--algorithm", help="Such as ring or hierarchical, instead of the quickest.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Draw it as well: a .svg, .png or .pdf file.")
     ] = None,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
-    """Show how devices are connected, and which sets of them are connected best."""
+    """Show how devices are connected, which sets of them are connected best, and how long communication takes."""
     from aios.cli.topology import Asked
     from aios.cli.topology import topology as work
 
-    asked = Asked(fleet=fleet, machine=node, size=best, free=tuple(free or ()), out=out)
+    asked = Asked(
+        fleet=fleet,
+        machine=node,
+        size=best,
+        free=tuple(free or ()),
+        devices=tuple(devices or ()),
+        times=tuple(time or ()),
+        library=library,
+        algorithm=algorithm,
+        out=out,
+    )
     return work(asked, json=json, json_into=json_into)

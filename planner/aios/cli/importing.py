@@ -71,17 +71,18 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
 
 def _list_kinds(*, json: bool) -> int:
     from aios.cli.output import emit
-    from aios.workflow.importing import importers
+    from aios.workflow.importing import kinds
 
-    found = importers()
+    found, broken = kinds()
     lines: list[str] = []
+    document: dict[str, dict[str, object]] = {}
     for name, importer in found.items():
         lines += [f"{name}: {importer.title}", f"  such as  {importer.example}"]
         lines += [f"  --option {option}=...  {meaning}" for option, meaning in importer.options.items()]
-    document = {
-        name: {"title": importer.title, "example": importer.example, "options": importer.options}
-        for name, importer in found.items()
-    }
+        document[name] = {"title": importer.title, "example": importer.example, "options": importer.options}
+    for name, why in broken.items():
+        lines.append(f"{name}: cannot be used: {harmless(why)}")
+        document[name] = {"broken": why}
     emit("\n".join(lines), document, json=json)
     return Exit.DONE
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
 import os
 import signal
 import sys
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for number in _WORDS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and shells' background jobs want it
             signal.signal(number, _stop)
+    _open_streams()
     # No pydantic plugin is used; looking for them reads what every installed distribution says of itself.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Records are many and hold no cycles: looking for cycles often took a third of a large plan's time.
@@ -36,11 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of our output went away (`aios plan | head`): not an error of ours. Keep Python from
-        # flushing again.
+    except OSError as error:
+        # Keep Python from flushing again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = _say_unwritten(error)
     except _Stopped as stopped:
         code = _say_stopped(stopped.number)
     # All is said and done: a signal that comes now must not change how the command is seen to have ended.
@@ -63,14 +65,41 @@ def _say_stopped(number: int) -> int:
     return 128 + number
 
 
+def _open_streams() -> None:
+    """Let talk go nowhere where the caller closed a stream (`>&-`), and spell out what the stream's encoding lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # open until the process ends
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+_UNWRITTEN = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _is_unwritten(error: Exception) -> bool:
+    """Say whether standard output takes no more; of files that have a name, whoever writes them tells."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITTEN
+
+
+def _say_unwritten(error: OSError) -> int:
+    from aios.cli.exits import Exit
+
+    if isinstance(error, BrokenPipeError):
+        return Exit.DONE  # the reader of our output went away (`aios plan | head`): not an error of ours
+    print(f"error: standard output cannot be written: {error.strerror}", file=sys.stderr)
+    return Exit.WORLD
+
+
 def _run(arguments: list[str]) -> int:
     from aios.cli.app import run
 
     try:
         return run(arguments)
-    except BrokenPipeError:
-        raise
     except Exception as error:  # noqa: BLE001  # the last resort: what is no AiosError is a bug, and says so
+        if _is_unwritten(error):
+            raise
         return _say_error(error, arguments)
 
 

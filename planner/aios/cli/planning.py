@@ -91,7 +91,7 @@ def plan_words(
 
 def _heading(planned: Planned, ink: Ink) -> str:
     fleet = planned.considered.given.fleet
-    devices = ", ".join(sorted(fleet.types))
+    devices = ", ".join(sorted({slot.type for node in fleet.nodes for slot in node.devices}))
     return f"{ink('fleet', 'dim')} {fleet.name} ({fleet.origin}): {devices}"
 
 

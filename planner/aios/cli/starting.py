@@ -43,6 +43,7 @@ def init(folder: Path, *, force: bool, json: bool) -> int:
 
 def validate(setting: Setting, *, json: bool) -> int:
     """Check files and say what they hold."""
+    from aios.workflow.cataloguing import overridden
     from aios.workflow.reading import read_written
 
     if not setting.paths and setting.fleet is None:
@@ -54,8 +55,11 @@ def validate(setting: Setting, *, json: bool) -> int:
     if fleet is not None:
         machines = sum(node.count for node in fleet.nodes)
         devices = sum(node.count * _devices(node) for node in fleet.nodes)
-        lines.append(f"fleet {fleet.name}: machines {machines:,}, devices {devices:,}, device types {len(fleet.types)}")
-    document = {"valid": True, "intents": intents, "fleet": fleet}
+        types = len({slot.type for node in fleet.nodes for slot in node.devices})
+        lines.append(f"fleet {fleet.name}: machines {machines:,}, devices {devices:,}, device types {types}")
+    replaced = overridden(fleet) if fleet is not None else ()
+    lines += [f"device type {name}: described in the fleet, in place of the catalogue's" for name in replaced]
+    document = {"valid": True, "intents": intents, "fleet": fleet, "overridden": replaced}
     emit("\n".join([*lines, "valid"]), document, json=json)
     return 0
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aios.cli.domaintree import short_ids, tree
+from aios.cli.durations import times_document, times_text
 from aios.cli.output import emit
 from aios.cli.words import Ink, counted, harmless, table
+from aios.records.errors import UsageError
 from aios.records.units import Dimension, format_quantity
 
 if TYPE_CHECKING:
@@ -25,25 +27,40 @@ _MOST_IN_MATRIX = 32
 
 
 class Asked(NamedTuple):
-    """What the command line says. machine: the only one to look at · size: of the sets to look for · free: devices or
-    machines that these may take · out: where the picture goes
+    """What the command line says.
+
+    machine: the only one to look at · size: of the sets to look for · free: devices or machines that these may take ·
+    devices: the set to look at instead · times: operations with their size · library, algorithm: by which these are
+    done · out: where the picture goes
     """
 
     fleet: str | None = None
     machine: str | None = None
     size: int | None = None
     free: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    library: str | None = None
+    algorithm: str | None = None
     out: Path | None = None
 
 
 def topology(asked: Asked, *, json: bool, json_into: Path | None) -> int:
     """Print how devices are connected; with ``out``, also draw it."""
+    from aios.workflow.communicating import check_size, times_on, wanted_of
     from aios.workflow.connecting import connected
     from aios.workflow.setting import Setting
 
-    free = tuple(name.strip() for text in asked.free for name in text.split(",") if name.strip())
-    found = connected(Setting(fleet=asked.fleet), asked.machine, asked.size, free)
-    sets = found.best_sets(asked.size, found.free(free)) if asked.size is not None else ()
+    _refuse_mixtures(asked)
+    wanted = wanted_of(asked.times, asked.library, asked.algorithm)
+    free, devices = _names(asked.free), _names(asked.devices)
+    found = connected(Setting(fleet=asked.fleet), asked.machine, asked.size, devices or free)
+    usable = found.free(devices or free)
+    check_size(wanted, asked.size or len(usable))
+    sets: tuple[DeviceSet, ...] = (found.described(usable),) if devices else ()
+    if asked.size is not None:
+        sets = found.best_sets(asked.size, usable)
+    times = times_on(found.fabric, [item.devices for item in sets], wanted)
     pairs = _pairs(found)
     if asked.out is not None:
         from aios.cli.drawing import draw
@@ -52,12 +69,34 @@ def topology(asked: Asked, *, json: bool, json_into: Path | None) -> int:
     ink = Ink(sys.stdout)
     parts = [_heading(found, ink), tree(found.fabric, found.machines, ink)]
     parts += [_matrix(found, pairs, ink)] if pairs else []
-    parts += [_sets(sets, ink)] if sets else []
+    parts += [_sets(sets, bool(devices), ink)] if sets else []
+    parts += [times_text(times, wanted.library, ink)] if wanted.operations else []
     if found.fabric.unknown:
         parts.append("\n".join([ink("not known", "yellow"), *(f"  {harmless(it)}" for it in found.fabric.unknown)]))
     parts += [f"drawn in {asked.out}"] if asked.out else []
-    emit("\n\n".join(parts), _document(found, pairs, sets), json=json, json_into=json_into)
+    document = _document(found, pairs, sets)
+    if wanted.operations:
+        for item, rows in zip(document["sets"], times, strict=True):
+            item["times"] = times_document(rows, wanted.library)
+    emit("\n\n".join(parts), document, json=json, json_into=json_into)
     return 0
+
+
+def _refuse_mixtures(asked: Asked) -> None:
+    """Raise UsageError for options that contradict or need each other."""
+    if asked.devices and (asked.size is not None or asked.free):
+        raise UsageError("--devices names a set, while --best and --free look for one: give one or the other")
+    if asked.times and not asked.devices and asked.size is None:
+        raise UsageError("--time needs devices: name them with --devices, or let --best find a set")
+    if (asked.library or asked.algorithm) and not asked.times:
+        raise UsageError(
+            "--library and --algorithm say how operations are timed: add --time, such as all-reduce=256MiB"
+        )
+
+
+def _names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return names that may be given one by one or with commas between them."""
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
 def _heading(found: Connected, ink: Ink) -> str:
@@ -118,12 +157,12 @@ def _way(item: DeviceSet) -> str:
     return f"{counted(item.hops, 'hop')}, {latency}"
 
 
-def _sets(sets: Sequence[DeviceSet], ink: Ink) -> str:
-    """Return the best sets, best first. What is spread over domains says so: 6 + 2 is not one domain of 8."""
+def _sets(sets: Sequence[DeviceSet], named: bool, ink: Ink) -> str:
+    """Return the sets, best first. What is spread over domains says so: 6 + 2 is not one domain of 8."""
     rows = [
         [
             str(number),
-            harmless(item.level),
+            harmless(item.level) or "?",
             _split(item.split),
             _speed(item),
             _way(item),
@@ -131,14 +170,15 @@ def _sets(sets: Sequence[DeviceSet], ink: Ink) -> str:
         ]
         for number, item in enumerate(sets, 1)
     ]
-    title = f"best-connected sets of {len(sets[0].devices)}"
+    count = len(sets[0].devices)
+    title = f"the {counted(count, 'device')} asked for" if named else f"best-connected sets of {count}"
     return ink(title, "bold") + "\n" + table(["", "WITHIN", "SPLIT", "WORST PAIR", "WAY", "DEVICES"], rows, ink)
 
 
 def _split(parts: Sequence[int]) -> str:
     """Return ``6 + 2``; of many parts equal ones together, ``25 × 80 + 3``."""
     if len(parts) <= 4:
-        return " + ".join(map(str, parts))
+        return " + ".join(map(str, parts)) or "?"
     counts = Counter(parts)
     return " + ".join(f"{count} × {size}" if count > 1 else str(size) for size, count in counts.items())
 
@@ -192,7 +232,7 @@ def _document(
 def _set_document(item: DeviceSet) -> dict[str, Any]:
     return {
         "devices": list(item.devices),
-        "level": item.level,
+        "level": item.level or None,
         "bandwidth_bytes_per_s": item.bandwidth,
         "hops": item.hops,
         "latency_s": item.latency,

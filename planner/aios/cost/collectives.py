@@ -48,7 +48,7 @@ PRIOR = Calibration(
     low=0.4,
     high=2.5,
     source="assumed",
-    ref="the middle of what the calibrated kinds of interconnects show",
+    ref="the middle of what was calibrated on other kinds",
 )
 """What is assumed of an interconnect that nothing was calibrated on; its width says so."""
 
@@ -126,7 +126,7 @@ def collective(
     courses = list(courses_of(network, devices, asked))
     known = dict.fromkeys(course.algorithm for course in courses)
     if algorithm is not None and algorithm not in known:
-        raise InputError(_unknown(f"algorithm of {operation} on these devices:", algorithm, tuple(known)))
+        raise InputError(_unknown(f"algorithm for {operation} on these devices:", algorithm, tuple(known)))
     return quickest(courses, network.fabric.interconnects, size_bytes, library, algorithm)
 
 
@@ -157,15 +157,27 @@ def duration(
     used = tuple(constants.values())
     line = min(lines_of(course, constants), key=lambda line: line.at(size_bytes))
     kinds = ", ".join(kind or "links of unnamed kind" for kind in constants)
-    refs = "; ".join(dict.fromkeys(part for item in used if item.ref for part in item.ref.split("; ")))
-    assumed = [kind or "unnamed links" for kind, item in constants.items() if item.source == "assumed"]
-    basis = f"{course.words}, {line.protocol} protocol over {kinds}; {library} as in {refs or 'its calibration'}"
-    if assumed:
-        basis += f"; assumed on {', '.join(assumed)}"
+    basis = f"{course.words}, {line.protocol} protocol over {kinds}; {'; '.join(_rests_on(constants))}"
     low, high = min(item.low for item in used), max(item.high for item in used)
-    source: Source = "assumed" if assumed else "calibrated"
+    source: Source = "assumed" if any(item.source == "assumed" for item in used) else "calibrated"
     value = line.at(size_bytes)
     return Duration(value, value * low, value * high, course.algorithm, basis, source)
+
+
+def _rests_on(constants: Mapping[str, Calibration]) -> Iterator[str]:
+    """Yield where constants come from, those that were fitted on the kind itself before those that are assumed."""
+    whose: dict[tuple[bool, str], dict[str, None]] = {}
+    kinds: dict[tuple[bool, str], list[str]] = {}
+    for kind, item in constants.items():
+        key = (
+            item.source == "assumed",
+            f"{item.library}'s {item.kernels} kernels as measured in " if item.library else "",
+        )
+        whose.setdefault(key, {}).update(dict.fromkeys((item.ref or "its calibration").split("; ")))
+        kinds.setdefault(key, []).append(kind or "links of unnamed kind")
+    for key in sorted(whose):
+        assumed, kernels = key
+        yield (f"assumed on {', '.join(kinds[key])}: " if assumed else "") + kernels + "; ".join(whose[key])
 
 
 def lines_of(course: Course, constants: Mapping[str, Calibration]) -> tuple[Line, ...]:

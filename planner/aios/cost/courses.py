@@ -9,6 +9,8 @@ Shares are of the operation's size (see ``collectives.SIZE_MEANS``), n is the nu
   measured with large ones they were no faster than rings
 - hierarchical: reduce-scatter within groups, then the operation across groups on what each member holds, then
   all-gather within groups.
+- bucket: in a mesh or torus, rings along each of its dimensions: an equal part of the data starts along each, then goes
+  along the next (Sack and Gropp, "Collective algorithms for multiported torus networks", ACM TOPC 2015).
 - in-switch: the switch adds up what it reads from all ports and sends the sum to all of them.
 - one-shot: every device reads everything of every other · two-shot: reduce-scatter and all-gather without rings.
 - pairwise: every device sends to every other at once.
@@ -16,20 +18,28 @@ Shares are of the operation's size (see ``collectives.SIZE_MEANS``), n is the nu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise, permutations
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Literal, NamedTuple, TypeVar
 
-from aios.cost.rings import best_rings, groupings, ring_flows, ring_hops
-from aios.cost.routing import Flow, Hop, Network, link_load
+from aios.cost.rings import Ring, best_rings, grid_lines, groupings, ring_flows, ring_hops
+from aios.cost.routing import Flow, Hop, Network, link_load, pairs_load
 from aios.records.fabric import Kernels
 
-__all__ = ["OPERATIONS", "Course", "Operation", "Phase", "Protocol", "Step", "Wire", "courses_of", "transfer"]
+__all__ = [
+    "ALGORITHMS", "OPERATIONS", "Course", "Operation", "Phase", "Protocol", "Step", "Wire", "courses_of", "transfer",
+]  # fmt: skip
 
 Operation = Literal["all-reduce", "all-gather", "reduce-scatter", "all-to-all", "broadcast", "send-recv"]
 OPERATIONS: tuple[Operation, ...] = (
     "all-reduce", "all-gather", "reduce-scatter", "all-to-all", "broadcast", "send-recv",
 )  # fmt: skip
+ALGORITHMS = (
+    "ring", "tree", "chained-tree", "hierarchical", "bucket", "in-switch", "one-shot", "two-shot", "pairwise", "chain",
+    "send-recv", "point-to-point",
+)  # fmt: skip
+"""Every algorithm that a course can have."""
 
 Protocol = Literal["quick", "bulk", "in-switch"]
 
@@ -81,12 +91,13 @@ class Course(NamedTuple):
 
 
 _BOTH: tuple[Protocol, ...] = ("quick", "bulk")
+Key = TypeVar("Key")
 _PASSES: Mapping[Operation, int] = {"all-reduce": 2, "all-gather": 1, "reduce-scatter": 1}
 
 
 def transfer(network: Network, source: str, target: str) -> Course:
     """Return the course of sending from one device to another."""
-    phase = _phase(network, [Flow(source, target, 1.0)], {(source, target): 1.0})
+    phase = _flowing(network, [Flow(source, target, 1.0)], {(source, target): 1.0})
     return Course("point-to-point", "pairwise", (phase,), _BOTH, f"from {source} to {target}")
 
 
@@ -105,6 +116,8 @@ def courses_of(network: Network, devices: Sequence[str], operation: Operation) -
         yield _ring(network, rings, _PASSES[operation])
         for grouping in groups:
             yield _hierarchical(network, grouping, _PASSES[operation])
+        if lines := grid_lines(network, devices):
+            yield _bucket(network, lines, _PASSES[operation])
         if operation == "all-reduce":
             yield _tree(network, "tree", [(device,) for device in rings[0]])
             if len(machines := _machines(rings[0])) > 1:
@@ -113,22 +126,37 @@ def courses_of(network: Network, devices: Sequence[str], operation: Operation) -
             yield from _direct(network, rings[0])
 
 
-def _phase(network: Network, flows: Iterable[Flow], ways: Mapping[tuple[str, str], float], local: float = 0.0) -> Phase:
-    """Return the phase of some flows. ways: (source, target) -> steps that take this way · local: share of the size."""
-    steps: dict[Step, float] = {}
-    for ends, count in ways.items():
-        step = _step(network.route(*ends))
-        steps[step] = steps.get(step, 0.0) + count
+Load = Mapping[tuple[str, str], float]  # (source, target) of a link -> bytes per byte of the size
+
+
+def _phase(network: Network, load: Load, steps: Mapping[Step, float], local: float = 0.0) -> Phase:
+    """Return the phase that loads links so. local: share of the size."""
     wires: dict[tuple[str, bool], Wire] = {}
-    for (source, target), load in link_load(network, flows).items():
+    for (source, target), carried in load.items():
         hop = network.link(source, target)
         assert hop is not None, "a flow follows links"
         port = source in network.devices or target in network.devices
-        wire = Wire(hop.kind, load / hop.bandwidth, local / hop.bandwidth if port else 0.0)
+        wire = Wire(hop.kind, carried / hop.bandwidth, local / hop.bandwidth if port else 0.0)
         known = wires.get((hop.kind, port))
         if known is None or known.seconds + known.local < wire.seconds + wire.local:
             wires[hop.kind, port] = wire
     return Phase(steps, tuple(wires[key] for key in sorted(wires)))
+
+
+def _flowing(
+    network: Network, flows: Iterable[Flow], ways: Mapping[tuple[str, str], float], local: float = 0.0
+) -> Phase:
+    """Return the phase of some flows. ways: (source, target) -> steps that take this way · local: share of the size."""
+    return _phase(network, link_load(network, flows), _steps(network, ways), local)
+
+
+def _steps(network: Network, ways: Mapping[tuple[str, str], float]) -> dict[Step, float]:
+    """Return how many steps there are of each kind. ways: (source, target) -> steps that take this way."""
+    steps: dict[Step, float] = {}
+    for ends, count in ways.items():
+        step = _step(network.route(*ends))
+        steps[step] = steps.get(step, 0.0) + count
+    return steps
 
 
 def _step(route: Sequence[Hop]) -> Step:
@@ -139,7 +167,7 @@ def _around(network: Network, rings: Sequence[tuple[str, ...]], passes: float, l
     """Return the phase in which rings share the data: every member passes it on n - 1 times, ``passes`` times over."""
     n = len(rings[0])
     ways = dict.fromkeys(pairwise((*rings[0], rings[0][0])), passes * (n - 1) / n)
-    return _phase(network, ring_flows(rings, passes * (n - 1) / n), ways, passes / n if local else 0.0)
+    return _flowing(network, ring_flows(rings, passes * (n - 1) / n), ways, passes / n if local else 0.0)
 
 
 def _ring(network: Network, rings: Sequence[tuple[str, ...]], passes: int) -> Course:
@@ -155,13 +183,31 @@ def _hierarchical(network: Network, groups: Sequence[tuple[str, ...]], passes: i
     inner = [best_rings(network, group) for group in groups]
     flows = [flow for rings in inner for flow in ring_flows(rings, passes * (size - 1) / size)]
     ways = dict.fromkeys(pairwise((*inner[0][0], inner[0][0][0])), passes * (size - 1) / size)
-    within = _phase(network, flows, ways, passes / n)
+    within = _flowing(network, flows, ways, passes / n)
     count = len(groups)
     across = [tuple(group[rank] for group in groups) for rank in range(size)]
     crossing = [flow for ring in across for flow in ring_flows([ring], passes * (count - 1) / count / size)]
     ways = dict.fromkeys(pairwise((*across[0], across[0][0])), passes * (count - 1) / count)
     words = f"rings within {count} groups of {size}, and {size} rings across them"
-    return Course("hierarchical", "ring", (within, _phase(network, crossing, ways)), _BOTH, words)
+    return Course("hierarchical", "ring", (within, _flowing(network, crossing, ways)), _BOTH, words)
+
+
+def _bucket(network: Network, dimensions: Sequence[Sequence[Ring]], passes: int) -> Course:
+    """Return the course in which each of as many parts as there are dimensions takes these in an order of its own."""
+    sizes = [len(lines[0]) for lines in dimensions]
+    count, longest = len(sizes), max(dimensions, key=lambda lines: len(lines[0]))[0]
+    steps = _steps(network, dict.fromkeys(pairwise((*longest, longest[0])), passes * (1 - 1 / len(longest))))
+    phases: list[Phase] = []
+    for turn in range(count):
+        flows: list[Flow] = []
+        for start in range(count):
+            axis = (start + turn) % count
+            left = passes / count / math.prod(sizes[(start + before) % count] for before in range(turn))
+            for line in dimensions[axis]:
+                flows += ring_flows((line, line[::-1]), left * (1 - 1 / sizes[axis]))
+        phases.append(_phase(network, link_load(network, flows), steps, passes / math.prod(sizes) / count))
+    words = f"rings along {' x '.join(map(str, sizes))} devices, every dimension at once"
+    return Course("bucket", "ring", tuple(phases), _BOTH, words)
 
 
 def _machines(devices: Sequence[str]) -> list[tuple[str, ...]]:
@@ -183,7 +229,7 @@ def _tree(network: Network, algorithm: str, groups: Sequence[tuple[str, ...]]) -
             flows += [Flow(*ends, 0.5) for pair in chain for ends in (pair, pair[::-1])]
         depth = depth or _down(order)
     words = f"two trees of {len(groups)} {'devices' if algorithm == 'tree' else 'machines'}"
-    return Course(algorithm, "ring", (_phase(network, flows, dict.fromkeys(depth, 2.0)),), ("quick",), words)
+    return Course(algorithm, "ring", (_flowing(network, flows, dict.fromkeys(depth, 2.0)),), ("quick",), words)
 
 
 def _down(order: Sequence[tuple[str, ...]]) -> Mapping[tuple[str, str], float]:
@@ -209,26 +255,46 @@ def _in_switch(network: Network, devices: Sequence[str]) -> Iterator[Course]:
 
 def _direct(network: Network, devices: Sequence[str]) -> Iterator[Course]:
     """Yield the courses of kernels that read their peers' memory: all of it at once, or a part of each and again."""
-    n, pairs = len(devices), list(permutations(devices, 2))
-    ways = dict.fromkeys(pairs[: n - 1], 1.0)
-    whole = _phase(network, (Flow(*ends, 1.0) for ends in pairs), ways)._replace(together=True)
-    yield Course("one-shot", "direct", (whole,), ("quick",), f"each of {n} devices reads all of the others'")
-    parts = _phase(network, (Flow(*ends, 2 / n) for ends in pairs), ways)._replace(together=True)
+    n, whole = len(devices), pairs_load(network, devices)
+    steps = _steps(network, {(devices[0], other): 1.0 for other in devices[1:]})
+    at_once = _phase(network, whole, steps)._replace(together=True)
+    yield Course("one-shot", "direct", (at_once,), ("quick",), f"each of {n} devices reads all of the others'")
+    parts = _phase(network, _times(whole, 2 / n), steps)._replace(together=True)
     yield Course("two-shot", "direct", (parts,), ("bulk",), f"each of {n} devices reads its part of all, twice")
 
 
 def _pairwise(network: Network, devices: Sequence[str]) -> Course:
     n = len(devices)
-    pairs = list(permutations(devices, 2))
-    phase = _phase(network, (Flow(*ends, 1 / n) for ends in pairs), dict.fromkeys(pairs, 1 / n), 1 / n)
+    load = _times(pairs_load(network, devices), 1 / n)
+    phase = _phase(network, load, _times(_pair_steps(network, devices), 1 / n), 1 / n)
     words = f"each of {n} devices sends to every other at once"
     return Course("pairwise", "pairwise", (phase._replace(together=True),), _BOTH, words)
+
+
+def _times(counts: Mapping[Key, float], by: float) -> dict[Key, float]:
+    return {key: count * by for key, count in counts.items()}
+
+
+def _pair_steps(network: Network, devices: Sequence[str]) -> Mapping[Step, float]:
+    """Return how many ordered pairs of devices have each way between them."""
+    wanted, steps = set(devices), dict[Step, float]()
+    longer: dict[tuple[Step, str], tuple[str, ...]] = {}
+    for source in devices:
+        to = {source: Step((), 0.0)}
+        for vertex, hop in network.routes(source, devices).items():
+            before = to[hop.source]
+            if (kinds := longer.get((before, hop.kind))) is None:
+                kinds = longer[before, hop.kind] = tuple(sorted({*before.kinds, hop.kind}))
+            step = to[vertex] = Step(kinds, before.latency + hop.latency)
+            if vertex in wanted:
+                steps[step] = steps.get(step, 0.0) + 1.0
+    return steps
 
 
 def _shift(network: Network, devices: Sequence[str]) -> Course:
     """Return the course in which every device sends to the next in the given order, and the last to the first."""
     pairs = list(pairwise((*devices, devices[0])))
-    phase = _phase(network, (Flow(*ends, 1.0) for ends in pairs), {})
+    phase = _flowing(network, (Flow(*ends, 1.0) for ends in pairs), {})
     slowest = max((_step(network.route(*ends)) for ends in pairs), key=lambda step: (step.latency, step.kinds))
     words = f"each of {len(devices)} devices sends to the next"
     return Course("send-recv", "pairwise", (phase._replace(steps={slowest: 1.0}),), _BOTH, words)
@@ -239,9 +305,9 @@ def _broadcasts(network: Network, devices: Sequence[str], ring: tuple[str, ...])
     start = ring.index(devices[0])
     chain = (*ring[start:], *ring[:start])
     pairs = list(pairwise(chain))
-    phase = _phase(network, (Flow(*ends, 1.0) for ends in pairs), dict.fromkeys(pairs, 1.0))
+    phase = _flowing(network, (Flow(*ends, 1.0) for ends in pairs), dict.fromkeys(pairs, 1.0))
     yield Course("chain", "ring", (phase,), _BOTH, f"a chain of {len(chain)} devices")
     branches = [(chain[(position - 1) // 2], chain[position]) for position in range(1, len(chain))]
     ways = _down([(device,) for device in chain])
-    tree = _phase(network, (Flow(*ends, 1.0) for ends in branches), ways)
+    tree = _flowing(network, (Flow(*ends, 1.0) for ends in branches), ways)
     yield Course("tree", "ring", (tree,), _BOTH, f"a binary tree of {len(chain)} devices")

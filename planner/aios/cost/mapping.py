@@ -4,17 +4,21 @@ Starts: the devices in their order; a greedy placement (Hoefler and Snir, "Gener
 large-scale parallel architectures", ICS 2011): the rank that talks most to those that are placed goes where its traffic
 travels least; and dual recursive bisection (Pellegrini, "Static mapping by dual recursive bisection of process and
 architecture graphs", SHPCC 1994): devices and ranks are halved together, the ranks so that little is said between the
-halves. From each, ranks change places as long as that lessens the sum over links of (seconds busy) to the fourth power,
-which the busiest links dominate. No chance is involved: the same input gives the same mapping.
+halves. On a mesh or torus also every way to cut it into equal boxes, each of which takes consecutive ranks along a
+cycle: programs number the ranks of their innermost rings one after another. In the best of these, ranks change places
+as long as that lessens the sum over links of (seconds busy) to the fourth power, which the busiest links dominate. No
+chance is involved: the same input gives the same mapping.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from aios.cost.rings import snake
 from aios.cost.routing import Network, network_of
 from aios.records.errors import InputError
 from aios.records.fabric import Fabric
@@ -29,6 +33,10 @@ _POWER = 4
 
 _MOST_ROUNDS = 30
 """Rounds of changes; each lets every rank try the places near those that it talks to. Few cases need ten."""
+
+
+_MOST_MOVED = 512
+"""Ranks, over all starts, that change places: two starts of 256, which takes seconds, and dozens of few."""
 
 
 class TrafficMap(NamedTuple):
@@ -52,8 +60,10 @@ def map_traffic(
     than devices, or two ranks that talk sit on devices that nothing joins.
     """
     load = _Load(network_of(fabric), traffic, devices)
-    begun = [list(range(load.size)), load.greedy(), load.bisected(), *map(list, starts)]
-    best = min([*begun, *map(load.improved, begun)], key=load.badness)
+    begun = [list(range(load.size)), load.greedy(), load.bisected(), *load.tiled(), *map(list, starts)]
+    begun.sort(key=load.badness)
+    chosen = begun[: max(2, _MOST_MOVED // max(1, load.size))]
+    best = min([begun[0], *map(load.improved, chosen)], key=load.badness)
     return weigh(load.network, traffic, [devices[place] for place in best[: load.ranks]])
 
 
@@ -200,6 +210,21 @@ class _Load:
                         total += size * len(self.way(middle, at[len(at) // 2]))
         return total
 
+    def tiled(self) -> Iterator[list[int]]:
+        """Yield the placements of ranks, in order, on boxes that a mesh or torus is cut into; none elsewhere."""
+        points = {point: place for place, point in self._grid.items()}
+        along = [sorted(set(axis)) for axis in zip(*points, strict=True)]
+        sizes = tuple(map(len, along))
+        if not points or math.prod(sizes) != self.size:
+            return
+        for box in product(*([side for side in range(1, size + 1) if size % side == 0] for size in sizes)):
+            boxes = tuple(size // side for size, side in zip(sizes, box, strict=True))
+            inside = [_point(number, box) for number in snake(box)]
+            for order in dict.fromkeys((tuple(range(math.prod(boxes))), tuple(snake(boxes)))):
+                corners = [[at * side for at, side in zip(_point(it, boxes), box, strict=True)] for it in order]
+                at = (map(sum, zip(corner, offset, strict=True)) for corner in corners for offset in inside)
+                yield [points[tuple(line[it] for line, it in zip(along, point, strict=True))] for point in at]
+
     def improved(self, placement: Sequence[int]) -> list[int]:
         """Return the placement after all swaps that help, each rank trying the places around those it talks to."""
         at = list(placement)
@@ -246,6 +271,15 @@ class _Load:
             ordered = sorted((len(self.way(place, it)), it) for it in range(self.size) if it != place)
             near[place] = [it for hops, it in ordered[:8] if hops <= ordered[0][0] + 1]
         return near
+
+
+def _point(position: int, shape: Sequence[int]) -> list[int]:
+    """Return the coordinates of a position in a box, the last dimension fastest."""
+    point = []
+    for size in reversed(shape):
+        position, at = divmod(position, size)
+        point.append(at)
+    return point[::-1]
 
 
 def _grid(fabric: Fabric, devices: Sequence[str]) -> dict[int, tuple[int, ...]]:

@@ -106,7 +106,12 @@ def _share(candidate: Candidate, device: DeviceType, fleet: Fleet) -> float:
     if device.kind != "cpu" or not candidate.threads:
         return 1.0
     cores = device.cores or min(
-        (node.cores for node in fleet.nodes if node.name in candidate.nodes and node.cores), default=candidate.threads
+        (
+            node.cores / sum(len(slot.ids) for slot in node.devices if slot.type == device.name)
+            for node in fleet.nodes
+            if node.name in candidate.nodes and node.cores
+        ),
+        default=candidate.threads,
     )
     return min(1.0, candidate.threads / cores)
 

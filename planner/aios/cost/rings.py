@@ -7,12 +7,13 @@ round, one per network card of a machine, or cycles that have no link in common.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 
 from aios.cost.routing import Flow, Hop, Network, link_load
 
-__all__ = ["best_rings", "groupings", "ring_flows", "ring_hops"]
+__all__ = ["Ring", "best_rings", "grid_lines", "groupings", "ring_flows", "ring_hops", "snake"]
 
 _SEARCHED = 16  # devices up to which Hamiltonian cycles are searched for in graphs that are no mesh
 _STEPS = 4000  # of that search; it ends with what it has
@@ -54,6 +55,28 @@ def groupings(network: Network, devices: Sequence[str]) -> tuple[tuple[Ring, ...
         if len(groups) > 1 and len(sizes) == 1 and min(sizes) > 1 and once:
             found[tuple(tuple(group) for group in groups.values())] = None
     return tuple(found)
+
+
+def grid_lines(network: Network, devices: Sequence[str]) -> tuple[tuple[Ring, ...], ...]:
+    """Return the lines of devices along each dimension of a box in a mesh or torus; none where they are no such box."""
+    wanted = set(devices)
+    for domain in network.fabric.domains:
+        if len(domain.shape) > 1 and wanted <= set(domain.members):
+            points = zip(domain.members, product(*map(range, domain.shape)), strict=True)
+            at = {device: point for device, point in points if device in wanted}
+            sizes = [len(set(axis)) for axis in zip(*at.values(), strict=True)]
+            if math.prod(sizes) != len(wanted):
+                return ()
+            axes = [axis for axis, size in enumerate(sizes) if size > 1]
+            return tuple(_lines(at, axis) for axis in axes) if len(axes) > 1 else ()
+    return ()
+
+
+def _lines(at: dict[str, tuple[int, ...]], axis: int) -> tuple[Ring, ...]:
+    lines: dict[tuple[int, ...], list[str]] = {}
+    for device, point in at.items():
+        lines.setdefault((*point[:axis], *point[axis + 1 :]), []).append(device)
+    return tuple(tuple(line) for line in lines.values())
 
 
 def ring_flows(rings: Sequence[Ring], share: float) -> Iterator[Flow]:
@@ -113,12 +136,12 @@ def _snakes(network: Network, devices: Sequence[str]) -> Iterator[Ring]:
     shapes = [domain.shape for domain in network.fabric.domains if domain.shape and domain.members == ordered]
     shapes += [(rows, len(ordered) // rows) for rows in range(2, len(ordered) // 2 + 1) if len(ordered) % rows == 0]
     for shape in shapes:
-        ring = tuple(ordered[position] for position in _snake(shape))
+        ring = tuple(ordered[position] for position in snake(shape))
         if all(network.link(*ends) for ends in pairwise((*ring, ring[0])) if ends[0] != ends[1]):
             yield ring
 
 
-def _snake(shape: Sequence[int]) -> list[int]:
+def snake(shape: Sequence[int]) -> list[int]:
     """Return positions of a mesh, last dimension fastest, in the order of a cycle; of odd by odd, of a path."""
     *leading, columns = shape
     rows = _serpentine(leading)

@@ -8,14 +8,15 @@ routers of meshes and rings do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fabric import Edge, Fabric
 
-__all__ = ["Flow", "Hop", "Network", "link_load", "network_of"]
+__all__ = ["Flow", "Hop", "Network", "link_load", "network_of", "pairs_load"]
 
 
 class Hop(NamedTuple):
@@ -42,7 +43,7 @@ class Network:
     def __init__(self, fabric: Fabric) -> None:
         """Links without a bandwidth are left out: nothing can be said about what would use them."""
         self.fabric = fabric
-        self._trees: dict[str, dict[str, Hop]] = {}
+        self._trees: dict[str, _Tree] = {}
         self._neighbours: dict[str, dict[str, Hop]] = {device: {} for device in fabric.devices}
         for edge in fabric.edges:
             if edge.bandwidth > 0:
@@ -70,15 +71,24 @@ class Network:
         for device in (source, target):
             if device not in self._neighbours:
                 raise InputError(_unknown(device, self.fabric))
-        if source not in self._trees:
-            self._trees[source] = self._tree(source)
-        tree, hops, vertex = self._trees[source], list[Hop](), target
+        last, hops, vertex = self._tree(source).to(target), list[Hop](), target
         while vertex != source:
-            if vertex not in tree:
+            if vertex not in last:
                 raise InputError(_apart(source, target, self.fabric))
-            hops.append(tree[vertex])
+            hops.append(last[vertex])
             vertex = hops[-1].source
         return tuple(reversed(hops))
+
+    def routes(self, source: str, targets: Iterable[str]) -> dict[str, Hop]:
+        """Return the last hop of the route from ``source`` to each vertex up to the farthest of ``targets``.
+
+        Vertices with fewer hops come first. Raises InputError as ``route``.
+        """
+        last = self._tree(source).last
+        for target in targets:
+            if target not in last and target != source:
+                self.route(source, target)
+        return last
 
     def _add(self, edge: Edge) -> None:
         """Take in a link, both ways; of parallel ones the widest."""
@@ -88,25 +98,51 @@ class Network:
                 hop = Hop(source, target, edge.bandwidth, edge.latency, edge.interconnect or "")
                 self._neighbours[source][target] = hop
 
-    def _tree(self, source: str) -> dict[str, Hop]:
-        """Return the last hop of the route from ``source`` to every vertex that it reaches."""
-        last: dict[str, Hop] = {}
-        width = {source: float("inf")}
-        level = [source]
-        while level:
-            found: dict[str, tuple[float, int, Hop]] = {}
-            for vertex in level:
-                for hop in self._neighbours[vertex].values():
-                    if hop.target in width:
+    def _tree(self, source: str) -> _Tree:
+        if source not in self._trees:
+            self._trees[source] = _Tree(source, self._neighbours, self.position)
+        return self._trees[source]
+
+
+class _Tree:
+    """The routes from one vertex, found hop by hop as far as somebody asks.
+
+    last: vertex -> last hop of the route to it; vertices with fewer hops first
+    """
+
+    def __init__(self, source: str, neighbours: Mapping[str, Mapping[str, Hop]], position: Mapping[str, int]) -> None:
+        self.last: dict[str, Hop] = {}
+        self._width = {source: float("inf")}
+        self._outermost = [source]
+        self._neighbours = neighbours
+        self._position = position
+
+    def to(self, target: str) -> dict[str, Hop]:
+        """Return ``last`` with the way to ``target``, if there is one."""
+        while self._outermost and target not in self._width:
+            self._grow()
+        return self.last
+
+    def _grow(self) -> None:
+        """Take in what is one hop further."""
+        width, position = self._width, self._position
+        found: dict[str, tuple[float, Hop]] = {}
+        for vertex in self._outermost:
+            wide = width[vertex]
+            for target, hop in self._neighbours[vertex].items():
+                if target in width:
+                    continue
+                through = min(wide, hop.bandwidth)
+                known = found.get(target)
+                if known is not None and through <= known[0]:
+                    there = position[target]
+                    apart = abs(position[vertex] - there), abs(position[known[1].source] - there)
+                    if through < known[0] or apart[0] <= apart[1]:
                         continue
-                    apart = abs(self.position[vertex] - self.position[hop.target])
-                    offer = (min(width[vertex], hop.bandwidth), apart, hop)
-                    if hop.target not in found or offer[:2] > found[hop.target][:2]:
-                        found[hop.target] = offer
-            for vertex, (wide, _, hop) in found.items():
-                width[vertex], last[vertex] = wide, hop
-            level = list(found)
-        return last
+                found[target] = (through, hop)
+        for vertex, (wide, hop) in found.items():
+            width[vertex], self.last[vertex] = wide, hop
+        self._outermost = list(found)
 
 
 def network_of(fabric: Fabric | Network) -> Network:
@@ -127,6 +163,20 @@ def link_load(fabric: Fabric | Network, flows: Iterable[Flow]) -> Mapping[tuple[
     return load
 
 
+def pairs_load(network: Network, devices: Sequence[str]) -> Mapping[tuple[str, str], float]:
+    """Return ``link_load`` of one byte from every device to every other, without going through all pairs."""
+    wanted, load = set(devices), dict[tuple[str, str], float]()
+    for source in devices:
+        beyond = dict.fromkeys(wanted, 1.0)  # devices to which the route leads over a vertex, itself included
+        for vertex, hop in reversed(network.routes(source, devices).items()):
+            count = beyond.get(vertex, 0.0)
+            if count:
+                key = (hop.source, vertex)
+                load[key] = load.get(key, 0.0) + count
+                beyond[hop.source] = beyond.get(hop.source, 0.0) + count
+    return load
+
+
 def _unknown(device: str, fabric: Fabric) -> Diagnostic:
     import difflib
 
@@ -140,8 +190,11 @@ def _unknown(device: str, fabric: Fabric) -> Diagnostic:
 
 
 def _apart(source: str, target: str, fabric: Fabric) -> Diagnostic:
+    machines = [f"`{re.sub('-[0-9]+$', '', device.partition('/')[0])}`" for device in (source, target)]
+    lacking = [said for said in fabric.unknown if not said.endswith("it counts as 0")]  # a latency separates nothing
+    near = [said for said in lacking if any(machine in said for machine in machines)]
     return Diagnostic(
         summary=f"nothing of known bandwidth joins `{source}` and `{target}`",
-        reason=fabric.unknown[0] if fabric.unknown else None,
+        reason=next(iter(near or lacking), None),
         remedy="add a link or a topology with its bandwidth to the fleet file",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aios.cost.interval import Interval, estimate
@@ -39,33 +39,53 @@ def site_of(candidate: Candidate, device: DeviceType, fleet: Fleet) -> Site:
     """Return price and carbon intensity where ``candidate`` may stand.
 
     A device's own price comes first; else its node's, shared evenly by the node's accelerators (by its cpus where it
-    has none). Over a day the intensity is its mean, between its least and its largest hour.
+    has none), a part of a card as it has a share of its rates. Over a day the intensity is its mean, between its least
+    and its largest hour. Where nodes differ, the dearest counts: replicas may stand on any.
     """
     nodes = [node for node in fleet.nodes if node.name in candidate.nodes]
     unknown: dict[str, str] = {}
     prices = [_price(device, node, fleet) for node in nodes]
     known = [fact for fact in prices if fact is not None]
     if len(known) < len(nodes) or not nodes:
-        unknown["cost"] = f"no price of {device.name} or of its node is stated"
+        unknown["cost"] = _why_no_price(device, nodes)
     carbon = None
     if nodes and all(node.carbon_g_per_kwh for node in nodes):
         means = [sum(node.carbon_g_per_kwh) / len(node.carbon_g_per_kwh) for node in nodes]
         hours = [hour for node in nodes for hour in node.carbon_g_per_kwh]
-        carbon = Interval(min(hours), sum(means) / len(means), max(hours))
+        carbon = Interval(min(hours), max(means), max(hours))
     else:
         unknown["carbon"] = "the carbon intensity of the electricity is not stated (`carbon` of a node or its region)"
     values = sorted(fact.value for fact in known)
-    price = None if "cost" in unknown else Interval(values[0], sum(values) / len(values), values[-1])
+    price = None if "cost" in unknown else Interval(values[0], values[-1], values[-1])
     return Site(price, known[0].source if known else "declared", carbon, unknown)
+
+
+def _why_no_price(device: DeviceType, nodes: Sequence[Node]) -> str:
+    if device.kind == "cpu" and any(node.price_usd_per_h for node in nodes):
+        return f"the price of a node with accelerators is theirs; no price of {device.name} is stated"
+    if device.part_of is not None and any(node.price_usd_per_h for node in nodes):
+        return f"what share of {device.part_of} a {device.name} is, and so of its price, is not stated"
+    return f"no price of {device.name} or of its node is stated"
 
 
 def _price(device: DeviceType, node: Node, fleet: Fleet) -> Fact | None:
     if device.price_usd_per_h is not None or node.price_usd_per_h is None:
         return device.price_usd_per_h
-    counts = dict.fromkeys((True, False), 0)  # of cpus and of all other devices
+    cards: dict[bool, set[str]] = {True: set(), False: set()}  # cpus and all other devices; parts are of one card
     for slot in node.devices:
-        counts[fleet.types[slot.type].kind == "cpu"] += len(slot.ids)
-    if counts[False] and device.kind == "cpu":
+        cards[fleet.types[slot.type].kind == "cpu"].update(id_.partition(".")[0] for id_ in slot.ids)
+    share = _share_of_card(device, fleet)
+    if share is None or (cards[False] and device.kind == "cpu"):
         return None
     whole = node.price_usd_per_h
-    return whole.model_copy(update={"value": whole.value / max(1, counts[False] or counts[True])})
+    return whole.model_copy(update={"value": whole.value * share / len(cards[False] or cards[True])})
+
+
+def _share_of_card(device: DeviceType, fleet: Fleet) -> float | None:
+    """Return what share of a card's rates a part has, 1 for what is no part; None if nobody says."""
+    if device.part_of is None:
+        return 1.0
+    card = fleet.types.get(device.part_of)
+    name = device.name.removeprefix(f"{device.part_of}:")
+    parts = [part for part in card.partitions if part.name == name] if card else []
+    return parts[0].compute_share.value if parts else None

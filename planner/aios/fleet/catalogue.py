@@ -19,10 +19,15 @@ __all__ = ["Catalogue", "Match", "load_catalogue"]
 
 
 class Match(NamedTuple):
-    """A catalogue entry that fits discovered hardware. by_name: it is this part; else one of the same generation."""
+    """A catalogue entry that fits discovered hardware.
 
-    type: DeviceType
-    by_name: bool
+    type: None where none does · by_name: it is this part; else one of the same generation · doubt: why none of those
+    that are called so was taken, for people
+    """
+
+    type: DeviceType | None
+    by_name: bool = False
+    doubt: str | None = None
 
 
 class Catalogue(Mapping[str, DeviceType]):
@@ -60,19 +65,22 @@ class Catalogue(Mapping[str, DeviceType]):
         entries = [self._entry(name) for name in self]
         return Names((device, form.name if form else ()) for device, form in entries)
 
-    def match(self, kind: DeviceKind, identity: Mapping[str, str]) -> Match | None:
+    def match(self, kind: DeviceKind, identity: Mapping[str, str], memory_bytes: float | None = None) -> Match:
         """Return the entry that discovered hardware is, by the name it gives itself; else one of its generation.
 
-        Reads the whole catalogue, as ``names`` does.
+        memory_bytes: what the device has, of a cpu what its machine has. Reads the whole catalogue, as ``names`` does.
         """
-        for key in ("name", "board"):
-            known = self.names.identify(identity[key], kind).type if key in identity else None
-            if known is not None and known.kind == kind:
-                return Match(type=known, by_name=True)
+        doubt: str | None = None
+        for name in (identity[key] for key in ("name", "board") if key in identity):
+            known = self.names.identify(name, kind, memory_bytes)
+            if known.type is not None and known.type.kind == kind:
+                return Match(known.type, by_name=True)
+            if known.candidates and doubt is None:
+                doubt = f"{name}: {known.why}: {', '.join(known.candidates)}"
         for device, form in map(self._entry, self):
             if form and device.kind == kind and _same_generation(form, identity):
-                return Match(type=device, by_name=False)
-        return None
+                return Match(device)
+        return Match(None, doubt=doubt)
 
     def _path(self, name: str) -> Path | None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):

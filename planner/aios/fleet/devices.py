@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aios.fleet.forms.device import DeviceForm, Provenance, Sourced, TierForm
@@ -102,15 +104,41 @@ def peak_unit(precision: str) -> str:
 
 
 def completed(own: DeviceType, base: DeviceType) -> DeviceType:
-    """Return ``own`` with every fact that it does not state taken over from ``base``; mappings entry by entry."""
+    """Return ``own`` with every fact that it does not state taken over from ``base``.
+
+    Mappings are taken over entry by entry, tiers, power modes and partitions by name, interconnects by what they are: a
+    card that says it sits at ``pcie3-x16`` has no ``pcie4-x16`` beside it.
+    """
     changes: dict[str, Any] = {}
     for field in DeviceType.model_fields:
         mine, theirs = getattr(own, field), getattr(base, field)
         if isinstance(mine, dict):
             changes[field] = {**theirs, **mine}
+        elif field in _NAMED:
+            name = _NAMED[field]
+            stated = {name(item) for item in mine}
+            changes[field] = (*mine, *(item for item in theirs if name(item) not in stated))
         elif mine is None or mine == ():
             changes[field] = theirs
     return own.model_copy(update=changes)
+
+
+def _family(interconnect: Interconnect) -> str:
+    """Return ``pcie`` of ``pcie4-x16``, ``nvlink`` of ``nvlink4``; ``nvlink-c2c`` is another one."""
+    return re.sub(r"[\d.]*(-x\d+)?$", "", interconnect.kind)
+
+
+def _name(item: MemoryTier | PowerMode | Partition) -> str:
+    return item.name
+
+
+_NAMED: Mapping[str, Callable[[Any], str]] = {
+    "interconnects": _family,
+    "memory_tiers": _name,
+    "power_modes": _name,
+    "partitions": _name,
+}
+"""Fields that hold several of a kind -> what tells these apart."""
 
 
 def _fact(written: float | Sourced, unit: str, said: Provenance | None) -> Fact:

@@ -12,7 +12,7 @@ from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Interconnect
 from aios.records.hosts import natural_order
 from aios.records.units import Dimension, format_quantity
 
-__all__ = ["Card", "cards_of", "fleet_of"]
+__all__ = ["Card", "cards_of", "fleet_of", "one_interconnect"]
 
 
 class Card(NamedTuple):
@@ -158,10 +158,9 @@ def _filled(node: Node, types: Mapping[str, DeviceType]) -> Node:
 def _fill(topology: Topology, members: int, devices: Sequence[DeviceType]) -> Topology:
     """Return the topology with the bandwidth that the connected devices' own interconnect has.
 
-    Only where all of them have exactly one of the named kind (``nvlink`` names ``nvlink4`` as well) and the same.
-    devices: the types of the members
+    Only where all of them have exactly one of the named kind and the same. devices: the types of the members
     """
-    found = _one_interconnect(topology.interconnect, devices)
+    found = one_interconnect(topology.interconnect, devices)
     if found is None:
         return topology
     update: dict[str, object] = {"interconnect": found.kind}
@@ -170,7 +169,8 @@ def _fill(topology: Topology, members: int, devices: Sequence[DeviceType]) -> To
     return topology.model_copy(update=update)
 
 
-def _one_interconnect(kind: str | None, devices: Sequence[DeviceType]) -> Interconnect | None:
+def one_interconnect(kind: str | None, devices: Sequence[DeviceType]) -> Interconnect | None:
+    """Return the interconnect that a kind names (``nvlink`` names ``nvlink4``) and all devices have alike, if any."""
     if kind is None or not devices:
         return None
     fitting = re.compile(rf"{re.escape(kind)}(?=\d|-x\d|$)")
@@ -180,23 +180,29 @@ def _one_interconnect(kind: str | None, devices: Sequence[DeviceType]) -> Interc
 
 
 def _per_link(topology: Topology, interconnect: Interconnect, members: int) -> Fact | None:
-    """Return the bandwidth of a member's port at a switch, or of one of its links: all links together, divided.
+    """Return the bandwidth between two neighbours, or of a member's port at a switch: a part of all links together.
 
-    full: by its peers · ring: by its two neighbours · mesh, torus: by its links, where their number is stated, else by
-    the neighbours of an inner member
+    Where it is said how many links run side by side, these are that many of the device's links, whose number must be
+    known. Else all links are divided: full: by its peers · ring: by its two neighbours · mesh, torus: by its
+    links, where their number is stated, else by the neighbours of an inner member · switch: not at all
     """
-    fact = interconnect.bandwidth_bytes_per_s
-    if topology.kind == "switch":
+    fact, side_by_side = interconnect.bandwidth_bytes_per_s, topology.links or 1
+    if topology.kind == "switch" and (topology.links is None or interconnect.links is None):
         return fact
-    if topology.kind == "full":
+    if topology.links is not None:
+        links = interconnect.links or 0
+    elif topology.kind == "full":
         links = members - 1
     elif topology.kind == "ring":
         links = min(2, members - 1)
     else:
         links = interconnect.links or sum(min(2, length - 1) for length in topology.shape)
-    if links <= 1:
-        return fact if links else None
+    if links < side_by_side:
+        return None
+    if links == side_by_side:
+        return fact
     whole = format_quantity(fact.value, Dimension.BANDWIDTH)
-    ref = f"{whole} of {interconnect.kind} over {links} links" + (f" ({fact.ref})" if fact.ref else "")
-    value = float(f"{fact.value / links:.12g}")
+    of = f"{side_by_side} of {links}" if topology.links else f"{links}"
+    ref = f"{whole} of {interconnect.kind} over {of} links" + (f" ({fact.ref})" if fact.ref else "")
+    value = float(f"{fact.value * side_by_side / links:.12g}")
     return Fact(value=value, unit=fact.unit, source="analytic", trust="derived", ref=ref, as_of=fact.as_of)

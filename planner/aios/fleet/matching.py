@@ -26,12 +26,19 @@ _NOISE = frozenset({
     "instinct", "limited", "ltd", "module", "processor", "quadro", "radeon", "tesla",
 })  # fmt: skip
 """Words that say nothing about which device it is: what kind of thing, brand beside an unmistakable number, company."""
+_ANY = frozenset({"asic", "device", "dsp", "fpga", "npu", "accel", "chip", "generic", "series", "type", "unknown"})
+"""Further words that any device may be called by."""
+_MISSPELT, _LOOKS_LIKE = 0.75, 0.75
+"""How alike two words of names are that may be meant to be one, and two names (``difflib``: 1 for the same)."""
 _SIZE = re.compile(r"(?<![a-z0-9.])(\d{1,4})\s*g(?:i?b)?(?![a-z0-9])|(?<=\d)m(\d{2,3})(?![a-z0-9])")
 _FORM = re.compile(r"(?<=[0-9a-z])(?=(?:sxm\d?|pcie)$)")
 _IS_FORM = re.compile(r"sxm\d?|pcie?|nvl|oam|mxm")
 _REPORTED = (0.92, 1.085)
 """How the memory that a tool reports may lie to the nominal one: 16 GB of which ECC takes a sixteenth, up to GB that
 are GiB. Variants of one family are further apart: 40 and 80, 80 and 94, 10 and 12 GB."""
+_ON_BOARD = (0.75, 1.25)
+"""The same of a machine and a processor that is sold on a board with its memory: graphics and firmware keep a part of
+that for themselves. Boards that are called the same differ by a factor of two in their memory."""
 _GB = 1e9
 
 
@@ -51,7 +58,8 @@ class _Parts(NamedTuple):
     """A name taken apart.
 
     makers: whose words stand in it · whole: all of it in one word · plain: without makers and noise · family: without
-    forms and size as well · forms: such as ``sxm4`` · size: memory in GB
+    forms and size as well · forms: such as ``sxm4`` · size: memory in GB · words: the letters of what is left in the
+    family, ``xeon``, ``rtx``, the ``a`` of ``a100``; the maker's where there are no others
     """
 
     makers: frozenset[str]
@@ -60,6 +68,7 @@ class _Parts(NamedTuple):
     family: str
     forms: frozenset[str]
     size: int | None
+    words: frozenset[str]
 
 
 class _Entry(NamedTuple):
@@ -92,7 +101,8 @@ class Names:
         """Return which entry a device called ``written`` is.
 
         kind: what it is, if that is known; accelerators are taken for each other, as lists call any of them a GPU ·
-        memory_bytes: what it reports to have · maker: who makes it, if that is said apart from the name
+        memory_bytes: what it reports to have, of a cpu what its machine has · maker: who makes it, if that is said
+        apart from the name
         """
         key = (written, maker, kind, memory_bytes)
         if key not in self._known:
@@ -111,23 +121,31 @@ class Names:
             found = _to_the_letter(said, [entry for entry in possible if fits(said, entry)])
             if not found:
                 continue
-            left = [entry for entry in found if kind == "cpu" or _may_have(entry.type, memory_bytes)]
+            left = [entry for entry in found if _may_have(entry.type, memory_bytes)]
             if len(left) == 1 and (fits is _by_number or memory_bytes or _says_which(said, left[0])):
                 return Identified(left[0].type)
             return _undecided(left or found, bool(left), memory_bytes)
         return Identified(None, why="no device type is called so")
 
     def nearest(self, written: str, kind: DeviceKind | None = None) -> tuple[str, ...]:
-        """Return up to three entries whose names look like ``written``, the nearest first. Takes milliseconds."""
+        """Return up to three entries whose names look like ``written``, the nearest first. Takes milliseconds.
+
+        They have a word in common with it, though it may be misspelt: the same number or maker alone says nothing.
+        Those of the very ``kind`` come before other accelerators.
+        """
         said = self._parts(written)
-        owners: dict[str, list[str]] = {}
-        for word, entries in (*self._called.items(), *((entry.type.name, [entry]) for entry in self._entries)):
-            names = [entry.type.name for entry in entries if _is_kind(entry, kind)]
-            if names:
-                owners.setdefault(word, []).extend(names)
-        wanted = dict.fromkeys((written.casefold()[:80], said.plain[:80], said.family[:80]))
-        close = [name for text in wanted for name in difflib.get_close_matches(text, owners, n=6, cutoff=0.6)]
-        return tuple(dict.fromkeys(owner for name in close for owner in owners[name]))[:3]
+        words = {word for entry in self._entries for parts in entry.names for word in parts.words}
+        meant = said.words & words
+        meant |= {near for word in said.words for near in difflib.get_close_matches(word[:80], words, cutoff=_MISSPELT)}
+        owners: dict[str, list[_Entry]] = {}
+        for name, entries in (*self._called.items(), *((entry.type.name, [entry]) for entry in self._entries)):
+            own = [item for item in entries if _is_kind(item, kind) and any(meant & it.words for it in item.names)]
+            if own:
+                owners.setdefault(name, []).extend(own)
+        wanted = dict.fromkeys((said.plain[:80], said.family[:80], written.casefold()[:80]))
+        close = [name for text in wanted for name in difflib.get_close_matches(text, owners, n=6, cutoff=_LOOKS_LIKE)]
+        found = {owner.type.name: owner.type for name in close for owner in owners[name]}
+        return tuple(sorted(found, key=lambda name: kind not in (None, "other", found[name].kind)))[:3]
 
     def _entry(self, device: DeviceType, names: Sequence[str]) -> _Entry:
         written = [device.name, *([device.model] if device.model else []), *names]
@@ -144,8 +162,10 @@ class Names:
         plain = _squashed(words, self._maker_of)
         split = [word for piece in _words(_SIZE.sub(" ", text) if size else text) for word in _FORM.split(piece)]
         forms = frozenset(word for word in split if _IS_FORM.fullmatch(word))
-        family = _squashed([word for word in split if word not in forms], self._maker_of)
-        return _Parts(makers, "".join(words), plain, family, forms, size)
+        rest = [word for word in split if word not in forms]
+        letters = [run for word in rest for run in re.findall(r"[^\W\d_]+", word) if run not in _NOISE | _ANY]
+        known = frozenset(run for run in letters if run not in self._maker_of) or frozenset(letters)
+        return _Parts(makers, "".join(words), plain, _squashed(rest, self._maker_of), forms, size, known)
 
 
 def _maker_words(devices: Iterable[DeviceType]) -> dict[str, str]:
@@ -214,7 +234,7 @@ def _is_kind(entry: _Entry, kind: DeviceKind | None) -> bool:
 def _may_have(device: DeviceType, memory_bytes: float | None) -> bool:
     if memory_bytes is None or device.memory_bytes is None:
         return True
-    low, high = _REPORTED
+    low, high = _ON_BOARD if device.kind == "cpu" else _REPORTED
     return low * device.memory_bytes.value <= memory_bytes <= high * device.memory_bytes.value
 
 

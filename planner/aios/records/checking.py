@@ -183,6 +183,9 @@ def _diagnostic(document: Document, model: type[BaseModel], mistake: _Mistake) -
         remedy = _remedy_for_unknown(model, path)
         inside = f" in `{dotted(path[:-1])}`" if path[:-1] else ""
         return document.diagnostic(path, f"unknown field `{path[-1]}`{inside}", key=True, remedy=remedy)
+    if mistake.kind == "missing" and isinstance(path[-1], int):
+        summary = f"`{dotted(path[:-1])}` has {path[-1]} entr{'y' if path[-1] == 1 else 'ies'}, which is too few"
+        return document.diagnostic(path, summary, remedy="add one to the list")
     if mistake.kind == "missing":
         below = f"below `{dotted(path[:-1])}`" if path[:-1] else "at the top"
         return document.diagnostic(path, f"`{name}` is missing", remedy=f"add `{path[-1]}: ...` {below}")
@@ -196,8 +199,9 @@ def _diagnostic(document: Document, model: type[BaseModel], mistake: _Mistake) -
         return document.diagnostic(path, f"`{name}`: {summary}" if name else summary, key=key, remedy=remedy)
     if mistake.kind in _BOUNDS:
         words, bound = _BOUNDS[mistake.kind]
-        summary = f"`{name}` must be {words} {mistake.context[bound]}, not {_shown(mistake.input)}"
-        return document.diagnostic(path, summary)
+        most = f"{words} {mistake.context[bound]}"
+        summary = f"`{name}` must be {most}, not {_shown(mistake.input)}"
+        return document.diagnostic(path, summary, remedy=f"write {most}")
     if mistake.kind in ("too_short", "string_too_short"):
         return document.diagnostic(path, f"`{name}` is empty", remedy="write at least one value, or delete the line")
     if mistake.kind == "too_long":
@@ -241,6 +245,8 @@ def _remedy_for_type(model: type[BaseModel], mistake: _Mistake) -> str | None:
     examples = examples_at(model, mistake.path)
     if examples:
         return f"write it like `{_flow(examples[0])}`"
+    if mistake.wanted == "a whole number":
+        return "write digits alone, without quotes, such as `2`"
     known = fields_at(model, mistake.path)
     return f"known fields: {', '.join(f'`{name}`' for name in known)}" if known else None
 

@@ -130,7 +130,9 @@ def parse(text: bytes, file: str) -> tuple[Document, ...]:
     if not mistakes:
         mistakes = [_no_mapping(source, root) for root in filled if not isinstance(root.value, dict)]
     if not filled and not mistakes:
-        mistakes.append(Diagnostic(summary=f"{file} is empty", where=Span(file=file, line=1, column=1)))
+        remedy = f"a document begins with `apiVersion: {API_VERSION}` and `kind: ...`"
+        where = Span(file=file, line=1, column=1)
+        mistakes.append(Diagnostic(summary=f"{file} is empty", where=where, remedy=remedy))
     if mistakes:
         raise InputError(*first_of(mistakes))
     return tuple(

@@ -217,7 +217,9 @@ class _Composer:
         self.values += node.size if alias else 1
         if self.values > MAX_VALUES:
             self.mistake(
-                event.start_mark, f"more than {MAX_VALUES:,} values, aliases counted as often as they are used"
+                event.start_mark,
+                f"more than {MAX_VALUES:,} values, aliases counted as often as they are used",
+                remedy="split the file, or write less; of what is equal, one entry and how many there are is enough",
             )
             raise _Stop
         if not self.open:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 from aios.records.base import Record
 from aios.records.fleet import Fact, Topology, TopologyKind
@@ -109,14 +110,13 @@ def islands(
     """
     found: list[Topology] = []
     for family, name in _NAMES.items():
-        joined = {
-            pair: int(match[2] or 1)
-            for pair in combinations(matrix.devices, 2)
-            if (match := _FAST.fullmatch(matrix.words(*pair))) and match[1] == family
-        }
+        cells = {pair: _FAST.fullmatch(matrix.words(*pair)) for pair in combinations(matrix.devices, 2)}
+        joined = {pair: match[2] for pair, match in cells.items() if match and match[1] == family}
+        kind = _Family(name, any(joined.values()), bytes_per_s, ref)
+        counts = {pair: int(count or 1) for pair, count in joined.items()}
         for island in _components(matrix.devices, joined.__contains__):
             if len(island) > 1:
-                found += _island(name, island, joined, bytes_per_s, ref, links, switched)
+                found += _island(kind, island, counts, links, switched)
     return tuple(found)
 
 
@@ -124,42 +124,42 @@ _MOST_LINKS = 18
 """NVLinks of the GPUs that have most of them (Hopper, Blackwell)."""
 
 
+class _Family(NamedTuple):
+    """A family of links. counted: cells say how many of them two devices have · bytes_per_s, ref: of one of them."""
+
+    name: str
+    counted: bool
+    bytes_per_s: float | None
+    ref: str | None
+
+    def level(self, kind: TopologyKind, members: Sequence[str], count: int) -> Topology:
+        """Return devices with ``count`` links between every two, or from each to a switch."""
+        return Topology(
+            name=self.name,
+            kind=kind,
+            members=tuple(members),
+            interconnect=self.name,
+            links=count if self.counted else None,
+            bandwidth_bytes_per_s=_links_fact(count, self.bytes_per_s, self.ref),
+        )
+
+
 def _island(
-    name: str,
+    family: _Family,
     members: Sequence[str],
     joined: Mapping[tuple[str, str], int],
-    bytes_per_s: float | None,
-    ref: str | None,
     links: int | None,
     switched: bool | None,
 ) -> Iterator[Topology]:
     counts = {joined.get(pair, 0) for pair in combinations(members, 2)}
     if len(counts) > 1:
         for clique, count in _cliques(members, joined):
-            yield _direct(name, clique, count, bytes_per_s, ref)
+            yield family.level("full", clique, count)
         return
     count = counts.pop()
     if switched is None:
-        switched = name == "nvlink" and count * (len(members) - 1) > (links or _MOST_LINKS)
-    if switched:
-        yield _level(name, "switch", members, name, _links_fact(count, bytes_per_s, ref))
-    else:
-        yield _direct(name, members, count, bytes_per_s, ref)
-
-
-def _direct(name: str, members: Sequence[str], count: int, bytes_per_s: float | None, ref: str | None) -> Topology:
-    """Return links between every two. Where NVLinks are counted and nobody says what one carries, it stays unknown: the
-    kind of link is not named then, so that no part of all links of a device is taken for it."""
-    named = name if bytes_per_s is not None or name != "nvlink" else None
-    return _level(name, "full", members, named, _links_fact(count, bytes_per_s, ref))
-
-
-def _level(
-    name: str, kind: TopologyKind, members: Sequence[str], interconnect: str | None, bandwidth: Fact | None
-) -> Topology:
-    return Topology(
-        name=name, kind=kind, members=tuple(members), interconnect=interconnect, bandwidth_bytes_per_s=bandwidth
-    )
+        switched = family.name == "nvlink" and count * (len(members) - 1) > (links or _MOST_LINKS)
+    yield family.level("switch" if switched else "full", members, count)
 
 
 def _links_fact(count: int, bytes_per_s: float | None, ref: str | None) -> Fact | None:
@@ -224,7 +224,11 @@ def pcie_tree(matrix: Matrix, link: Fact | None = None, interconnect: str | None
             group=below // len(groups) if len(groups) > 1 else None,
             between=tree,
         )
-    alone = (_level(name, "switch", group, interconnect, link) for name, group in beside if len(group) > 1)
+    alone = (
+        Topology(name=name, kind="switch", members=tuple(group), interconnect=interconnect, bandwidth_bytes_per_s=link)
+        for name, group in beside
+        if len(group) > 1
+    )
     return (*alone, *((tree,) if tree else ()))
 
 
@@ -274,4 +278,6 @@ def in_words(topology: Topology) -> str:
         outer = outer.between
     groups = f" in groups of {topology.group}, joined by {', '.join(levels)}" if topology.group and levels else ""
     how = "every two" if topology.kind == "full" else "each to one switch"
+    if topology.links is not None:
+        how += f" over {topology.links} link{'s' if topology.links > 1 else ''}"
     return f"{topology.name}: devices {', '.join(topology.members)}{groups}; {how}{speed}"

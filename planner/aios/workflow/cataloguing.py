@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from aios import catalogue
 from aios.records.errors import Diagnostic, InputError
-from aios.records.fleet import DeviceType
+from aios.records.fleet import DeviceType, Fleet
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.fleet import Catalogue
 
-__all__ = ["Known", "known_devices"]
+__all__ = ["Known", "known_devices", "overridden"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Known:
         found: list[DeviceType] = []
         problems: list[Diagnostic] = []
         for name in names:
-            device = self.own.get(name) or self.catalogue.get(name) or self.catalogue.names.identify(name).type
+            device = self.own.get(name) or self.catalogue.get(name) or self._part(name)
+            device = device or self.catalogue.names.identify(name).type
             if device is None:
                 problems.append(self._unknown(name))
             else:
@@ -43,9 +44,26 @@ class Known:
             raise InputError(*problems)
         return tuple(found)
 
+    def _part(self, name: str) -> DeviceType | None:
+        """Return a part that devices can be cut into, which is called ``nvidia-a100-sxm4-80gb:3g.40gb``."""
+        from aios.fleet.partitions import part_type
+
+        whole = self._whole(name)
+        found = [part for part in whole.partitions if part.name == name.partition(":")[2]] if whole else []
+        return part_type(whole, found[0]) if whole and found else None
+
+    def _whole(self, name: str) -> DeviceType | None:
+        whole = name.partition(":")[0]
+        return self.own.get(whole) or self.catalogue.get(whole)
+
     def _unknown(self, name: str) -> Diagnostic:
         import difflib
 
+        whole = self._whole(name)
+        if whole is not None:
+            parts = ", ".join(f"`{whole.name}:{part.name}`" for part in whole.partitions)
+            remedy = f"its parts are {parts}" if parts else f"nobody states any parts of {whole.name}"
+            return Diagnostic(summary=f"there is no device type `{name}`", remedy=remedy)
         several = self.catalogue.names.identify(name).candidates
         if several:
             return Diagnostic(
@@ -58,6 +76,14 @@ class Known:
             remedy=f"did you mean {', '.join(f'`{item}`' for item in near)}?" if near else None,
             command="aios hardware list",
         )
+
+
+def overridden(fleet: Fleet) -> tuple[str, ...]:
+    """Return the device types of a fleet that stand in place of entries of the catalogue and say something else."""
+    from aios.fleet import load_catalogue
+
+    entries = load_catalogue(catalogue.root() / "hardware")
+    return tuple(name for name, device in fleet.types.items() if name in entries and entries[name] != device)
 
 
 def known_devices(fleet: str | None) -> Known:

@@ -48,11 +48,13 @@ class Connected:
         wrong: list[Diagnostic] = []
         known = set(self.fabric.devices)
         for name in named:
+            machine, slash, id_ = name.partition("/")
             full = f"{next(iter(self.machines))}/{name}" if len(self.machines) == 1 else name
-            if name in self.machines:
-                found += self.accelerators(name)
-            elif name in known or full in known:
-                found.append(name if name in known else full)
+            full = f"{_machine(self.fleet, machine)}/{id_}" if slash else full
+            if (whole := _machine(self.fleet, name)) in self.machines:
+                found += self.accelerators(whole)
+            elif full in known:
+                found.append(full)
             else:
                 wrong.append(_no_device(name, self.fabric.devices))
         if wrong:
@@ -75,6 +77,14 @@ class Connected:
         if not found:
             raise InputError(_none(size, len(set(free)), largest_set(self.fabric, set(free))))
         return found
+
+    def described(self, devices: Sequence[str]) -> DeviceSet:
+        """Return how given devices are connected, in the given order; without a level where nothing holds them all."""
+        from aios.fleet.topology.sets import DeviceSet, best_sets
+
+        found = best_sets(self.fabric, len(devices), set(devices))
+        unknown = DeviceSet(tuple(devices), "", None, None, None, ())
+        return found[0]._replace(devices=tuple(devices)) if found else unknown
 
 
 def connected(setting: Setting, machine: str | None, size: int | None, free: Sequence[str]) -> Connected:

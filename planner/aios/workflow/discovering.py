@@ -14,10 +14,15 @@ __all__ = ["Discovered", "asked", "discover_fleet"]
 
 @dataclass(frozen=True)
 class Discovered:
-    """What was found. discoveries: name of a probe -> what it found and missed."""
+    """What was found.
+
+    discoveries: name of a probe -> what it found and missed · doubts: devices that could be one of several that the
+    catalogue describes, one sentence each
+    """
 
     fleet: Fleet
     discoveries: Mapping[str, Discovery]
+    doubts: tuple[str, ...] = ()
 
     @property
     def seen(self) -> tuple[str, ...]:
@@ -27,7 +32,7 @@ class Discovered:
     @property
     def missing(self) -> tuple[str, ...]:
         """One sentence for each thing that was looked for in vain."""
-        return tuple(line for discovery in self.discoveries.values() for line in discovery.missing)
+        return (*(line for discovery in self.discoveries.values() for line in discovery.missing), *self.doubts)
 
 
 def discover_fleet(measure: bool, tell: Callable[[str], None], now: bool = False) -> Discovered:
@@ -44,7 +49,8 @@ def discover_fleet(measure: bool, tell: Callable[[str], None], now: bool = False
         tell(f"probe {name}")
         found[name] = asked(name, probe, measure)
     given = list(found.values()) if now else [_at_rest(discovery) for discovery in found.values()]
-    return Discovered(describe(given, load_catalogue(catalogue.root() / "hardware")), found)
+    described = describe(given, load_catalogue(catalogue.root() / "hardware"))
+    return Discovered(described.fleet, found, described.doubts)
 
 
 def asked(name: str, probe: Probe, measure: bool) -> Discovery:

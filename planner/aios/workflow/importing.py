@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios import catalogue
-from aios.records.errors import Diagnostic, InputError
+from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.spi.importer import Importer
 from aios.workflow.saving import save
 
 if TYPE_CHECKING:
     from aios.fleet.imports.assemble import Assembled
 
-__all__ = ["Imported", "find_importer", "import_inventory", "importers", "save_fleet"]
+__all__ = ["Imported", "Kinds", "find_importer", "import_inventory", "kinds", "save_fleet"]
 
 _STDIN = "-"
 _MOST_BYTES = 64 * 2**20
@@ -30,15 +30,32 @@ class Imported:
     text: str
 
 
-def importers() -> Mapping[str, Importer]:
-    """Return every installed importer by name. Raises WorldError for one that does not load."""
+class Kinds(NamedTuple):
+    """The installed importers by name. broken: why one does not load"""
+
+    importers: Mapping[str, Importer]
+    broken: Mapping[str, str]
+
+
+def kinds() -> Kinds:
+    """Return every installed importer; one that does not load is told and hides no other."""
     from aios.spi import registry
 
-    return registry.load_all("aios.importers")
+    found: dict[str, Importer] = {}
+    broken: dict[str, str] = {}
+    for plugin in registry.installed("aios.importers"):
+        try:
+            found[plugin.name] = registry.load("aios.importers", plugin.name)
+        except WorldError as error:
+            broken[plugin.name] = str(error)
+    return Kinds(found, broken)
 
 
 def find_importer(kind: str) -> Importer:
-    """Return the installed importer of that name. Raises InputError with those that there are."""
+    """Return the installed importer of that name.
+
+    Raises InputError with those that there are, WorldError for one that does not load.
+    """
     from aios.records.forms import nearest
     from aios.spi import registry
 

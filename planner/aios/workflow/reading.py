@@ -16,6 +16,7 @@ from aios.records.base import digest_of
 from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Fleet
+from aios.records.forms import nearest
 from aios.records.intent import Intent
 from aios.workflow.discovering import discover_fleet
 from aios.workflow.setting import Setting
@@ -214,6 +215,10 @@ def _only_fleets(path: str, setting: Setting, problems: list[Diagnostic]) -> lis
     fleets = [document for document in found if document.kind == "Fleet" or is_device(document)]
     if found and not any(document.kind == "Fleet" for document in fleets):
         kinds = ", ".join(dict.fromkeys(str(document.kind) for document in found))
+        meant = [document for document in found if nearest(str(document.kind), ("Fleet",))]
+        problems += [_misspelt(document) for document in meant]
+        if meant:
+            return []
         problems.append(
             Diagnostic(
                 summary=f"{path} holds no document of kind Fleet",
@@ -224,6 +229,10 @@ def _only_fleets(path: str, setting: Setting, problems: list[Diagnostic]) -> lis
         )
         return []
     return fleets
+
+
+def _misspelt(document: Document) -> Diagnostic:
+    return document.diagnostic(("kind",), f"unknown kind `{document.kind}`", remedy="did you mean `kind: Fleet`?")
 
 
 def fleet_of(setting: Setting) -> Fleet:

@@ -173,7 +173,7 @@ def _direct(ids: Sequence[str], links: dict[tuple[str, str], float], word: str, 
     for level in islands(Matrix(devices=tuple(ids), cells=cells), switched=False):
         first, second = level.members[:2]
         rate = links.get((first, second)) or links[second, first]
-        yield level.model_copy(update={"bandwidth_bytes_per_s": _rate(rate, said)})
+        yield level.model_copy(update={"bandwidth_bytes_per_s": _rate(rate, said), "links": None})
 
 
 def _switched(

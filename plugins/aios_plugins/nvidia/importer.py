@@ -118,7 +118,10 @@ def _machine(host: _Host, options: Mapping[str, str], notes: list[str], left_out
     topology = _topology(matrix, cards, listed) if matrix else ()
     notes += [f"{name}: {in_words(level)}" for level in topology]
     if any(level.kind == "full" and level.bandwidth_bytes_per_s is None for level in topology):
-        notes.append(f"{name}: what one NVLink carries is not told; add the output of `nvidia-smi nvlink -s`")
+        notes.append(
+            f"{name}: what one NVLink carries is not told; it follows from the catalogue where that counts the GPU's "
+            "links, and the output of `nvidia-smi nvlink -s` tells it"
+        )
     return Machine(
         name=name,
         devices=tuple(_found(members) for members in grouped(cards)),

@@ -73,8 +73,8 @@ def _tiers(candidate: Candidate, device: DeviceType) -> Iterator[Refusal]:
         if part != "weights" or device.kind != "cpu" or tier.split("-")[0] not in STORAGE:
             yield Refusal(
                 clause="memory tier",
-                reason=f"onnxruntime cannot keep {part.replace('_', ' ')} in {tier}: it maps a cpu's weights from files, "
-                "and takes all other memory from the device's own",
+                reason=f"onnxruntime cannot keep {part.replace('_', ' ')} in {tier}: it maps a cpu's weights from "
+                "files, and takes all other memory from the device's own",
             )
             return
 

@@ -86,6 +86,7 @@ def said_of_topology(topology: Topology) -> Mapping[str, Said]:
         ("members", ", ".join(topology.members) or None),
         ("shape", " x ".join(map(str, topology.shape)) or None),
         ("interconnect", topology.interconnect),
+        ("links side by side", topology.links),
         ("members of a group", topology.group),
         ("groups by label", topology.by),
     )

@@ -58,8 +58,16 @@ def compile_fleet(
     if not mistakes and not any(spec.disconnected for spec, _ in fleets):
         mistakes.extend(_islands(fleets, nodes, links, topology))
     if mistakes:
-        raise InputError(*first_of(mistakes))
+        raise InputError(*first_of(_in_order(mistakes)))
     return fleet_of("+".join(names), nodes, reader_of_nodes.used, links, origin, topology)
+
+
+def _in_order(mistakes: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Return the mistakes as they stand in the files, one file after the other."""
+    files = dict.fromkeys(item.where.file for item in mistakes if item.where)
+    order = {file: number for number, file in enumerate(files)}
+    places = [(order[it.where.file], it.where.line, it.where.column) if it.where else (-1, 0, 0) for it in mistakes]
+    return [item for _, item in sorted(zip(places, mistakes, strict=True), key=lambda pair: pair[0])]
 
 
 def _no_fleet(origin: str) -> Diagnostic:

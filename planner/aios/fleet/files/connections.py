@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.fleet.devices import fact_of
-from aios.fleet.files.places import Place, did_you_mean
+from aios.fleet.files.places import Place, did_you_mean, known_names
 from aios.fleet.forms.topology import FleetTopologyForm, NodeTopologyForm, ShapedForm, UplinkForm
 from aios.fleet.making import one_interconnect
 from aios.fleet.topology.generators import fewest_links
@@ -115,15 +115,10 @@ def _unknown(
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name not in known:
-            yield (at / index).mistake(f"{words} `{name}`", did_you_mean(name, known) or _known(known))
+            yield (at / index).mistake(f"{words} `{name}`", did_you_mean(name, known) or known_names(known))
         elif name in seen:
             yield (at / index).mistake(f"`{name}` is named twice")
         seen.add(name)
-
-
-def _known(names: Sequence[str] | Mapping[str, Node]) -> str | None:
-    shown = ", ".join(f"`{name}`" for name in list(names)[:8])
-    return f"known: {shown}{', ...' if len(names) > 8 else ''}" if shown else None
 
 
 def _levels(form: NodeTopologyForm | FleetTopologyForm, at: Place, mistakes: list[Diagnostic]) -> list[_Level]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aios.fleet.devices import fact_of
 from aios.fleet.files.machinenames import MachineNames
-from aios.fleet.files.places import Place, did_you_mean
+from aios.fleet.files.places import Place, did_you_mean, known_names
 from aios.fleet.files.plausible import implausible_connection
 from aios.fleet.forms.fleet import LinkForm
 from aios.records.errors import Diagnostic
@@ -60,12 +60,13 @@ def _unknown_ends(
         name, slash, device = end.partition("/")
         node = by_name.get(name)
         if node is None and (slash or machines.node_of(name) is None):
-            yield (at / position).mistake(f"there is no node `{name}`", did_you_mean(name, by_name))
+            remedy = did_you_mean(name, by_name) or known_names(by_name)
+            yield (at / position).mistake(f"there is no node `{name}`", remedy)
         elif node is not None and slash:
             known = [id_ for slot in node.devices for id_ in slot.ids]
             if device not in known:
-                remedy = did_you_mean(device, known) or f"known: {', '.join(f'`{id_}`' for id_ in known[:8])}"
-                yield (at / position).mistake(f"node `{name}` has no device `{device}`", remedy if known else None)
+                remedy = did_you_mean(device, known) or known_names(known) or "it has no devices: name the node itself"
+                yield (at / position).mistake(f"node `{name}` has no device `{device}`", remedy)
 
 
 def _unlike_ends(form: LinkForm, at: Place) -> Iterator[Diagnostic]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from aios.fleet.devices import fact_of, tier_of
 from aios.fleet.files.connections import node_topology, too_many_links
 from aios.fleet.files.machinenames import MachineNames
-from aios.fleet.files.places import Place, did_you_mean
+from aios.fleet.files.places import Place, did_you_mean, known_names
 from aios.fleet.files.plausible import implausible_connection, implausible_node
+from aios.fleet.files.typenames import types_meant
 from aios.fleet.forms.fleet import NodeForm, SlotForm, UsedForm
 from aios.fleet.partitions import parts_of, slots_of, too_much
 from aios.records.errors import BadValue, Diagnostic
@@ -19,7 +20,7 @@ from aios.records.units import Dimension, format_quantity
 __all__ = ["NodeReader"]
 
 _HOW_TO_DESCRIBE = """\
-or describe it in the fleet file; only name and kind are needed, what is left out is unknown:
+describe it in the fleet file; only name and kind are needed, what is left out is unknown:
   spec:
     devices:
       - name: {name}
@@ -57,6 +58,7 @@ class NodeReader:
         self._mistakes = mistakes
         self._machines = MachineNames()
         self._devices = 0
+        self._unknown: dict[str, str] = {}  # name of a type that does not exist -> remedy
 
     def read(self, form: NodeForm, at: Place) -> None:
         """Take up one node."""
@@ -141,13 +143,23 @@ class NodeReader:
         if found is None and form.type in self._catalogue:
             found = self._catalogue[form.type]
         if found is None:
-            remedy = did_you_mean(form.type, [*self._own, *self._catalogue])
-            how = _HOW_TO_DESCRIBE.format(name=form.type)
             summary = f"unknown device type `{form.type}`"
-            self._mistakes.append((at / "type").mistake(summary, f"{remedy}\n{how}" if remedy else how))
+            self._mistakes.append((at / "type").mistake(summary, self._remedy(form.type)))
             return None
         self.used[form.type] = found
         return found
+
+    def _remedy(self, name: str) -> str:
+        """Return what to do about a type that does not exist; how to describe one is told once for all of them."""
+        if name not in self._unknown:
+            meant = types_meant(name, self._own, self._catalogue)
+            if self._unknown:
+                remedy = meant or f"describe it as is said of `{next(iter(self._unknown))}`"
+            else:
+                how = _HOW_TO_DESCRIBE.format(name=name)
+                remedy = f"{meant}\nor {how}" if meant else how
+            self._unknown[name] = remedy
+        return self._unknown[name]
 
     def _can_be_cut(self, device: DeviceType, form: SlotForm, at: Place) -> bool:
         known = [partition.name for partition in device.partitions]
@@ -183,8 +195,13 @@ class NodeReader:
         """Note what is wrong with a node as a whole: its name, its tiers, what is used of it."""
         clash = self._machines.add(node)
         if clash is not None:
-            remedy = "equal machines need one entry with `count:`" if clash == node.name else None
-            self._mistakes.append((at / "name").mistake(f"there are two machines called `{clash}`", remedy))
+            owner = self._machines.node_of(clash)
+            reason = None
+            if not clash == owner == node.name:
+                several = node.name if clash != node.name else owner
+                reason = f"`{several}` stands for several machines, called `{several}-0`, `{several}-1` and so on"
+            remedy = "give one another name; equal machines need one entry with `count:`"
+            self._mistakes.append((at / "name").mistake(f"there are two machines called `{clash}`", remedy, reason))
         names: set[str] = set()
         for index, tier in enumerate(node.memory_tiers):
             if tier.name != tier.kind and not tier.name.startswith(f"{tier.kind}-"):
@@ -206,18 +223,21 @@ def _used(form: UsedForm | None) -> Used | None:
     return Used(cores=form.cpu or 0.0, memory_bytes=form.memory or 0.0, devices=form.devices)
 
 
+_OF_ONE = "`used` is what is taken of one machine, and no more than it has; correct one of the two"
+
+
 def _overused(node: Node, used: Used, at: Place) -> Iterator[Diagnostic]:
     """Yield what is used of a machine that it does not have."""
     if node.cores is not None and used.cores > node.cores:
-        yield (at / "cpu").mistake(f"{used.cores:g} cores are used of {node.cores} that node `{node.name}` has")
+        summary = f"{used.cores:g} cores are used of {node.cores} that node `{node.name}` has"
+        yield (at / "cpu").mistake(summary, _OF_ONE)
     if node.memory_bytes is not None and used.memory_bytes > node.memory_bytes:
         taken, there = (format_quantity(size, Dimension.BYTES) for size in (used.memory_bytes, node.memory_bytes))
-        yield (at / "memory").mistake(f"{taken} of memory are used of {there} that node `{node.name}` has")
+        yield (at / "memory").mistake(f"{taken} of memory are used of {there} that node `{node.name}` has", _OF_ONE)
     known = [id_ for slot in node.devices for id_ in slot.ids]
     for id_ in used.devices:
         if id_ not in known:
-            listed = ", ".join(f"`{name}`" for name in known[:8])
-            remedy = f"known: {listed}{', ...' if len(known) > 8 else ''}" if known else None
+            remedy = known_names(known) or "it has no devices: leave the line out"
             parts = [name for name in known if name.startswith(f"{id_}.")]
             reason = f"it is cut into parts, {parts[0]} to {parts[-1]}" if len(parts) > 1 else None
             yield (at / "devices" / id_).mistake(f"node `{node.name}` has no device `{id_}`", remedy, reason)

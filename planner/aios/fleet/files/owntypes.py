@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.fleet.devices import completed, device_type
-from aios.fleet.files.places import Place, did_you_mean
+from aios.fleet.files.places import Place
 from aios.fleet.files.plausible import contradictions, implausible_device
+from aios.fleet.files.typenames import types_meant
 from aios.fleet.forms.device import DeviceForm
 from aios.records.errors import Diagnostic
 from aios.records.fleet import DeviceType
@@ -34,7 +35,8 @@ def own_types(
         if form.name in own:
             first = own[form.name].place / "name"
             reason = f"first at {first.span}"
-            mistakes.append((place / "name").mistake(f"device type `{form.name}` is described twice", reason=reason))
+            summary, remedy = f"device type `{form.name}` is described twice", "keep one, or give one another name"
+            mistakes.append((place / "name").mistake(summary, remedy, reason))
         else:
             own[form.name] = _Own(form, place)
             mistakes.extend(implausible_device(form, place))
@@ -59,7 +61,8 @@ def _chain(
         if base in chain and base != step:
             around = [*list(chain)[list(chain).index(base) :], base]
             summary = f"`{base}` is described by way of itself"
-            mistakes.append((own[step].place / "from").mistake(summary, reason=" -> ".join(around)))
+            remedy = "let one of them state its facts itself, without `from`"
+            mistakes.append((own[step].place / "from").mistake(summary, remedy, " -> ".join(around)))
         step = None if base in chain else base
     return list(chain)
 
@@ -82,7 +85,7 @@ def _completed(
         base = catalogue[form.base]
     else:
         base = None
-        remedy = did_you_mean(form.base, [*(name for name in own if name != form.name), *catalogue])
+        remedy = types_meant(form.base, (name for name in own if name != form.name), catalogue)
         mistakes.append((place / "from").mistake(f"the catalogue has no device type `{form.base}`", remedy))
     if base is None:
         return device

@@ -13,7 +13,7 @@ from aios.fleet.forms.topology import ShapedForm, UplinkForm
 from aios.fleet.partitions import ROUNDED, SIZES_DIFFER
 from aios.records.errors import Diagnostic
 from aios.records.fleet import STORAGE, DeviceType, Fact, MemoryKind
-from aios.records.units import Dimension, format_exactly, format_quantity, parse_quantity
+from aios.records.units import Dimension, format_quantity, parse_quantity
 
 __all__ = ["contradictions", "implausible_connection", "implausible_device", "implausible_node", "implausible_region"]
 
@@ -143,7 +143,7 @@ def _beyond(written: Written, bound: Bound, at: Place) -> Iterator[Diagnostic]:
         place = at / "value" if isinstance(written, Sourced) else at
         remedy = f"look at the number and its unit; at most {bound.most} is believed here"
         name = next(step for step in reversed(at.path) if isinstance(step, str))
-        yield place.mistake(f"`{name}` of {format_exactly(value, bound.dimension)} is impossible", remedy, bound.reason)
+        yield place.mistake(f"`{name}` of {place.written} is impossible", remedy, bound.reason)
 
 
 @lru_cache

@@ -4,11 +4,13 @@ A fact is written as a bare quantity (``tdp: 70 W``; then the ``provenance`` of 
 ``declared``) or with its own (``tdp: {value: 70 W, trust: datasheet, ref: ..., as_of: 2018-09}``).
 """
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aios.records.base import Source
+from aios.records.errors import BadValue
 from aios.records.fleet import DeviceKind, MemoryKind, Trust
 from aios.records.quantity import Bandwidth, Bytes, Compute, CostRate, Fraction, Frequency, Power, Price, Time
 
@@ -31,8 +33,25 @@ __all__ = [
 Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int32", "int16", "int8", "int4"]
 """What a peak rate may be given for. Dense rates: figures that count on structured sparsity are not peaks here."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$")]
-Date = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$")]
+_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$"
+_DATE = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
+
+
+def _name(text: str) -> str:
+    if not re.match(_NAME, text) or text.endswith("\n"):
+        letters = "letters, digits, `.`, `_` and `-`, a letter or digit first and last, 128 of them at most"
+        raise BadValue(f"{text[:60]!r} is no name", f"write {letters}")
+    return text
+
+
+def _date(text: str) -> str:
+    if not re.match(_DATE, text) or text.endswith("\n"):
+        raise BadValue(f"{text[:60]!r} is no date", 'write "2024", "2024-03" or "2024-03-31"')
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": _NAME})]
+Date = Annotated[str, AfterValidator(_date), Field(json_schema_extra={"pattern": _DATE})]
 Positive = Annotated[int, Field(strict=True, ge=1, le=10**6)]
 
 

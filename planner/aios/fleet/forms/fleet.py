@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
 from aios.fleet.forms.device import (
     BandwidthFact,
@@ -41,12 +41,19 @@ DeviceCount = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Taken = Annotated[float, Quantity(Dimension.BYTES, zero=True)]
 
 
+def _no_part(written: object) -> object:
+    whole, colon, part = written.partition(":") if isinstance(written, str) else ("", "", "")
+    if colon:
+        raise BadValue(f"`{written}` is a part of a device", f"write `{{type: {whole}, partitions: [{part}]}}`")
+    return written
+
+
 class SlotForm(Written):
     """Devices of one type on a node. type: a name from the catalogue or from ``spec.devices`` · partitions: the parts
     that each of these devices is cut into, such as ``[3g.40gb, 3g.40gb]``; none: whole
     """
 
-    type: Name
+    type: Annotated[Name, BeforeValidator(_no_part)]
     count: DeviceCount = 1
     partitions: Many[Name] = ()
 

@@ -38,14 +38,16 @@ class ShapedForm(Written):
     """What every level may say.
 
     name: of the level and of the domains that it makes · shape: of a mesh or torus, ``[4, 4]`` · interconnect: what
-    kind of link, ``nvlink4`` · bandwidth: in one direction, of one link, or of one member's port of a switch ·
-    latency: of one link · group: members per group, in order; absent: all in one · by: label whose value says which
+    kind of link, ``nvlink4`` · links: how many of them run side by side between two members, or from one to the switch
+    · bandwidth: in one direction, of all that run side by side, or of one member's port of a switch · latency: of one
+    link · group: members per group, in order; absent: all in one · by: label whose value says which
     group a machine belongs to · between: how the groups are connected
     """
 
     name: Name | None = None
     shape: Shape = ()
     interconnect: Name | None = None
+    links: Positive | None = None
     bandwidth: Bandwidth | BandwidthFact | None = None
     latency: Time | TimeFact | None = None
     group: Positive | None = None

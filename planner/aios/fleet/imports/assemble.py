@@ -51,8 +51,10 @@ def assemble(inventory: Inventory, catalogue: Catalogue, aliases: Mapping[str, s
     """Return the fleet that an inventory describes.
 
     A device that the catalogue knows by the name it is given takes that type; any other becomes a type of its own with
-    what the inventory says of it, and is listed. aliases: what a device is written as -> its type, which decides ·
-    origin: the file that it was read from. Raises InputError for no machines, machines of one name, unknown aliases.
+    what the inventory says of it, and is listed; one that is cut into parts which nobody describes counts as taken
+    altogether, as on a machine that is discovered: nothing can be given to it as a whole.
+    aliases: what a device is written as -> its type, which decides · origin: the file that it was read from. Raises
+    InputError for no machines, machines of one name, unknown aliases.
     """
     _check(inventory, origin)
     recogniser = Recogniser(catalogue, aliases)
@@ -61,7 +63,7 @@ def assemble(inventory: Inventory, catalogue: Catalogue, aliases: Mapping[str, s
     types: dict[str, DeviceType] = {}
     rows: dict[tuple[str, str], tuple[Recognised, Counter[str]]] = {}
     for class_ in classes:
-        found = [(item, recogniser.recognise(item)) for item in class_.one.devices]
+        found = [(item, recogniser.recognise(item, class_.one.memory_bytes)) for item in class_.one.devices]
         for item, known in found:
             count = rows.setdefault((known.written, known.type.name), (known, Counter()))[1]
             count.update(devices=len(class_.machines) * item.count)
@@ -190,8 +192,9 @@ def _id(number: int, cpu: bool) -> str:
 
 def _taken(card: _Cards, numbers: range, cpu: bool) -> dict[str, float]:
     """Return device id -> share that is taken; the share of a device that is cut is each of its parts'."""
-    shares = dict(zip(numbers, card.found.used, strict=False))
     parts = range(len(card.found.partitions)) if card.known.why is None else ()
+    closed = bool(card.found.partitions) and not parts
+    shares = dict.fromkeys(numbers, 1.0) if closed else dict(zip(numbers, card.found.used, strict=False))
     return {
         id_: min(1.0, share)
         for number, share in shares.items()

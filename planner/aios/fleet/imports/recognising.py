@@ -64,11 +64,13 @@ class Recogniser:
         self.types: dict[str, DeviceType] = {}
         self.notes: list[str] = []
 
-    def recognise(self, found: Found) -> Recognised:
-        """Return what the devices are; equal ones are looked up once."""
-        key = f"{found.type.model_dump_json()}{found.partitions}"
+    def recognise(self, found: Found, memory_bytes: float | None = None) -> Recognised:
+        """Return what the devices are; equal ones are looked up once. memory_bytes: what their machine has."""
+        own = found.type.memory_bytes.value if found.type.memory_bytes is not None else None
+        has = memory_bytes if found.type.kind == "cpu" else own
+        key = f"{found.type.model_dump_json()}{found.partitions}{has}"
         if key not in self._known:
-            recognised = self._recognise(found)
+            recognised = self._recognise(found, has)
             type_ = self._kept(recognised.type)
             self._known[key] = recognised._replace(type=type_)
         return self._known[key]
@@ -84,9 +86,9 @@ class Recogniser:
             return ()
         return self._catalogue.names.nearest(item.written, item.type.kind)
 
-    def _recognise(self, found: Found) -> Recognised:
+    def _recognise(self, found: Found, memory_bytes: float | None) -> Recognised:
         names = list(_names(found.type))
-        identified = self._identify(names, found.type)
+        identified = self._identify(names, found.type, memory_bytes)
         entry = identified.type
         if entry is None:
             own = self._own(found.type, names[0], found.partitions)
@@ -100,12 +102,11 @@ class Recogniser:
             return Recognised(names[0], *_processors(found.type, entry))
         return Recognised(names[0], self._as_stated(found.type, entry))
 
-    def _identify(self, names: list[str], device: DeviceType) -> Identified:
+    def _identify(self, names: list[str], device: DeviceType, memory: float | None) -> Identified:
         for name in names:
             if _key(name) in self._aliases:
                 self._unused.pop(_key(name), None)
                 return Identified(self._aliases[_key(name)])
-        memory = None if device.kind == "cpu" or device.memory_bytes is None else device.memory_bytes.value
         maker = device.vendor or device.identity.get("vendor")
         tried = [self._catalogue.names.identify(name, device.kind, memory, maker) for name in names]
         return next((found for found in tried if found.type), next((it for it in tried if it.candidates), tried[0]))

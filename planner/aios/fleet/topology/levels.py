@@ -18,6 +18,10 @@ MOST_EDGES = 200_000
 """A fabric is a graph in memory: this many edges take about 100 MB, and no picture or search is of use beyond them."""
 
 
+_ONE_EACH = ("pcie", "cxl", "ethernet", "infiniband", "roce")
+"""Families of which a device has one at a switch; the names say how many lanes or how fast a port."""
+
+
 class Tier:
     """What kind of connection a level is, closest first: stated inside a machine, by way of its host, between machines.
 
@@ -62,17 +66,27 @@ class Sheet:
     placed: list[Placed] = field(default_factory=list)
     unknown: dict[str, None] = field(default_factory=dict)
 
-    def rates(self, topology: Topology, who: str) -> tuple[float | None, float]:
-        """Return bandwidth (None: unknown) and latency (0: unknown) of one connection of the innermost level."""
+    def rates(self, topology: Topology, who: str, devices: bool = False) -> tuple[float | None, float]:
+        """Return bandwidth (None: unknown) and latency (0: unknown) of one connection of the innermost level.
+
+        devices: the members are single devices. What one of these has at a switch is known only where somebody says how
+        many links that is: what is known of a kind is one link of it.
+        """
         kind = self.interconnects.get(topology.interconnect or "")
         bandwidth = topology.bandwidth_bytes_per_s or (kind and kind.bandwidth_bytes_per_s)
+        many = topology.kind == "switch" and family(topology.interconnect) not in _ONE_EACH and not topology.links
+        lacking = devices and many and bandwidth is not topology.bandwidth_bytes_per_s
+        if lacking:
+            bandwidth = None
+        side_by_side = 1 if topology.bandwidth_bytes_per_s else topology.links or 1
         latency = topology.latency_s or (kind and kind.latency_s)
         name = f"`{topology.name}`" + (f" ({topology.interconnect})" if topology.interconnect else "")
         if bandwidth is None:
-            self.unknown[f"{who}: nobody states the bandwidth of {name}"] = None
+            how_many = ", nor how many `links` of it a device has" if lacking else ""
+            self.unknown[f"{who}: nobody states the bandwidth of {name}{how_many}"] = None
         elif latency is None:
             self.unknown[f"{who}: nobody states the latency of {name}; it counts as 0"] = None
-        return bandwidth.value if bandwidth else None, latency.value if latency else 0.0
+        return bandwidth.value * side_by_side if bandwidth else None, latency.value if latency else 0.0
 
     def join(self, edges: Sequence[Edge]) -> None:
         """Take connections up. Raises InputError when there are too many."""
@@ -135,7 +149,7 @@ def expand(topology: Topology, units: Mapping[int, Unit], total: int, site: Site
     level: Topology | None = topology
     depth, taken = 0, {edge.b for edge in sheet.edges}
     while level is not None:
-        rates = sheet.rates(level, site.who)
+        rates = sheet.rates(level, site.who, devices=site.tier == Tier.ISLAND and depth == 0)
         parts, count = _parts(level, units, total, site, sheet)
         groups: dict[int, Unit] = {}
         for index, part in parts.items():

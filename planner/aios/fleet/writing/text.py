@@ -150,6 +150,7 @@ def _topology(topology: Topology, members: str) -> str:
             (members, listed(topology.members) if topology.members else None),
             ("shape", shape),
             ("interconnect", None if topology.interconnect is None else quoted(topology.interconnect)),
+            ("links", None if topology.links is None else str(topology.links)),
             ("bandwidth", optional_fact(topology.bandwidth_bytes_per_s, Dimension.BANDWIDTH)),
             ("latency", optional_fact(topology.latency_s, Dimension.TIME)),
             ("group", None if topology.group is None else str(topology.group)),

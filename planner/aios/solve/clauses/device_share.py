@@ -23,13 +23,14 @@ def rules(problem: Problem) -> Iterator[Rule]:
         for name, ids in devices_of(node).items():
             if problem.fleet.types[name].kind == "cpu" and node.cores is not None:
                 continue
-            had = len(ids)
+            had, free = len(ids), sum(node.free_share(id_) >= 1 for id_ in ids)
+            text = f"{whose(node)} has {had} {name}" + ("" if free == had else f", {free} of them free")
             limits: list[Limit] = [
-                (partial(free_by, problem, {name}, free), lambda need: need.share, math.floor(free * SHARE_UNITS), 1)
-                for free in shares_of(node, {name})
+                (partial(free_by, problem, {name}, share), lambda need: need.share, math.floor(share * SHARE_UNITS), 1)
+                for share in shares_of(node, {name})
             ]
             yield Rule(
-                capacity_clause(node, f"{name}/share", f"{whose(node)} has {had} {name}"),
+                capacity_clause(node, f"{name}/share", text),
                 None,
                 partial(enforce, node=node, limits=limits),
                 grow=partial(_grow, node=node, name=name, had=had),

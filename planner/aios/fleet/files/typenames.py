@@ -1,0 +1,27 @@
+"""Which device types are meant by a name that none of them has."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from aios.fleet.catalogue import Catalogue
+from aios.fleet.matching import Names
+from aios.records.fleet import DeviceType
+
+__all__ = ["types_meant"]
+
+_MOST = 3
+
+
+def types_meant(written: str, own: Iterable[str], catalogue: Mapping[str, DeviceType]) -> str | None:
+    """Return the question that names the nearest types, those that are described beside the fleet first; or None.
+
+    Also what tools and people call a type is understood, ``h100`` or ``Tesla T4``. Reads the whole catalogue.
+    """
+    names = catalogue.names if isinstance(catalogue, Catalogue) else Names((it, ()) for it in catalogue.values())
+    known = names.identify(written)
+    clear = [known.type.name] if known.type else []
+    mine = difflib.get_close_matches(written.lower(), list(own), n=_MOST, cutoff=0.6)
+    near = list(dict.fromkeys([*mine, *(clear or names.nearest(written))]))[:_MOST]
+    return f"did you mean {', '.join(f'`{item}`' for item in near)}?" if near else None

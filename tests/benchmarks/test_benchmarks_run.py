@@ -1,0 +1,67 @@
+"""The benchmarks of communication run, on cases small enough for every test run; how long they take is not judged."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(__file__).parent / "data"
+SHARE = re.compile(r"([0-9.]+)%")
+
+
+def run(script, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", ROOT / "benchmarks" / script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(text):
+    """Return the cells of all rows of all tables, without their heads."""
+    lines = text.splitlines()
+    heads = {number - 1 for number, line in enumerate(lines) if line.startswith("|---")}
+    kept = (line for number, line in enumerate(lines) if line.startswith("| ") and number not in heads)
+    return [line.strip("| ").split(" | ") for line in kept]
+
+
+def test_mappings_are_compared_on_a_small_mesh():
+    found = rows(run("mesh_mapping.py", "--sides", "4", "--seeds", "2"))
+    assert len(found) == 6
+    for _mesh, training, _computing, *mappings, _took in found:
+        aware, *others = (float(SHARE.search(cell)[1]) for cell in mappings)
+        assert 0 < aware <= min(others), training
+
+
+def test_collectives_are_judged_by_the_constants_that_ship():
+    tables = ("--aiconfigurator", DATA / "invented_nccl_times.csv", "--vidur", DATA / "invented_machine_times.csv")
+    found = {name: int(count) for name, count, *_ in rows(run("collectives.py", *tables))}
+    assert found == {
+        "all": 9, "all-reduce": 8, "send-recv": 1, "a100_dgx nccl": 2, "a100_pairwise_nvlink nccl": 1,
+        "h100_sxm custom": 6,
+    }  # fmt: skip
+
+
+def test_constants_are_fitted_and_written(tmp_path):
+    """Three times, of the kernels of one library on one kind of link: five constants fit them nearly."""
+    table = tmp_path / "two.csv"
+    lines = (DATA / "invented_nccl_times.csv").read_text().splitlines()
+    table.write_text("\n".join(line for line in lines if ",4," not in line))
+    empty = tmp_path / "none.csv"
+    empty.write_text("node,op,n_gpu,devices_per_node,size,median_ms\n")
+    out = tmp_path / "constants.yaml"
+    text = run("collectives.py", "--aiconfigurator", table, "--vidur", empty, "--fit", "--write", out)
+    fitted_on = rows(text[text.index("Fitted on all rows") :])
+    name, count, median, *_ = fitted_on[0]
+    assert (name, count) == ("all", "3")
+    assert float(SHARE.search(median)[1]) < 5
+    (constants,) = yaml.safe_load(out.read_text())["nvlink4"]
+    assert (constants["library"], constants["kernels"]) == ("custom", "direct")
+    assert constants["error"].endswith("no other group to judge it by")
