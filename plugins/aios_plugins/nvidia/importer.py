@@ -119,8 +119,8 @@ def _machine(host: _Host, options: Mapping[str, str], notes: list[str], left_out
     notes += [f"{name}: {in_words(level)}" for level in topology]
     if any(level.kind == "full" and level.bandwidth_bytes_per_s is None for level in topology):
         notes.append(
-            f"{name}: what one NVLink carries is not told; it follows from the catalogue where that counts the GPU's "
-            "links, and the output of `nvidia-smi nvlink -s` tells it"
+            f"{name}: what one NVLink carries is not told; it follows from the catalogue where that counts the links "
+            "of this GPU, and the output of `nvidia-smi nvlink -s` tells it"
         )
     return Machine(
         name=name,
