@@ -17,7 +17,7 @@ __all__ = ["JsonText"]
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _MARK = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}\[\]]', re.DOTALL)
-_LONGEST_NUMBER = 400  # digits; longer ones are larger than any quantity, and Python refuses to read them
+_MOST_DIGITS = 400  # of a whole number: 309 are more than a float holds, 4,300 are more than Python reads
 
 
 class _Doubled(Exception):
@@ -169,8 +169,10 @@ def _doubled_keys(text: str, at: int) -> Iterator[tuple[str, int, int]]:
             return
 
 
-def _whole(text: str) -> int | float:
-    return int(text) if len(text) < _LONGEST_NUMBER else float(text)
+def _whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"no quantity has {len(text)} digits")
+    return int(text)
 
 
 def _no_constant(name: str) -> float:

@@ -157,7 +157,7 @@ def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
                 )
             )
         return found
-    if not where.is_file():
+    if not where.exists():
         problems.append(_missing(path))
         return []
     return [path]

@@ -59,6 +59,9 @@ _SPELLED: dict[str, dict[str, str]] = {
     "price": dict.fromkeys(("usd_per_h", "usd_per_hour", "usd_h", "usd_hour", "usd_hourly"), "USD/h"),
 }
 _SPELLED["device_memory"] = _SPELLED["memory"]
+_ENDINGS = {role: tuple(f"_{spelled}" for spelled in units) for role, units in _SPELLED.items()}
+_LONGEST_USUAL = 64
+"""No usual name is longer, with its unit; Ansible's facts have thousands of columns that are."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +128,7 @@ def choose_columns(
 
 def _asked(option: str, value: str, names: Sequence[str], mistakes: Mistakes, line: int) -> Column | None:
     """Return the column that an option names, with the unit behind its last colon."""
-    if (
-        option not in _USUAL
-        and option != "rack"
-        and not re.fullmatch(r"label\.[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", option)
-    ):
+    if option not in _USUAL and option != "rack" and not _LABEL_OPTION.fullmatch(option):
         known = ", ".join([*_USUAL, "kind", "rack", "label.NAME"])
         near = difflib.get_close_matches(option, [*_USUAL, "kind", "rack"], n=1, cutoff=0.6)
         meant = f"did you mean `{near[0]}`? " if near else ""
@@ -189,10 +188,10 @@ def _unit_in(role: str, plain: str) -> tuple[str, str | None]:
     """Return a column's name without the unit at its end, and the unit: ``memory_gib`` -> ``memory``, ``GiB``."""
     if plain in _FIXED_UNITS:
         return plain.rpartition("_")[0], _FIXED_UNITS[plain]
-    for spelled, unit in sorted(_SPELLED.get(role, {}).items(), key=lambda item: -len(item[0])):
-        if plain.endswith(f"_{spelled}"):
-            return plain.removesuffix(f"_{spelled}"), unit
-    return plain, None
+    if role not in _SPELLED or not plain.endswith(_ENDINGS[role]):
+        return plain, None
+    ending = max(filter(plain.endswith, _ENDINGS[role]), key=len)
+    return plain.removesuffix(ending), _SPELLED[role][ending[1:]]
 
 
 def _plain(name: str) -> str:

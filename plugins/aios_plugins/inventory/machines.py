@@ -20,7 +20,10 @@ __all__ = ["read_machines"]
 _MOST_DEVICES = 4096  # of one machine
 _MOST_CORES = 1_000_000
 _NOTHING = ("", "-", "n/a", "na", "none", "null", "nan")
-_TIMES = re.compile(r"(\d{1,6}) ?[x×*] ?(\S.*)|(\S.*?) ?[x×*] ?(\d{1,6})")
+# `8x A100`, `A100*8`, `A100 x8`; not the names `RX 7900 XTX`, `MLU370-X8`: an `x` inside a name is no count.
+_TIMES = re.compile(
+    r"(\d{1,6}) ?[xX×*] ?(?![tT][xX]?\b)(\S.*)|(\S.*?)(?:(?<![mM][lL][uU]\d{3}) x ?| ?[×*] ?)(\d{1,6})"
+)
 
 
 def read_machines(texts: Mapping[str, bytes], options: Mapping[str, str]) -> Inventory:
@@ -83,6 +86,7 @@ class _Reading:
         if self.rounded:
             shown = ", ".join(sorted(self.rounded)[:5])
             self.notes.append(f"{self.table.file}: parts of cores are not counted ({shown})")
+        self.left_out += self.table.left_out
         unused = self.columns.unused
         if unused:
             shown = ", ".join(f"`{name}`" for name in unused[:10])
@@ -249,16 +253,18 @@ class _Reading:
         items = value if isinstance(value, list) else re.split(r"\s*[+;]\s*", _text(value))
         counts: dict[str, int] = {}
         for item in items:
-            said = item
-            if isinstance(item, dict):
-                said = next((item[key] for key in ("model", "name", "type", "product") if item.get(key)), "")
+            said, each = _of_object(item) if isinstance(item, dict) else (item, "")
             written = " ".join(_text(said).split())
             if written.lower() in _NOTHING:
+                if item and isinstance(item, dict):
+                    self._wrong(row, column, "a device without its model", 'write it like `{"model": "T4"}`')
                 continue
             found = _TIMES.fullmatch(written)
             name, number = (found[2] or found[3], int(found[1] or found[4])) if found else (written, 1)
+            if each:
+                name, number = written, int(each) if re.fullmatch(r"[0-9]{1,6}", each) else 0
             if not 1 <= number <= _MOST_DEVICES:
-                self._wrong(row, column, f"{number} devices of one machine", f"write from 1 to {_MOST_DEVICES}")
+                self._wrong(row, column, f"{each or number} devices of one machine", f"write from 1 to {_MOST_DEVICES}")
                 continue
             counts[name] = counts.get(name, 0) + number
         return list(counts.items())
@@ -272,6 +278,13 @@ class _Reading:
             device = DeviceType(name=safe, kind=cast(DeviceKind, kind), memory_bytes=fact, identity={"name": name})
             self.found[key] = (Found(type=device, count=count),)
         return self.found[key]
+
+
+def _of_object(item: dict[str, Any]) -> tuple[Any, str]:
+    """Return model and number of devices that an object in a list describes; the number empty if it states none."""
+    said = next((item[key] for key in ("model", "name", "type", "product") if item.get(key)), "")
+    each = next((item[key] for key in ("count", "number", "num", "quantity") if item.get(key) is not None), None)
+    return said, _text(each)
 
 
 def _text(value: Any) -> str:

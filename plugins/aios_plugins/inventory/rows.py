@@ -29,7 +29,11 @@ class Row:
 
 @dataclass
 class Table:
-    """A list of machines. columns: names in order of appearance · header_line: of a CSV table, else 0."""
+    """A list of machines.
+
+    columns: names in order of appearance · header_line: of a CSV table, else 0 · left_out: one sentence each for what
+    stands beside the machines
+    """
 
     file: str
     text: str
@@ -37,12 +41,13 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     header_line: int = 0
     separator: str = ","
+    left_out: tuple[str, ...] = ()
 
     def place(self, row: Row, column: str) -> tuple[int, int]:
-        """Return line and column of a cell."""
+        """Return line and column of a cell; the row's beginning where a cell before it goes on on the next line."""
         if self.header_line:
             line = self.text.split("\n", row.line)[row.line - 1]
-            return row.line, _starts(line, self.separator)[self.columns.index(column)]
+            return row.line, _start(line, self.separator, self.columns.index(column))
         lines = self.text.split("\n")
         for number in range(row.line, min(row.line + 200, len(lines) + 1)):
             at = lines[number - 1].find(f'"{column.rpartition(".")[2]}"')
@@ -54,7 +59,7 @@ class Table:
         """Return line and column of a column's name."""
         if self.header_line:
             line = self.text.split("\n", self.header_line)[self.header_line - 1]
-            return self.header_line, _starts(line, self.separator)[self.columns.index(column)]
+            return self.header_line, _start(line, self.separator, self.columns.index(column))
         return self.place(self.rows[0], column)
 
 
@@ -109,14 +114,22 @@ def _read_csv(file: str, text: str) -> Table:
 
 def _check_header(table: Table, mistakes: Mistakes) -> None:
     starts = _starts(table.text.split("\n", table.header_line)[table.header_line - 1], table.separator)
+    seen: set[str] = set()
     for at, name in enumerate(table.columns):
         column = starts[at] if at < len(starts) else 1
         if not name:
             mistakes.add(f"column {at + 1} has no name", table.header_line, column, remedy="give it one")
-        elif name in table.columns[:at]:
+        elif name in seen:
             remedy = "rename one of them"
             mistakes.add(f"there are two columns called `{name}`", table.header_line, column, remedy=remedy)
+        seen.add(name)
     mistakes.raise_any()
+
+
+def _start(line: str, separator: str, cell: int) -> int:
+    """Return the column, from 1, at which a cell begins; 1 where it stands on a further line."""
+    starts = _starts(line, separator)
+    return starts[cell] if cell < len(starts) else 1
 
 
 def _starts(line: str, separator: str) -> list[int]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 
 from aios.records.errors import BadValue
 from aios.records.hosts import expand, host_count
@@ -20,6 +22,8 @@ __all__ = ["MOST_NODES", "Configuration"]
 
 MOST_NODES = 200_000
 """More nodes than this are refused: no cluster has them."""
+_MOST_COMPARED = 5_000
+"""Names that an unknown one is compared with: some 30 ms."""
 _NUMBERS = {
     "boards": "Boards", "cpus": "CPUs", "procs": "Procs", "sockets": "Sockets", "socketsperboard": "SocketsPerBoard",
     "corespersocket": "CoresPerSocket", "threadspercore": "ThreadsPerCore", "realmemory": "RealMemory",
@@ -70,8 +74,8 @@ class Configuration:
     def _node_line(self, file: File, line: Line) -> None:
         for key in line.pairs:
             if key not in _KNOWN:
-                near = difflib.get_close_matches(key, _KNOWN, n=1, cutoff=0.7)
-                remedy = f"did you mean `{_KNOWN[near[0]]}`?" if near else None
+                near = _near(file, key, _KNOWN, 0.7)
+                remedy = f"did you mean `{_KNOWN[near]}`?" if near else None
                 file.wrong(line, key, f"`{line.keys[key]}` is nothing that a node has", remedy)
         if line.pairs["nodename"].upper() == "DEFAULT":
             self._defaults |= {key: value for key, value in line.pairs.items() if key != "nodename"}
@@ -101,7 +105,7 @@ class Configuration:
             self._notes.add(f"CPUs={cpus} is not what sockets, cores and threads multiply to, as Slurm says as well")
         spared = numbers.get("corespeccount", 0) * threads
         if pairs.get("cpuspeclist"):
-            spared = sum(1 for _ in _spec_list(pairs["cpuspeclist"]))
+            spared = _spec_count(pairs["cpuspeclist"])
         memory = numbers.get("realmemory")
         limit = numbers.get("memspeclimit", 0)
         try:
@@ -123,7 +127,7 @@ class Configuration:
         )
 
     def _fill_partitions(self) -> None:
-        member_of: dict[str, list[str]] = {}
+        member_of: dict[str, dict[str, None]] = {}
         default = "ALL"
         for file, line in self._partitions:
             name = line.pairs["partitionname"]
@@ -131,8 +135,7 @@ class Configuration:
                 default = line.pairs.get("nodes", default)
                 continue
             for node in self._members(file, line, line.pairs.get("nodes", default), depth=0):
-                if name not in member_of.setdefault(node, []):
-                    member_of[node].append(name)
+                member_of.setdefault(node, {})[name] = None
         shared: dict[tuple[str, ...], tuple[str, ...]] = {}
         for node, partitions in member_of.items():
             key = tuple(partitions)
@@ -141,30 +144,33 @@ class Configuration:
     def _members(self, file: File, line: Line, text: str, depth: int) -> Iterator[str]:
         """Yield the nodes of a list that may name node sets and ALL as well."""
         if text.upper() == "ALL":
-            yield from self.nodes
+            yield from self.nodes if _few(file, line, "nodes", len(self.nodes)) else ()
             return
         for name in _expanded(file, line, "nodes", text):
             if name in self._sets and depth < 4:
                 inner_file, inner = self._sets[name]
                 feature = inner.pairs.get("feature")
-                if feature:
+                if feature and _few(file, line, "nodes", len(self.nodes)):
                     yield from (node.name for node in self.nodes.values() if feature in node.description.features)
                 if inner.pairs.get("nodes"):
                     yield from self._members(inner_file, inner, inner.pairs["nodes"], depth + 1)
             elif name in self.nodes:
                 yield name
             else:
-                near = difflib.get_close_matches(name, list(self.nodes)[:5000], n=1, cutoff=0.8)
-                remedy = f"did you mean `{near[0]}`?" if near else "describe it with `NodeName=`"
+                near = _near(file, name, self.nodes, 0.8)
+                remedy = f"did you mean `{near}`?" if near else "describe it with `NodeName=`"
                 file.wrong(line, "nodes", f"there is no node `{name}`", remedy)
 
     def _set_down(self) -> None:
         for file, line in self._down:
             words = state_words(line.pairs.get("state", "DOWN"))
+            changed: dict[int, Description] = {}  # nodes that share a description share the new one
             for name in self._members(file, line, line.pairs["downnodes"], depth=0):
-                node = self.nodes[name]
-                changed = {**vars(node.description), "state": words, "reason": line.pairs.get("reason", "")}
-                node.description = Description(**changed)
+                old = self.nodes[name].description
+                if id(old) not in changed:
+                    new = replace(old, state=words, reason=line.pairs.get("reason", ""))
+                    changed |= {id(old): new, id(new): new}
+                self.nodes[name].description = changed[id(old)]
 
 
 def names(file: File, line: Line, key: str) -> Sequence[str]:
@@ -174,12 +180,29 @@ def names(file: File, line: Line, key: str) -> Sequence[str]:
 
 def _expanded(file: File, line: Line, key: str, text: str) -> Sequence[str]:
     try:
-        if host_count(text) > MOST_NODES:
+        number = host_count(text)
+        if number > MOST_NODES:
             raise BadValue(f"it stands for more than {MOST_NODES:,} nodes", "write only the nodes that are there")
-        return expand(text)
+        return expand(text) if _few(file, line, key, number) else ()
     except BadValue as error:
         file.wrong(line, key, f"`{line.keys.get(key, key)}`: {error.summary}", error.remedy)
         return ()
+
+
+def _few(file: File, line: Line, key: str, number: int) -> bool:
+    """Say whether so many names more may be looked at; that they may not is a mistake."""
+    if file.naming(number):
+        return True
+    remedy = "name each node once for a partition, and the partitions that there are"
+    file.wrong(line, key, "the lists up to here stand for more names than any cluster's", remedy)
+    return False
+
+
+def _near(file: File, name: str, known: Iterable[str], cutoff: float) -> str | None:
+    """Return the known name that is most like ``name``; None where none is, or nobody is told any more."""
+    if file.mistakes.full:
+        return None
+    return next(iter(difflib.get_close_matches(name, list(islice(known, _MOST_COMPARED)), n=1, cutoff=cutoff)), None)
 
 
 def _number(file: File, line: Line, pairs: Mapping[str, str], key: str) -> int | None:
@@ -197,11 +220,10 @@ def _number(file: File, line: Line, pairs: Mapping[str, str], key: str) -> int |
     return number
 
 
-def _spec_list(text: str) -> Iterator[int]:
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*([0-9]{1,5})(?:-([0-9]{1,5}))?\s*", part)
-        if found:
-            yield from range(int(found[1]), int(found[2] or found[1]) + 1)
+def _spec_count(text: str) -> int:
+    """Return how many CPUs a list such as ``0-3,64`` names."""
+    found = re.findall(r"(?<![0-9])([0-9]{1,5})(?:-([0-9]{1,5}))?(?![0-9])", text)
+    return sum(max(0, int(last or first) - int(first) + 1) for first, last in found)
 
 
 def _in_order(files: Sequence[File], left_out: Remarks) -> Iterator[tuple[File, Line]]:

@@ -82,9 +82,11 @@ def _gres(text: str, notes: str) -> Gres:
 
 
 def indices(text: str) -> tuple[int, ...]:
-    """Return the numbers of ``0-2,5``; none for ``N/A`` or anything else."""
+    """Return the numbers of ``0-2,5``, as many as a machine may have; none for ``N/A`` or anything else."""
     found: list[int] = []
     for part in text.split(","):
+        if len(found) > MOST_DEVICES:
+            break
         match = re.fullmatch(r"\s*([0-9]{1,5})(?:-([0-9]{1,5}))?\s*", part)
         if match is None:
             return ()

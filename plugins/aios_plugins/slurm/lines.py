@@ -12,6 +12,8 @@ __all__ = ["MOST_BYTES", "File", "Line", "parse", "read_file"]
 
 MOST_BYTES = 32 * 2**20
 """Largest file that is read: some 25,000 nodes as ``scontrol show nodes`` prints them."""
+_MOST_NAMES = 4_000_000
+"""Most names that the host lists of a file may stand for in all: 100 partitions of 40,000 nodes."""
 _PAIR = re.compile(r'([A-Za-z][\w:/]*)\s*(?:[-+]?=)\s*("[^"]*"|[^\s"]*)')
 _INCLUDE = re.compile(r"\s*include\s+(\S+)\s*", re.IGNORECASE)
 
@@ -39,6 +41,12 @@ class File:
         self.mistakes = Mistakes(name, text)
         self.lines: Sequence[Line] = ()
         self._wrong = 0
+        self._named = 0
+
+    def naming(self, number: int) -> bool:
+        """Count names that a list of the file stands for; say whether they are still few enough to be looked at."""
+        self._named += number
+        return self._named <= _MOST_NAMES
 
     def wrong(self, line: Line, key: str, summary: str, remedy: str | None = None, reason: str | None = None) -> None:
         """Note a mistake where ``key`` (in lower case) stands in a logical line."""

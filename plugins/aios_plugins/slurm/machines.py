@@ -84,13 +84,13 @@ class _Cluster:
         configuration = Configuration(self._of_kind["conf"], self.notes, self.left_out)
         self._name = configuration.cluster
         found = dict(configuration.nodes)
+        seen: dict[str, str] = {}
         for file in self._of_kind["shown"] + self._of_kind["json"]:
-            seen: dict[str, int] = {}
             for node in json_nodes(file) if is_json(file.text) else shown_nodes(file):
                 if node.name in seen:
                     reason = f"the other one stands on line {seen[node.name]}"
                     file.mistakes.add(f"there are two nodes called `{node.name}`", node.line, reason=reason)
-                seen[node.name] = node.line
+                seen[node.name] = f"{node.line} of {file.name}"
                 found[node.name] = node  # what runs counts more than what is configured
         for file in self._of_kind["gres"]:
             self._gres.read(file, self.left_out)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aios.records.errors import BadValue, Diagnostic, InputError
+from aios.spi.jsontext import JsonText
 from aios.spi.texts import Mistakes, place
 from aios_plugins.slurm.gres import Gres, gres_list, of_tres
 from aios_plugins.slurm.lines import File
@@ -16,6 +16,7 @@ from aios_plugins.slurm.nodes import Description, Node, state_words
 __all__ = ["is_json", "is_shown", "json_nodes", "shown_nodes"]
 
 _KEY = re.compile(r"(?:^|(?<=\s))([A-Z][A-Za-z_]+)=")
+_START = re.compile(r"^[ \t]*NodeName=\S*[ \t]", re.MULTILINE)
 _FREE = ("Reason", "Comment", "Extra", "OS")
 """Fields with blanks in them; the first three end a line, or all that is on it."""
 _AFTER_FREE = ("Comment", "Extra", "InstanceId", "InstanceType", "ResumeAfterTime")
@@ -24,7 +25,7 @@ _COMMAND = "scontrol show nodes -d > nodes.txt"
 
 def is_shown(text: str) -> bool:
     """Say whether a text is what ``scontrol show nodes`` prints."""
-    return re.search(r"^NodeName=\S+ .*", text, re.MULTILINE) is not None and "CPUTot=" in text
+    return _START.search(text) is not None and "CPUTot=" in text
 
 
 def is_json(text: str) -> bool:
@@ -35,7 +36,10 @@ def is_json(text: str) -> bool:
 def shown_nodes(file: File) -> Iterator[Node]:
     """Yield the nodes of the text; mistakes are noted in ``file``."""
     lines = file.text.split("\n")
-    starts = [number for number, line in enumerate(lines) if line.startswith("NodeName=")]
+    starts = [number for number, line in enumerate(lines) if _START.match(f"{line} ")]
+    cut = next((number for number, line in enumerate(lines[: starts[0]]) if "CPUTot=" in line), None)
+    if cut is not None:
+        file.mistakes.add("this is of a node whose beginning is missing", cut + 1, remedy="give the whole output")
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         fields = dict(_fields(lines[start:end]))
 
@@ -45,6 +49,8 @@ def shown_nodes(file: File) -> Iterator[Node]:
                 f"`{key}`: {error.summary}", number + 1, lines[number].find(f"{key}=") + 1, None, error.remedy
             )
 
+        if not fields["NodeName"]:
+            file.mistakes.add("a node has no name", start + 1)
         yield Node(
             fields["NodeName"],
             start + 1,
@@ -122,16 +128,20 @@ def json_nodes(file: File) -> Iterator[Node]:
 
     Raises InputError for what is no JSON and has no nodes.
     """
-    try:
-        data = json.loads(file.text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        file.mistakes.add(f"this is no well-formed JSON: {error.msg}", error.lineno, error.colno)
-        raise InputError(*file.mistakes.told()) from None
-    except (RecursionError, ValueError) as error:
-        what = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise InputError(Diagnostic(summary=f"{file.name} cannot be read: {what}", where=place(file.name))) from None
-    listed = data.get("nodes") if isinstance(data, dict) else None
-    if not isinstance(listed, list):
+    reader = JsonText(file.text, file.mistakes)
+    listed = False
+    for key, _ in reader.members() if reader.mark() == "{" else ():
+        if key == "nodes" and reader.mark() == "[":
+            listed = True
+            for at in reader.items():
+                yield from _of_item(reader.value(), reader.line(at), file.mistakes)
+        else:
+            reader.value()
+    if not listed and reader.mark():
+        reader.value()
+    if reader.mark():
+        raise reader.wrong("there is more behind the end of the JSON", reader.at, "give one output in a file")
+    if not listed:
         raise InputError(
             Diagnostic(
                 summary=f"{file.name} is JSON without a list of `nodes`",
@@ -140,17 +150,15 @@ def json_nodes(file: File) -> Iterator[Node]:
                 command="scontrol --json show nodes > nodes.json",
             )
         )
-    at, line = 0, 1
-    for item in listed:
-        name = item.get("name") if isinstance(item, dict) else None
-        if not isinstance(name, str) or not name:
-            file.mistakes.add("a node has no `name`", line)
-            continue
-        spellings = (f'"name"{colon}{json.dumps(name)}' for colon in (": ", ":"))
-        found = next((spot for text in spellings if (spot := file.text.find(text, at)) >= 0), at)
-        line += file.text.count("\n", at, found)
-        at = found
-        yield _of_json(item, name, line, file.mistakes)
+
+
+def _of_item(item: Any, line: int, mistakes: Mistakes) -> Iterator[Node]:
+    """Yield the node that an object describes; one without a name is a mistake."""
+    name = item.get("name") if isinstance(item, dict) else None
+    if isinstance(name, str) and name:
+        yield _of_json(item, name, line, mistakes)
+    else:
+        mistakes.add("a node has no `name`", line)
 
 
 def _of_json(item: Mapping[str, Any], name: str, line: int, mistakes: Mistakes) -> Node:
@@ -194,6 +202,3 @@ def _of_json(item: Mapping[str, Any], name: str, line: int, mistakes: Mistakes) 
     partitions = tuple(word for word in text("partitions").split(",") if word)
     return Node(name, line, _description(fields, wrong), partitions)
 
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number that JSON knows")
