@@ -3,8 +3,8 @@
 power = idle x share + dynamic. Dynamic is measured energy per request x rate; else (limit - idle) x share x utilisation
 x intensity, where the limit is the TDP or the power mode's cap and intensity is how near busy silicon comes to it:
 0.35 to 1, expected 0.7 (H100s serving language models draw 0.54 to 0.89 of TDP, median 0.71, in ML.ENERGY's data;
-other devices are assumed alike). Where nobody states the idle power it is assumed as a share of the limit: left out, the
-device of which less is known would look like the one that draws less.
+other devices are assumed alike). Where nobody states the idle power it is assumed as a share of the limit: left out,
+the device of which less is known would look like the one that draws less.
 """
 
 from __future__ import annotations
