@@ -19,13 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 import yaml
-from measured_collectives import BRIDGED, NVSWITCH, Group, aiconfigurator, courses, vidur
+from measured_collectives import BRIDGED, HARDWARE, NVSWITCH, Group, aiconfigurator, courses, vidur
 
 from aios.cost.collectives import PRIOR, constants_of, lines_of
 from aios.fleet.interconnects import load_interconnects
 from aios.records.fabric import Calibration, InterconnectType
-
-ROOT = Path(__file__).resolve().parents[1]
 
 # ---- prediction
 
@@ -98,7 +96,7 @@ class Task(NamedTuple):
 def _nvlink(kind: str) -> list[Task]:
     ring = FIELDS if kind == "nvlink3" else (*FIELDS, "in_switch_start_s", "in_switch_share")
     nodes = tuple(name for name, (own, _) in NVSWITCH.items() if own == kind)
-    pairs = tuple(name for name, (_, own, _, _) in BRIDGED.items() if own == kind)
+    pairs = tuple(name for name, (own, _) in BRIDGED.items() if own == kind)
     return [
         Task(((kind, "nccl", "ring", ring),), nodes, ("nccl",), RING_OPERATIONS),
         Task(((kind, "nccl", "pairwise", FIELDS),), (*nodes, *pairs), ("nccl",), ("all-to-all", "send-recv")),
@@ -318,7 +316,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     groups = [*aiconfigurator(options.aiconfigurator), *vidur(options.vidur)]
-    shipped = dict(load_interconnects(ROOT / "hardware" / "interconnects.yaml"))
+    shipped = dict(load_interconnects(HARDWARE / "interconnects.yaml"))
     report("Shipped constants", rows_of(groups, shipped))
     if not options.fit:
         return

@@ -1,9 +1,7 @@
 """Measured times of collective operations, and the machines that they were measured on, for ``collectives.py``."""
 
 import csv
-import re
 from collections import defaultdict
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +10,14 @@ import numpy as np
 
 from aios.cost.courses import Course, courses_of, transfer
 from aios.cost.routing import Network
-from aios.records.fabric import Edge, Fabric
+from aios.fleet import compile_fleet, load_catalogue
+from aios.fleet.interconnects import load_interconnects
+from aios.fleet.topology.fabric import fabric_of
+from aios.records.document import parse
+from aios.records.fabric import InterconnectType
+from aios.records.fleet import DeviceType
 
+HARDWARE = Path(__file__).resolve().parents[1] / "hardware"
 BYTES = {"half": 2, "bfloat16": 2, "int8": 1}
 OPERATIONS = {
     "all_reduce": "all-reduce",
@@ -41,88 +45,85 @@ class Group(NamedTuple):
         return self.system, self.operation, self.count
 
 
-# ---- the machines that the tables were measured on, as their makers describe them
-
-
-def switched(count: int, kind: str, bandwidth: float, node: str = "n") -> list[Edge]:
-    return [Edge(f"{node}/{i}", f"{node}#{kind}", bandwidth, 0.0, kind) for i in range(count)]
-
-
-def pcie_box(count: int, kind: str, lanes: float, host: str, socket: str, between: float) -> list[Edge]:
-    """Pairs of cards, two pairs on the bridges of each of two processors."""
-    edges = [Edge(f"n/{i}", f"n#pair{i // 2}", lanes, 0.0, kind) for i in range(count)]
-    if count > 2:
-        edges += [Edge(f"n#pair{i}", f"n#cpu{i // 2}", lanes, 0.0, host) for i in range((count + 1) // 2)]
-    if count > 4:
-        edges.append(Edge("n#cpu0", "n#cpu1", between, 0.0, socket))
-    return edges
-
-
-def bridged(count: int, link: float, kind: str, lanes: float, pcie: str) -> list[Edge]:
-    """Pairs of cards with a bridge; PCIe joins the pairs."""
-    edges = [Edge(f"n/{i}", f"n/{i + 1}", link, 0.0, kind) for i in range(0, count, 2)]
-    return edges + ([Edge(f"n/{i}", "n#pcie", lanes, 0.0, pcie) for i in range(count)] if count > 2 else [])
-
-
-def cluster(count: int, per_node: int, inner: Callable[[str], list[Edge]], card: Edge, uplink: float) -> list[Edge]:
-    """Machines of ``per_node`` devices, each with a network card of its own, behind one uplink per machine."""
-    edges: list[Edge] = []
-    for node in range(count // per_node):
-        name = f"n{node}"
-        edges += inner(name) if per_node > 1 else []
-        edges += [Edge(f"{name}/{i}", f"{name}#net", card.bandwidth, 0.0, card.interconnect) for i in range(per_node)]
-        edges.append(Edge(f"{name}#net", "#spine", uplink, 0.0, f"{card.interconnect}"))
-    return edges
-
-
-def edges_of(system: str, count: int, per_node: int) -> list[Edge]:
-    if system in NVSWITCH:
-        kind, bandwidth = NVSWITCH[system]
-        if count == per_node:
-            return switched(count, kind, bandwidth)
-        card, uplink = NETWORK[system]
-        return cluster(count, per_node, lambda name: switched(per_node, kind, bandwidth, name), card, uplink)
-    if system == "l40s":
-        return pcie_box(count, "pcie4-x16", 31.5e9, "pcie4-host-bridge", "upi", 62.4e9)
-    if system == "rtx_pro_6000_server":
-        return pcie_box(count, "pcie5-x16", 63e9, "pcie5-host-bridge", "xgmi-socket", 256e9)
-    if system == "b60":
-        return switched(count, "pcie5-x8", 31.5e9)
-    link, kind, lanes, pcie = BRIDGED[system]
-    if count != per_node:
-        card, uplink = NETWORK[system]
-        return cluster(count, per_node, lambda _: [], card, uplink)
-    return bridged(count, link, kind, lanes, pcie)
-
+# ---- the machines that the tables were measured on, as their owners would write them into a fleet file
 
 NVSWITCH = {
-    "a100_sxm": ("nvlink3", 300e9), "a100_dgx": ("nvlink3", 300e9),
-    "h100_sxm": ("nvlink4", 450e9), "h200_sxm": ("nvlink4", 450e9), "h100_dgx": ("nvlink4", 450e9),
-    "b200_sxm": ("nvlink5", 900e9), "b300_sxm": ("nvlink5", 900e9),
-    "gb200": ("nvlink5", 900e9), "gb300": ("nvlink5", 900e9),
+    "a100_sxm": ("nvlink3", "nvidia-a100-sxm4-80gb"), "a100_dgx": ("nvlink3", "nvidia-a100-sxm4-80gb"),
+    "h100_sxm": ("nvlink4", "nvidia-h100-sxm5-80gb"), "h100_dgx": ("nvlink4", "nvidia-h100-sxm5-80gb"),
+    "h200_sxm": ("nvlink4", "nvidia-h200-sxm-141gb"), "b200_sxm": ("nvlink5", "nvidia-b200-sxm-180gb"),
+    "b300_sxm": ("nvlink5", "nvidia-b300-sxm-270gb"), "gb200": ("nvlink5", "nvidia-gb200-186gb"),
+    "gb300": ("nvlink5", "nvidia-gb300-279gb"),
 }  # fmt: skip
 BRIDGED = {
-    "a100_pairwise_nvlink": (300e9, "nvlink3", 31.5e9, "pcie4-x16"),
-    "h100_pairwise_nvlink": (300e9, "nvlink4", 63e9, "pcie5-x16"),
+    "a100_pairwise_nvlink": ("nvlink3", "nvidia-a100-pcie-80gb"),
+    "h100_pairwise_nvlink": ("nvlink4", "nvidia-h100-pcie-80gb"),
+}
+PCIE = {
+    "l40s": ("nvidia-l40s", "interconnect: upi, links: 3"),
+    "rtx_pro_6000_server": ("nvidia-rtx-pro-6000-blackwell-server", "interconnect: xgmi-socket, links: 4"),
+    "b60": ("intel-arc-pro-b60", ""),
 }
 # The profiles do not say what joined their machines; these fit the rates seen.
 NETWORK = {
-    "a100_dgx": (Edge("", "", 12.5e9, 0.0, "ethernet-100g"), 50e9),
-    "a100_pairwise_nvlink": (Edge("", "", 12.5e9, 0.0, "ethernet-100g"), 12.5e9),
-    "h100_dgx": (Edge("", "", 50e9, 0.0, "infiniband-ndr"), 400e9),
+    "a100_dgx": "{kind: switch, interconnect: ethernet-100g}",
+    "a100_pairwise_nvlink": "{kind: switch, interconnect: ethernet-100g}",
+    "h100_dgx": "{kind: switch, interconnect: infiniband-ndr}",
 }
+FLEET = """
+apiVersion: aios/v1
+kind: Fleet
+metadata: {name: measured}
+spec:
+  nodes: [{name: n, count: MACHINES, devices: [{type: TYPE, count: CARDS}], topology: INSIDE}]
+"""
+
+
+def machine(system: str) -> tuple[str, int, str]:
+    """Return type and number of the cards of one machine, and how they are connected."""
+    if system in NVSWITCH:
+        return NVSWITCH[system][1], 8, "{kind: nvswitch}"
+    if system in BRIDGED:  # pairs of cards with a bridge; PCIe joins the pairs
+        return BRIDGED[system][1], 4, "[{kind: nvlink, group: 2}, {kind: pcie}]"
+    card, sockets = PCIE[system]
+    if not sockets:
+        return card, 4, "{kind: pcie}"
+    between = f"{{kind: switch, name: numa, group: 2, between: {{kind: switch, name: host, {sockets}}}}}"
+    return card, 8, f"{{kind: pcie, group: 2, between: {between}}}"  # two pairs below each of two processors
+
+
+def fleet_text(system: str, machines: int) -> str:
+    card, count, inside = machine(system)
+    words = {"MACHINES": str(machines), "TYPE": card, "CARDS": str(count), "INSIDE": inside}
+    text = FLEET
+    for word, stands_for in words.items():
+        text = text.replace(word, stands_for)
+    return text + (f"  topology: {NETWORK[system]}\n" if machines > 1 else "")
+
+
+@cache
+def known() -> tuple[dict[str, DeviceType], dict[str, InterconnectType]]:
+    return dict(load_catalogue(HARDWARE)), dict(load_interconnects(HARDWARE / "interconnects.yaml"))
+
+
+@cache
+def network(system: str, machines: int) -> Network:
+    types, kinds = known()
+    documents = parse(fleet_text(system, machines).encode(), "measured.yaml")
+    return Network(fabric_of(compile_fleet(documents, types, "measured.yaml"), kinds))
+
+
+def devices(machines: int, per_node: int) -> tuple[str, ...]:
+    names = [f"n-{number}" for number in range(machines)] if machines > 1 else ["n"]
+    return tuple(f"{name}/{number}" for name in names for number in range(per_node))
 
 
 @cache
 def courses(system: str, operation: str, count: int, per_node: int) -> tuple[Course, ...]:
-    edges = edges_of(system, count, per_node)
-    ends = {end for edge in edges for end in edge[:2] if "/" in end}
-    devices = tuple(sorted(ends, key=lambda name: [int(digits) for digits in re.findall(r"\d+", name)]))
-    network = Network(Fabric(devices=devices, edges=tuple(edges)))
-    assert len(devices) == count, (system, devices)
+    machines = count // per_node
+    chosen = devices(machines, per_node)
     if operation == "send-recv":
-        return (transfer(network, *devices),)
-    return tuple(courses_of(network, devices, operation))  # type: ignore[arg-type]  # names come from OPERATIONS
+        return (transfer(network(system, machines), *chosen),)
+    return tuple(courses_of(network(system, machines), chosen, operation))  # type: ignore[arg-type]  # of OPERATIONS
 
 
 # ---- tables

@@ -19,6 +19,8 @@ aios="$place/venv/bin/aios"
 catalogue=$("$place/venv/bin/python" -c 'from aios import catalogue; print(catalogue.root())')
 case $catalogue in "$place"/*) ;; *) echo "the wheel reads its catalogue from $catalogue" >&2; exit 1 ;; esac
 "$aios" init
+"$aios" hardware show nvidia-t4 > /dev/null
+"$aios" hardware topology --fleet "$root/examples/mixed-fleet/fleet.yaml" > /dev/null
 "$aios" validate "$catalogue"/intents
 "$aios" plan "$root/examples/digits/intent.yaml" --fleet fleet.yaml --json > plan.json
 echo "wheel: ok"

@@ -1,11 +1,16 @@
 """The benchmarks of communication run, on cases small enough for every test run; how long they take is not judged."""
 
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
 import yaml
+
+from aios.cost.collectives import quickest
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(__file__).parent / "data"
@@ -65,3 +70,29 @@ def test_constants_are_fitted_and_written(tmp_path):
     (constants,) = yaml.safe_load(out.read_text())["nvlink4"]
     assert (constants["library"], constants["kernels"]) == ("custom", "direct")
     assert constants["error"].endswith("no other group to judge it by")
+
+
+@pytest.mark.parametrize(
+    ("system", "library", "operation", "count", "per_node"),
+    [
+        ("h100_sxm", "nccl", "all-reduce", 8, 8),
+        ("h100_sxm", "custom", "all-reduce", 8, 8),
+        ("a100_sxm", "custom", "all-reduce", 4, 4),
+        ("gb200", "nccl", "all-to-all", 4, 4),
+        ("l40s", "nccl", "reduce-scatter", 8, 8),
+        ("rtx_pro_6000_server", "custom", "all-reduce", 4, 4),
+        ("b60", "oneccl", "all-reduce", 4, 4),
+        ("a100_dgx", "nccl", "all-reduce", 16, 8),
+        ("h100_dgx", "nccl", "send-recv", 2, 1),
+    ],
+)
+def test_the_benchmark_judges_what_the_planner_predicts(monkeypatch, system, library, operation, count, per_node):
+    """Its rule of which algorithm runs works on arrays of sizes; the planner's on one size at a time."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark, measured = (importlib.import_module(name) for name in ("collectives", "measured_collectives"))
+    sizes = 2.0 ** np.arange(8, 31)
+    group = measured.Group(system, operation, library, count, per_node, True, sizes, np.ones_like(sizes))
+    kinds = measured.known()[1]
+    courses = measured.courses(system, operation, count, per_node)
+    expected = [quickest(courses, kinds, size, library).value for size in sizes]
+    assert benchmark.predicted(group, kinds).tolist() == pytest.approx(expected, rel=1e-12)

@@ -235,7 +235,7 @@ def test_a_picture_has_every_device_and_is_the_same_each_time(topology):
     pytest.importorskip("matplotlib")
     first = topology(BOX, "--best", "2", "-o", "box.svg")
     assert first.code == 0
-    assert "drawn in box.svg" in first.out
+    assert "written to box.svg" in first.out
     drawn = Path("box.svg").read_text()
     topology(BOX, "--best", "2", "-o", "again.svg")
     assert Path("again.svg").read_text() == drawn

@@ -92,6 +92,9 @@ def place(tmp_path_factory):
         ("plugins",),
         ("schema", "intent"),
         ("status",),
+        ("hardware", "--help"),
+        ("hardware", "list"),
+        ("hardware", "topology"),
     ],
     ids=" ".join,
 )

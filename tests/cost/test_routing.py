@@ -4,13 +4,42 @@ from itertools import combinations, pairwise, permutations
 
 import networkx as nx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aios.cost import collective, point_to_point
 from aios.cost.rings import best_rings, grid_lines, groupings
 from aios.cost.routing import Flow, Network, link_load, pairs_load
+from aios.fleet.topology.fabric import fabric_of
+from aios.fleet.topology.sets import connections
 from aios.records.errors import InputError
-from aios.records.fabric import Domain, Edge, Fabric
+from aios.records.fabric import Calibration, Domain, Edge, Fabric, InterconnectType
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Link, Node, Topology
+
+PLAIN = Calibration(
+    library="nccl", kernels="pairwise", start_s=0.0, hop_s=1e-6, quick_share=1.0, bulk_start_s=0.0, bulk_share=1.0,
+    low=0.8, high=1.25,
+)  # fmt: skip
+WIRE = {"wire": InterconnectType(name="wire", calibrations=(PLAIN,))}
+
+
+def rate(gigabytes: float) -> Fact:
+    return Fact(value=gigabytes * 1e9, unit="B/s")
+
+
+def level(name: str, kind: str, gigabytes: float, **more: object) -> Topology:
+    return Topology.model_validate(
+        {"name": name, "kind": kind, "interconnect": "wire", "bandwidth_bytes_per_s": rate(gigabytes), **more}
+    )
+
+
+def fleet(count: int, *levels: Topology, second: bool = False, **more: object) -> Fleet:
+    """One machine of some devices, and if asked for another of one device."""
+    slot, one = (DeviceSlot(type="npu", ids=tuple(map(str, range(number)))) for number in (count, 1))
+    nodes = [Node(name="a", devices=(slot,), topology=levels)]
+    nodes += [Node(name="b", devices=(one,), topology=(level("host", "switch", 32),))] if second else []
+    types = {"npu": DeviceType(name="npu", kind="npu")}
+    return Fleet.model_validate({"name": "f", "nodes": nodes, "types": types, "digest": "-", "origin": "-", **more})
 
 
 def fabric(count: int, edges: list[tuple[str, str, float]], domains: tuple[Domain, ...] = ()) -> Fabric:
@@ -34,15 +63,19 @@ def vertices(network: Network, source: str, target: str) -> list[str]:
     return [source, *(hop.target for hop in network.route(source, target))]
 
 
-def test_the_shortest_route_is_taken_and_of_those_the_widest() -> None:
-    network = Network(
-        fabric(2, [("n/0", "n#pcie", 1e9), ("n/1", "n#pcie", 1e9), ("n/0", "n#nvlink", 9e9), ("n/1", "n#nvlink", 9e9)])
-    )
-    assert vertices(network, "n/0", "n/1") == ["n/0", "n#nvlink", "n/1"]
-    with_a_slow_direct_link = Network(
-        fabric(2, [("n/0", "n/1", 1e8), ("n/0", "n#nvlink", 9e9), ("n/1", "n#nvlink", 9e9)])
-    )
-    assert vertices(with_a_slow_direct_link, "n/0", "n/1") == ["n/0", "n/1"]
+def test_the_widest_way_is_taken_and_of_those_the_shortest() -> None:
+    slow_direct = [("n/0", "n/1", 1e8), ("n/0", "n#nvlink", 9e9), ("n/1", "n#nvlink", 9e9)]
+    assert vertices(Network(fabric(2, slow_direct)), "n/0", "n/1") == ["n/0", "n#nvlink", "n/1"]
+    equal = [("n/0", "n/1", 9e9), *slow_direct[1:]]
+    assert vertices(Network(fabric(2, equal)), "n/0", "n/1") == ["n/0", "n/1"]
+
+
+def test_a_narrow_link_before_the_narrowest_does_not_lengthen_the_way() -> None:
+    """To the middle the wide way round is best; to the end, behind a narrow link, the short one is as wide."""
+    edges = [("n/0", "n/1", 5e9), ("n/0", "n/2", 9e9), ("n/2", "n/1", 9e9), ("n/1", "n/3", 5e9)]
+    network = Network(fabric(4, edges))
+    assert vertices(network, "n/0", "n/1") == ["n/0", "n/2", "n/1"]
+    assert vertices(network, "n/0", "n/3") == ["n/0", "n/1", "n/3"]
 
 
 def test_of_parallel_links_the_widest_counts_whichever_comes_first() -> None:
@@ -92,7 +125,7 @@ def test_an_unknown_device_is_answered_with_the_nearest() -> None:
 
 
 @given(st.data())
-def test_routes_are_as_short_as_networkx_finds_them_and_never_narrower_than_need_be(data: st.DataObject) -> None:
+def test_routes_are_as_wide_as_networkx_finds_them_and_no_longer_than_that_takes(data: st.DataObject) -> None:
     count = data.draw(st.integers(3, 7))
     pairs = data.draw(st.lists(st.sampled_from(list(combinations(range(count), 2))), unique=True, min_size=count))
     widths = [data.draw(st.sampled_from([1e9, 2e9, 5e9])) for _ in pairs]
@@ -100,12 +133,70 @@ def test_routes_are_as_short_as_networkx_finds_them_and_never_narrower_than_need
     network, graph = Network(fabric(count, edges)), nx.Graph()
     graph.add_nodes_from(f"n/{i}" for i in range(count))
     graph.add_weighted_edges_from(edges)
+    tree = nx.maximum_spanning_tree(graph)
     for target in nx.node_connected_component(graph, "n/0") - {"n/0"}:
         route = network.route("n/0", target)
-        paths = list(nx.all_shortest_paths(graph, "n/0", target))
-        assert vertices(network, "n/0", target) in paths
-        widest = max(min(graph[a][b]["weight"] for a, b in pairwise(path)) for path in paths)
+        widest = min(tree[a][b]["weight"] for a, b in pairwise(nx.shortest_path(tree, "n/0", target)))
+        wide = nx.Graph((a, b) for a, b, width in edges if width >= widest)
         assert min(hop.bandwidth for hop in route) == widest
+        assert vertices(network, "n/0", target) in list(nx.all_shortest_paths(wide, "n/0", target))
+
+
+MESH = level("mesh", "mesh", 400, shape=(4, 4))
+HOST = level("host", "switch", 32)
+
+
+def test_a_way_stays_in_the_closest_domain_that_holds_both_ends() -> None:
+    """Two hops by the host would be fewer than six over the mesh, and far slower."""
+    with_host = fabric_of(fleet(16, MESH, HOST), WIRE)
+    assert len(Network(with_host).route("a/0", "a/15")) == 6
+    for operation in ("point-to-point", "all-to-all"):
+        alone, beside = (timed(fabric_of(fleet(16, *levels), WIRE), operation) for levels in ([MESH], [MESH, HOST]))
+        assert alone == beside
+
+
+def timed(machine: Fabric, operation: str) -> float:
+    if operation == "point-to-point":
+        return point_to_point(machine, "a/0", "a/15", 1e9).value
+    return collective(machine, machine.devices, operation, 1e9).value
+
+
+def test_links_side_by_side_keep_a_transfer_in_their_domain_where_one_of_them_is_narrower_than_the_way_outside() -> (
+    None
+):
+    hccs = fabric_of(fleet(8, level("hccs", "full", 28), HOST), WIRE)
+    assert [hop.bandwidth for hop in Network(hccs).route("a/0", "a/1")] == [28e9]  # of 196 GB/s
+    slow = fabric_of(fleet(8, level("hccs", "full", 4), HOST), WIRE)
+    assert [hop.bandwidth for hop in Network(slow).route("a/0", "a/1")] == [32e9, 32e9]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_link_that_is_added_makes_a_transfer_slower(data: st.DataObject) -> None:
+    """On switches within each other and beside each other, whatever the link joins and however slow it is."""
+    rates = st.sampled_from([1, 5, 20, 32, 50, 400])
+    levels = [level("host", "switch", data.draw(rates))]
+    for number in range(data.draw(st.integers(0, 2))):
+        members = data.draw(st.lists(st.sampled_from("012345"), min_size=2, unique=True))
+        levels.append(level(f"nv{number}", "switch", data.draw(rates), members=tuple(sorted(members))))
+    rack = level("rack", "switch", data.draw(rates))
+    ends = data.draw(
+        st.one_of(
+            st.lists(st.sampled_from([f"a/{i}" for i in range(6)]), min_size=2, max_size=2, unique=True),
+            st.just(["a", "b"]),
+        )
+    )
+    added = Link(ends=(ends[0], ends[1]), interconnect="wire", bandwidth_bytes_per_s=rate(data.draw(rates)))
+    before, after = (
+        fabric_of(fleet(6, *levels, second=True, topology=(rack,), links=links), WIRE) for links in ((), (added,))
+    )
+    for pair in combinations(before.devices, 2):
+        times = [point_to_point(it, *pair, 1e9).value for it in (before, after)]
+        assert times[1] <= times[0] * (1 + 1e-9), pair
+        for machines in (before, after):
+            known, route = connections(machines, pair)[pair], Network(machines).route(*pair)
+            assert (known.bandwidth, known.hops) == (min(hop.bandwidth for hop in route), len(route))
+            assert known.latency == sum(hop.latency for hop in route)
 
 
 @pytest.mark.parametrize("network", [Network(grid(3, 4)), Network(grid(4, 4, wraps=True)), Network(grid(1, 5))])

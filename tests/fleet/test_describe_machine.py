@@ -74,7 +74,7 @@ def test_what_the_catalogue_knows_beside_what_was_read_stays():
     device = DeviceType(name="a100", kind="gpu", identity={"name": "NVIDIA A100-SXM4-80GB"}, interconnects=(pcie,))
     entry = CATALOGUE["nvidia-a100-sxm4-80gb"]
     found = describe([Discovery(devices=(Found(type=device),))], CATALOGUE).types[entry.name]
-    assert found.interconnects == (pcie, entry.interconnects[0])  # NVLink 3; PCIe as read, no second one beside it
+    assert found.interconnects == (entry.interconnects[0], pcie)  # NVLink 3; PCIe as read, no second one beside it
     assert [item.kind for item in entry.interconnects] == ["nvlink3", "pcie4-x16"]
     assert found.partitions == entry.partitions
 

@@ -100,6 +100,27 @@ def test_more_machines_and_which():
     ]
 
 
+def test_what_only_looks_the_same_is_said():
+    spelled = [f"gpu{number:03}" for number in range(1, 388)]
+    (change,) = told(("gpu[001-387]", ",".join(spelled)))
+    assert change.startswith("node class t4: spelling of hosts gpu[001-387] -> gpu001,gpu002,")
+    assert told(("gpu[001-387]", "gpu[002-387],gpu001"))[0].startswith("node class t4: order of hosts ")
+    one, two = (
+        fleet(OLD.replace("name: my-npu, kind: npu,", f"name: my-npu, kind: npu, features: {features},"))
+        for features in ('["a, b"]', "[a, b]")
+    )
+    assert [change.text for change in difference(one, two)] == ["device type my-npu: features a, b -> a b"]
+
+
+def test_two_connections_of_one_kind_are_told_apart():
+    one, two = (
+        fleet(OLD.replace("kind: npu,", f"kind: npu, interconnects: [{{kind: x, bandwidth: {width}}}, {same}],"))
+        for same in ["{kind: x, bandwidth: 5 GB/s}"]
+        for width in ("1 GB/s", "2 GB/s")
+    )
+    assert [change.text for change in difference(one, two)] == ["device type my-npu: interconnect x 1 GB/s -> 2 GB/s"]
+
+
 def test_a_class_that_is_split_or_merged_is_no_new_machine():
     whole = '- {name: t4, count: 387, hosts: "gpu[001-387]"'
     rest = ", cpu: 104, memory: 512 GiB, devices: [{type: my-gpu, count: 2}]}\n    "

@@ -146,8 +146,15 @@ def test_cpus_take_no_part_unless_there_is_nothing_else():
 
 def test_members_in_their_usual_order_need_not_be_kept():
     assert on_node('{kind: nvlink, members: ["0", "1", "2"]}')[0].members == ("0", "1", "2")
-    assert on_node('{kind: nvlink, members: ["1", "0"]}', "[{type: gpu, count: 2}]")[0].members == ("1", "0")
-    assert on_node('{kind: nvlink, members: ["0", "1"]}', "[{type: gpu, count: 2}]")[0].members == ()
+    assert on_node('{kind: ring, members: ["1", "0"]}', "[{type: gpu, count: 2}]")[0].members == ("1", "0")
+    assert on_node('{kind: ring, members: ["0", "1"]}', "[{type: gpu, count: 2}]")[0].members == ()
+
+
+def test_the_order_of_members_is_kept_where_it_says_something():
+    assert on_node('{kind: nvlink, members: ["1", "0"]}', "[{type: gpu, count: 2}]")[0].members == ()
+    assert on_node('{kind: nvlink, members: ["2", "0"]}')[0].members == ("0", "2")
+    paired = '{kind: full, members: ["2", "0", "3", "1"], group: 2, between: {kind: switch}}'
+    assert on_node(paired)[0].members == ("2", "0", "3", "1")
 
 
 def test_pcie_switches_are_joined_by_the_host():

@@ -30,9 +30,13 @@ def test_a_dgx_a100_is_one_nvswitch_and_four_pcie_switches():
     # The cells between GPUs say NV12: that two of them share a PCIe switch follows from the network cards beside them.
     (pcie,) = pcie_tree(matrix, LINK, "pcie4-x16")
     assert (pcie.name, pcie.kind, pcie.group, pcie.members) == ("pcie", "switch", 2, tuple("01234567"))
-    assert (pcie.between.name, pcie.between.group, pcie.between.between) == ("host", None, None)
     assert (pcie.bandwidth_bytes_per_s, pcie.interconnect) == (LINK, "pcie4-x16")
-    assert pcie.between.bandwidth_bytes_per_s.source == "assumed"
+    numa = pcie.between  # every pair on a NUMA node of its own
+    assert (numa.name, numa.group, numa.interconnect) == ("numa", 1, "pcie4-host-bridge")
+    assert (numa.bandwidth_bytes_per_s.value, numa.bandwidth_bytes_per_s.source) == (25e9, "assumed")
+    host = numa.between
+    assert (host.name, host.group, host.interconnect, host.between) == ("host", None, "socket-link", None)
+    assert host.bandwidth_bytes_per_s is None
 
 
 def test_a_hybrid_mesh_keeps_the_number_of_links_of_every_pair():
@@ -84,8 +88,16 @@ def test_more_links_than_a_gpu_has_can_only_be_a_switch():
 def test_without_nvlink_there_is_only_the_host():
     matrix = numbered(matrix_of("nvidia-smi-topo-2x-pcie"))
     assert islands(matrix) == ()
-    (host,) = pcie_tree(matrix, LINK)
-    assert (host.name, host.group, host.between) == ("host", None, None)
+    (numa,) = pcie_tree(matrix, LINK)
+    assert (numa.name, numa.group, numa.interconnect) == ("numa", 1, "pcie-host-bridge")
+    assert (numa.between.name, numa.between.interconnect) == ("host", "socket-link")
+    assert "numa: devices 0, 1 each apart, joined by host; each to one switch at 25 GB/s" in in_words(numa)
+
+
+def test_devices_of_one_numa_node_meet_at_its_host_bridges():
+    cells = {"0": {"1": "PHB", "2": "NODE"}, "1": {"2": "NODE"}, "2": {}}
+    (host,) = pcie_tree(Matrix(devices=tuple("012"), cells=cells), LINK, "pcie5-x16")
+    assert (host.name, host.group, host.interconnect) == ("host", None, "pcie5-host-bridge")
 
 
 def test_ascend_npus_are_joined_by_hccs_two_to_a_numa_node():

@@ -1,10 +1,11 @@
 """Disks, read from invented trees of files as Linux shows them, and measured here."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from aios_plugins.disks import Probe
+from aios_plugins.disks import Probe, room_bytes
 from aios_plugins.disks.blocks import disk_below, read_disks
 from aios_plugins.disks.measure import measure_disk
 from aios_plugins.disks.mounts import Mount, mount_of
@@ -61,12 +62,22 @@ def server(tmp_path):
 
 def test_the_disk_beneath_the_working_folder_is_a_tier(server):
     discovery = Probe(server, Path("/srv/work")).discover(measure=False)
-    (tier,) = discovery.memory_tiers
-    assert (tier.name, tier.kind, tier.read_bytes_per_s) == ("nvme", "nvme", None)
-    assert tier.bytes.value > 0
+    told = os.statvfs(server)
+    for tier in discovery.memory_tiers:
+        assert (tier.name, tier.kind, tier.read_bytes_per_s) == ("nvme", "nvme", None)
+        assert 0 < tier.bytes.value <= told.f_bavail * told.f_frsize, "what others have written is not there to be used"
+        assert tier.bytes.ref == "free on the file system at /, in whole 8ths of it"
+    assert discovery.memory_tiers or "nvme0n1 is no memory tier: its file system is nearly full" in discovery.missing
     assert discovery.seen[0] == "disk nvme0n1: 1.0 GiB, NVMe, SAMSUNG MZQL2 1T9 (/sys/block)"
     assert discovery.seen[2].startswith("working folder /srv/work: on disk nvme0n1 (ext4 at /, ")
-    assert discovery.missing == ("disk bandwidth was not measured: nobody asked for it",)
+    assert discovery.missing[0] == "disk bandwidth was not measured: nobody asked for it"
+
+
+@pytest.mark.parametrize(
+    ("size", "free", "room"), [(800, 800, 800), (800, 799, 700), (800, 350, 300), (800, 99, 0), (800, 0, 0), (0, 0, 0)]
+)
+def test_a_tier_has_the_room_that_is_free_in_eighths(size, free, room):
+    assert room_bytes(size, free) == room
 
 
 def test_a_rotating_disk_is_no_tier_and_says_why(server):

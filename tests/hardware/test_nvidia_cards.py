@@ -60,18 +60,18 @@ class Recorded:
 def test_nvml_is_read_card_by_card():
     first, second = read_cards(Recorded())
     assert (first.bus, first.near, first.used) == ("0000:01:00.0", {"0000:02:00.0": "PXB"}, 0.0)
-    assert (second.used, second.processes, second.limit_w) == (0.7, 1, 300.0)
+    assert (second.used, second.utilisation, second.processes, second.limit_w) == (0.5, 0.7, 1, 300.0)
     assert first.links == (Link(switched=True, bytes_per_s=25e9),) * 12
     discovery = discovery_of_cards([first, second])
     (found,) = discovery.devices
-    assert (found.count, found.used) == (2, (0.0, 0.7))
+    assert (found.count, found.used) == (2, (0.0, 0.5))
     nvlink, pcie = discovery.topology
     assert (nvlink.kind, nvlink.members, nvlink.bandwidth_bytes_per_s.value) == ("switch", ("0", "1"), 300e9)
     assert (pcie.name, pcie.interconnect) == ("pcie", "pcie4-x16")
     line = discovery.seen[0]
     assert "power limit 400 W (100 to 400 W may be set), now 300 W" in line
     assert "ECC on" in line
-    assert "taken now: 70 % of 1 of them (1 processes)" in line
+    assert "memory taken now: 50 % of 1 of them (1 processes), busy now: 70 % of 1 of them" in line
 
 
 def test_a_card_that_answers_nothing_is_still_a_card():
@@ -115,6 +115,14 @@ def test_a_drivers_own_memory_is_no_use():
     assert idle.used == 0.0
     assert idle.model_copy(update={"processes": 1}).used == 0.01
     assert Card(gpu=A100).used == 0.0
+
+
+def test_a_busy_moment_takes_nothing_and_a_process_at_least_a_little():
+    busy = Card(gpu=A100, memory_used_bytes=0.0, utilisation=0.97, processes=0)
+    assert busy.used == 0.0
+    half_a_gib = busy.model_copy(update={"memory_used_bytes": 0.3e9, "processes": 1})
+    assert half_a_gib.used == 0.01
+    assert half_a_gib.model_copy(update={"memory_used_bytes": None}).used == 0.01
 
 
 def test_the_narrowest_link_counts_and_an_unknown_one_makes_all_unknown():

@@ -1,5 +1,7 @@
 """What nvidia-smi prints, imported: recorded logs, matrices and link lists."""
 
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -73,14 +75,23 @@ def test_a_gpu_in_mig_mode_whose_instances_are_not_told_counts_as_taken_and_says
     assert "nvidia-smi -L" in inventory.left_out[0]
 
 
-def test_what_runs_now_is_taken():
+def test_memory_and_processes_are_taken_and_a_busy_moment_is_not():
     gpus = [
         {"name": "Tesla V100-SXM2-16GB", "used": 10},
         {"name": "Tesla V100-SXM2-16GB", "used": 8080, "load": 20, "processes": "<process_info/>"},
-        {"name": "Tesla V100-SXM2-16GB", "used": 160, "load": 97, "processes": "<process_info/>"},
+        {"name": "Tesla V100-SXM2-16GB", "used": 0, "load": 97, "processes": "<process_info/>"},
+        {"name": "Tesla V100-SXM2-16GB", "used": 0, "load": 1},
+        {"name": "Tesla V100-SXM2-16GB", "used": 90, "processes": "<process_info><type>G</type></process_info>"},
     ]
-    (found,) = Importer().read({"n.xml": log(*gpus)}, {}).machines[0].devices
-    assert found.used == (0.0, 0.5, 0.97)
+    inventory = Importer().read({"n.xml": log(*gpus)}, {})
+    assert inventory.machines[0].devices[0].used == (0.0, 0.5, 0.01, 0.0, 0.0)
+    assert "n: busy at that moment, which counts for nothing: GPU 1 20 %, GPU 2 97 %, GPU 3 1 %" in inventory.notes
+
+
+def test_two_moments_of_one_machine_give_one_machine():
+    moments = [log({"name": "Tesla T4", "load": load}) for load in (0, 1, 100)]
+    machines = [Importer().read({"n.xml": moment}, {}).machines for moment in moments]
+    assert machines[0] == machines[1] == machines[2]
 
 
 def test_a_log_and_a_matrix_together_say_what_joins_the_gpus():
@@ -94,7 +105,7 @@ def test_a_log_and_a_matrix_together_say_what_joins_the_gpus():
     assert {level.bandwidth_bytes_per_s.value for level in nvlink} == {25e9, 50e9}  # NVLink 2
     numa = machine.topology[-1]
     assert numa.bandwidth_bytes_per_s.value == pytest.approx(31.51e9)  # PCIe 4.0 x16
-    assert numa.interconnect == "pcie4-x16"
+    assert numa.interconnect == "pcie4-host-bridge"
 
 
 def test_links_whose_rate_is_not_told_get_it_from_the_catalogue():
@@ -126,7 +137,8 @@ def test_files_of_one_machine_share_its_name_and_nvlink_status_tells_rates():
 def test_what_follows_the_log_in_one_file_is_read_too():
     both = log(*[{"name": "A100-PCIE-40GB"}] * 2) + b"\n" + (DATA / "nvidia-smi-topo-2x-pcie.txt").read_bytes()
     (machine,) = Importer().read({"<stdin>": both}, {}).machines
-    assert [level.name for level in machine.topology] == ["host"]
+    (numa,) = machine.topology
+    assert (numa.name, numa.group, numa.between.name) == ("numa", 1, "host")  # one card on each processor
 
 
 def test_ids_of_the_topology_are_those_that_the_devices_get():
@@ -176,3 +188,64 @@ def test_hostile_and_broken_files_end_in_a_sentence_with_a_place(content, words)
 def test_mistakes_of_all_files_are_told_at_once():
     assert len(refused({"a.xml": b"<other/>", "b.xml": b"<other/>", "c.xml": log({"name": "T4"})})) == 2
     assert "two logs" in refused({"a.xml": log({"name": "T4"}), "x/a.xml": log({"name": "T4"})})[0].summary
+
+
+TWO_GPUS = (DATA / "nvidia-smi-topo-2x-pcie.txt").read_bytes()
+
+
+def test_a_file_that_names_another_machine_is_that_machine():
+    texts = {"node7.xml": log(*[{"name": "Tesla T4"}] * 2), "node8.topo.txt": TWO_GPUS}
+    seven, eight = Importer().read(texts, {}).machines
+    assert (seven.name, seven.topology, eight.name, len(eight.topology)) == ("node7", (), "node8", 1)
+
+
+@pytest.mark.parametrize("name", ["topo.txt", "nvidia-smi-topo-m.txt", "out/nvidia_smi.topo.txt", "matrix", "<stdin>"])
+def test_a_file_that_names_no_machine_goes_with_the_only_log(name):
+    (machine,) = Importer().read({"node7.xml": log(*[{"name": "Tesla T4"}] * 2), name: TWO_GPUS}, {}).machines
+    assert (machine.name, len(machine.topology)) == ("node7", 1)
+
+
+def test_whose_a_file_is_must_be_known():
+    logs = {"a.xml": log({"name": "T4"}), "b.xml": log({"name": "T4"})}
+    (told,) = refused({**logs, "topo.txt": TWO_GPUS})
+    assert (told.where.file, "does not say which machine" in told.summary) == ("topo.txt", True)
+    (told,) = refused({"all.xml": logs["a.xml"] + b"\n" + logs["b.xml"]})
+    assert told.summary == "all.xml holds the logs of several machines"
+    (told,) = refused(logs, name="n")
+    assert "names one machine, but there are 2: a, b" in told.summary
+
+
+def test_every_file_of_a_machine_is_read_or_left_out_and_said():
+    status = b"GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-0)\n\t Link 0: 25 GB/s\n"
+    texts = {
+        "n.xml": (DATA / "nvidia-smi-a100-mig-devices.xml").read_bytes(),
+        "n.list.txt": MIG_LIST.encode(),
+        "n.nvlink.txt": status,
+        "n.txt": b"remember to clean the fans",
+        "n.topo.txt": TWO_GPUS,
+        "n.topology.txt": TWO_GPUS,
+    }
+    inventory = Importer().read(texts, {})
+    assert inventory.machines[0].devices[0].partitions == ("1g.20gb", "1g.20gb"), "the list counts beside the links"
+    assert inventory.left_out[:2] == (
+        "n.txt: nothing that nvidia-smi prints and that can be read here",
+        "n.topology.txt: a further matrix of n, which is not used",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GPU " + "1" * 5000 + ": T4\n",
+        "\tGPU0\tGPU1\nGPU0\tX\tNV" + "9" * 5000 + "\nGPU1\tNV1\tX\n",
+        "GPU 0: " + " " * 300_000 + "T4" + " " * 300_000,
+        "GPU 0: T4\n" + "\n" * 300_000 + " MIG",
+        "GPU0\n" * 100_000,
+    ],
+    ids=["number", "links", "blanks", "lines", "headings"],
+)
+def test_texts_made_to_stop_a_reader_do_not(text):
+    begun = time.perf_counter()
+    with contextlib.suppress(InputError):
+        Importer().read({"n.txt": text.encode()}, {})
+    assert time.perf_counter() - begun < 5

@@ -93,6 +93,25 @@ def test_what_is_taken_now_is_read(name, used):
     assert [card.used for card in cards(name)] == used
 
 
+@pytest.mark.parametrize(
+    ("name", "idle", "busy"),
+    [
+        ("rocm-smi-4x-mi100.json", '"GPU use (%)": "0"', '"GPU use (%)": "97"'),
+        ("cnmon-2x-mlu370-x4.txt", "| 0%  ", "| 97% "),
+        ("npu-smi-8x-910b3.txt", "| 0           0    / 0  ", "| 97          0    / 0  "),
+        ("hl-smi-8x-hl-225.txt", "  0%            0% |", " 97%            0% |"),
+    ],
+)
+def test_a_busy_moment_is_told_and_takes_nothing(name, idle, busy):
+    recorded = text(name)
+    assert idle in recorded
+    later = PARSERS[name](recorded.replace(idle, busy))
+    assert {card.busy for card in later} >= {0.97}
+    first, second = discovery(cards(name), "tool"), discovery(later, "tool")
+    assert first.devices == second.devices
+    assert "busy now: 97 %" in second.seen[0]
+
+
 def test_idle_cards_are_not_called_used():
     assert discovery(cards("npu-smi-8x-910b3.txt"), "npu-smi").devices[0].used == ()
     assert discovery(cards("hl-smi-8x-hl-225.txt"), "hl-smi").devices[0].used[3] == 0.98

@@ -5,6 +5,7 @@ import re
 import shutil
 import struct
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -424,6 +425,25 @@ def test_a_compiled_tree_is_read_without_tools():
     assert (cpu.type.identity["isa"], npu.type.kind, npu.count, peaks(npu)) == ("rv64gc", "npu", 8, {"fp16": 4e12})
 
 
+def test_of_two_nodes_with_one_name_both_count_as_in_linux():
+    memory = ("memory@0", {"device_type": b"memory\0", "reg": cells(0, 0x40000000)}, [])
+    cpu = ("cpu@0", {"device_type": b"cpu\0", "compatible": b"riscv\0"}, [])
+    properties = {"#address-cells": cells(1), "#size-cells": cells(1)}
+    machine = only(read(blob_of(("", properties, [memory, memory, ("cpus", {}, [cpu, cpu, cpu])])), "fdt"))
+    assert (machine.cores, machine.memory_bytes) == (3, 2**31)
+
+
+def test_of_two_properties_with_one_name_the_first_counts_and_it_is_said():
+    once = blob_of(("", {"model": b"Box\0"}, [("cpus", {}, [("cpu@0", {"device_type": b"cpu\0"}, [])])]))
+    at = once.index(b"Box\0") - 12
+    header = list(struct.unpack_from(">10I", once))
+    for grows in (1, 3, 9):  # size of all, offset of the strings, size of the structure
+        header[grows] += 16
+    inventory = read(struct.pack(">10I", *header) + once[40 : at + 16] + once[at:], "fdt")
+    assert only(inventory).name == "box"
+    assert inventory.left_out == ("fdt: the property `model` of `/` stands twice, and the first one counts",)
+
+
 @pytest.mark.parametrize("length", [4, 39, 40, 60, 100, len(SMALL) - 1])
 def test_a_compiled_tree_that_is_cut_off_is_refused(length):
     assert "is no sound compiled device tree" in mistakes_of(SMALL[:length], "fdt")[0].summary
@@ -523,6 +543,38 @@ def test_hostile_text_ends_in_mistakes(content):
     found = mistakes_of(content, "hostile.dts")
     assert len(found) <= 51
     assert found[0].where is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "n { precision_support = <" + "AAA " * 60_000 + ">; peak_flops = <1>; };",
+        "".join(f"n{i} {{ peak_flops = <{i + 1}>; precision_support = <FP16>; }};\n" for i in range(4_000)),
+        "/ { " + "".join(f"n@{i} {{ peak_flops = <{i + 1}>; }};\n" for i in range(4_000)) + " };",
+        "/ { " + "".join(f"a{i}: n{i} {{ }};" for i in range(4_000)) + " };"
+        + "".join(f"/delete-node/ &a{i};" for i in range(4_000)),
+        "n { peak_flops = <1>;" + "/*" * 300_000 + " };",
+    ],
+    ids=["words", "nodes", "one name", "deleted", "comments"],
+)  # fmt: skip
+def test_large_text_is_read_or_refused_soon(text):
+    begun = time.perf_counter()
+    read_or_refused(text.encode(), "large.dts")
+    assert time.perf_counter() - begun < 8  # some 1 s
+
+
+def test_a_negative_cell_is_what_it_is_compiled_to():
+    text = "/ { #size-cells = <1>; #address-cells = <1>; memory@0 { reg = <0 -4096>; }; cpus { cpu@0 { }; }; };"
+    assert only(read(text.encode(), "board.dts")).memory_bytes == 2**32 - 4096
+
+
+def test_nodes_that_are_deleted_are_gone_wherever_they_stand():
+    text = (
+        '/ { off { status = "disabled"; g: gpu@1 { compatible = "arm,mali-g52"; }; };'
+        ' cpus { c: cpu@0 { device_type = "cpu"; }; cpu@1 { device_type = "cpu"; }; }; };'
+        ' &g { status = "okay"; }; /delete-node/ &c; /delete-node/ &g;'
+    )
+    assert only(read(text.encode(), "board.dts")).cores == 1
 
 
 @settings(max_examples=150, deadline=None)

@@ -108,6 +108,15 @@ def test_cores_are_whole(header, cell, expected):
         ("gpu", "2x T4 + L4", [("T4", "gpu", 2), ("L4", "gpu", 1)]),
         ("gpus", "A100 x8", [("A100", "gpu", 8)]),
         ("gpu", "none", []),
+        ("gpu", "A100*8", [("A100", "gpu", 8)]),
+        ("gpu", "8X H100", [("H100", "gpu", 8)]),
+        ("device", "cambricon-mlu370-x8", [("cambricon-mlu370-x8", "other", 1)]),
+        ("device", "mlu370-x4", [("mlu370-x4", "other", 1)]),
+        ("device", "2x mlu370-x8", [("mlu370-x8", "other", 2)]),
+        ("device", "MLU370 x8", [("MLU370 x8", "other", 1)]),
+        ("gpu", "RX 7900 XTX", [("RX 7900 XTX", "gpu", 1)]),
+        ("gpu", "7900xtx", [("7900xtx", "gpu", 1)]),
+        ("gpu", "4xt4", [("t4", "gpu", 4)]),
         ("gpus", "4", [("gpus", "gpu", 4)]),
         ("num_npu,npu_type", "8,Ascend 910B", [("Ascend 910B", "npu", 8)]),
         ("accelerator_count,accelerator", "2,MLU370", [("MLU370", "other", 2)]),
@@ -228,7 +237,59 @@ def test_quoted_cells_may_hold_separators_and_line_ends():
     assert (found["b"].line, found["c"].line) == (3, 5)
 
 
+def test_a_mistake_behind_a_quoted_line_end_is_told():
+    (found,) = mistakes_of('name,cpu,memory_gib\n"a\nb",8,x\n')
+    assert "`memory_gib`" in found.summary
+    assert (found.where.line, found.where.column) == (2, 1)
+
+
 # JSON
+
+
+def test_a_key_that_stands_twice_is_a_mistake_wherever_it_stands():
+    text = '{"n1": {"cpu": 8, "gpu": "T4"},\n "n1": {"cpu": 16, "gpu": "A10"},\n "n2": {"cpu": 1, "cpu": 2}}'
+    found = mistakes_of(text)
+    assert places(found) == [(2, 2), (3, 19)]
+    assert (found[0].summary, found[0].reason) == ("`n1` stands twice in one object", "the other one is on line 1")
+    assert places(mistakes_of('[{"name": "a"},\n {"name": "b", "x": {"y": 1, "y": 2}}]')) == [(2, 30)]
+
+
+def test_what_stands_beside_the_list_is_left_out_and_said():
+    inventory = read('{"nodes": [{"name": "a"}, {"name": "b"}], "gateway": {"name": "gw", "cpu": 2}}')
+    assert [machine.name for machine in inventory.machines] == ["a", "b"]
+    assert inventory.left_out == ("nodes.csv: what stands beside the list `nodes` is not used: `gateway`",)
+
+
+def test_groups_of_ansible_hold_hosts_with_and_without_variables():
+    text = """{
+      "all": {"vars": {"dns": "x"}, "children": {
+        "gpu": {"hosts": {"g1": {"cpu": 64}, "g2": {"cpu": 32}}},
+        "web": {"hosts": ["w1"], "vars": {"cpu": 8}}
+      }},
+      "old": ["o1", "g1"]
+    }"""
+    inventory = read(text)
+    assert {machine.name: machine.cores for machine in inventory.machines} == {
+        "g1": 64, "g2": 32, "w1": None, "o1": None,
+    }  # fmt: skip
+    assert inventory.left_out == ("nodes.csv: variables of groups are not used: `all`, `web`",)
+
+
+def test_hosts_have_the_lines_on_which_they_stand():
+    text = '{"n2": {"hosts": ["n2", "n3"]},\n "_meta": {"hostvars": {\n "n1": {"n2": {}},\n "n2": {"cpu": "x"}}}}'
+    (found,) = mistakes_of(text)
+    assert found.where.line == 4
+    lines = {machine.name: machine.line for machine in read(text.replace('"x"', "4")).machines}
+    assert lines == {"n1": 3, "n2": 4, "n3": 1}
+
+
+def test_devices_in_objects_are_counted_and_none_is_dropped():
+    text = '[{"name": "a", "gpus": [{"model": "T4", "count": 2}, {"model": "L4"}, {"model": "mlu370-x8", "num": 4}]}]'
+    assert devices(machines(text)["a"]) == [("T4", "gpu", 2), ("L4", "gpu", 1), ("mlu370-x8", "gpu", 4)]
+    (found,) = mistakes_of('[{"name": "a", "gpus": [{"uuid": "GPU-1"}]}]')
+    assert found.summary == "`gpus`: a device without its model"
+    (found,) = mistakes_of('[{"name": "a", "gpus": [{"model": "T4", "count": "many"}]}]')
+    assert found.summary == "`gpus`: many devices of one machine"
 
 
 def test_a_list_of_objects_is_read_with_objects_inside():
@@ -310,6 +371,22 @@ def test_fifteen_hundred_machines_take_little():
     assert most < 10e6
     assert len(found) == 1523
     assert found[1].devices is found[4].devices or found[1].devices == found[4].devices
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"_meta": {"hostvars": {f"node{i:05}.example.org": {"cpu": 8} for i in range(20_000)}}}),
+        json.dumps({"all": {"hosts": [f"node{i:05}.example.org" for i in range(50_000)]}}),
+        json.dumps([{"name": f"n{i}", **{f"k{i}-{j}": 1 for j in range(10)}} for i in range(5_000)]),
+        "name," + ",".join(f"c{i}" for i in range(50_000)) + "\na" + ",1" * 50_000 + "\n",
+    ],
+    ids=["hosts", "group", "cells", "columns"],
+)
+def test_time_grows_with_the_size_alone(text):
+    begun = time.perf_counter()
+    assert read(text).machines
+    assert time.perf_counter() - begun < 5  # some 0.7 s
 
 
 @pytest.mark.parametrize(

@@ -385,6 +385,8 @@ class TestBadInput:
             ('{"kind": "List", "items": [', "ends"),
             ('{"kind": "List", "items": [{"kind": "Node"},]}', "missing after the comma"),
             ('{"kind": "Node", "x": NaN}', "NaN"),
+            ('{"kind": "Node", "metadata": {"name": "a", "name": "b"}}', "`name` stands twice"),
+            ('{"kind": "List", "items": [{"kind": "Node"}], "items": []}', "`items` stands twice"),
             ('{"kind": "Node", "x": ' + "9" * 5000 + "}", "cannot be read"),
             ("{'kind': 'Node'}", "in quotes"),
             ("7", "mapping"),
@@ -397,6 +399,33 @@ class TestBadInput:
     def test_what_is_no_list_of_nodes(self, text, word):
         told = mistakes_of(text, "nodes.txt")
         assert word in " ".join(f"{item.summary} {item.reason or ''}" for item in told)
+
+    def test_every_doubled_key_of_an_object_is_told_with_its_place(self):
+        status = '"status": {"capacity": {"cpu": "1",\n "cpu": "2"}}'
+        text = f'{{"kind": "List", "items": [{{"kind": "Node",\n {status},\n"kind": "Pod"}}]}}'
+        told = mistakes_of(text)
+        assert [(item.summary, item.where.line, item.where.column) for item in told] == [
+            ("`cpu` stands twice in one object", 3, 2),
+            ("`kind` stands twice in one object", 4, 1),
+        ]
+
+    @pytest.mark.parametrize(
+        ("amounts", "size"),
+        [
+            ({"nvidia.com/gpu": "2"}, "1-0"),
+            ({"nvidia.com/gpu": "2"}, "0c"),
+            ({"nvidia.com/gpu": "2"}, "other_nps1"),
+            ({"nvidia.com/gpu": "2"}, "0g.0gb"),
+            ({f"nvidia.com/mig-{'1' * 5000}g.5gb": "1"}, ""),
+            ({"huawei.com/Ascend910-0c": "2"}, ""),
+            ({"nvidia.com/mig-7g.80gb": "4095", "nvidia.com/mig-1g.10gb": "4096"}, ""),
+        ],
+    )
+    def test_parts_that_no_maker_cuts_stop_nobody(self, amounts, size):
+        began = time.perf_counter()
+        (machine,) = read_text(listed(node("n", amounts, {"cloud.google.com/gke-gpu-partition-size": size}))).machines
+        assert devices(machine)
+        assert time.perf_counter() - began < 5
 
     def test_a_bomb_of_aliases_ends_soon(self):
         lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]

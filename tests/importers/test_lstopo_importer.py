@@ -136,6 +136,37 @@ def test_processors_that_are_not_allowed_are_not_counted():
 
 
 @pytest.mark.parametrize(
+    ("allowed", "cores"),
+    [
+        ("0x00000001,,0x00000002", 1),
+        ("0xf...f,0x00000001", 1),
+        ("0xf...f,,0x00000001", 1),
+        ("0x000x1", 2),
+        ("0xf...f0x1", 2),
+        ("0x123456789", 2),
+        (",".join(["0x1"] * 5000), 2),
+        ("nonsense", 2),
+    ],
+)
+def test_a_set_of_processors_is_read_as_hwloc_writes_it_or_not_at_all(allowed, cores):
+    assert read(node(allowed=allowed)).machines[0].cores == cores
+
+
+@given(st.text(alphabet="0xf1.,", max_size=24))
+def test_any_set_of_processors_is_read_or_passed_over(allowed):
+    assert len(read(node(allowed=allowed)).machines) == 1
+
+
+def test_far_more_devices_than_a_machine_has_are_not_connected():
+    cards = "".join('<object type="PCIDev" pci_type="0302 [10de:1db1] [10de:1db1] a1"/>' for _ in range(2000))
+    begun = time.perf_counter()
+    inventory = read(node(inside=cards))
+    assert time.perf_counter() - begun < 5
+    assert inventory.machines[0].devices[1].count == 2000
+    assert inventory.left_out == ("n1: how its 2000 devices are connected, which are too many",)
+
+
+@pytest.mark.parametrize(
     ("attributes", "kind"),
     [('subtype="HBM"', "hbm"), ('subtype="MCDRAM"', "hbm"), ('subtype="CXL-DRAM"', "cxl"), ('subtype="DRAM"', None)],
 )
@@ -205,7 +236,7 @@ def test_switched_links_are_one_switch_with_all_that_a_device_has(osdev_type):
     [
         (bridge(bridge(gpu(0) + gpu(1), 60)), "", "pcie"),
         (bridge(gpu(0) + gpu(1)), "", "host"),
-        (bridge(gpu(0), 50) + bridge(gpu(1), 51), "", "host"),
+        (bridge(gpu(0), 50) + bridge(gpu(1), 51), "", "numa"),  # each apart
         ("", bridge(gpu(0), 50) + bridge(gpu(1), 51), "host"),
     ],
 )

@@ -1,5 +1,6 @@
 """A Slurm cluster as configured, or as it shows itself, becomes machines; a real one is asked where Slurm is there."""
 
+import contextlib
 import importlib.util
 import json
 import time
@@ -372,6 +373,11 @@ class TestBadInput:
             ('{"nodes": [{"name": "a", "cpus": "x"}]}', "no whole number"),
             ('{"nodes": [1]}', "no `name`"),
             ('{"nodes": [', "no well-formed JSON"),
+            ('{"nodes": [{"name": "a", "cpus": 1, "cpus": 2}]}', "`cpus` stands twice"),
+            ('{"nodes": [{"name": "a"}], "nodes": [{"name": "b"}]}', "`nodes` stands twice"),
+            ('{"nodes": []} x', "more behind the end"),
+            ("  CPUTot=8\nNodeName=a CPUTot=8\n", "whose beginning is missing"),
+            ("NodeName=a CPUTot=8\nNodeName= CPUTot=8\n", "no name"),
             ("\x7fELF\x00\x00", "not UTF-8"),
             ("NodeName=a CPUAlloc=x CPUTot=8\n", "no whole number"),
             ("NodeName=a CPUAlloc=0 CPUTot=8\nNodeName=a CPUAlloc=0 CPUTot=8\n", "two nodes called `a`"),
@@ -381,6 +387,42 @@ class TestBadInput:
         began = time.perf_counter()
         assert word in " ".join(item.summary for item in mistakes_of(text))
         assert time.perf_counter() - began < 5
+
+    def test_of_two_outputs_with_one_node_neither_wins(self):
+        text = "NodeName=a CPUAlloc=0 CPUTot=8\n"
+        (told,) = mistakes_of(text, "one.txt", files={"two.txt": "\n" + text})
+        assert (told.where.file, told.reason) == ("two.txt", "the other one stands on line 1 of one.txt")
+
+    def test_an_output_that_was_indented_has_all_its_nodes(self):
+        text = "  NodeName=a CPUTot=8\n     RealMemory=10\n  NodeName=b CPUTot=4\n"
+        assert {name: machine.cores for name, machine in by_name(read_text(text, "n.txt")).items()} == {"a": 8, "b": 4}
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"slurm.conf": "NodeName=n[0001-5000] CPUs=8\nPartitionName=p Nodes=m[000001-200000]\n"},
+            {"slurm.conf": "".join(f"NodeName=a{i} CPUz{i}=8\n" for i in range(30_000))},
+            {
+                "slurm.conf": "NodeName=n[1-50000] CPUs=8\n"
+                + "".join(f"PartitionName=p{i} Nodes=ALL\n" for i in range(3_000))
+            },
+            {"slurm.conf": "NodeName=n1 CPUs=8\n" + "".join(f"PartitionName=p{i} Nodes=n1\n" for i in range(20_000))},
+            {"slurm.conf": "NodeName=n[1-40000] CPUs=8\n" + "DownNodes=ALL State=DOWN\n" * 150},
+            {"slurm.conf": "NodeName=n CPUs=8 CPUSpecList=" + "0-99999," * 50_000 + "\n"},
+            {"n.txt": "NodeName=n CPUTot=8\n Gres=gpu:8\n GresUsed=gpu:8(IDX:" + "0-4095," * 50_000 + "7)\n"},
+            {
+                "n.json": '{"nodes":['
+                + ",".join(f'{{"name" :"n{i}","cpus":8,"x":"{"y" * 400}"}}' for i in range(10_000))
+                + "]}"
+            },
+        ],
+        ids=["unknown nodes", "unknown keys", "memberships", "partitions", "down", "spared", "indices", "json"],
+    )
+    def test_time_grows_with_the_size_alone(self, files):
+        began = time.perf_counter()
+        with contextlib.suppress(InputError):
+            assert Importer().read({name: text.encode() for name, text in files.items()}, {}).machines
+        assert time.perf_counter() - began < 10  # some 1 s
 
     def test_switches_in_a_circle(self):
         text = "SwitchName=a Nodes=n1 Switches=b\nSwitchName=b Switches=a\n"

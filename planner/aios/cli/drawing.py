@@ -40,7 +40,7 @@ def draw(found: Connected, chosen: Collection[str], out: Path) -> None:
             Diagnostic(
                 summary=f"no picture can be written to {out}",
                 reason=f"its name ends in {out.suffix!r}" if out.suffix else "its name has no ending",
-                remedy=f"use one of {', '.join(_FORMATS)}",
+                remedy=f"use one of {', '.join(_FORMATS)}, or .graphml for the graph itself",
             )
         )
     fabric = found.fabric

@@ -197,7 +197,10 @@ def hardware_topology(
         str | None, typer.Option("--algorithm", help="Such as ring or hierarchical, instead of the quickest.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Draw it as well: a .svg, .png or .pdf file.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Also write it: .svg, .png, .pdf (a picture) or .graphml (the graph)."
+        ),
     ] = None,
     json: Json = False,
     json_into: JsonInto = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aios.cli.domaintree import short_ids, tree
 from aios.cli.durations import times_document, times_text
-from aios.cli.output import emit
+from aios.cli.output import emit, save_text
 from aios.cli.words import Ink, counted, harmless, table
 from aios.records.errors import UsageError
 from aios.records.units import Dimension, format_quantity
@@ -63,9 +63,7 @@ def topology(asked: Asked, *, json: bool, json_into: Path | None) -> int:
     times = times_on(found.fabric, [item.devices for item in sets], wanted)
     pairs = _pairs(found)
     if asked.out is not None:
-        from aios.cli.drawing import draw
-
-        draw(found, sets[0].devices if sets else (), asked.out)
+        _write(found, sets[0].devices if sets else (), asked.out)
     ink = Ink(sys.stdout)
     parts = [_heading(found, ink), tree(found.fabric, found.machines, ink)]
     parts += [_matrix(found, pairs, ink)] if pairs else []
@@ -73,13 +71,23 @@ def topology(asked: Asked, *, json: bool, json_into: Path | None) -> int:
     parts += [times_text(times, wanted.library, ink)] if wanted.operations else []
     if found.fabric.unknown:
         parts.append("\n".join([ink("not known", "yellow"), *(f"  {harmless(it)}" for it in found.fabric.unknown)]))
-    parts += [f"drawn in {asked.out}"] if asked.out else []
+    parts += [f"written to {asked.out}"] if asked.out else []
     document = _document(found, pairs, sets)
     if wanted.operations:
         for item, rows in zip(document["sets"], times, strict=True):
             item["times"] = times_document(rows, wanted.library)
     emit("\n\n".join(parts), document, json=json, json_into=json_into)
     return 0
+
+
+def _write(found: Connected, chosen: Sequence[str], out: Path) -> None:
+    """Write the graph, or a picture of it, whole or not at all."""
+    if out.suffix.lower() == ".graphml":
+        save_text(out, found.graphml())
+        return
+    from aios.cli.drawing import draw
+
+    draw(found, chosen, out)
 
 
 def _refuse_mixtures(asked: Asked) -> None:
@@ -220,6 +228,7 @@ def _document(
                 "latency_s": edge.latency,
                 "interconnect": edge.interconnect,
                 "level": edge.level,
+                "assumed": edge.assumed,
             }
             for edge in fabric.edges
         ],

@@ -61,8 +61,8 @@ _OTHER = 1.5  # what was calibrated for other kernels or another library may be 
 class Duration(NamedTuple):
     """A time in seconds with its 90 % interval.
 
-    algorithm: the one that is quickest · basis: how the number came about, in words · source: the least trusted of what
-    it rests on
+    algorithm: the one that is quickest · basis: how the number came about, in words · source: ``assumed`` where one of
+    the constants or one of the links on its way is, else ``calibrated``
     """
 
     value: float
@@ -158,8 +158,11 @@ def duration(
     line = min(lines_of(course, constants), key=lambda line: line.at(size_bytes))
     kinds = ", ".join(kind or "links of unnamed kind" for kind in constants)
     basis = f"{course.words}, {line.protocol} protocol over {kinds}; {'; '.join(_rests_on(constants))}"
+    if course.assumed:
+        basis += "; some of the links are assumed to be as they usually are"
     low, high = min(item.low for item in used), max(item.high for item in used)
-    source: Source = "assumed" if any(item.source == "assumed" for item in used) else "calibrated"
+    assumed = course.assumed or any(item.source == "assumed" for item in used)
+    source: Source = "assumed" if assumed else "calibrated"
     value = line.at(size_bytes)
     return Duration(value, value * low, value * high, course.algorithm, basis, source)
 

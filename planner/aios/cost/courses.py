@@ -67,12 +67,14 @@ class Phase(NamedTuple):
     """Transfers that overlap.
 
     steps: how many of each; not always whole, where ways differ · wires: loaded at once · together: the steps are
-    started one after another but do not wait for each other, so that their latency counts once
+    started one after another but do not wait for each other, so that their latency counts once · assumed: one of the
+    links that it takes is
     """
 
     steps: Mapping[Step, float]
     wires: tuple[Wire, ...]
     together: bool = False
+    assumed: bool = False
 
 
 class Course(NamedTuple):
@@ -88,6 +90,11 @@ class Course(NamedTuple):
         """Return every kind of interconnect that it uses, sorted."""
         steps = {kind for phase in self.phases for step in phase.steps for kind in step.kinds}
         return tuple(sorted(steps | {wire.kind for phase in self.phases for wire in phase.wires}))
+
+    @property
+    def assumed(self) -> bool:
+        """Whether it rests on a link that nobody stated."""
+        return any(phase.assumed for phase in self.phases)
 
 
 _BOTH: tuple[Protocol, ...] = ("quick", "bulk")
@@ -132,15 +139,17 @@ Load = Mapping[tuple[str, str], float]  # (source, target) of a link -> bytes pe
 def _phase(network: Network, load: Load, steps: Mapping[Step, float], local: float = 0.0) -> Phase:
     """Return the phase that loads links so. local: share of the size."""
     wires: dict[tuple[str, bool], Wire] = {}
+    assumed = False
     for (source, target), carried in load.items():
         hop = network.link(source, target)
         assert hop is not None, "a flow follows links"
+        assumed = assumed or hop.assumed
         port = source in network.devices or target in network.devices
         wire = Wire(hop.kind, carried / hop.bandwidth, local / hop.bandwidth if port else 0.0)
         known = wires.get((hop.kind, port))
         if known is None or known.seconds + known.local < wire.seconds + wire.local:
             wires[hop.kind, port] = wire
-    return Phase(steps, tuple(wires[key] for key in sorted(wires)))
+    return Phase(steps, tuple(wires[key] for key in sorted(wires)), assumed=assumed)
 
 
 def _flowing(
@@ -249,7 +258,8 @@ def _in_switch(network: Network, devices: Sequence[str]) -> Iterator[Course]:
     for switch in sorted(common - network.devices, key=lambda vertex: network.position[vertex]):
         ports = [hop for device in devices if (hop := network.link(device, switch)) is not None]
         slowest = min(ports, key=lambda hop: hop.bandwidth)
-        phase = Phase({_step(ports[:1]): 2.0}, (Wire(slowest.kind, (n + 1) / n / slowest.bandwidth, 0.0),))
+        wire = Wire(slowest.kind, (n + 1) / n / slowest.bandwidth, 0.0)
+        phase = Phase({_step(ports[:1]): 2.0}, (wire,), assumed=any(hop.assumed for hop in ports))
         yield Course("in-switch", "ring", (phase,), ("in-switch",), f"the switch adds up for {n} devices")
 
 
@@ -277,17 +287,18 @@ def _times(counts: Mapping[Key, float], by: float) -> dict[Key, float]:
 
 def _pair_steps(network: Network, devices: Sequence[str]) -> Mapping[Step, float]:
     """Return how many ordered pairs of devices have each way between them."""
-    wanted, steps = set(devices), dict[Step, float]()
+    steps = dict[Step, float]()
     longer: dict[tuple[Step, str], tuple[str, ...]] = {}
     for source in devices:
-        to = {source: Step((), 0.0)}
-        for vertex, hop in network.routes(source, devices).items():
-            before = to[hop.source]
-            if (kinds := longer.get((before, hop.kind))) is None:
-                kinds = longer[before, hop.kind] = tuple(sorted({*before.kinds, hop.kind}))
-            step = to[vertex] = Step(kinds, before.latency + hop.latency)
-            if vertex in wanted:
-                steps[step] = steps.get(step, 0.0) + 1.0
+        for last, reached in network.routes(source, devices):
+            to, wanted = {source: Step((), 0.0)}, set(reached)
+            for vertex, hop in last.items():
+                before = to[hop.source]
+                if (kinds := longer.get((before, hop.kind))) is None:
+                    kinds = longer[before, hop.kind] = tuple(sorted({*before.kinds, hop.kind}))
+                step = to[vertex] = Step(kinds, before.latency + hop.latency)
+                if vertex in wanted:
+                    steps[step] = steps.get(step, 0.0) + 1.0
     return steps
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from aios.fleet.devices import device_type
 from aios.fleet.forms.device import DeviceForm, MatchForm
 from aios.fleet.matching import Names
+from aios.fleet.ordering import type_in_order
 from aios.records.document import check, parse
 from aios.records.errors import InputError
 from aios.records.fleet import DeviceKind, DeviceType
@@ -112,7 +113,7 @@ def _read_entry(path: Path) -> tuple[DeviceType, MatchForm | None]:
     form = check(document, DeviceForm)
     if form.name != path.stem:
         raise InputError(document.diagnostic(("name",), f"`name` is `{form.name}`, but the file is called {path.name}"))
-    return device_type(form), form.match
+    return type_in_order(device_type(form)), form.match
 
 
 def _same_generation(form: MatchForm, identity: Mapping[str, str]) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
-from aios.records.fleet import DeviceType, Fact
+from aios.records.fleet import DeviceType, Fact, Interconnect
 from aios.records.units import Dimension, format_quantity, si_unit
 
-__all__ = ["fact_text", "facts_of", "unknown_of"]
+__all__ = ["fact_text", "facts_of", "numbered", "unknown_of"]
 
 _DIMENSIONS = {si_unit(dimension): dimension for dimension in Dimension if dimension is not Dimension.COUNT} | {
     "OP/s": Dimension.COMPUTE
@@ -44,8 +45,8 @@ def facts_of(device: DeviceType) -> Mapping[str, Fact]:
 
 def _of_parts(device: DeviceType) -> Iterator[tuple[str, Fact]]:
     """Yield the facts of what a device has several of, by the name of each."""
-    for link in device.interconnects:
-        yield f"interconnect {link.kind}", link.bandwidth_bytes_per_s
+    for kind, link in numbered(device.interconnects):
+        yield f"interconnect {kind}", link.bandwidth_bytes_per_s
     for tier in device.memory_tiers:
         every = (("", tier.bytes), (" read", tier.read_bytes_per_s), (" write", tier.write_bytes_per_s))
         for what, fact in (*every, (" latency", tier.latency_s)):
@@ -60,6 +61,14 @@ def _of_parts(device: DeviceType) -> Iterator[tuple[str, Fact]]:
         yield f"partition {part.name} memory", part.memory_bytes
         if part.bandwidth_share is not None:
             yield f"partition {part.name} bandwidth", part.bandwidth_share
+
+
+def numbered(interconnects: Iterable[Interconnect]) -> Iterator[tuple[str, Interconnect]]:
+    """Yield each interconnect with its kind; the second of a kind as ``kind (2)``."""
+    seen: Counter[str] = Counter()
+    for item in interconnects:
+        seen[item.kind] += 1
+        yield item.kind if seen[item.kind] == 1 else f"{item.kind} ({seen[item.kind]})", item
 
 
 def unknown_of(device: DeviceType) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
+from aios.fleet.ordering import by_name, order_counts, topology_in_order, type_in_order, used_of
 from aios.fleet.partitions import slots_of
 from aios.records.base import digest_of
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Interconnect, Link, Node, Topology
@@ -34,16 +35,17 @@ def fleet_of(
 ) -> Fleet:
     """Return a fleet with its digest, in the one form that does not depend on the order in which it was described.
 
-    Nodes, types and links come sorted by name, machines that end in numbers in the order of these. A node has one slot
-    per device type; where nothing refers to single devices, they are numbered in the order of their types' names. A
-    topology without a bandwidth takes it from the one interconnect of that kind that its devices have (see ``_fill``).
+    Nodes, types and links come sorted by name, machines that end in numbers in the order of these, and so does whatever
+    a node or a type has several of. A node has one slot per device type; where nothing refers to single devices, they
+    are numbered in the order of their types' names. A topology without a bandwidth takes it from the one interconnect
+    of that kind that its devices have (see ``_fill``).
     """
-    links = tuple(sorted(map(_ordered_ends, links), key=lambda link: (link.ends, link.interconnect or "")))
+    links = tuple(sorted(map(_ordered_ends, links), key=lambda link: (link.ends, link.model_dump_json())))
     linked = {end.partition("/")[0] for link in links for end in link.ends if "/" in end}
     ordered = sorted(nodes, key=lambda node: (natural_order(node.name), node.name))
-    canonical = tuple(_filled(_canonical(node, types, node.name in linked), types) for node in ordered)
-    by_name = {key: types[key] for key in sorted(types)}
-    topologies = tuple(sorted(topology, key=_by_name))
+    in_order = {name: type_in_order(types[name]) for name in sorted(types)}
+    canonical = tuple(_canonical(node, in_order, node.name in linked) for node in ordered)
+    topologies = by_name(map(topology_in_order, topology))
     # What is not stated does not count, so that a field which records gain later changes no digest.
     # A series of hourly values, which many nodes may share, counts by its digest: taken once, not with each of them.
     shared = {id(node.carbon_g_per_kwh): node.carbon_g_per_kwh for node in canonical}
@@ -52,14 +54,14 @@ def fleet_of(
     content = {
         "nodes": [node.model_dump(mode="json", exclude=left_out, exclude_defaults=True) for node in canonical],
         "carbon": [series[id(node.carbon_g_per_kwh)] for node in canonical],
-        "types": [device.model_dump(mode="json", exclude_defaults=True) for device in by_name.values()],
+        "types": [device.model_dump(mode="json", exclude_defaults=True) for device in in_order.values()],
         "links": [link.model_dump(mode="json", exclude_defaults=True) for link in links],
         "topology": [item.model_dump(mode="json", exclude_defaults=True) for item in topologies],
     }
     return Fleet(
         name=name,
         nodes=canonical,
-        types=by_name,
+        types=in_order,
         links=links,
         topology=topologies,
         digest=digest_of(content),
@@ -85,19 +87,32 @@ def cards_of(slots: Sequence[DeviceSlot], types: Mapping[str, DeviceType]) -> li
 
 
 def _canonical(node: Node, types: Mapping[str, DeviceType], linked: bool) -> Node:
-    """Return the node with its devices as ``fleet_of`` says. linked: a link names one of its devices."""
+    """Return the node in the form that ``fleet_of`` describes. linked: a link names one of its devices."""
+    used = used_of(node.used)
+    single = linked or node.address is not None or (used is not None and bool(used.devices))
     devices = node.devices
     if len(devices) > 1:
         cards = cards_of(devices, types)
         everyone = {f"{card.number}" for card in cards if not card.cpu}
-        free = node.address is None and not linked and not (node.used and node.used.devices)
-        if free and all(set(topology.members) in (set(), everyone) for topology in node.topology):
+        if not single and all(_over_everyone(topology, everyone) for topology in node.topology):
             cards = _renumbered(cards)
         devices = tuple(_slots(cards))
-    topology = tuple(sorted((_over_all(topology, devices) for topology in node.topology), key=_by_name))
-    if devices == node.devices and topology == node.topology and not node.taints:
-        return node
-    return node.model_copy(update={"devices": devices, "topology": topology, "taints": tuple(sorted(node.taints))})
+    update: dict[str, object] = {
+        "devices": devices,
+        "used": used,
+        "taints": tuple(sorted(set(node.taints))),
+        "memory_tiers": by_name(node.memory_tiers),
+    }
+    if node.topology:
+        named = (_over_all(topology_in_order(topology), devices) for topology in node.topology)
+        update["topology"] = by_name(_filled(named, devices, types))
+    changed = {field: value for field, value in update.items() if value != getattr(node, field)}
+    return node.model_copy(update=changed) if changed else node
+
+
+def _over_everyone(topology: Topology, everyone: Set[str]) -> bool:
+    """Say whether a topology treats all accelerators alike, so that it does not matter which is which."""
+    return not order_counts(topology) and set(topology.members) in (set(), everyone)
 
 
 def _over_all(topology: Topology, devices: Sequence[DeviceSlot]) -> Topology:
@@ -108,10 +123,6 @@ def _over_all(topology: Topology, devices: Sequence[DeviceSlot]) -> Topology:
     usual = [id_ for id_ in ids if not id_.startswith("cpu")] or list(ids)
     everyone = tuple(sorted(usual, key=natural_order))
     return topology.model_copy(update={"members": ()}) if topology.members == everyone else topology
-
-
-def _by_name(topology: Topology) -> tuple[object, ...]:
-    return (topology.name, topology.members)
 
 
 def _renumbered(cards: Sequence[Card]) -> list[Card]:
@@ -142,17 +153,15 @@ def _ordered_ends(link: Link) -> Link:
     return link if link.ends == (first, second) else link.model_copy(update={"ends": (first, second)})
 
 
-def _filled(node: Node, types: Mapping[str, DeviceType]) -> Node:
-    if not node.topology:
-        return node
-    cards = {f"cpu{card.number}" if card.cpu else f"{card.number}": card for card in cards_of(node.devices, types)}
+def _filled(
+    topologies: Iterable[Topology], devices: Sequence[DeviceSlot], types: Mapping[str, DeviceType]
+) -> Iterator[Topology]:
+    cards = {f"cpu{card.number}" if card.cpu else f"{card.number}": card for card in cards_of(devices, types)}
     usual = [id_ for id_, card in cards.items() if not card.cpu] or list(cards)
-    filled = []
-    for topology in node.topology:
+    for topology in topologies:
         members = [cards[id_] for id_ in topology.members or usual if id_ in cards]
         held = [types[name] for name in sorted({card.type for card in members}) if name in types]
-        filled.append(_fill(topology, len(members), held))
-    return node.model_copy(update={"topology": tuple(filled)})
+        yield _fill(topology, len(members), held)
 
 
 def _fill(topology: Topology, members: int, devices: Sequence[DeviceType]) -> Topology:

@@ -67,7 +67,7 @@ class Edge(NamedTuple):
     """A connection of two vertices, full duplex.
 
     a, b: device (``node-0/3``) or switch (``node-0#nvlink``) · bandwidth: bytes/s in one direction · latency: s ·
-    level: name of the domains that this connection makes
+    level: name of the domains that this connection makes · assumed: nobody stated how fast it is, or what it joins
     """
 
     a: str
@@ -76,6 +76,7 @@ class Edge(NamedTuple):
     latency: float
     interconnect: str | None
     level: str = ""
+    assumed: bool = False
 
 
 class Domain(NamedTuple):

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 __all__ = ["Cut", "deal_out", "partition_name"]
 
-_MIG = re.compile(r"(\d+)g\.(\d+)gb(?:\+.*)?")
+_MIG = re.compile(r"(\d{1,3})g\.(\d{1,4})gb(?:\+.*)?")
 _FOUR_SLICES = re.compile(r"A30(?!\d)|RTX[-_ ]PRO[-_ ]6000", re.IGNORECASE)
-_CORES = re.compile(r"(\d+)c((?:\.\w+)*)")
+_CORES = re.compile(r"(\d{1,3})c((?:\.\w+)*)")
 # AI cores of a chip, of which the makers' profiles take a whole number. Source: Project-HAMi, device configuration.
 _AI_CORES = {"Ascend310P": 8, "Ascend310P3": 8, "Ascend910": 30, "Ascend910A": 30}
 _AI_CORES |= {"Ascend910B2": 24, "Ascend910B3": 20, "Ascend910B4": 20, "Ascend910B4-1": 20}
@@ -66,12 +66,12 @@ def deal_out(counts: Mapping[str, int], model: str, memory_gb: float | None) -> 
 def _need(profile: str) -> _Room:
     mig = _MIG.fullmatch(profile)
     cores = _CORES.fullmatch(profile)
-    amd = re.fullmatch(r"([a-z]+)_nps\d", profile)
-    fraction = re.fullmatch(r"(\d+)-(\d+)", profile)
+    amd = re.fullmatch(rf"({'|'.join(_AMD_PARTS)})_nps\d", profile)
+    fraction = re.fullmatch(r"(\d{1,3})-([1-9]\d{0,2})", profile)
     if mig:
         return _Room(int(mig[1]), int(mig[2]))
     if cores:
-        return _Room(int(cores[1]), 0)
+        return _Room(max(1, int(cores[1])), 0)
     if amd:
         return _Room(1 / _AMD_PARTS[amd[1]], 0)
     if fraction:
@@ -100,12 +100,13 @@ def _packed(counts: Mapping[str, int], needs: Mapping[str, _Room], whole: _Room)
     """Return devices filled one after the other, the largest parts first."""
     bins: list[dict[str, int]] = []
     for profile in sorted(needs, key=lambda name: (-needs[name].slices, -needs[name].gigabytes, name)):
+        at = 0  # bins before it are too full for one more
         for _ in range(counts[profile]):
-            room = next((it for it in bins if _fits({**it, profile: it.get(profile, 0) + 1}, needs, whole)), None)
-            if room is None:
-                room = {}
-                bins.append(room)
-            room[profile] = room.get(profile, 0) + 1
+            while at < len(bins) and not _fits({**bins[at], profile: bins[at].get(profile, 0) + 1}, needs, whole):
+                at += 1
+            if at == len(bins):
+                bins.append({})
+            bins[at][profile] = bins[at].get(profile, 0) + 1
     equal: dict[tuple[str, ...], int] = {}
     for held in bins:
         equal[_listed(held)] = equal.get(_listed(held), 0) + 1

@@ -1,6 +1,6 @@
 """JSON of other people's tools, read from front to back: each value with its place, and nothing lost on the way.
 
-Python's own reader keeps the last of two members with one key and drops the first without a word; here that is a mistake.
+Python's own reader keeps the last of two members with one key and drops the first without a word; here it is a mistake.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class _Doubled(Exception):
 class JsonText:
     """A cursor in JSON text. at: offset of what comes next, never a blank.
 
-    ``value`` takes what comes next; ``items`` and ``members`` go into it, and leave each value to be taken by the caller
-    before going on. Mistakes are noted in ``mistakes`` and raised as InputError at once: behind one nothing is certain.
+    ``value`` takes what comes next; ``items`` and ``members`` go into it, and leave each value to the caller, who takes
+    it before going on. A mistake is noted in ``mistakes`` and raised as InputError at once: behind it nothing is sure.
     """
 
     def __init__(

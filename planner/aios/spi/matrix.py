@@ -19,9 +19,10 @@ __all__ = ["Matrix", "in_words", "islands", "pcie_lane_bytes_per_s", "pcie_tree"
 
 _PCIE = {"PIX": 0, "PXB": 1, "PHB": 2, "NODE": 3, "SYS": 4, "SOC": 4}  # SOC: what old drivers called SYS
 _LEVELS = (("pcie", 1), ("numa", 3), ("host", 4))
-_FAST = re.compile(r"(NV|HCCS|XGMI)(\d*)")
+_FAST = re.compile(r"(NV|HCCS|XGMI)(\d{0,4})")
 _NAMES = {"NV": "nvlink", "HCCS": "hccs", "XGMI": "xgmi"}
 _MOST_VERTICES = 256  # the largest machines have some sixty GPUs and network cards
+_MOST_HEADERS = 64  # lines that could be a matrix's heading and are followed by none, before the text is given up
 _LANE_BYTES_PER_S = {1: 0.25e9, 2: 0.5e9, 3: 8e9 / 8 * 128 / 130, 4: 16e9 / 8 * 128 / 130, 5: 32e9 / 8 * 128 / 130}
 
 
@@ -65,10 +66,14 @@ def read_matrix(text: str, device: str) -> Matrix | None:
     """
     lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
     row_name = re.compile(rf"{device}\d{{1,4}}")
+    tried = 0
     for number, line in enumerate(lines):
-        columns = re.split(r"\s*(?:CPU|NUMA) +Affinity", line)[0].split()
+        columns = re.split(r"(?:CPU|NUMA) +Affinity", line)[0].split()
         if columns and row_name.fullmatch(columns[0]) and all(_is_name(column) for column in columns):
-            cells, places = _rows(lines[number + 1 :], columns[:_MOST_VERTICES])
+            tried += 1
+            if tried > _MOST_HEADERS:
+                break
+            cells, places = _rows(lines[number + 1 : number + 1 + 4 * _MOST_VERTICES], columns[:_MOST_VERTICES])
             devices = tuple(name for name in columns[:_MOST_VERTICES] if row_name.fullmatch(name) and name in cells)
             if devices:
                 return Matrix(devices=devices, cells=cells, places={d: places[d] for d in devices if places.get(d)})
@@ -182,27 +187,31 @@ def _components(devices: Sequence[str], joined: Callable[[tuple[str, str]], bool
 
 def _cliques(members: Sequence[str], joined: Mapping[tuple[str, str], int]) -> Iterator[tuple[list[str], int]]:
     """Yield groups with the same number of links between every two, so that every link is in exactly one."""
-    left = {pair: count for pair in combinations(members, 2) if (count := joined.get(pair))}
-    while left:
-        (first, second), count = next(iter(left.items()))
-        clique = [first, second]
-        for other in members:
-            pairs = [tuple(sorted((one, other), key=members.index)) for one in clique]
-            if other not in clique and all(left.get((a, b)) == count for a, b in pairs):
-                clique.append(other)
-        clique.sort(key=members.index)
-        for pair in combinations(clique, 2):
-            del left[pair]
-        yield clique, count
+    left: dict[str, dict[str, int]] = {member: {} for member in members}
+    for a, b in combinations(members, 2):
+        if count := joined.get((a, b)):
+            left[a][b] = left[b][a] = count
+    for first in members:
+        while left[first]:
+            second, count = next(iter(left[first].items()))
+            clique = [first, second]
+            for other, same in left[first].items():
+                if same == count and other != second and all(left[one].get(other) == count for one in clique[1:]):
+                    clique.append(other)
+            for a, b in combinations(clique, 2):
+                del left[a][b], left[b][a]
+            yield clique, count
 
 
 def pcie_tree(matrix: Matrix, link: Fact | None = None, interconnect: str | None = "pcie") -> tuple[Topology, ...]:
     """Return how the devices reach each other over PCIe: switches, NUMA nodes, the whole host; nothing for one device.
 
     Where a cell names a faster way, what both have to the same network card or NUMA node tells. link, interconnect:
-    bandwidth of a device's own PCIe link, and what that is called (``pcie4-x16``). What joins switches and sockets is
-    told by no tool; it is taken to be as fast, marked ``assumed``. A level whose groups are of unequal size cannot be
-    nested: its groups stand beside the others.
+    bandwidth of a device's own PCIe link, and what that is called (``pcie4-x16``). Switches and devices of one NUMA
+    node meet at its host bridges, and NUMA nodes over what joins processors: each is named so (``pcie4-host-bridge``,
+    ``socket-link``). A bridge is taken to be as wide as a device's own link, marked ``assumed``; how wide the link
+    between processors is stays open. A level whose groups are of unequal size cannot be nested: its groups stand beside
+    the others.
     """
     if len(matrix.devices) < 2:
         return ()
@@ -210,37 +219,66 @@ def pcie_tree(matrix: Matrix, link: Fact | None = None, interconnect: str | None
     nested = [(name, groups) for name, groups in levels if len({len(group) for group in groups}) == 1]
     beside = [(name, group) for name, groups in levels for group in groups if (name, groups) not in nested]
     order = _nested_order([groups for _, groups in nested])
-    uplink = link and Fact(value=link.value, unit="B/s", source="assumed", ref="as fast as a device's own PCIe link")
     tree: Topology | None = None
     for depth in range(len(nested) - 1, -1, -1):
         name, groups = nested[depth]
         below = len(nested[depth - 1][1]) if depth else len(order)
-        tree = Topology(
-            name=name,
-            kind="switch",
-            members=() if depth else order,
-            interconnect=None if depth else interconnect,
-            bandwidth_bytes_per_s=uplink if depth else link,
-            group=below // len(groups) if len(groups) > 1 else None,
-            between=tree,
-        )
-    alone = (
-        Topology(name=name, kind="switch", members=tuple(group), interconnect=interconnect, bandwidth_bytes_per_s=link)
-        for name, group in beside
-        if len(group) > 1
-    )
+        group = below // len(groups) if len(groups) > 1 else None
+        kind = _kind(name, [word for word, _ in levels], interconnect)
+        width = _wide(link, kind, depth)
+        tree = _switch(name, () if depth else order, kind, width, group, tree)
+    alone = (_switch(name, group, _kind(name, [name], interconnect), link) for name, group in beside if len(group) > 1)
     return (*alone, *((tree,) if tree else ()))
 
 
+def _switch(
+    name: str,
+    members: Sequence[str],
+    interconnect: str | None,
+    bandwidth: Fact | None,
+    group: int | None = None,
+    between: Topology | None = None,
+) -> Topology:
+    return Topology(
+        name=name, kind="switch", members=tuple(members), interconnect=interconnect, bandwidth_bytes_per_s=bandwidth,
+        group=group, between=between,
+    )  # fmt: skip
+
+
+def _kind(level: str, levels: Sequence[str], interconnect: str | None) -> str | None:
+    """Return what the connections of a level are called. interconnect: a device's own."""
+    if level == "pcie":
+        return interconnect
+    if level == "host" and "numa" in levels:
+        return "socket-link"
+    generation = re.match(r"pcie[\d.]*", interconnect or "pcie")
+    return f"{generation[0] if generation else 'pcie'}-host-bridge"
+
+
+def _wide(link: Fact | None, kind: str | None, depth: int) -> Fact | None:
+    """Return how wide a connection of a level is. link: a device's own · depth: of the level."""
+    if depth == 0 or link is None:
+        return link
+    if kind == "socket-link":
+        return None
+    return Fact(value=link.value, unit="B/s", source="assumed", ref="as fast as a device's own PCIe link")
+
+
 def _levels(matrix: Matrix) -> list[tuple[str, list[list[str]]]]:
-    """Return the levels that join something, innermost first: name, groups of devices. The last one has one group."""
+    """Return the levels, innermost first: name, groups of devices. The last one has one group.
+
+    Switches that join nothing are left out, and NUMA nodes where there is only one.
+    """
     ranks = _ranks(matrix)
     levels: list[tuple[str, list[list[str]]]] = []
     for name, most in _LEVELS:
         close = {pair for pair, rank in ranks.items() if rank <= most}
         groups = _components(matrix.devices, close.__contains__)
-        if len(groups) < len(levels[-1][1] if levels else matrix.devices):
-            levels.append((name, groups))
+        if name == "pcie" and len(groups) == len(matrix.devices):
+            continue
+        levels.append((name, groups))
+        if len(groups) == 1:
+            break
     name, groups = levels.pop()
     return [*levels, ("host" if name == "numa" else name, groups)]
 
@@ -276,7 +314,8 @@ def in_words(topology: Topology) -> str:
     while outer:
         levels.append(outer.name)
         outer = outer.between
-    groups = f" in groups of {topology.group}, joined by {', '.join(levels)}" if topology.group and levels else ""
+    apart = "each apart" if topology.group == 1 else f"in groups of {topology.group}"
+    groups = f" {apart}, joined by {', '.join(levels)}" if topology.group and levels else ""
     how = "every two" if topology.kind == "full" else "each to one switch"
     if topology.links is not None:
         how += f" over {topology.links} link{'s' if topology.links > 1 else ''}"

@@ -34,6 +34,7 @@ MAX_ELEMENTS = 300_000
 """Most elements of an XML file; ``lstopo`` writes about 2,000 for a machine of 256 cores."""
 MOST_TOLD = 50
 """Most mistakes of one file that are told one by one."""
+_HOPELESS = 5_000  # mistakes, read in a second or less
 _SHOWN_LINE = 400  # characters of a line that fit into a message
 _SHOWN_NAMES = 200  # characters of a host list that do
 
@@ -209,6 +210,11 @@ class Mistakes:
     def full(self) -> bool:
         """Whether further mistakes are only counted, so that their places need not be found."""
         return len(self._told) >= MOST_TOLD
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether there are so many that the text is something else, and nobody need read on."""
+        return self.count >= _HOPELESS
 
     def told(self) -> list[Diagnostic]:
         """Return them in order of place, and a last one that says how many more there are."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_TIMED", "Operation", "Timed", "Wanted", "check_size", "times_on", "wanted_of"]
 
 MOST_TIMED = 1_024
-"""Devices on which an operation is timed; it takes one or two seconds."""
+"""Devices on which an operation is timed; it takes a few seconds."""
 
 _PAIR = "point-to-point"
 

@@ -22,7 +22,7 @@ MOST_SHOWN = 64
 """Machines that are shown one by one; of more, one of each node is."""
 
 MOST_SOUGHT = 4_096
-"""Devices among which a best-connected set is looked for; a search takes a second or two."""
+"""Devices among which a best-connected set is looked for; a search takes a second, in large meshes and tori ten."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class Connected:
     fabric: Fabric
     machines: Mapping[str, Node]
     all: int
+
+    def graphml(self) -> str:
+        """Return the connections as a GraphML file."""
+        from aios.fleet.topology.graph import graphml
+
+        return graphml(self.fabric)
 
     def free(self, named: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the devices that sets may take: those named; else all accelerators that nothing uses.

@@ -81,13 +81,14 @@ def import_inventory(
     name: str | None,
     stdin: Callable[[], bytes],
 ) -> Imported:
-    """Read ``files`` as the importer does and put a fleet together. Raises InputError.
+    """Read ``files`` as the importer does and put a fleet together that aios can read. Raises InputError.
 
     options: for the importer · aliases: what a device is written as -> its type · name: of the fleet; by default as the
     description calls it, or as the first file is called
     """
-    from aios.fleet import fleet_text, load_catalogue
+    from aios.fleet import load_catalogue
     from aios.fleet.imports.assemble import assemble
+    from aios.fleet.imports.checking import checked_text
 
     _check_options(importer, options)
     texts = _texts(files, stdin)
@@ -96,7 +97,7 @@ def import_inventory(
     entries = load_catalogue(catalogue.root() / "hardware")
     origin = ", ".join(texts)
     assembled = assemble(inventory.model_copy(update={"name": called}), entries, aliases, origin)
-    return Imported(assembled, fleet_text(assembled.fleet, entries))
+    return Imported(assembled, checked_text(assembled, entries))
 
 
 def save_fleet(path: Path, text: str, *, force: bool) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 
 from aios.records.errors import Diagnostic, InputError
-from aios.spi.texts import place
+from aios.spi.texts import MOST_TOLD, place
 from aios_plugins.devicetree.tree import MAX_DEPTH, Node, Property, Tree
 
 __all__ = ["MAGIC", "read_blob"]
@@ -25,7 +26,8 @@ class _Broken(Exception):
 def read_blob(content: bytes, file: str) -> Tree:
     """Return the tree of a compiled device tree; raises InputError for one that is cut off or contradicts itself."""
     try:
-        tree = Tree(root=_Structure(content).root())
+        structure = _Structure(content)
+        tree = Tree(root=structure.root(), left_out=[f"{file}: {sentence}" for sentence in structure.left_out])
     except (_Broken, struct.error, IndexError, ValueError) as error:
         raise InputError(
             Diagnostic(
@@ -48,7 +50,7 @@ def read_blob(content: bytes, file: str) -> Tree:
 
 
 class _Structure:
-    """The structure block of a blob. at: offset of the next token."""
+    """The structure block of a blob. at: offset of the next token · left_out: what stands twice."""
 
     def __init__(self, content: bytes) -> None:
         if len(content) < _HEADER.size:
@@ -64,6 +66,7 @@ class _Structure:
         self.strings = content[strings : strings + strings_size]
         self.at = structure
         self.nodes = 0
+        self.left_out: list[str] = []
 
     def root(self) -> Node:
         """Return the root node with all that is below it; raises _Broken."""
@@ -98,7 +101,8 @@ class _Structure:
             raise _Broken(f"it has more than {_MOST_NODES:,} nodes")
         node = Node(name or "/")
         if open_nodes:
-            open_nodes[-1].children[name] = node
+            beside = open_nodes[-1].children
+            beside[_free(name, beside)] = node  # of two nodes with one name Linux keeps both, as is done here
         return node
 
     def _property(self, node: Node) -> None:
@@ -106,5 +110,16 @@ class _Structure:
         if self.at + length > len(self.content):
             raise _Broken(f"a property of `{node.name}` reaches beyond its end")
         name = self.strings[offset : self.strings.index(b"\0", offset)].decode("ascii", "replace")
-        node.properties[name] = Property(name, [self.content[self.at : self.at + length]])
+        if name not in node.properties:
+            node.properties[name] = Property(name, [self.content[self.at : self.at + length]])
+        elif len(self.left_out) < MOST_TOLD:
+            self.left_out.append(f"the property `{name}` of `{node.name}` stands twice, and the first one counts")
         self.at = (self.at + length + 3) & ~3
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Return ``name``, with a number behind it where it is taken."""
+    number, free = len(taken), name
+    while free in taken:
+        free, number = f"{name}#{number}", number + 1
+    return free

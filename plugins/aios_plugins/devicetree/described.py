@@ -18,7 +18,14 @@ from aios.records.errors import BadValue
 from aios.records.fleet import DeviceKind, DeviceType, Fact
 from aios.records.units import Dimension, format_quantity, si_unit
 from aios.spi.texts import Mistakes
-from aios_plugins.devicetree.facts import PRECISIONS, precision_of, quantities, rate_fact, unit_beside
+from aios_plugins.devicetree.facts import (
+    PRECISIONS,
+    known_precision,
+    quantities,
+    rate_fact,
+    unit_beside,
+    unknown_precision,
+)
 from aios_plugins.devicetree.shapes import MOST_DEVICES, Shape, shape_of
 from aios_plugins.devicetree.tree import Node, Property, Word
 
@@ -179,23 +186,18 @@ class _Reading:
         """Return the precisions that the node lists, each once."""
         made = self.properties.get("precision_support") or self.properties.get("precisions")
         self.used |= {"precision_support", "precisions"}
-        found: list[str] = []
-        for value in made.values if made else ():
-            text = value.text if isinstance(value, Word) else value if isinstance(value, str) else ""
-            try:
-                found.append(precision_of(text))
-            except BadValue:
-                continue  # told once, by `peaks`
-        return tuple(dict.fromkeys(found))
+        texts = (value.text if isinstance(value, Word) else value for value in (made.values if made else ()))
+        found = (known_precision(text) for text in texts if isinstance(text, str))
+        return tuple(dict.fromkeys(precision for precision in found if precision))  # others are told by `peaks`
 
     def check_precisions(self) -> None:
         made = self.properties.get("precision_support") or self.properties.get("precisions")
         for index, value in enumerate(made.values if made else ()):
-            try:
-                precision_of(value.text if isinstance(value, Word) else str(value))
-            except BadValue as error:
-                assert made is not None
-                self.wrong(made, error, index)
+            text = value.text if isinstance(value, Word) else str(value)
+            if made is not None and known_precision(text) is None:
+                self.wrong(made, unknown_precision(text, near=not self.mistakes.full), index)
+            if self.mistakes.hopeless:
+                break
 
     def peaks(self) -> dict[str, Fact]:
         """Return precision -> peak: what is stated per precision, and ``peak_flops`` for those that it can mean."""
@@ -206,9 +208,8 @@ class _Reading:
             found = re.fullmatch(r"peak_(?:(?:fl)?ops_)?(\w+)", name)
             if name in _PEAKS or found is None:
                 continue
-            try:
-                precision = precision_of(found[1])
-            except BadValue:
+            precision = known_precision(found[1])
+            if precision is None:
                 continue
             default = "TOPS" if precision.startswith("int") else "TFLOPS"
             for value, _ in self.numbers(name, Dimension.COMPUTE, default)[:1]:
@@ -297,11 +298,7 @@ class _Reading:
 
     @staticmethod
     def is_peak(name: str) -> bool:
-        try:
-            precision_of(re.sub(r"^peak_(?:(?:fl)?ops_)?", "", name))
-        except BadValue:
-            return False
-        return True
+        return known_precision(re.sub(r"^peak_(?:(?:fl)?ops_)?", "", name)) is not None
 
 
 def _safe(name: str) -> str:

@@ -18,7 +18,7 @@ from aios.records.units import (
 )
 from aios_plugins.devicetree.tree import Property, Word
 
-__all__ = ["PRECISIONS", "precision_of", "quantities", "rate_fact", "unit_beside"]
+__all__ = ["PRECISIONS", "known_precision", "quantities", "rate_fact", "unit_beside", "unknown_precision"]
 
 PRECISIONS = ("fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int32", "int16", "int8", "int4")
 _ALIASES = {
@@ -44,15 +44,21 @@ _LARGEST = {
 _UNIT_WORD = re.compile(r"[A-Za-zµ]+(?:/[A-Za-z]+)?")
 
 
-def precision_of(written: str) -> str:
-    """Return the precision that a name means; raises BadValue for an unknown one."""
-    name = re.sub(r"[\s_-]", "", written).lower()
-    name = _ALIASES.get(name, name)
-    if name not in PRECISIONS:
-        near = difflib.get_close_matches(name, PRECISIONS, n=1, cutoff=0.5)
-        meant = f"did you mean `{near[0].upper()}`? " if near else ""
-        raise BadValue(f"unknown precision `{written}`", f"{meant}known: {', '.join(PRECISIONS).upper()}")
-    return name
+def known_precision(written: str) -> str | None:
+    """Return the precision that a name means; None for an unknown one."""
+    name = _ALIASES.get(_plain(written), _plain(written))
+    return name if name in PRECISIONS else None
+
+
+def unknown_precision(written: str, *, near: bool) -> BadValue:
+    """Return what is wrong with a name that means no precision; ``near``: with the known name that is most like it."""
+    like = difflib.get_close_matches(_plain(written), PRECISIONS, n=1, cutoff=0.5) if near else []
+    meant = f"did you mean `{like[0].upper()}`? " if like else ""
+    return BadValue(f"unknown precision `{written}`", f"{meant}known: {', '.join(PRECISIONS).upper()}")
+
+
+def _plain(written: str) -> str:
+    return re.sub(r"[\s_-]", "", written[:40]).lower()
 
 
 def unit_beside(made: Property, dimension: Dimension) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from aios.records.errors import Diagnostic, InputError
@@ -34,6 +34,7 @@ def read_machines(texts: Mapping[str, bytes], options: Mapping[str, str]) -> Inv
     included = {found for text in sources.values() for found in included_by(text, sources)}
     if sources and not blobs and included >= set(sources):
         included = set()  # a circle: reading any of them says so
+    names = _Names()
     machines: list[Machine] = []
     notes: list[str] = []
     left_out: list[str] = []
@@ -44,8 +45,7 @@ def read_machines(texts: Mapping[str, bytes], options: Mapping[str, str]) -> Inv
             check_size(blobs[file], file, _MAX_BYTES)
         tree = read_blob(blobs[file], file) if file in blobs else read_source(file, sources)
         machine, reader = _machine(file, tree, sources, reading == "inside")
-        name = _free(machine.name, {other.name for other in machines})
-        machines.append(machine.model_copy(update={"name": name}))
+        machines.append(machine.model_copy(update={"name": names.free(machine.name)}))
         notes += reader.notes
         left_out += [*tree.left_out, *reader.left_out]
     return Inventory(machines=tuple(machines), notes=tuple(notes), left_out=tuple(left_out))
@@ -106,13 +106,18 @@ def _describing(tree: Tree) -> list[Node]:
 
 def _assembled(file: str, board: Board | None, described: list[Described]) -> Machine:
     devices = list(board.devices) if board is not None else []
-    types = {found.type.name: found.type for found in devices}
+    names, levels = _Names(), _Names()
+    types: dict[str, DeviceType] = {}  # what a type says -> the type under a name that no different one has
     first = sum(found.count for found in devices if found.type.kind != "cpu")  # id of the next device
     alone = first + sum(item.count for item in described if item.type.kind != "cpu")
     topology: list[Topology] = []
+    for found in devices:
+        types[found.type.model_dump_json()] = found.type.model_copy(update={"name": names.free(found.type.name)})
     for item in described:
-        device = _named(item.type, types)
-        types[device.name] = device
+        said = item.type.model_dump_json()
+        if said not in types:
+            types[said] = item.type.model_copy(update={"name": names.free(item.type.name)})
+        device = types[said]
         if devices and devices[-1].type == device and item.shape is None and not topology:
             devices[-1] = devices[-1].model_copy(update={"count": devices[-1].count + item.count})
         else:
@@ -120,7 +125,7 @@ def _assembled(file: str, board: Board | None, described: list[Described]) -> Ma
         if item.shape is not None:
             members = tuple(str(first + number) for number in range(item.count)) if item.count != alone else ()
             level = item.shape.topology(members, item.link_bandwidth, item.link_latency)
-            topology.append(level.model_copy(update={"name": _free(level.name, {other.name for other in topology})}))
+            topology.append(level.model_copy(update={"name": levels.free(level.name)}))
         first += item.count if item.type.kind != "cpu" else 0
     processors = [found.type for found in devices if found.type.kind == "cpu"]
     memory = next((fact.value for device in processors if (fact := device.memory_bytes) is not None), None)
@@ -141,16 +146,19 @@ def _name(file: str, board: Board | None) -> str:
     return slug(said) or slug(PurePosixPath(file).name.partition(".")[0]) or "machine"
 
 
-def _named(device: DeviceType, types: Mapping[str, DeviceType]) -> DeviceType:
-    """Return ``device`` under a name that no different type has."""
-    same = {name for name, other in types.items() if other == device.model_copy(update={"name": name})}
-    return device.model_copy(update={"name": _free(device.name, set(types) - same)})
+class _Names:
+    """Names that have been given; each new one is another."""
 
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
-def _free(name: str, taken: Set[str]) -> str:
-    """Return ``name``, with a number behind it where it is taken."""
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}-{number}"
-    return free
+    def free(self, name: str) -> str:
+        """Give ``name``, with a number behind it where it was given before."""
+        number, free = self._numbers.get(name, 1), name
+        while free in self._given:
+            number += 1
+            free = f"{name}-{number}"
+        self._numbers[name] = number
+        self._given.add(free)
+        return free

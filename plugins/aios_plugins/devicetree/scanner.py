@@ -91,8 +91,10 @@ class Scanner:
         return line, at - self.page.starts[line - 1] + 1
 
     def wrong(self, summary: str, at: int | None = None, remedy: str | None = None, reason: str | None = None) -> None:
-        """Note a mistake at an offset."""
+        """Note a mistake at an offset; raises Stopped where there are too many to read on."""
         self.page.mistakes.add(summary, *self.where(at), reason=reason, remedy=remedy)
+        if self.page.mistakes.hopeless:
+            raise Stopped
 
     def skip(self) -> bool:
         """Pass over blanks, comments and preprocessor lines; say whether anything is left."""

@@ -43,6 +43,8 @@ class _Parser(ValueScanner):
         super().__init__(file, texts)
         self.tree = tree
         self.unresolved: dict[str, str] = {}
+        self.parents: dict[int, Node] = {}  # id of a node -> the one that it stands in
+        self.loose: dict[str, Node] = {}
 
     def run(self) -> None:
         """Read the whole text; raises InputError with every mistake."""
@@ -94,8 +96,8 @@ class _Parser(ValueScanner):
             self._macro_call()
             return
         node = Node(name[0], *self.where(name.start()), self.file)
-        twin = next((other for other in self.tree.loose if other.name == node.name), None)
-        if twin is not None:
+        twin = self.loose.setdefault(node.name, node)
+        if twin is not node:
             self.wrong(
                 f"there are two nodes called `{node.name}`",
                 name.start(),
@@ -151,6 +153,7 @@ class _Parser(ValueScanner):
         elif self.next_mark() == "{":
             self._once(name, "node", here)
             child = node.children.setdefault(name[0], Node(name[0], *self.where(name.start()), self.file))
+            self.parents[id(child)] = node
             self._body(child, labels, depth + 1, f"node `{name[0]}`")
         else:
             self._once(name, "property", here)
@@ -181,8 +184,9 @@ class _Parser(ValueScanner):
         self.semicolon(f"`/{name}/`")
 
     def _delete(self, gone: Node | None) -> None:
-        for node, _ in self.tree.walk():
-            node.children = {name: child for name, child in node.children.items() if child is not gone}
+        parent = self.parents.get(id(gone))
+        if gone is not None and parent is not None and parent.children.get(gone.name) is gone:
+            del parent.children[gone.name]
 
     def _macro_call(self) -> None:
         """Pass over ``MACRO(...)`` where a statement stands; only a preprocessor knows what it means."""

@@ -59,7 +59,9 @@ class Property:
         for value in self.values:
             if isinstance(value, bytes):
                 found += [int.from_bytes(value[at : at + 4], "big") for at in range(0, len(value) - 3, 4)]
-            elif isinstance(value, int | Ref):
+            elif isinstance(value, int):
+                found.append(value if value >= 0 else value & 0xFFFFFFFF)  # as it is compiled
+            elif isinstance(value, Ref):
                 found.append(value)
             elif isinstance(value, Word | float):
                 found.append(None)

@@ -12,7 +12,9 @@ from aios_plugins.disks.blocks import Disk, disk_below, read_disks
 from aios_plugins.disks.measure import Rates, measure_disk
 from aios_plugins.disks.mounts import Mount, mount_of
 
-__all__ = ["Probe"]
+__all__ = ["Probe", "room_bytes"]
+
+_STEPS = 8
 
 
 class _Space(NamedTuple):
@@ -55,23 +57,35 @@ class Probe:
             missing.append("no disk is visible in /sys/block")
         tier = _tier(disk, mount, space, rates)
         if tier is None and disk is not None:
-            missing.append(f"{disk.name} is no memory tier: {_why_none(disk)}")
+            missing.append(f"{disk.name} is no memory tier: {_why_none(disk, space)}")
         return Discovery(memory_tiers=(tier,) if tier else (), seen=tuple(seen), missing=tuple(missing))
 
 
 def _tier(disk: Disk | None, mount: Mount | None, space: _Space | None, rates: Rates | None) -> MemoryTier | None:
-    if disk is None or mount is None or space is None or disk.kind not in {"nvme", "ssd"}:
+    room = room_bytes(space.size, space.free) if space else 0.0
+    if disk is None or mount is None or not room or disk.kind not in {"nvme", "ssd"}:
         return None
+    ref = f"free on the file system at {mount.where}, in whole {_STEPS}ths of it"
     return MemoryTier(
         name=disk.kind,
         kind=disk.kind,
-        bytes=Fact(value=space.size, unit="B", source="measured", ref=f"file system at {mount.where}"),
+        bytes=Fact(value=room, unit="B", source="measured", ref=ref),
         read_bytes_per_s=rates and Fact(value=rates.read, unit="B/s", source="measured", ref=rates.how),
         write_bytes_per_s=rates and Fact(value=rates.write, unit="B/s", source="measured", ref=rates.how),
     )
 
 
-def _why_none(disk: Disk) -> str:
+def room_bytes(size: float, free: float) -> float:
+    """Return what a tier may hold on a file system: what is free, in whole eighths of its size, rounded down.
+
+    To the byte it would be another machine, with another digest, each time that somebody writes a file.
+    """
+    return free // (size / _STEPS) * (size / _STEPS) if size else 0.0
+
+
+def _why_none(disk: Disk, space: _Space | None) -> str:
+    if disk.kind in {"nvme", "ssd"}:
+        return "its file system is nearly full" if space else "nobody says how much of it is free"
     if disk.kind is None:
         return "the system does not say of what kind it is"
     virtual = ", which says little of a virtual disk" if disk.virtual else ""

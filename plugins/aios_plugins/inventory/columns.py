@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aios.records.units import Dimension, units_of
@@ -81,10 +81,12 @@ class Columns:
     kind: str
     unused: tuple[str, ...]
 
-    def sentence(self) -> str:
-        """Say what was read as what."""
+    def sentence(self, models: bool = False) -> str:
+        """Say what was read as what. models: where a number of devices was expected, their models stand."""
+        called = {"count": "device"} if models and "device" not in self.by_role else {}
         parts = [
-            f"{role.replace('_', ' ')} = `{column.name}`" + (f" ({column.unit})" if column.unit else "")
+            f"{called.get(role, role).replace('_', ' ')} = `{column.name}`"
+            + (f" ({column.unit})" if column.unit else "")
             for role, column in self.by_role.items()
         ]
         parts += [f"label {label} = `{column}`" for label, column in self.labels.items()]
@@ -112,11 +114,12 @@ def choose_columns(
             by_role[option] = column
         else:
             labels[option.removeprefix("label.")] = column.name
-    _recognise(names, by_role, named)
+    plain = {name: _plain(name) for name in names if len(name) <= _LONGEST_USUAL}
+    _recognise(plain, by_role, named)
     used = {column.name for column in by_role.values()} | set(labels.values())
-    for name in names:
-        if name not in used and _LABELS.fullmatch(_plain(name)) and _plain(name) not in labels:
-            labels[_plain(name)] = name
+    for name, bare in plain.items():
+        if name not in used and _LABELS.fullmatch(bare) and bare not in labels:
+            labels[bare] = name
             used.add(name)
     if not named and "name" not in by_role:
         remedy = f"say which one, `--option name=COLUMN`; there are {', '.join(f'`{n}`' for n in names[:12])}"
@@ -155,31 +158,31 @@ def _asked(option: str, value: str, names: Sequence[str], mistakes: Mistakes, li
     return Column(column, spelled)
 
 
-def _recognise(names: Sequence[str], by_role: dict[str, Column], named: bool) -> None:
-    """Add the columns with usual names for the roles that no option gives one for."""
+def _recognise(plain: Mapping[str, str], by_role: dict[str, Column], named: bool) -> None:
+    """Add the columns with usual names for the roles that no option gives one for. plain: name -> in one spelling"""
     taken = {column.name for column in by_role.values()}
     for role, patterns in _USUAL.items():
         if role in by_role or (role == "name" and named):
             continue
+        split = [(name, *_unit_in(role, text)) for name, text in plain.items() if name not in taken]
         for pattern in patterns:
             if role == "device" and pattern.startswith("model") and "count" not in by_role:
                 continue  # without a number of accelerators, `model` is that of the server
-            if pattern == _BARE_COUNT and not _counts_devices(names):
+            if pattern == _BARE_COUNT and not _counts_devices(plain.values()):
                 continue
-            split = ((name, *_unit_in(role, _plain(name))) for name in names if name not in taken)
-            found = next(((name, unit) for name, bare, unit in split if re.fullmatch(pattern, bare)), None)
+            usual = re.compile(pattern)
+            found = next(((name, unit) for name, bare, unit in split if usual.fullmatch(bare)), None)
             if found is not None:
                 by_role[role] = Column(*found)
                 taken.add(found[0])
                 break
 
 
-def _counts_devices(names: Sequence[str]) -> bool:
+def _counts_devices(plain: Collection[str]) -> bool:
     """Say whether a column that is only called `count` is that of the accelerators: one column names these.
 
     Where `gpu` stands beside a model, it is the number itself.
     """
-    plain = [_plain(name) for name in names]
     models, bare, usual = (any(re.fullmatch(pattern, name) for name in plain) for pattern in _USUAL["device"])
     return models != bare and not (bare and usual)
 

@@ -21,9 +21,7 @@ _MOST_DEVICES = 4096  # of one machine
 _MOST_CORES = 1_000_000
 _NOTHING = ("", "-", "n/a", "na", "none", "null", "nan")
 # `8x A100`, `A100*8`, `A100 x8`; not the names `RX 7900 XTX`, `MLU370-X8`: an `x` inside a name is no count.
-_TIMES = re.compile(
-    r"(\d{1,6}) ?[xX×*] ?(?![tT][xX]?\b)(\S.*)|(\S.*?)(?:(?<![mM][lL][uU]\d{3}) x ?| ?[×*] ?)(\d{1,6})"
-)
+_TIMES = re.compile(r"(\d{1,6}) ?[xX×*] ?(?![tT][xX]?\b)(\S.*)|(\S.*?)(?:(?<![mM][lL][uU]\d{3}) x ?| ?[×*] ?)(\d{1,6})")
 
 
 def read_machines(texts: Mapping[str, bytes], options: Mapping[str, str]) -> Inventory:
@@ -61,6 +59,7 @@ class _Reading:
         self.known: dict[tuple[str, ...], dict[str, Any]] = {}
         self.found: dict[tuple[Any, ...], tuple[Found, ...]] = {}
         self.rounded: set[str] = set()
+        self.counts_name_models = False
 
     def machines(self) -> list[Machine]:
         """Return a machine per row; raises InputError with every mistake."""
@@ -82,7 +81,7 @@ class _Reading:
         return made
 
     def _tell(self) -> None:
-        self.notes.append(f"{self.table.file}: {self.columns.sentence()}")
+        self.notes.append(f"{self.table.file}: {self.columns.sentence(self.counts_name_models)}")
         if self.rounded:
             shown = ", ".join(sorted(self.rounded)[:5])
             self.notes.append(f"{self.table.file}: parts of cores are not counted ({shown})")
@@ -213,6 +212,7 @@ class _Reading:
         kind = self.columns.kind
         count = self._count(row, counting) if counting else None
         if isinstance(count, tuple):  # models stand where a number was expected
+            self.counts_name_models |= bool(count)
             return tuple(item for name, number in count for item in self._kept(kind, name, number, memory))
         models = self._models(row, naming) if naming else []
         if count == 0 or (count is None and not models):

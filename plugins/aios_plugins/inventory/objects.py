@@ -59,9 +59,7 @@ class _Reading:
         for count, start in enumerate(self.reader.items()):
             value = self.reader.value()
             if not isinstance(value, dict):
-                raise self.wrong(
-                    "a machine is an object, `{...}`", start, 'write it like `{"name": "n1", "cpu": 32}`'
-                )
+                raise self.wrong("a machine is an object, `{...}`", start, 'write it like `{"name": "n1", "cpu": 32}`')
             if count >= MOST_ROWS:
                 raise self.too_many(start)
             yield Row(self.reader.line(start), dict(flat(_facts(value))))

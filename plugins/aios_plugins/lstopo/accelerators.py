@@ -12,7 +12,7 @@ from aios.spi.matrix import Matrix, islands, pcie_tree
 from aios.spi.probe import Found
 from aios_plugins.lstopo.objects import Distances, Object
 
-__all__ = ["Accelerator", "connections", "devices_of", "find_accelerators"]
+__all__ = ["MOST_CONNECTED", "Accelerator", "connections", "devices_of", "find_accelerators"]
 
 # PCI classes (PCI Code and ID Assignment Specification): display controllers that are no screens, co-processors,
 # processing accelerators.
@@ -24,6 +24,8 @@ _SERVER_SCREENS = {"1002:4752", "1002:5969", "1002:515e"}
 _COMPUTING_SUBTYPES = {"CUDA", "OpenCL", "LevelZero", "NVML", "RSMI", "VectorEngine"}
 _BACKENDS = re.compile(r"(cuda|opencl|ze|nvml|rsmi|ve|mic)\d")
 _MEMORY = ("CUDAGlobalMemorySize", "OpenCLGlobalMemorySize", "RSMIVRAMSize", "LevelZeroHBMSize", "MICMemorySize")
+MOST_CONNECTED = 256
+"""Devices of one machine whose connections are looked at; the largest have some sixty."""
 _FABRICS = {"NVLinkBandwidth": ("NV", "nvlink"), "XGMIBandwidth": ("XGMI", "xgmi")}
 
 
@@ -122,6 +124,8 @@ def connections(
     accelerators: Sequence[Accelerator], ids: Sequence[str], distances: Sequence[Distances]
 ) -> tuple[Topology, ...]:
     """Return how the accelerators are connected: over links of their own where hwloc found such, and over PCIe."""
+    if len(accelerators) > MOST_CONNECTED:
+        return ()
     cells: dict[str, dict[str, str]] = {device: {} for device in ids}
     for (one, a), (other, b) in combinations(zip(accelerators, ids, strict=True), 2):
         cells[a][b] = _distance(one.card, other.card)

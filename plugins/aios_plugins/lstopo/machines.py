@@ -10,7 +10,7 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType, Fact, MemoryKind, MemoryTier
 from aios.spi.importer import Inventory, Machine
 from aios.spi.probe import Found
-from aios_plugins.lstopo.accelerators import connections, devices_of, find_accelerators
+from aios_plugins.lstopo.accelerators import MOST_CONNECTED, connections, devices_of, find_accelerators
 from aios_plugins.lstopo.objects import Object, Topology, is_memory, read_topology
 
 __all__ = ["read_machines"]
@@ -18,6 +18,7 @@ __all__ = ["read_machines"]
 # hwloc's subtype (of hwloc 3: MemoryTier) of a NUMA node -> the kind of its memory; without one it is DRAM.
 _KINDS: dict[str, MemoryKind] = {"HBM": "hbm", "MCDRAM": "hbm", "CXL-DRAM": "cxl", "CXL-HBM": "cxl", "CXL": "cxl"}
 _PLAIN = ("", "DRAM")
+_CPUSET = re.compile(r"(0xf\.\.\.f(,|$))?(0x[0-9a-f]{1,8})?(,(0x[0-9a-f]{1,8})?){0,4096}")
 _MIB = 2**20
 
 
@@ -60,6 +61,8 @@ class _Reading:
         threads = self._threads(machine, parts)
         accelerators, left_out = find_accelerators(machine)
         self.left_out += [f"{free}: {sentence}" for sentence in left_out]
+        if len(accelerators) > MOST_CONNECTED:
+            self.left_out.append(f"{free}: how its {len(accelerators)} devices are connected, which are too many")
         found, ids = devices_of(accelerators)
         memory, tiers = self._memory([machine, *parts], topology, free)
         self._disks(parts, free, tiers)
@@ -194,7 +197,7 @@ def _processors(machine: Object, parts: Sequence[Object], threads: int) -> Devic
 
 def _members(cpuset: str | None) -> int | None:
     """Return a set of processors (words of 32 bits, the highest first) as the bits of a number; None if unstated."""
-    if not cpuset or not re.fullmatch(r"(0xf\.\.\.f,?)?((0x[0-9a-f]{1,8})?,?){0,4096}", cpuset):
+    if not cpuset or not _CPUSET.fullmatch(cpuset):
         return None
     infinite = cpuset.startswith("0xf...f")
     words = cpuset.removeprefix("0xf...f").removeprefix(",").split(",")

@@ -15,6 +15,7 @@ from aios_plugins.nvidia.nvml import Gpu, ask, handles, read_gpu, scaled, text
 __all__ = ["Card", "Link", "in_order", "pcie_link", "read_cards", "topologies"]
 
 _BIG_ENOUGH_TO_USE = 0.02  # a driver takes up to about a percent of the memory for itself
+_LEAST_OF_A_PROCESS = 0.01  # its context alone takes half a GiB, less than that of the largest GPUs
 
 
 class Link(Record):
@@ -30,7 +31,7 @@ class Card(Record):
     """One GPU.
 
     gpu: what it is · architecture: as nvidia-smi names it · bus: PCI bus id · limit_w: power limit that holds now ·
-    memory_used_bytes, utilisation (0 to 1), processes (how many): now · near: bus id of another GPU -> ``PIX``,
+    memory_used_bytes, utilisation (0 to 1), processes (how many compute): now · near: bus id of another GPU -> ``PIX``,
     ``PXB``, ``PHB``, ``NODE`` or ``SYS`` · links: NVLinks that are up; None where nobody looked
     """
 
@@ -46,12 +47,15 @@ class Card(Record):
 
     @property
     def used(self) -> float:
-        """Share that is taken now: of memory or of time, whichever is more; a driver's own memory is no use."""
+        """Share of the memory that is taken; at least a little where a process computes; a driver's own is no use.
+
+        How busy the GPU was in the moment of the question holds nothing back for anybody, and is no use either.
+        """
         total = self.gpu.memory_bytes
-        share = (self.memory_used_bytes or 0.0) / total if total else 0.0
-        if not self.processes and share < _BIG_ENOUGH_TO_USE:
-            share = 0.0
-        return min(1.0, round(max(share, self.utilisation or 0.0), 2))
+        share = round((self.memory_used_bytes or 0.0) / total, 2) if total else 0.0
+        if self.processes:
+            return min(1.0, max(share, _LEAST_OF_A_PROCESS))
+        return min(1.0, share) if share >= _BIG_ENOUGH_TO_USE else 0.0
 
 
 def read_cards(pynvml: Any) -> list[Card]:

@@ -22,9 +22,12 @@ __all__ = ["Importer"]
 
 _END_OF_LOG = b"</nvidia_smi_log>"
 _ENDING = re.compile(r"([-_.](topo|topology|matrix|nvlink|list|smi|nvidia-smi))+$", re.IGNORECASE)
-_LINKS = re.compile(r"^GPU (\d+): ([^\n(]+?) *(?:\(UUID:[^)]*\))?$", re.MULTILINE)
-_RATE = re.compile(r"^\s*Link \d+: (\d{1,4}(?:\.\d+)?) GB/s", re.MULTILINE)
-_PART = re.compile(r"^\s+MIG (\S+)\s+Device", re.MULTILINE)
+_GPU = re.compile(r"^GPU (\d{1,4}): ([^\n]+)$", re.MULTILINE)
+_RATE = re.compile(r"^[ \t]*Link \d{1,4}: (\d{1,4}(?:\.\d+)?) GB/s", re.MULTILINE)
+_WORD_OF_THE_TOOL = re.compile(
+    r"stdin|nvidia|nvsmi|smi|topo|topology|matrix|nvlink|links?|list|gpus?|log|query|[lmqsx]|", re.IGNORECASE
+)
+_PART = re.compile(r"^[ \t]+MIG (\S{1,40})[ \t]+Device", re.MULTILINE)
 
 
 class Importer:
@@ -40,11 +43,16 @@ class Importer:
     }
 
     def read(self, texts: Mapping[str, bytes], options: Mapping[str, str]) -> Inventory:
-        """Return one machine per log; matrices and lists go with the log whose name they share, or the only one.
+        """Return one machine per log; matrices and lists go with the log whose name they share.
 
+        One that bears no machine's name, such as ``topo.txt``, goes with the only log.
         Raises InputError with every mistake of every file.
         """
         hosts, mistakes = _sorted_by_host(texts)
+        if "name" in options and len(hosts) > 1:
+            said = ", ".join(host.name for host in hosts[:5])
+            summary = f"the option `name` names one machine, but there are {len(hosts)}: {said}"
+            mistakes.append(Diagnostic(summary=summary, remedy="call each machine's files after it"))
         machines: list[Machine] = []
         notes: list[str] = []
         left_out: list[str] = []
@@ -73,6 +81,10 @@ def _sorted_by_host(texts: Mapping[str, bytes]) -> tuple[list[_Host], list[Diagn
     mistakes: list[Diagnostic] = []
     for file, content in texts.items():
         log, end, rest = content.partition(_END_OF_LOG) if content.lstrip()[:1] == b"<" else (b"", b"", content)
+        if _END_OF_LOG in rest:
+            summary = f"{file} holds the logs of several machines"
+            mistakes.append(Diagnostic(summary=summary, where=place(file), remedy="give each its own file"))
+            continue
         if log:
             name = _host_name(file)
             if name in hosts:
@@ -83,12 +95,22 @@ def _sorted_by_host(texts: Mapping[str, bytes]) -> tuple[list[_Host], list[Diagn
                 others.append((file, text_of(rest, file)))
             except InputError as error:
                 mistakes += error.diagnostics
-    logs = list(hosts.values())
+    logs = list(hosts)
     for file, text in others:
         name = _host_name(file)
-        host = hosts.get(name) or (logs[0] if len(logs) == 1 else hosts.setdefault(name, _Host(name)))
-        host.others.append((file, text))
+        if name not in hosts and logs and _names_no_machine(name):
+            name = logs[0]
+            if len(logs) > 1:
+                summary = f"{file} does not say which machine it is of: there are the logs of {', '.join(logs[:5])}"
+                remedy = f"call it after its machine, such as `{name}.topo.txt`"
+                mistakes.append(Diagnostic(summary=summary, where=place(file), remedy=remedy))
+        hosts.setdefault(name, _Host(name)).others.append((file, text))
     return list(hosts.values()), mistakes
+
+
+def _names_no_machine(name: str) -> bool:
+    """Say whether a file is called after the tool, its options or what it prints: ``nvidia-smi-topo-m``, ``stdin``."""
+    return all(_WORD_OF_THE_TOOL.fullmatch(word) for word in re.split(r"[-_.]+", name))
 
 
 def _host_name(file: str) -> str:
@@ -100,10 +122,15 @@ def _host_name(file: str) -> str:
 
 def _machine(host: _Host, options: Mapping[str, str], notes: list[str], left_out: list[str]) -> Machine:
     name = options.get("name") or host.name
-    matrix = next((found for _, text in host.others if (found := read_matrix(text, "GPU"))), None)
-    listed = {int(number): (model, rest) for _, text in host.others for number, model, rest in _listed(text)}
+    matrices = [(file, found) for file, text in host.others if (found := read_matrix(text, "GPU"))]
+    matrix = matrices[0][1] if matrices else None
+    listed = _all_listed(host)
+    unread = [file for file, text in host.others if not _listed(text) and file not in dict(matrices)]
     cards = read_log(*host.log) if host.log else _cards_without_log(host, matrix, listed, options)
+    left_out += [f"{file}: nothing that nvidia-smi prints and that can be read here" for file in unread]
+    left_out += [f"{file}: a further matrix of {name}, which is not used" for file, _ in matrices[1:]]
     cards = [_with_parts(card, listed.get(number)) for number, card in enumerate(cards)]
+    notes += _busy(name, cards)
     for number, card in enumerate(cards):
         if card.gpu.mig and not card.gpu.parts:
             left_out.append(
@@ -139,9 +166,31 @@ def _found(cards: Sequence[Card]) -> Found:
 
 def _listed(text: str) -> list[tuple[str, str, str]]:
     """Return number, model and what stands below each GPU in the output of ``nvidia-smi -L`` or ``nvlink -s``."""
-    found = list(_LINKS.finditer(text))
+    found = list(_GPU.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)] * bool(found)
-    return [(match[1], match[2], text[match.end() : end]) for match, end in zip(found, ends, strict=True)]
+    return [
+        (match[1], match[2].partition("(UUID:")[0].strip(), text[match.end() : end])
+        for match, end in zip(found, ends, strict=True)
+    ]
+
+
+def _all_listed(host: _Host) -> dict[int, tuple[str, str]]:
+    """Return GPU number -> model, and what all files of a machine say below it."""
+    listed: dict[int, tuple[str, str]] = {}
+    for text in dict.fromkeys(text for _, text in host.others):
+        for number, model, rest in _listed(text):
+            before = listed.get(int(number), (model, ""))
+            listed[int(number)] = (before[0], before[1] + rest)
+    return listed
+
+
+def _busy(name: str, cards: Sequence[Card]) -> list[str]:
+    """Say which GPUs were busy when they were asked: that takes nothing of them."""
+    busy = [f"GPU {n} {card.utilisation:.0%}".replace("%", " %") for n, card in enumerate(cards) if card.utilisation]
+    if not busy:
+        return []
+    more = f" and {len(busy) - 8} more" if len(busy) > 8 else ""
+    return [f"{name}: busy at that moment, which counts for nothing: {', '.join(busy[:8])}{more}"]
 
 
 def _cards_without_log(

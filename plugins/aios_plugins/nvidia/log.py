@@ -79,8 +79,13 @@ def _card(gpu: Element, driver: str | None) -> Card:
         limit_w=_number(gpu, power, "current_power_limit") or _number(gpu, power, "power_limit"),
         memory_used_bytes=_mebibytes(gpu, "used"),
         utilisation=None if load is None else min(load, 100.0) / 100,
-        processes=None if running is None else sum(child.tag == "process_info" for child in running.children),
+        processes=None if running is None else sum(map(_computes, running.children)),
     )
+
+
+def _computes(process: Element) -> bool:
+    """Say whether a process computes on the GPU (``C``, ``C+G``); one of type ``G`` draws a screen."""
+    return process.tag == "process_info" and _text(process, "type") != "G"
 
 
 def _child(element: Element, tag: str) -> Element | None:

@@ -91,6 +91,8 @@ def device_type(gpu: Gpu, reader: str = "NVML") -> DeviceType:
         "power_limit_max_w": gpu.power_limit_max_w,
     }
     low, high = gpu.power_limit_min_w, gpu.power_limit_max_w
+    if low and high and low > high:
+        low = high = None  # no range
     features = (f"sm_{gpu.compute_capability.replace('.', '')}",) if gpu.compute_capability else ()
     return DeviceType(
         name=type_name(gpu.name),
@@ -144,8 +146,15 @@ def _power(cards: Sequence[Card]) -> str | None:
 
 
 def _use(cards: Sequence[Card]) -> str | None:
-    shares = [f"{card.used:.0%}".replace("%", " %") for card in cards if card.used]
     processes = sum(card.processes or 0 for card in cards)
-    if not shares:
-        return None
-    return f"taken now: {', '.join(shares)} of {len(shares)} of them ({processes} processes)"
+    taken = [card.used for card in cards if card.used]
+    busy = [card.utilisation for card in cards if card.utilisation]
+    words = [
+        taken and f"memory taken now: {_shares(taken)} of {len(taken)} of them ({processes} processes)",
+        busy and f"busy now: {_shares(busy)} of {len(busy)} of them",
+    ]
+    return ", ".join(told for told in words if told) or None
+
+
+def _shares(shares: Sequence[float]) -> str:
+    return ", ".join(f"{share:.0%}".replace("%", " %") for share in shares)

@@ -12,8 +12,8 @@ __all__ = ["MOST_BYTES", "File", "Line", "parse", "read_file"]
 
 MOST_BYTES = 32 * 2**20
 """Largest file that is read: some 25,000 nodes as ``scontrol show nodes`` prints them."""
-_MOST_NAMES = 4_000_000
-"""Most names that the host lists of a file may stand for in all: 100 partitions of 40,000 nodes."""
+_MOST_NAMES = 2_000_000
+"""Most names that the host lists of a file may stand for in all: 100 partitions of 20,000 nodes."""
 _PAIR = re.compile(r'([A-Za-z][\w:/]*)\s*(?:[-+]?=)\s*("[^"]*"|[^\s"]*)')
 _INCLUDE = re.compile(r"\s*include\s+(\S+)\s*", re.IGNORECASE)
 

@@ -201,4 +201,3 @@ def _of_json(item: Mapping[str, Any], name: str, line: int, mistakes: Mistakes) 
 
     partitions = tuple(word for word in text("partitions").split(",") if word)
     return Node(name, line, _description(fields, wrong), partitions)
-

@@ -82,7 +82,6 @@ def parse_rocm_smi(text: str) -> Sequence[Card]:
         item = told[key]
         total, used = (_number(item.get(f"VRAM Total {part}(B)")) for part in ("Memory ", "Used Memory "))
         share = round(used / total, 2) if total and used else 0.0
-        busy = (_number(item.get("GPU use (%)")) or 0.0) / 100
         cards.append(
             Card(
                 name=_series(item),
@@ -91,7 +90,8 @@ def parse_rocm_smi(text: str) -> Sequence[Card]:
                 memory_bytes=total,
                 power_limit_w=_number(item.get("Max Graphics Package Power (W)")),
                 driver=driver,
-                used=max(share if share > _SHARE_IN_USE else 0.0, busy),
+                used=share if share > _SHARE_IN_USE else 0.0,
+                busy=(_number(item.get("GPU use (%)")) or 0.0) / 100,
                 place=item.get("(Topology) Numa Node"),
             )
         )

@@ -49,7 +49,7 @@ def parse_info(text: str) -> Sequence[Card]:
         if match is None or memory is None:
             continue
         share = round(memory[0] / memory[1], 2) if memory[1] else 0.0
-        load = re.match(r"\d+", lower[2])
+        load = re.match(r"\d{1,3}", lower[2])
         cards.append(
             Card(
                 name=match[2] if match[2].startswith("Ascend") else f"Ascend {match[2]}",
@@ -57,7 +57,8 @@ def parse_info(text: str) -> Sequence[Card]:
                 kind="npu",
                 memory_bytes=memory[1] * 2**20 or None,
                 driver=version[1] if version else None,
-                used=max(share if share > _SHARE_IN_USE else 0.0, int(load[0]) / 100 if load else 0.0),
+                used=share if share > _SHARE_IN_USE else 0.0,
+                busy=int(load[0]) / 100 if load else None,
             )
         )
     if not cards:

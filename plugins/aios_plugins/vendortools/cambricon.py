@@ -45,7 +45,7 @@ def parse_cnmon(text: str) -> Sequence[Card]:
         if match is None or memory is None:
             continue
         power = pair(lower[0])
-        load = re.match(r"(\d+) ?%", upper[2])
+        load = re.match(r"(\d{1,3}) ?%", upper[2])
         cards.append(
             Card(
                 name=match[1],
@@ -54,7 +54,8 @@ def parse_cnmon(text: str) -> Sequence[Card]:
                 memory_bytes=memory[1] * 2**20 or None,
                 power_limit_w=power[1] if power else None,
                 driver=version[1] if version else None,
-                used=max(round(memory[0] / memory[1], 2) if memory[1] else 0.0, int(load[1]) / 100 if load else 0.0),
+                used=round(memory[0] / memory[1], 2) if memory[1] else 0.0,
+                busy=int(load[1]) / 100 if load else None,
             )
         )
     if not cards:

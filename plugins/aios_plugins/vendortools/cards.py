@@ -23,7 +23,8 @@ class Card(Record):
     """One accelerator, as its tool calls it.
 
     name: ``910B3`` · maker: put before the name · memory_bytes: of the card · power_limit_w: the largest that may be
-    set, else the limit that holds · driver: version · used: share that is taken now, 0 to 1 · place: NUMA node
+    set, else the limit that holds · driver: version · used: share of the memory that is taken now, 0 to 1 · busy: share
+    of the time in this moment, which takes nothing from anybody · place: NUMA node
     """
 
     name: str
@@ -33,6 +34,7 @@ class Card(Record):
     power_limit_w: float | None = None
     driver: str | None = None
     used: float | None = None
+    busy: float | None = None
     place: str | None = None
 
 
@@ -88,7 +90,7 @@ def mebibytes(text: object) -> float | None:
 
 
 def _kind_of(card: Card) -> Card:
-    return card.model_copy(update={"used": None, "place": None})
+    return card.model_copy(update={"used": None, "busy": None, "place": None})
 
 
 def _found(card: Card, members: Sequence[Card], tool: str) -> Found:
@@ -117,15 +119,16 @@ def _seen(card: Card, members: Sequence[Card], tool: str) -> str:
         card.memory_bytes and f"{card.memory_bytes / 2**30:.1f} GiB",
         card.power_limit_w and f"power limit {card.power_limit_w:g} W",
         card.driver and f"driver {card.driver}",
-        _taken(members),
+        _shares("memory taken now", [member.used for member in members if member.used]),
+        _shares("busy now", [member.busy for member in members if member.busy]),
     ]
     told = ", ".join(words for words in known if words)
     return f"{len(members)} x {card.maker} {card.name}{': ' if told else ''}{told} ({tool})"
 
 
-def _taken(members: Sequence[Card]) -> str | None:
-    busy = [f"{member.used:.0%}".replace("%", " %") for member in members if member.used]
-    return f"taken now: {', '.join(busy)} of {len(busy)} of them" if busy else None
+def _shares(what: str, shares: Sequence[float]) -> str | None:
+    told = ", ".join(f"{share:.0%}".replace("%", " %") for share in shares)
+    return f"{what}: {told} of {len(shares)} of them" if shares else None
 
 
 def _plugged_in(vendor_ids: Sequence[str], root: Path) -> int:

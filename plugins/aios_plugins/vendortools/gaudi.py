@@ -49,8 +49,7 @@ def parse_hl_smi(text: str) -> Sequence[Card]:
             continue
         power = pair(lower[0])
         share = round(memory[0] / memory[1], 2) if memory[1] else 0.0
-        load = re.match(r"(\d+)%", lower[2])
-        in_use = share > _SHARE_IN_USE
+        load = re.match(r"(\d{1,3})%", lower[2])
         cards.append(
             Card(
                 name=match[1],
@@ -59,7 +58,8 @@ def parse_hl_smi(text: str) -> Sequence[Card]:
                 memory_bytes=memory[1] * 2**20 or None,
                 power_limit_w=power[1] if power else None,
                 driver=version[1] if version else None,
-                used=max(share, int(load[1]) / 100 if load else 0.0) if in_use else 0.0,
+                used=share if share > _SHARE_IN_USE else 0.0,
+                busy=int(load[1]) / 100 if load else None,
             )
         )
     if not cards:

@@ -180,8 +180,9 @@ def _hosts(subject: str, old: Sequence[Node], new: Sequence[Node]) -> Iterator[C
     """Yield which real machines came and went; where nobody says what they are called, nothing."""
     before, after = (_listed(nodes) for nodes in (old, new))
     if set(before) == set(after):
-        if before != after and len(old) == len(new) == 1:
-            yield _changed(subject, "order of hosts", old[0].hosts, new[0].hosts)
+        if len(old) == len(new) == 1 and old[0].hosts != new[0].hosts:
+            what = "spelling of hosts" if before == after else "order of hosts"
+            yield _changed(subject, what, old[0].hosts, new[0].hosts)
         return
     gone, come = (fold(sorted(one, key=natural_order)) for one in (set(before) - set(after), set(after) - set(before)))
     told = [f"without {gone}"] * bool(gone) + [f"with {come}"] * bool(come)

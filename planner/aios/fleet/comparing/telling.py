@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from aios.fleet.facts import fact_text, facts_of
+from aios.fleet.facts import fact_text, facts_of, numbered
 from aios.records.fleet import DeviceType, Fact, Link, MemoryTier, Node, Topology
 from aios.records.units import Dimension, format_quantity
 
@@ -53,14 +53,14 @@ def said_of_type(device: DeviceType) -> Mapping[str, Said]:
         ("architecture", device.architecture),
         ("kind of memory", device.memory_kind),
         ("cores", device.cores),
-        ("features", ", ".join(device.features) or None),
         ("part of", device.part_of),
     )
     return dict(
         chain(
             _plain(plain),
+            _listed("features", device.features),
             chain.from_iterable(_fact(label, fact) for label, fact in facts_of(device).items()),
-            ((f"links of {item.kind}", Said(str(item.links), item.links)) for item in device.interconnects),
+            _plain((f"links of {kind}", item.links) for kind, item in numbered(device.interconnects)),
             ((f"most {item.name}", Said(str(item.most), item.most)) for item in device.partitions),
             ((f"kind of {item.name}", Said(item.kind, item.kind)) for item in device.memory_tiers),
             ((f"identity {key}", Said(value, value)) for key, value in device.identity.items()),
@@ -83,14 +83,18 @@ def said_of_topology(topology: Topology) -> Mapping[str, Said]:
     """Return what a topology says but its name, outer levels with their names before."""
     plain = (
         ("kind", topology.kind),
-        ("members", ", ".join(topology.members) or None),
         ("shape", " x ".join(map(str, topology.shape)) or None),
         ("interconnect", topology.interconnect),
         ("links side by side", topology.links),
         ("members of a group", topology.group),
         ("groups by label", topology.by),
     )
-    own = chain(_plain(plain), _fact("bandwidth", topology.bandwidth_bytes_per_s), _fact("latency", topology.latency_s))
+    own = chain(
+        _plain(plain),
+        _listed("members", topology.members),
+        _fact("bandwidth", topology.bandwidth_bytes_per_s),
+        _fact("latency", topology.latency_s),
+    )
     outer = topology.between
     if outer is None:
         return dict(own)
@@ -102,6 +106,11 @@ def _plain(pairs: Iterable[tuple[str, str | int | None]]) -> _Pairs:
     for label, value in pairs:
         if value is not None:
             yield label, Said(str(value), value)
+
+
+def _listed(label: str, texts: tuple[str, ...]) -> _Pairs:
+    if texts:
+        yield label, Said(", ".join(texts), texts)
 
 
 def _number(label: str, value: float | None, dimension: Dimension) -> _Pairs:

@@ -17,7 +17,7 @@ from aios.records.fleet import DeviceSlot, DeviceType, Node, Used
 from aios.records.hosts import host_count
 from aios.records.units import Dimension, format_quantity
 
-__all__ = ["NodeReader"]
+__all__ = ["MOST_DEVICES", "NodeReader"]
 
 _HOW_TO_DESCRIBE = """\
 describe it in the fleet file; only name and kind are needed, what is left out is unknown:
@@ -32,7 +32,7 @@ describe it in the fleet file; only name and kind are needed, what is left out i
         idle: 10 W"""
 
 
-_MOST_DEVICES = 1_000_000
+MOST_DEVICES = 1_000_000
 """Devices that are spelled out, equal machines counted once; more would take seconds and hundreds of megabytes."""
 
 
@@ -132,10 +132,10 @@ class NodeReader:
     def _too_many(self, form: SlotForm, at: Place) -> bool:
         """Count devices; note the first that is one too many."""
         before, self._devices = self._devices, self._devices + form.count
-        if before <= _MOST_DEVICES < self._devices:
-            summary = f"more than {_MOST_DEVICES:,} devices, equal machines counted once"
+        if before <= MOST_DEVICES < self._devices:
+            summary = f"more than {MOST_DEVICES:,} devices, equal machines counted once"
             self._mistakes.append((at / "count").mistake(summary, "equal machines need one entry with `count:`"))
-        return self._devices > _MOST_DEVICES
+        return self._devices > MOST_DEVICES
 
     def _type(self, form: SlotForm, at: Place) -> DeviceType | None:
         """Return a slot's type and note that it is used; None if there is no such type."""

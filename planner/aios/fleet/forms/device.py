@@ -15,6 +15,7 @@ from aios.records.fleet import DeviceKind, MemoryKind, Trust
 from aios.records.quantity import Bandwidth, Bytes, Compute, CostRate, Fraction, Frequency, Power, Price, Time
 
 __all__ = [
+    "MOST",
     "BandwidthFact",
     "BytesFact",
     "CostFact",
@@ -52,7 +53,9 @@ def _date(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": _NAME})]
 Date = Annotated[str, AfterValidator(_date), Field(json_schema_extra={"pattern": _DATE})]
-Positive = Annotated[int, Field(strict=True, ge=1, le=10**6)]
+MOST = 10**6
+"""Most of anything that is counted: cores, links, machines that are equal."""
+Positive = Annotated[int, Field(strict=True, ge=1, le=MOST)]
 
 
 class Written(BaseModel):

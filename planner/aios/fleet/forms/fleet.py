@@ -22,13 +22,29 @@ from aios.records.forms import Many
 from aios.records.quantity import Bandwidth, Bytes, CarbonIntensity, CostRate, Fraction, Number, Quantity, Time
 from aios.records.units import Dimension
 
-__all__ = ["DeviceForm", "FleetForm", "LinkForm", "NodeForm", "RegionForm", "SlotForm", "SpecForm", "UsedForm"]
+__all__ = [
+    "MOST_OF_A_TYPE",
+    "DeviceForm",
+    "FleetForm",
+    "LinkForm",
+    "NodeForm",
+    "RegionForm",
+    "SlotForm",
+    "SpecForm",
+    "UsedForm",
+    "is_taint",
+]
 
 _TAINT = r"^[^\s=:]+(=[^\s:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$"
 
 
+def is_taint(text: str) -> bool:
+    """Say whether a text is ``key=value:Effect`` or ``key:Effect``."""
+    return re.match(_TAINT, text) is not None
+
+
 def _taint(text: str) -> str:
-    if not re.match(_TAINT, text):
+    if not is_taint(text):
         raise BadValue(
             f"`{text}` is no taint",
             "write `key=value:Effect` or `key:Effect`; effects: `NoSchedule`, `PreferNoSchedule`, `NoExecute`",
@@ -37,7 +53,9 @@ def _taint(text: str) -> str:
 
 
 Taint = Annotated[str, AfterValidator(_taint), Field(json_schema_extra={"pattern": _TAINT})]
-DeviceCount = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+MOST_OF_A_TYPE = 10_000
+"""Most devices of one type on a machine."""
+DeviceCount = Annotated[int, Field(strict=True, ge=1, le=MOST_OF_A_TYPE)]
 Taken = Annotated[float, Quantity(Dimension.BYTES, zero=True)]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.fleet.catalogue import Catalogue
+from aios.fleet.files.nodes import MOST_DEVICES
+from aios.fleet.imports.believing import believable, place_of
 from aios.fleet.imports.classnames import class_names
 from aios.fleet.imports.recognising import Recognised, Recogniser, Row
 from aios.fleet.making import fleet_of
+from aios.fleet.ordering import by_name
 from aios.fleet.partitions import parts_of, slots_of
 from aios.records.base import Record, Span
 from aios.records.errors import BadValue, Diagnostic, InputError
@@ -54,12 +57,14 @@ def assemble(inventory: Inventory, catalogue: Catalogue, aliases: Mapping[str, s
     what the inventory says of it, and is listed; one that is cut into parts which nobody describes counts as taken
     altogether, as on a machine that is discovered: nothing can be given to it as a whole.
     aliases: what a device is written as -> its type, which decides · origin: the file that it was read from. Raises
-    InputError for no machines, machines of one name, unknown aliases.
+    InputError for no machines, machines of one name, unknown aliases, too many devices.
     """
     _check(inventory, origin)
     recogniser = Recogniser(catalogue, aliases)
+    inventory = believable(inventory, origin)
     classes = _classes(inventory)
     nodes: list[Node] = []
+    devices = 0
     types: dict[str, DeviceType] = {}
     rows: dict[tuple[str, str], tuple[Recognised, Counter[str]]] = {}
     for class_ in classes:
@@ -69,7 +74,9 @@ def assemble(inventory: Inventory, catalogue: Catalogue, aliases: Mapping[str, s
             count.update(devices=len(class_.machines) * item.count)
         for known in {known.written: known for _, known in found}.values():
             rows[known.written, known.type.name][1].update(machines=len(class_.machines))
-        nodes.append(_node(class_, [_Cards(item.count * known.each, item, known) for item, known in found], types))
+        cards = [_Cards(item.count * known.each, item, known) for item, known in found]
+        devices += _few_enough(devices, cards, class_, origin)
+        nodes.append(_node(class_, cards, types, _place_in(origin, class_.one.line)))
     names = class_names(nodes, catalogue)
     fleet = fleet_of(
         inventory.name or "imported",
@@ -85,8 +92,8 @@ def assemble(inventory: Inventory, catalogue: Catalogue, aliases: Mapping[str, s
         fleet=fleet,
         matched=tuple(row for row in told if row.why is None),
         unmatched=tuple(row for row in told if row.why is not None),
-        notes=(*inventory.notes, *recogniser.notes, *_unwritable(classes), *unused),
-        left_out=inventory.left_out,
+        notes=(*inventory.notes, *recogniser.notes, *_renamed(classes, names), *unused),
+        left_out=(*inventory.left_out, *_overused(classes, nodes, origin)),
     )
 
 
@@ -110,25 +117,42 @@ def _check(inventory: Inventory, origin: str) -> None:
         raise InputError(*told, *more)
 
 
+def _few_enough(so_far: int, cards: Sequence[_Cards], class_: _Class, origin: str) -> int:
+    """Return how many devices these are; raises InputError where they are too many to spell out."""
+    devices = sum(card.number for card in cards)
+    if so_far + devices > MOST_DEVICES:
+        summary = f"{origin} describes more than {MOST_DEVICES:,} devices, equal machines counted once"
+        raise InputError(Diagnostic(summary=summary, where=_place_in(origin, class_.one.line)))
+    return devices
+
+
 def _place_in(origin: str, line: int | None) -> Span | None:
     """Return where a machine stands; of several files, nobody says which one its line is in."""
     return None if line is None or ", " in origin else Span(file=origin, line=line, column=1)
 
 
 def _classes(inventory: Inventory) -> list[_Class]:
-    """Return the classes in the natural order of their first machines; a machine that a connection names is alone."""
-    connected = {end.partition("/")[0] for link in inventory.links for end in link.ends}
-    connected |= {name for topology in inventory.topology for name in _members(topology)}
+    """Return the classes in the natural order of their first machines.
+
+    A machine that a connection names is alone, and so is one whose name no host list can hold.
+    """
+    alone = {end.partition("/")[0] for link in inventory.links for end in link.ends}
+    alone |= {name for topology in inventory.topology for name in _members(topology)}
+    alone |= {machine.name for machine in inventory.machines if _host(machine) is None}
     found: dict[str, list[Machine]] = {}
     for machine in sorted(inventory.machines, key=lambda machine: (natural_order(machine.name), machine.name)):
-        found.setdefault(_key(machine, machine.name in connected), []).append(machine)
+        found.setdefault(_key(machine, machine.name in alone), []).append(machine)
     return [_Class(tuple(machines)) for machines in found.values()]
 
 
 def _key(machine: Machine, alone: bool) -> str:
-    labels = {key: value for key, value in machine.labels.items() if value != machine.name}
-    if labels != machine.labels:
-        machine = machine.model_copy(update={"labels": labels})
+    """Return what equal machines have in common, in whatever order their labels, taints and tiers come."""
+    update = {
+        "labels": {key: value for key, value in sorted(machine.labels.items()) if value != machine.name},
+        "taints": tuple(sorted(set(machine.taints))),
+        "memory_tiers": by_name(machine.memory_tiers),
+    }
+    machine = machine.model_copy(update=update)
     return machine.model_dump_json(exclude={"line"} if alone else {"name", "line"})
 
 
@@ -146,7 +170,7 @@ class _Cards(NamedTuple):
     known: Recognised
 
 
-def _node(class_: _Class, cards: Sequence[_Cards], types: dict[str, DeviceType]) -> Node:
+def _node(class_: _Class, cards: Sequence[_Cards], types: dict[str, DeviceType], where: Span | None) -> Node:
     """Return the node of a class, still under its first machine's name; the types that it uses join ``types``."""
     machine = class_.one
     slots: list[DeviceSlot] = []
@@ -158,23 +182,57 @@ def _node(class_: _Class, cards: Sequence[_Cards], types: dict[str, DeviceType])
         next_id[cpu] += card.number
         slots += _slots(card, numbers, types)
         taken |= _taken(card, numbers, cpu)
+    cores, memory_bytes = machine.cores or _cores(cards), machine.memory_bytes or _memory(cards)
     used = machine.used or Used()
-    used = used.model_copy(update={"devices": {**taken, **used.devices}})
+    said = Used(
+        cores=_at_most(used.cores, cores),
+        memory_bytes=_at_most(used.memory_bytes, memory_bytes),
+        devices={**taken, **_of_those(used.devices, slots)},
+    )
     return Node(
         name=machine.name,
         count=len(class_.machines),
-        hosts=_hosts(class_),
-        cores=machine.cores or _cores(cards),
-        memory_bytes=machine.memory_bytes or _memory(cards),
+        hosts=fold(machine.name for machine in class_.machines) if _host(machine) else None,
+        cores=cores,
+        memory_bytes=memory_bytes,
         memory_tiers=machine.memory_tiers,
         devices=tuple(slots),
         labels={key: value for key, value in machine.labels.items() if value != machine.name},
         taints=machine.taints,
         region=machine.region,
         topology=tuple(_over_all(topology, cards) for topology in machine.topology),
-        used=used if used != Used() else None,
+        used=said if said != Used() else None,
         price_usd_per_h=_price(machine),
+        where=where,
     )
+
+
+def _at_most(taken: float, has: float | None) -> float:
+    return max(0.0, taken) if has is None else min(max(0.0, taken), has)
+
+
+def _of_those(taken: Mapping[str, float], slots: Iterable[DeviceSlot]) -> dict[str, float]:
+    known = {id_ for slot in slots for id_ in slot.ids}
+    return {id_: min(max(0.0, share), 1.0) for id_, share in taken.items() if id_ in known}
+
+
+def _overused(classes: Sequence[_Class], nodes: Sequence[Node], origin: str) -> Iterator[str]:
+    """Yield what is taken of machines that they do not have."""
+    for class_, node in zip(classes, nodes, strict=True):
+        used = class_.one.used
+        if used is None:
+            continue
+        for what, stated, has in (("cores", used.cores, node.cores), ("bytes", used.memory_bytes, node.memory_bytes)):
+            if has is not None and stated > has:
+                yield from _of_each(class_, origin, f"{stated:.15g} {what} are taken of {has:.15g}: all of them are")
+        known = {id_ for slot in node.devices for id_ in slot.ids}
+        for id_ in used.devices:
+            if id_ not in known:
+                yield from _of_each(class_, origin, f"device `{id_}` is taken, which it does not have")
+
+
+def _of_each(class_: _Class, origin: str, text: str) -> Iterator[str]:
+    yield from (f"{place_of(machine, origin)}: {text}" for machine in class_.machines)
 
 
 def _slots(card: _Cards, numbers: range, types: dict[str, DeviceType]) -> Sequence[DeviceSlot]:
@@ -208,17 +266,18 @@ def _called(node: Node, name: str) -> Node:
     return node.model_copy(update={"name": name, "hosts": None if node.hosts == name else node.hosts})
 
 
-def _hosts(class_: _Class) -> str | None:
+def _host(machine: Machine) -> str | None:
+    """Return what a machine is called in a host list; None where none can hold its name."""
     try:
-        return fold(machine.name for machine in class_.machines)
+        return fold([machine.name])
     except BadValue:
         return None
 
 
-def _unwritable(classes: Sequence[_Class]) -> Iterator[str]:
-    for class_ in classes:
-        if _hosts(class_) is None:
-            yield f"the names of {len(class_.machines)} machines, `{class_.one.name}` and so on, fit into no host list"
+def _renamed(classes: Sequence[_Class], names: Sequence[str]) -> Iterator[str]:
+    for class_, name in zip(classes, names, strict=True):
+        if _host(class_.one) is None:
+            yield f"machine `{class_.one.name}` is called `{name}` here: its own name fits into no host list"
 
 
 def _cores(cards: Sequence[_Cards]) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import count, product
 from string import ascii_lowercase
 
@@ -23,18 +23,18 @@ def class_names(nodes: Sequence[Node], catalogue: Container[str]) -> list[str]:
 
     nodes: under the names of their first machines · catalogue: names of types that begin with their maker's
     """
-    taken: set[str] = set()
+    free = _Free()
     names: dict[int, str] = {}
     for index, node in enumerate(nodes):
         if node.count == 1:
-            names[index] = _free(safe_name(node.name, "machine"), taken)
-    numbered = {re.sub(r"-[0-9]+$", "", name) for name in taken} | taken
+            names[index] = free(safe_name(node.name, "machine"))
+    free.taken |= {re.sub(r"-[0-9]+$", "", name) for name in free.taken}
     classes = [index for index in range(len(nodes)) if index not in names]
     rough = {index: _contents(nodes[index], catalogue) for index in classes}
     alike = Counter(rough.values())
     finer = {index: name if alike[name] == 1 else f"{name}{_memory(nodes[index])}" for index, name in rough.items()}
     for index in classes:
-        names[index] = _free(finer[index], numbered)
+        names[index] = free(finer[index])
     return [names[index] for index in range(len(nodes))]
 
 
@@ -60,11 +60,23 @@ def _memory(node: Node) -> str:
     return "" if node.memory_bytes is None else f"-{round(node.memory_bytes / _GIB)}g"
 
 
-def _free(name: str, taken: set[str]) -> str:
-    """Return ``name``, with a letter if it is taken: with a number it could be one of a class's machines."""
-    endings = ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))
-    chosen = name
-    while chosen in taken:
-        chosen = f"{name}-{next(endings)}"
-    taken.add(chosen)
-    return chosen
+class _Free:
+    """Gives names that are free. taken: those that are not"""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self._endings: dict[str, Iterator[str]] = {}  # name -> what was not yet tried behind it
+
+    def __call__(self, name: str) -> str:
+        """Return ``name``, with a letter if it is taken: with a number it could be one of a class's machines."""
+        chosen = name
+        while chosen in self.taken:
+            ending = next(self._endings.setdefault(name, _letters()))
+            chosen = f"{name}-{ending}"
+        self.taken.add(chosen)
+        return chosen
+
+
+def _letters() -> Iterator[str]:
+    """Yield ``a`` to ``z``, ``aa``, ``ab`` and so on."""
+    return ("".join(letters) for length in count(1) for letters in product(ascii_lowercase, repeat=length))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aios.fleet.catalogue import Catalogue
 from aios.fleet.facts import fact_text
+from aios.fleet.files.plausible import clashes
 from aios.fleet.matching import Identified
+from aios.fleet.partitions import too_much
 from aios.records.base import Record
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType, Fact
@@ -94,8 +96,9 @@ class Recogniser:
             own = self._own(found.type, names[0], found.partitions)
             return Recognised(names[0], own, 1, identified.why, identified.candidates)
         missing = set(found.partitions) - {partition.name for partition in entry.partitions}
-        if missing:
-            why = f"the catalogue does not say what part {', '.join(sorted(missing))} of {entry.name} is"
+        unknown = f"the catalogue does not say what part {', '.join(sorted(missing))} of {entry.name} is"
+        why = unknown if missing else too_much(entry, found.partitions)
+        if why is not None:
             own = self._own(DeviceType(name=entry.name, kind=entry.kind), entry.name, found.partitions)
             return Recognised(f"{names[0]}, cut into {' + '.join(found.partitions)}", own, 1, why)
         if entry.kind == "cpu":
@@ -117,25 +120,21 @@ class Recogniser:
         return device.model_copy(update={"name": f"unmatched-{name}" if name in self._catalogue else name})
 
     def _as_stated(self, device: DeviceType, entry: DeviceType) -> DeviceType:
-        """Return the entry, with what the description states otherwise."""
-        changes: dict[str, Any] = {}
-        for field in _STATED:
-            stated, known = getattr(device, field), getattr(entry, field)
-            if stated is not None and _differs(stated, known):
-                changes[field] = stated
-                self._note(entry, field.rsplit("_", 1)[0].replace("_", " "), stated, known)
-        for field in ("peak_ops_per_s", "sparse_peak_ops_per_s"):
-            rates: Mapping[str, Fact] = getattr(entry, field)
-            other = {name: it for name, it in getattr(device, field).items() if _differs(it, rates.get(name))}
-            for name, stated in other.items():
-                self._note(entry, f"peak {name}", stated, rates.get(name))
-            if other:
-                changes[field] = {**rates, **other}
-        return entry.model_copy(update=changes) if changes else entry
-
-    def _note(self, entry: DeviceType, what: str, stated: Fact, known: Fact | None) -> None:
-        catalogue = fact_text(known) if known else "nothing"
-        self.notes.append(f"{entry.name}: {what} is {fact_text(stated)} as described; the catalogue says {catalogue}")
+        """Return the entry, with what the description states otherwise, unless that contradicts all else of it."""
+        changes = list(_changes(device, entry))
+        together = _changed(entry, changes)
+        if next(clashes(together), None) is None:
+            for change in changes:
+                self.notes.append(f"{entry.name}: {change.what} is {change.said}")
+            return together
+        kept = entry
+        for change in changes:
+            clash = next(clashes(_changed(kept, [change])), None)
+            if clash is None:
+                kept = _changed(kept, [change])
+            why = "" if clash is None else f", which stands: {clash.summary}"
+            self.notes.append(f"{entry.name}: {change.what} is {change.said}{why}")
+        return kept
 
     def _kept(self, device: DeviceType) -> DeviceType:
         """Return ``device`` under a name that no different type has; what only names itself otherwise is no other."""
@@ -143,6 +142,43 @@ class Recogniser:
         while name in self.types and not _same(self.types[name], device):
             name, number = f"{device.name}-{number}", number + 1
         return self.types.setdefault(name, device.model_copy(update={"name": name}))
+
+
+class _Change(NamedTuple):
+    """A fact of a description that is not the catalogue's. key: of a rate, its precision · what, said: for people."""
+
+    field: str
+    key: str | None
+    fact: Fact
+    what: str
+    said: str
+
+
+def _changes(device: DeviceType, entry: DeviceType) -> Iterator[_Change]:
+    for field in _STATED:
+        yield from _change(field, None, getattr(device, field), getattr(entry, field))
+    for field in ("peak_ops_per_s", "sparse_peak_ops_per_s"):
+        for name, stated in getattr(device, field).items():
+            yield from _change(field, name, stated, getattr(entry, field).get(name))
+
+
+def _change(field: str, key: str | None, stated: Fact | None, known: Fact | None) -> Iterator[_Change]:
+    if stated is not None and _differs(stated, known):
+        what = f"peak {key}" if key else field.rsplit("_", 1)[0].replace("_", " ")
+        catalogue = fact_text(known) if known else "nothing"
+        said = f"{fact_text(stated)} as described; the catalogue says {catalogue}"
+        yield _Change(field, key, stated, what, said)
+
+
+def _changed(entry: DeviceType, changes: Iterable[_Change]) -> DeviceType:
+    update: dict[str, Any] = {}
+    for change in changes:
+        if change.key is None:
+            update[change.field] = change.fact
+        else:
+            rates = update.get(change.field, getattr(entry, change.field))
+            update[change.field] = {**rates, change.key: change.fact}
+    return entry.model_copy(update=update) if update else entry
 
 
 def safe_name(text: str, otherwise: str) -> str:

@@ -227,7 +227,10 @@ def _fleet_domains(links: Sequence[Edge], units: Mapping[str, Unit], sheet: Shee
 
 
 def _ordered(placed: Sequence[Placed], devices: Sequence[str]) -> tuple[Domain, ...]:
-    """Return the domains, closest first; of equal ones the one whose first device comes first."""
+    """Return the domains, closest first; of equal ones the smaller, then the one whose first device comes first."""
     number = {device: index for index, device in enumerate(devices)}
-    ordered = sorted(placed, key=lambda item: (*item.order(), number.get(item.domain.members[0], 0)))
-    return tuple(item.domain for item in ordered if item.domain.members)
+
+    def key(item: Placed) -> tuple[float, ...]:
+        return (*item.order(), len(item.domain.members), number.get(item.domain.members[0], 0))
+
+    return tuple(item.domain for item in sorted(placed, key=key) if item.domain.members)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aios.fleet.topology.generators import fewest_links, link_count, linked_pairs
+from aios.fleet.topology.pcie import is_host
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fabric import Domain, Edge, InterconnectType
 from aios.records.fleet import Topology
@@ -31,6 +32,14 @@ class Tier:
     ISLAND = 0
     HOST = 1
     NETWORK = 2
+
+
+class Rates(NamedTuple):
+    """Of one connection. bandwidth: bytes/s, None: unknown · latency: s, 0: unknown · assumed: nobody stated it."""
+
+    bandwidth: float | None
+    latency: float
+    assumed: bool
 
 
 class Unit(NamedTuple):
@@ -66,8 +75,8 @@ class Sheet:
     placed: list[Placed] = field(default_factory=list)
     unknown: dict[str, None] = field(default_factory=dict)
 
-    def rates(self, topology: Topology, who: str, devices: bool = False) -> tuple[float | None, float]:
-        """Return bandwidth (None: unknown) and latency (0: unknown) of one connection of the innermost level.
+    def rates(self, topology: Topology, who: str, devices: bool = False) -> Rates:
+        """Return how fast one connection of the innermost level is.
 
         devices: the members are single devices. What one of these has at a switch is known only where somebody says how
         many links that is: what is known of a kind is one link of it.
@@ -86,7 +95,12 @@ class Sheet:
             self.unknown[f"{who}: nobody states the bandwidth of {name}{how_many}"] = None
         elif latency is None:
             self.unknown[f"{who}: nobody states the latency of {name}; it counts as 0"] = None
-        return bandwidth.value * side_by_side if bandwidth else None, latency.value if latency else 0.0
+        stated = (topology.bandwidth_bytes_per_s, topology.latency_s)
+        return Rates(
+            bandwidth.value * side_by_side if bandwidth else None,
+            latency.value if latency else 0.0,
+            any(fact is not None and fact.source == "assumed" for fact in stated),
+        )
 
     def join(self, edges: Sequence[Edge]) -> None:
         """Take connections up. Raises InputError when there are too many."""
@@ -156,9 +170,10 @@ def expand(topology: Topology, units: Mapping[int, Unit], total: int, site: Site
             outermost = part.label is None and level.between is None
             vertex = _vertex(site, level, part.label, outermost, taken)
             groups[index] = _joined(level, part, vertex, rates, sheet)
-            if groups[index].devices:
-                tier = max(site.tier, Tier.HOST) if _is_host(level) else site.tier
-                sheet.placed.append(Placed(tier, depth, _domain(level, part, groups[index], rates[1])))
+            if groups[index].devices and level.group != 1:
+                inside_host = site.tier == Tier.ISLAND and is_host(level.name, level.interconnect)
+                tier = Tier.HOST if inside_host else site.tier
+                sheet.placed.append(Placed(tier, depth, _domain(level, part, groups[index], rates.latency)))
         site = site.above({index: part.some for index, part in parts.items()})
         units, total, level, depth = groups, count, level.between, depth + 1
 
@@ -203,9 +218,9 @@ def _domain(level: Topology, part: _Part, joined: Unit, latency: float) -> Domai
     )
 
 
-def _joined(level: Topology, part: _Part, vertex: str, rates: tuple[float | None, float], sheet: Sheet) -> Unit:
+def _joined(level: Topology, part: _Part, vertex: str, rates: Rates, sheet: Sheet) -> Unit:
     """Join the members of a group; return it as a member of the level outside."""
-    bandwidth, latency = rates
+    bandwidth, latency, assumed = rates
     members = part.members
     ports = (vertex,) if level.kind == "switch" else tuple(port for unit in members.values() for port in unit.ports)
     devices = tuple(device for unit in members.values() for device in unit.devices)
@@ -220,19 +235,15 @@ def _joined(level: Topology, part: _Part, vertex: str, rates: tuple[float | None
         for a, b in linked_pairs(level.kind, part.size, level.shape):
             if a in members and b in members:
                 pairs += zip(members[a].ports, members[b].ports, strict=False)
-    sheet.join([Edge(a, b, bandwidth, latency, level.interconnect, level.name) for a, b in pairs])
+    sheet.join([Edge(a, b, bandwidth, latency, level.interconnect, level.name, assumed) for a, b in pairs])
     own = bandwidth * fewest_links(level.kind, part.size, level.shape)
     known = [unit.reach for unit in members.values() if unit.devices and unit.reach]
     return Unit(ports, devices, min([own, *known]))
 
 
-def _is_host(level: Topology) -> bool:
-    return level.name == "host" or "pcie" in (family(level.name), family(level.interconnect))
-
-
 def _vertex(site: Site, level: Topology, label: str | None, outermost: bool, taken: set[str]) -> str:
     """Return the name of a group's switch. The one switch of a PCIe tree that nothing is above is the host itself."""
-    if site.prefix and (level.name == "host" or (outermost and _is_host(level))):
+    if site.prefix and (level.name == "host" or (outermost and is_host(level.name, level.interconnect))):
         return f"{site.prefix}#host"
     name = f"{site.prefix}#{level.name}" + ("" if label is None else f"-{label}")
     free, number = name, 2

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.fleet.topology.levels import Placed, Sheet, Site, Tier, Unit, expand, family
+from aios.fleet.topology.pcie import completed, is_host, is_pcie, pcie_of, unstated
 from aios.records.fabric import Domain, Edge, InterconnectType
 from aios.records.fleet import DeviceType, Fact, Link, Node
 
@@ -62,13 +63,14 @@ def machine_of(node: Node, types: Mapping[str, DeviceType], links: Sequence[Link
     cards = list(_cards(node, types))
     for topology in node.topology:
         chosen = _members(topology.members, cards)
-        host = _is_pcie(topology.name, topology.interconnect)
+        host = is_host(topology.name, topology.interconnect)
         units = {
             position: Unit((card.vertex,), card.devices)
             for position, card in enumerate(chosen)
             if host or not card.parts  # what is cut has no peer-to-peer connections, on any maker's cards
         }
-        expand(topology, units, len(chosen), Site(_SELF, who, Tier.ISLAND), own)
+        tree = completed(topology, [card.type for card in cards], sheet.interconnects)
+        expand(tree, units, len(chosen), Site(_SELF, who, Tier.ISLAND), own)
     _links(node, links, own, who)
     reach = _host(cards, own, who)
     devices = tuple(device for card in cards for device in card.devices)
@@ -96,10 +98,6 @@ def _members(named: Sequence[str], cards: Sequence[_Card]) -> list[_Card]:
     return _talkers(cards)
 
 
-def _is_pcie(name: str, interconnect: str | None) -> bool:
-    return name == "host" or "pcie" in (family(name), family(interconnect))
-
-
 def _links(node: Node, links: Sequence[Link], sheet: Sheet, who: str) -> None:
     """Take up the links that are stated between devices; devices that hang together are a domain."""
     levels: dict[str, list[Edge]] = {}
@@ -115,7 +113,7 @@ def _links(node: Node, links: Sequence[Link], sheet: Sheet, who: str) -> None:
         for group in islands([(edge.a, edge.b) for edge in edges]):
             members = tuple(device for device in order if device in group)
             each = [sum(edge.bandwidth for edge in edges if device in edge[:2]) for device in members]
-            tier = Tier.HOST if _is_pcie(level, None) else Tier.ISLAND
+            tier = Tier.HOST if is_pcie(level) else Tier.ISLAND
             latency = max(edge.latency for edge in edges)
             sheet.placed.append(Placed(tier, 0, Domain(level, members, min(each), latency)))
 
@@ -139,13 +137,19 @@ def _host(cards: Sequence[_Card], sheet: Sheet, who: str) -> float:
     level = stated.domain.name if stated else "host"
     joined = _around(host, sheet.edges)
     rates: dict[str, float] = {}
+    loose = _loose(cards, joined, sheet)
+    if loose:
+        between = "times between them reach from what one switch gives to what two processors let through"
+        sheet.unknown[f"{who}: nobody states what PCIe joins its {loose} cards by; {between}"] = None
     for card in cards:
         way = None if card.vertex in joined else _way(card, host, level, sheet, who)
+        if way and loose and is_pcie(way.interconnect):
+            way = way._replace(interconnect=unstated(str(way.interconnect), sheet.interconnects), assumed=True)
         sheet.join([way] if way else [])
         rates[card.id] = way.bandwidth if way else stated.domain.bandwidth or 0.0 if stated else 0.0
         way = way or next((edge for edge in sheet.edges if card.vertex in edge[:2]), None)
         if way and card.parts:
-            sheet.join([Edge(part, card.vertex, way.bandwidth, 0.0, way.interconnect, level) for part in card.devices])
+            sheet.join([way._replace(a=part, b=card.vertex, latency=0.0, level=level) for part in card.devices])
     reach = min((rates[card.id] for card in _talkers(cards) if rates[card.id]), default=0.0)
     devices = tuple(device for card in cards for device in card.devices)
     if stated:
@@ -155,6 +159,14 @@ def _host(cards: Sequence[_Card], sheet: Sheet, who: str) -> float:
         latency = max((edge.latency for edge in sheet.edges if host in edge[:2]), default=None)
         sheet.placed.append(Placed(Tier.HOST, _OUTERMOST, Domain(level, devices, reach or None, latency)))
     return reach
+
+
+def _loose(cards: Sequence[_Card], joined: Collection[str], sheet: Sheet) -> int:
+    """Return how many accelerators reach each other by PCIe that nobody describes; 0 where links of their own do."""
+    found = [card for card in cards if card.type.kind != "cpu" and card.vertex not in joined and pcie_of(card.type)]
+    everyone = {device for card in found for device in card.devices}
+    islanded = any(item.tier == Tier.ISLAND and everyone <= set(item.domain.members) for item in sheet.placed)
+    return 0 if islanded or len(found) < 2 else len(found)
 
 
 def _stated_host(cards: Sequence[_Card], sheet: Sheet) -> Placed | None:
@@ -177,7 +189,7 @@ def _way(card: _Card, host: str, level: str, sheet: Sheet, who: str) -> Edge | N
         if fact is None:
             sheet.unknown[f"{who}: nobody states the memory bandwidth of `{device.name}`, by which it sends"] = None
         return Edge(card.vertex, host, fact.value, 0.0, None, level) if fact else None
-    pcie = next((item for item in device.interconnects if family(item.kind) == "pcie"), None)
+    pcie = pcie_of(device)
     if pcie is None:
         sheet.unknown[f"{who}: how `{device.name}` reaches its host is not known; its type states no PCIe"] = None
         return None
@@ -187,7 +199,7 @@ def _way(card: _Card, host: str, level: str, sheet: Sheet, who: str) -> Edge | N
 
 def _around(vertex: str, edges: Sequence[Edge]) -> set[str]:
     """Return what hangs together with ``vertex`` by way of PCIe connections and switches."""
-    near = [(edge.a, edge.b) for edge in edges if _is_pcie(edge.level, edge.interconnect)]
+    near = [(edge.a, edge.b) for edge in edges if is_host(edge.level, edge.interconnect)]
     return next((group for group in islands(near) if vertex in group), {vertex})
 
 

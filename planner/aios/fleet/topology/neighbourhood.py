@@ -89,7 +89,10 @@ class Neighbourhood:
         self._reached: dict[str, Mapping[str, tuple[int, float]]] = {}
 
     def reached(self, source: str) -> Mapping[str, tuple[int, float]]:
-        """Return (hops, seconds) from a device to every vertex: fewest hops, of those the shortest time."""
+        """Return (hops, seconds) from a device to every vertex: fewest hops, of those the shortest time.
+
+        How near devices stand, to compare sets by; how data travels between two of them is said in ``records.ways``.
+        """
         if source not in self._reached:
             found = {source: (0, 0.0)}
             ahead = [source]

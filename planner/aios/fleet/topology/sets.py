@@ -4,8 +4,8 @@ What makes one set better than another; the first difference decides:
 
 1. the level of the closest domain that holds them all (a Fabric has its domains in this order);
 2. fewer parts: domains just inside that level which the set is spread over;
-3. the bandwidth between its worst pair, on a path over the set's own devices and over switches (the widest path: what
-   one message gets when nothing else is sent); 0 where the set hangs together only through other devices;
+3. the bandwidth between its worst pair, on a path over the set's own devices and over switches (the widest path); 0
+   where the set hangs together only through other devices;
 4. in a mesh or torus, a box (rectangle) before any other shape; then fewer hops, over all pairs;
 5. what stays free is least broken up: the sum over all domains of the squares of their free devices (so a hole of just
    the size before a larger one), then the number of links between free devices;
@@ -27,6 +27,7 @@ from typing import NamedTuple
 from aios.fleet.topology.grid import Grid
 from aios.fleet.topology.neighbourhood import Layout, Neighbourhood
 from aios.records.fabric import Fabric
+from aios.records.ways import Network
 
 __all__ = ["MOST_SEEDS", "MOST_TRIED", "DeviceSet", "best_sets", "connections", "largest_set"]
 
@@ -42,14 +43,17 @@ _MOST_IN_ALL = 10_000
 _MOST_STEPS = 4_000_000
 """Vertices visited for one set's hops (about a second); hops of larger sets do not count."""
 
+_MOST_DESCRIBED = 512
+"""Devices of a set in which every pair is looked at to say which is farthest apart (about a second)."""
+
 
 class DeviceSet(NamedTuple):
     """Devices to be used together.
 
-    devices: in the fabric's order · level: name of the closest domain that holds them all · bandwidth: bytes/s between
-    the worst pair, None where nobody states it · hops, latency: between the pair that is farthest apart; latency in s;
-    None without a path, or for sets too large to look at every pair · split: how many are in each of the domains just
-    inside that level, most first; a single number when nothing inside divides them
+    devices: in the fabric's order · level: name of the closest domain that holds them all · bandwidth: bytes/s that one
+    message gets between the worst pair, None where nobody states it · hops, latency: of a message between the pair that
+    is farthest apart; latency in s; None without a path, or for sets too large to look at every pair · split: how many
+    are in each of the domains just inside that level, most first; a single number when nothing inside divides them
     """
 
     devices: tuple[str, ...]
@@ -213,29 +217,40 @@ def _picks(classes: Sequence[Sequence[str]], size: int) -> Iterator[list[str]]:
 
 
 class _Described:
-    """Says of sets how they are connected; each domain is looked into once."""
+    """Says of sets how they are connected, by the ways that data takes in the closest domain that holds them all."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._network = Network(layout.fabric)
         self._near: dict[int, _Near] = {}
 
     def of(self, devices: tuple[str, ...]) -> DeviceSet | None:
         """Return what is known of a set; None where no domain holds it."""
-        index = self._layout.innermost(devices)
+        index = self._network.domain(*devices) if len(devices) == 2 else None
+        index = self._layout.innermost(devices) if index is None else index
         if index is None:
             return None
         if index not in self._near:
             self._near[index] = _Near(self._layout, index)
         near = self._near[index]
-        bandwidth = near.bandwidth(devices)
-        if bandwidth is None:
-            bandwidth = near.bandwidth(near.members)  # by way of devices that are not of the set
-        hops: int | None = None
-        latency: float | None = None
-        if len(devices) * len(near.edges) <= _MOST_STEPS:
-            pairs = [near.reached(a).get(b) for a in devices for b in devices]
-            known = [pair for pair in pairs if pair is not None]
-            hops, latency = max(known) if len(known) == len(pairs) else (None, None)
+        # Of widest ways the narrowest pair is found among those with any one device.
+        bandwidth = min((self._network.width(devices[0], other, index) for other in devices[1:]), default=0.0) or None
         level = self._layout.fabric.domains[index].name
-        alone = len(devices) == 1
-        return DeviceSet(devices, level, None if alone else bandwidth, hops, latency, near.split(devices))
+        hops, latency = self._farthest(devices, bandwidth)
+        return DeviceSet(devices, level, bandwidth, hops, latency, near.split(devices))
+
+    def _farthest(self, devices: Sequence[str], bandwidth: float | None) -> tuple[int, float] | tuple[None, None]:
+        """Return hops and latency between the pair that is farthest apart."""
+        if len(devices) == 1:
+            return 0, 0.0
+        if bandwidth is None or len(devices) > _MOST_DESCRIBED:
+            return None, None
+        farthest = (0, 0.0)
+        for source in devices:
+            for last, reached in self._network.routes(source, devices):
+                ways = {source: (0, 0.0)}
+                for vertex, hop in last.items():
+                    hops, seconds = ways[hop.source]
+                    ways[vertex] = (hops + 1, seconds + hop.latency)
+                farthest = max(farthest, *(ways[device] for device in reached))
+        return farthest
