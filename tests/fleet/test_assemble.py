@@ -11,7 +11,7 @@ from aios.fleet import compile_fleet, fleet_text, load_catalogue
 from aios.fleet.imports.assemble import assemble
 from aios.records.document import parse
 from aios.records.errors import InputError
-from aios.records.fleet import DeviceType, Fact, Link, Topology, Used
+from aios.records.fleet import DeviceType, Fact, Link, MemoryTier, Topology, Used
 from aios.records.hosts import expand
 from aios.spi.importer import Inventory, Machine
 from aios.spi.probe import Found
@@ -251,6 +251,43 @@ def test_classes_that_look_alike_are_told_apart(catalogue):
     ]
     names = [node.name for node in put(catalogue, *machines).fleet.nodes]
     assert sorted(names) == ["cpu", "t4-1x-96c-128g", "t4-1x-96c-128g-a", "t4-1x-96c-64g"]
+
+
+def test_a_name_that_no_host_list_holds_loses_no_other_name(catalogue):
+    result = put(catalogue, *(machine(name, found("Tesla T4"), line=4) for name in ("a1", "a,b", "a2", "a b")))
+    assert [(node.name, node.count, node.hosts) for node in result.fleet.nodes] == [
+        ("a-b", 1, None),
+        ("a-b-a", 1, None),
+        ("t4-1x-96c", 2, "a[1-2]"),
+    ]
+    assert [note for note in result.notes if "host list" in note] == [
+        "machine `a b` is called `a-b` here: its own name fits into no host list",
+        "machine `a,b` is called `a-b-a` here: its own name fits into no host list",
+    ]
+
+
+def test_many_names_of_which_nothing_can_be_kept_are_told_apart(catalogue):
+    nodes = put(catalogue, *(machine("№ " * length + "№", cores=None) for length in range(1, 801))).fleet.nodes
+    assert len({node.name for node in nodes}) == len(nodes) == 800
+    assert {"machine", "machine-a", "machine-zz", "machine-aaa"} < {node.name for node in nodes}
+
+
+def test_equal_machines_are_one_class_in_whatever_order_they_are_described(catalogue):
+    tiers = [
+        MemoryTier(name=name, kind="nvme", bytes=Fact(value=1e12, unit="B")) for name in ("nvme-1", "nvme-2", "nvme-3")
+    ]
+    orders = ((0, 1, 2), (2, 0, 1), (1, 2, 0))
+    machines = [
+        machine(
+            f"n{number}",
+            labels={key: key for key in (("x", "y", "z")[index] for index in order)},
+            taints=tuple(f"t{index}:NoSchedule" for index in order),
+            memory_tiers=tuple(tiers[index] for index in order),
+        )
+        for number, order in enumerate(orders)
+    ]
+    (node,) = put(catalogue, *machines).fleet.nodes
+    assert (node.count, node.taints) == (3, ("t0:NoSchedule", "t1:NoSchedule", "t2:NoSchedule"))
 
 
 def test_a_class_is_not_called_like_a_machine(catalogue):

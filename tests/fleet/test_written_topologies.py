@@ -245,7 +245,11 @@ def test_what_does_not_add_up_between_machines(topology, mistake):
 
 def test_a_label_that_only_some_have():
     spec = "  nodes: [{name: a, labels: {rack: r}}, {name: b, count: 3}]\n  topology: {kind: rack-spine, by: rack}\n"
-    assert mistakes(compiled, spec) == ["3 of 4 machines lack the label `rack`"]
+    with pytest.raises(InputError) as caught:
+        compiled(spec)
+    (mistake,) = caught.value.diagnostics
+    assert mistake.summary == "3 of 4 machines lack the label `rack`"
+    assert mistake.remedy == "write `labels: {rack: ...}` for each node"
 
 
 def test_a_mesh_of_groups_of_unlike_size_is_wrong_for_those_that_differ():

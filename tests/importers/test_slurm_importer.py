@@ -436,6 +436,13 @@ class TestBadInput:
         assert "20000 more" in told[-1].summary
         assert time.perf_counter() - began < 8  # some 0.5 s
 
+    def test_reading_stops_at_the_first_that_is_too_much(self):
+        (told,) = mistakes_of("".join(f"NodeName={letter}[1-150000] CPUs=1\n" for letter in "abcdefgh"))
+        assert (told.summary, told.where.line) == ("there are more than 200,000 nodes", 2)
+        (told,) = mistakes_of("# one line each\n\n" + "NodeName=n CPUs=1\n" * 100_002)
+        assert (told.where.line, told.where.column) == (100_003, 1)
+        assert "slurm.conf has more than 100,000 lines" in told.summary
+
     def test_unknown_options_are_refused(self):
         assert "unknown option" in mistakes_of("NodeName=a CPUs=1\n", label="x")[0].summary
 

@@ -272,10 +272,12 @@ def _wrong_unit(number: str, unit: str, dimension: Dimension) -> UnitError:
                     f"write {called(dimension)}, such as `{_EXAMPLES[dimension]}`",
                 )
         meant = [known for known in table if known.lower() == unit.lower()]
-    meant = meant or difflib.get_close_matches(unit[:40], table, n=1, cutoff=0.6)
+    money = dimension in (Dimension.COST_RATE, Dimension.PRICE) and not unit.upper().startswith("USD")
+    if not meant and not money:
+        meant = difflib.get_close_matches(unit[:40], table, n=1, cutoff=0.6)
     spelled = " or ".join(f"`{_join(shown, name)}`" for name in meant)
     known = ", ".join(f"`{name}`" for name in _SHOWN[dimension]) or "a bare number"
-    question = f"did you mean {spelled}? " if meant else ""
+    question = f"did you mean {spelled}? " if meant else "write the amount in US dollars; " if money else ""
     return UnitError(f"unknown unit {_short(unit)!r} for {called(dimension)}", f"{question}known: {known}")
 
 

@@ -44,7 +44,10 @@ class Configuration:
     """What one or several files say together. cluster: its name."""
 
     def __init__(self, files: Sequence[File], notes: Remarks, left_out: Remarks) -> None:
-        """Read ``files``, the included ones where they are included; mistakes are noted in the files."""
+        """Read ``files``, the included ones where they are included; mistakes are noted in the files.
+
+        Raises InputError, with the mistakes so far, at the first node that is one too many.
+        """
         self.cluster: str | None = None
         self.nodes: dict[str, Node] = {}
         self._notes = notes
@@ -90,7 +93,7 @@ class Configuration:
                 file.wrong(line, "nodename", f"there are two nodes called `{name}`", reason=reason)
             elif len(self.nodes) >= MOST_NODES:
                 file.wrong(line, "nodename", f"there are more than {MOST_NODES:,} nodes")
-                return
+                file.mistakes.raise_any()
             else:
                 self.nodes[name] = Node(name, line.number, description)
 

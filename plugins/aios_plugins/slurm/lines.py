@@ -6,14 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aios.spi.texts import MOST_TOLD, Mistakes, text_of
+from aios.records.errors import Diagnostic, InputError
+from aios.spi.texts import MOST_TOLD, Mistakes, place, text_of
 
-__all__ = ["MOST_BYTES", "File", "Line", "parse", "read_file"]
+__all__ = ["MOST_BYTES", "MOST_LINES", "File", "Line", "parse", "read_file"]
 
 MOST_BYTES = 32 * 2**20
 """Largest file that is read: some 25,000 nodes as ``scontrol show nodes`` prints them."""
 _MOST_NAMES = 2_000_000
 """Most names that the host lists of a file may stand for in all: 100 partitions of 20,000 nodes."""
+MOST_LINES = 100_000
+"""More lines than this are refused, for each takes about a KiB; clusters with a line for each node have some 10,000."""
+_LINE = re.compile(r"([^\n]*)(?:\n|\Z)")
 _PAIR = re.compile(r'([A-Za-z][\w:/]*)\s*(?:[-+]?=)\s*("[^"]*"|[^\s"]*)')
 _INCLUDE = re.compile(r"\s*include\s+(\S+)\s*", re.IGNORECASE)
 
@@ -73,15 +77,31 @@ def read_file(name: str, content: bytes) -> File:
 
 
 def parse(file: File) -> Sequence[Line]:
-    """Return the logical lines of a file: comments gone, lines that end in a backslash joined."""
-    return tuple(line for number, text in _joined(file.text) if (line := _line(file, number, text)) is not None)
+    """Return the logical lines of a file: comments gone, lines that end in a backslash joined.
+
+    Raises InputError at the first line that is one too many.
+    """
+    lines: list[Line] = []
+    for number, text in _joined(file.text):
+        line = _line(file, number, text)
+        if line is not None and len(lines) == MOST_LINES:
+            raise InputError(
+                Diagnostic(
+                    summary=f"{file.name} has more than {MOST_LINES:,} lines that say something",
+                    where=place(file.name, number),
+                    remedy="describe equal nodes in one line, such as `NodeName=n[1-100] CPUs=64`",
+                )
+            )
+        if line is not None:
+            lines.append(line)
+    return tuple(lines)
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
     """Yield first line number and text of each logical line that holds anything."""
     held, start = "", 0
-    for number, raw in enumerate(text.split("\n"), start=1):
-        line = _uncommented(raw)
+    for number, raw in enumerate(_LINE.finditer(text), start=1):  # one by one: all at once are three times the text
+        line = _uncommented(raw[1])
         start = start or number
         if line.rstrip().endswith("\\"):
             held += line.rstrip()[:-1] + " "

@@ -252,7 +252,8 @@ def _labelled(by: str, members: _Members, at: Place, called: str) -> tuple[list[
         known = sorted({label for labels, _ in runs for label in labels})
         none = lacking == members.total and members.called == "machines"
         what = "no machine has" if none else f"{lacking} of {members.total} {members.called} lack"
-        remedy = did_you_mean(by, known) or f"write `labels: {{{by}: ...}}` for each node"
+        meant = None if by in known else did_you_mean(by, known)
+        remedy = meant or f"write `labels: {{{by}: ...}}` for each node"
         return [], members, [(at / "by").mistake(f"{what} the label `{by}`", remedy)]
     sizes: dict[str, int] = {}
     within: dict[str, list[Mapping[str, str]]] = {}

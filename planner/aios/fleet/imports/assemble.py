@@ -62,7 +62,7 @@ def assemble(inventory: Inventory, catalogue: Catalogue, aliases: Mapping[str, s
     _check(inventory, origin)
     recogniser = Recogniser(catalogue, aliases)
     inventory = believable(inventory, origin)
-    classes = _classes(inventory)
+    classes = _classes(inventory, origin)
     nodes: list[Node] = []
     devices = 0
     types: dict[str, DeviceType] = {}
@@ -131,7 +131,7 @@ def _place_in(origin: str, line: int | None) -> Span | None:
     return None if line is None or ", " in origin else Span(file=origin, line=line, column=1)
 
 
-def _classes(inventory: Inventory) -> list[_Class]:
+def _classes(inventory: Inventory, origin: str) -> list[_Class]:
     """Return the classes in the natural order of their first machines.
 
     A machine that a connection names is alone, and so is one whose name no host list can hold.
@@ -141,19 +141,28 @@ def _classes(inventory: Inventory) -> list[_Class]:
     alone |= {machine.name for machine in inventory.machines if _host(machine) is None}
     found: dict[str, list[Machine]] = {}
     for machine in sorted(inventory.machines, key=lambda machine: (natural_order(machine.name), machine.name)):
-        found.setdefault(_key(machine, machine.name in alone), []).append(machine)
+        found.setdefault(_key(machine, machine.name in alone, origin), []).append(machine)
     return [_Class(tuple(machines)) for machines in found.values()]
 
 
-def _key(machine: Machine, alone: bool) -> str:
-    """Return what equal machines have in common, in whatever order their labels, taints and tiers come."""
+def _key(machine: Machine, alone: bool, origin: str) -> str:
+    """Return what equal machines have in common, in whatever order their labels, taints and tiers come.
+
+    Raises InputError for text that no file can hold: one half of a character, which JSON can spell.
+    """
     update = {
         "labels": {key: value for key, value in sorted(machine.labels.items()) if value != machine.name},
         "taints": tuple(sorted(set(machine.taints))),
         "memory_tiers": by_name(machine.memory_tiers),
     }
-    machine = machine.model_copy(update=update)
-    return machine.model_dump_json(exclude={"line"} if alone else {"name", "line"})
+    try:
+        machine.name.encode()
+        return machine.model_copy(update=update).model_dump_json(exclude={"line"} if alone else {"name", "line"})
+    except ValueError:
+        name = machine.name.encode(errors="backslashreplace").decode()
+        summary = f"what is said of machine `{name}` has half a character in it (a lone surrogate)"
+        where = _place_in(origin, machine.line)
+        raise InputError(Diagnostic(summary=summary, where=where, remedy="write the whole character")) from None
 
 
 def _members(topology: Topology) -> Iterator[str]:

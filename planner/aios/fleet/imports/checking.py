@@ -26,7 +26,7 @@ def checked_text(assembled: Assembled, catalogue: Mapping[str, DeviceType]) -> s
     text = fleet_text(fleet, catalogue)
     documents: Sequence[Document] = ()
     try:
-        documents = parse(text.encode(errors="surrogatepass"), _MADE)
+        documents = parse(text.encode(), _MADE)
         compile_fleet(documents, catalogue, _MADE)
     except InputError as error:
         starts = [_start(documents[0], index) for index in range(len(fleet.nodes))] if documents else []
