@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,12 +55,13 @@ def draw(found: Connected, chosen: Collection[str], out: Path) -> None:
                 remedy="name one machine with --node",
             )
         )
+    from aios.workflow.saving import save
+
     figure = _figure()
     _paint(figure, found, laid_out(fabric, single), set(chosen), single)
-    try:
-        figure.savefig(out, dpi=130, metadata={"Date": None} if out.suffix.lower() == ".svg" else None)
-    except OSError as error:
-        raise WorldError(f"{out} cannot be written: {error.strerror or error}") from error
+    picture, kind = io.BytesIO(), out.suffix.lower()
+    figure.savefig(picture, format=kind[1:], dpi=130, metadata={"Date": None} if kind == ".svg" else None)
+    save(out, picture.getvalue())
 
 
 def _figure() -> Any:

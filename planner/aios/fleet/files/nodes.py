@@ -14,7 +14,7 @@ from aios.fleet.forms.fleet import NodeForm, SlotForm, UsedForm
 from aios.fleet.partitions import parts_of, slots_of, too_much
 from aios.records.errors import BadValue, Diagnostic
 from aios.records.fleet import DeviceSlot, DeviceType, Node, Used
-from aios.records.hosts import host_count
+from aios.records.hosts import MOST_HOSTS, expand, host_count
 from aios.records.units import Dimension, format_quantity
 
 __all__ = ["MOST_DEVICES", "NodeReader"]
@@ -57,6 +57,7 @@ class NodeReader:
         self._carbon = carbon
         self._mistakes = mistakes
         self._machines = MachineNames()
+        self._hosts: dict[str, str] = {}  # real name of a machine -> its node
         self._devices = 0
         self._unknown: dict[str, str] = {}  # name of a type that does not exist -> remedy
 
@@ -97,6 +98,18 @@ class NodeReader:
     def _carbon_of(self, region: str | None) -> tuple[float, ...]:
         return () if region is None else self._carbon.get(region, ())
 
+    def _name(self, hosts: str, node: str, at: Place) -> None:
+        """Note the first machine that is named a second time; beyond a million names nobody looks."""
+        if len(self._hosts) > MOST_HOSTS:
+            return
+        for name in expand(hosts):
+            if name in self._hosts:
+                other = self._hosts[name]
+                summary = f"machine `{name}` is named twice" + ("" if other == node else f": `{other}` has it too")
+                self._mistakes.append((at / "hosts").mistake(summary, "name each machine once"))
+                return
+            self._hosts[name] = node
+
     def _count(self, form: NodeForm, at: Place) -> int:
         """Return how many machines a node stands for: as written, else as many as it has hosts."""
         if form.hosts is None:
@@ -106,6 +119,7 @@ class NodeReader:
         except BadValue as error:
             self._mistakes.append((at / "hosts").mistake(error.summary, error.remedy))
             return form.count
+        self._name(form.hosts, form.name, at)
         if "count" in form.model_fields_set and hosts != form.count:
             summary = f"`hosts` names {hosts} machines, but `count` is {form.count}"
             self._mistakes.append((at / "hosts").mistake(summary, f"write `count: {hosts}`, or leave `count` out"))
