@@ -161,7 +161,7 @@ def nodes_of_a_fleet(draw, name, types):
     return Node(
         name=name,
         count=count,
-        hosts=draw(st.none() | st.just(f"host[1-{count}]")),
+        hosts=draw(st.none() | st.just(f"{name}-host[1-{count}]")),
         address=draw(st.none() | texts),
         cores=draw(st.integers(1, 512)),
         memory_bytes=draw(st.floats(1, 1e15)),
