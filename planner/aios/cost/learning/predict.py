@@ -1,0 +1,102 @@
+"""From what was learnt to numbers with intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from aios.cost.learning.basis import columns_of, standardised
+from aios.cost.learning.design import Design
+from aios.records.calibration import Calibration, Effect, Residual, Stage
+
+if TYPE_CHECKING:
+    from aios.records.observation import Floats, Level, Texts
+
+__all__ = ["Predicted", "added", "groups_of", "predict", "spread_of"]
+
+
+class Predicted(NamedTuple):
+    """Targets of n rows and the ends of their 90 % intervals, in the unit of the target."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def predict(design: Design, learnt: Calibration, level: Level) -> Predicted:
+    """Return what these rows are expected to be, with intervals as wide as held-back rows of that level were off."""
+    import numpy as np
+
+    columns = standardised(design, learnt.features)
+    value = design.base + sum((added(design, columns, stage) for stage in learnt.stages), np.zeros(len(design.base)))
+    value = np.maximum(value, design.least)
+    spread = spread_of(design, learnt)
+    low, high = _ends(design.keys.get("stratum"), learnt.residuals, level, len(value))
+    return Predicted(value, np.maximum(value + spread * low, design.least), value + spread * high)
+
+
+def added(design: Design, columns: dict[str, Floats], stage: Stage) -> Floats:
+    """Return what a stage adds to each row; nothing where the row's group was not seen."""
+    import numpy as np
+
+    total = np.zeros(len(design.base))
+    groups = groups_of(design, stage.keys)
+    for effect in stage.effects:
+        rows = groups == "\x1f".join(effect.group)
+        if stage.keys and not rows.any():
+            continue
+        total[rows] += _sum(effect, columns, rows)
+    return total
+
+
+def _sum(effect: Effect, columns: dict[str, Floats], rows: Texts) -> Floats:
+    terms = tuple(term for term in effect.terms if all(part in columns for part in term.split(" * ")))
+    chosen = {name: column[rows] for name, column in columns.items()}
+    matrix = columns_of(chosen, terms, int(rows.sum()))
+    import numpy as np
+
+    total: Floats = matrix @ np.array([effect.constant, *(effect.terms[term] for term in terms)])
+    return total
+
+
+def groups_of(design: Design, keys: tuple[str, ...]) -> Texts:
+    """Return the group of each row: the values of the keys, joined; ``-`` where one of them is empty."""
+    import numpy as np
+
+    if not keys:
+        return np.full(len(design.base), "")
+    joined = design.keys[keys[0]].astype(str)
+    missing = joined == ""
+    for key in keys[1:]:
+        column = design.keys[key].astype(str)
+        missing |= column == ""
+        joined = np.char.add(np.char.add(joined, "\x1f"), column)
+    return np.where(missing, "-", joined)
+
+
+def spread_of(design: Design, learnt: Calibration) -> Floats:
+    """Return by how much each row is harder to predict than others, 1 for an ordinary one."""
+    import numpy as np
+
+    columns = standardised(design, learnt.features)
+    total = np.full(len(design.base), learnt.spread.get("constant", 0.0))
+    for name, factor in learnt.spread.items():
+        if name in columns:
+            total += factor * columns[name]
+    spread: Floats = np.exp(np.clip(total, -1.5, 1.5))
+    return spread
+
+
+def _ends(strata: Texts | None, residuals: tuple[Residual, ...], level: Level, rows: int) -> tuple[Floats, Floats]:
+    """Return the quantiles that hold for each row: of its stratum, else of all, else a factor of three either way."""
+    import numpy as np
+
+    low, high = np.full(rows, -1.1), np.full(rows, 1.1)
+    own = {item.stratum: item for item in residuals if item.level == level}
+    if "" in own:
+        low[:], high[:] = own[""].low, own[""].high
+    if strata is not None:
+        for name in np.unique(strata):
+            if name and str(name) in own:
+                rows_of = strata == name
+                low[rows_of], high[rows_of] = own[str(name)].low, own[str(name)].high
+    return low, high

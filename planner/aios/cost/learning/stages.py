@@ -1,0 +1,174 @@
+"""Fitting the effects of each stage: ridge regression per group, its strength chosen on families held back."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from aios.cost.learning.basis import columns_of, terms_of
+from aios.cost.learning.design import Design, StageForm
+from aios.cost.learning.predict import added, groups_of
+from aios.records.calibration import Effect, Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.records.observation import Floats, Texts
+
+    Folds = npt.NDArray[np.int64]
+
+__all__ = ["FOLDS", "fold_of", "learn_stages"]
+
+FOLDS = 5
+_STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
+"""Ridge penalties that are tried, in rows of standardised features."""
+_CONSTANT_PENALTY = 0.5
+_OUTLIER = 2.5
+"""Residuals beyond this many (robust) standard deviations weigh less, as in Huber's estimator."""
+
+
+class _Group(NamedTuple):
+    name: str
+    rows: npt.NDArray[np.int64]
+    matrix: Floats
+
+
+def fold_of(names: Texts) -> Folds:
+    """Return for each name one of ``FOLDS`` numbers, the same in every run."""
+    import numpy as np
+
+    unique, places = np.unique(names, return_inverse=True)
+    return np.array([zlib.crc32(str(name).encode()) % FOLDS for name in unique], dtype=np.int64)[places]
+
+
+def learn_stages(
+    design: Design,
+    columns: Mapping[str, Floats],
+    target: Floats,
+    forms: Sequence[StageForm],
+    families: Texts,
+    known: Sequence[Stage] = (),
+) -> tuple[Stage, ...]:
+    """Return what each stage adds, fitted one after the other to what the stages before leave.
+
+    columns: standardised features · known: stages to begin with
+    """
+    stages = list(known)
+    left = target - design.base
+    for stage in known:
+        left = left - added(design, dict(columns), stage)
+    folds = fold_of(families)
+    for form in forms:
+        stage = _learn(design, columns, left, form, folds)
+        left = left - added(design, dict(columns), stage)
+        stages.append(stage)
+    return tuple(stages)
+
+
+def _learn(design: Design, columns: Mapping[str, Floats], left: Floats, form: StageForm, folds: Folds) -> Stage:
+    import numpy as np
+
+    names = groups_of(design, form.keys)
+    terms = terms_of(tuple(columns), form.degree)
+    order = np.argsort(names, kind="stable")
+    cuts = np.flatnonzero(names[order][1:] != names[order][:-1]) + 1
+    groups = []
+    for rows in np.split(order, cuts):
+        if len(rows) >= form.fewest and names[rows[0]] != "-":
+            chosen = {name: column[rows] for name, column in columns.items()}
+            groups.append(_Group(str(names[rows[0]]), rows, columns_of(chosen, terms, len(rows))))
+    if not terms:
+        return Stage(keys=form.keys, effects=_constants(groups, left))
+    weights = _balance(design) if not form.keys else np.ones(len(left))
+    strength = _strength(groups, left, weights, folds)
+    effects = []
+    for group in groups:
+        found = _robust(group.matrix, left[group.rows], weights[group.rows], strength)
+        effects.append(
+            Effect(
+                group=tuple(group.name.split("\x1f")) if form.keys else (),
+                rows=len(group.rows),
+                constant=float(found[0]),
+                terms=dict(zip(terms, map(float, found[1:]), strict=True)),
+            )
+        )
+    return Stage(keys=form.keys, effects=tuple(effects))
+
+
+def _constants(groups: Sequence[_Group], left: Floats) -> tuple[Effect, ...]:
+    """Return the medians of the groups, each shrunk by how much groups differ compared with rows in a group."""
+    import numpy as np
+
+    if not groups:
+        return ()
+    centres = np.array([float(np.median(left[group.rows])) for group in groups])
+    sizes = np.array([len(group.rows) for group in groups])
+    inside = [np.abs(left[group.rows] - centre).mean() for group, centre in zip(groups, centres, strict=True)]
+    several = sizes > 1
+    noise = float(np.average(np.array(inside)[several], weights=sizes[several])) ** 2 if several.any() else 0.01
+    between = max(float(np.mean(centres**2)) - noise * float(np.mean(1 / sizes)), 1e-6)
+    return tuple(
+        Effect(
+            group=tuple(group.name.split("\x1f")) if group.name else (),
+            rows=int(size),
+            constant=float(centre * size / (size + noise / between)),
+        )
+        for group, centre, size in zip(groups, centres, sizes, strict=True)
+    )
+
+
+def _balance(design: Design) -> Floats:
+    """Weigh rows so that a device measured a hundred times as often as another counts ten times as much."""
+    import numpy as np
+
+    _, places, counts = np.unique(design.keys["device"], return_inverse=True, return_counts=True)
+    weights = 1 / np.sqrt(counts[places])
+    balanced: Floats = weights / weights.mean()
+    return balanced
+
+
+def _strength(groups: Sequence[_Group], left: Floats, weights: Floats, folds: Folds) -> float:
+    """Return the penalty with which rows of families held back are predicted best, all groups together."""
+    import numpy as np
+
+    errors = np.zeros(len(_STRENGTHS))
+    for group in groups:
+        own, wanted, weight = folds[group.rows], left[group.rows], weights[group.rows]
+        weighted = group.matrix * weight[:, None]
+        whole, right = weighted.T @ group.matrix, weighted.T @ wanted
+        for fold in np.unique(own):
+            held = own == fold
+            if held.all():
+                errors += np.array([np.abs(wanted).sum()] * len(_STRENGTHS)) * 1e-9
+                continue
+            part = weighted[held]
+            gram, vector = whole - part.T @ group.matrix[held], right - part.T @ wanted[held]
+            for place, strength in enumerate(_STRENGTHS):
+                guess = group.matrix[held] @ _solve(gram, vector, strength)
+                errors[place] += float((np.abs(wanted[held] - guess) * weight[held]).sum())
+    return _STRENGTHS[int(np.argmin(errors))]
+
+
+def _solve(gram: Floats, vector: Floats, strength: float) -> Floats:
+    import numpy as np
+
+    penalty = np.full(len(vector), strength)
+    penalty[0] = _CONSTANT_PENALTY
+    found: Floats = np.linalg.solve(gram + np.diag(penalty), vector).astype(np.float64)
+    return found
+
+
+def _robust(matrix: Floats, wanted: Floats, weights: Floats, strength: float) -> Floats:
+    import numpy as np
+
+    weight = weights
+    found = np.zeros(matrix.shape[1])
+    for _ in range(3):
+        weighted = matrix * weight[:, None]
+        found = _solve(weighted.T @ matrix, weighted.T @ wanted, strength)
+        off = np.abs(wanted - matrix @ found)
+        scale = 1.4826 * float(np.median(off)) + 1e-9
+        weight = weights * np.minimum(1.0, _OUTLIER * scale / np.maximum(off, 1e-12))
+    return found
