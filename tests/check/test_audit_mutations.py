@@ -84,7 +84,7 @@ def test_agrees_with_brute_force_on_any_placement(make, data):
     for intent in intents:
         priced = data.draw(st.sampled_from(options[intent.name]))
         slots = make.slots_of(fleet, priced)
-        counts = data.draw(st.sampled_from(list(make.spreads(priced.candidate.replicas, len(slots))) or [()]))
+        counts = data.draw(st.sampled_from(list(make.spreads(priced.candidate.parts, len(slots))) or [()]))
         chosen[intent.name] = priced
         placed[intent.name] = (priced, slots, counts)
     selection = make.selection(chosen, placed)

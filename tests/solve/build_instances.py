@@ -67,6 +67,8 @@ def option(
     device: str = "cpu",
     nodes: tuple[str, ...] = ("local",),
     replicas: int = 1,
+    devices: int = 1,
+    machines: int = 1,
     share: float = 0.0,
     cores: int = 0,
     device_memory: float = 0.0,
@@ -86,6 +88,8 @@ def option(
             executor="dryrun",
             precision="fp32",
             replicas=replicas,
+            devices=devices,
+            machines=machines,
         ),
         estimates={name: estimate(name, value) for name, value in (metrics or {}).items()},
         demand=Demand(
@@ -129,17 +133,20 @@ def fleet(*nodes: Node, memory: Mapping[str, float] | None = None) -> Fleet:
 # A specification by exhaustion: every choice, every placement.
 
 
-def slots_of(fleet: Fleet, priced: Priced) -> list[tuple[Node, str, str]]:
-    """Return every device that the option may stand on: node, instance, device id."""
-    return [
-        (n, instance, device)
-        for n in fleet.nodes
-        if n.name in priced.candidate.nodes
-        for instance in n.instances()
-        for slot in n.devices
-        if slot.type == priced.candidate.device
-        for device in slot.ids
-    ]
+Slot = tuple[Node, str, tuple[str, ...]]
+
+
+def slots_of(fleet: Fleet, priced: Priced) -> list[Slot]:
+    """Return where a part of the option may stand: node, instance, ids of devices, the freest of a machine first."""
+    wide = priced.candidate.devices
+    found: list[Slot] = []
+    for n in fleet.nodes:
+        if n.name in priced.candidate.nodes:
+            ids = [device for slot in n.devices if slot.type == priced.candidate.device for device in slot.ids]
+            ids.sort(key=n.free_share, reverse=True)
+            blocks = [tuple(ids[k * wide : (k + 1) * wide]) for k in range(len(ids) // wide)]
+            found += [(n, instance, block) for instance in n.instances() for block in blocks]
+    return found
 
 
 def spreads(replicas: int, places: int) -> Iterator[tuple[int, ...]]:
@@ -155,7 +162,7 @@ def spreads(replicas: int, places: int) -> Iterator[tuple[int, ...]]:
 
 def fits(
     fleet: Fleet,
-    placed: Sequence[tuple[Priced, Sequence[tuple[Node, str, str]], Sequence[int]]],
+    placed: Sequence[tuple[Priced, Sequence[Slot], Sequence[int]]],
     kept: Container[str] | None = None,
 ) -> bool:
     """Say whether every capacity holds, or (kept) those whose clause ids are given."""
@@ -170,7 +177,7 @@ def fits(
     for priced, slots, counts in placed:
         kind, demand = priced.candidate.device, priced.demand
         fact = fleet.types[kind].memory_bytes
-        for (n, instance, device), count in zip(slots, counts, strict=True):
+        for (n, instance, block), count in zip(slots, counts, strict=True):
             of = f"capacity/{n.name}"
             share = "cores" if fleet.types[kind].kind == "cpu" and n.cores is not None else f"{kind}/share"
             used_of = n.used or Used()
@@ -178,13 +185,14 @@ def fits(
             dram = None if n.memory_bytes is None else n.memory_bytes - used_of.memory_bytes
             take(f"{of}/cores", (instance,), count * demand.cores, cores)
             take(f"{of}/memory", (instance,), count * demand.node_memory_bytes, dram)
-            free = 1 - used_of.devices.get(device, 0) if share != "cores" else cores / n.cores
-            take(f"{of}/{share}", (instance, device), count * demand.share, free + 1e-9)
             for held in n.memory_tiers:
                 amount = count * demand.tier_bytes.get(held.name, 0.0)
                 take(f"{of}/{held.name}/memory", (instance,), amount, held.bytes.value)
             most = None if fact is None else fact.value
-            take(f"{of}/{kind}/memory", (instance, device), count * demand.device_memory_bytes, most)
+            for device in block:
+                free = 1 - used_of.devices.get(device, 0) if share != "cores" else cores / n.cores
+                take(f"{of}/{share}", (instance, device), count * demand.share, free + 1e-9)
+                take(f"{of}/{kind}/memory", (instance, device), count * demand.device_memory_bytes, most)
     return all(used[key] <= capacity[key] for key in used)
 
 
@@ -193,12 +201,12 @@ def placements(
 ) -> Iterator[list[tuple[Placement, ...]]]:
     """Yield every placement of these options that fits, the first in order first."""
     slots = [slots_of(fleet, priced) for priced in chosen]
-    ways = [list(spreads(p.candidate.replicas, len(s))) for p, s in zip(chosen, slots, strict=True)]
+    ways = [list(spreads(p.candidate.parts, len(s))) for p, s in zip(chosen, slots, strict=True)]
     for counts in itertools.product(*ways):
         if fits(fleet, list(zip(chosen, slots, counts, strict=True)), kept):
             yield [
                 tuple(
-                    Placement(node=i, devices=(d,), share=p.demand.share, replicas=n)
+                    Placement(node=i, devices=d, share=p.demand.share, replicas=n)
                     for (_, i, d), n in zip(s, c, strict=True)
                     if n
                 )
@@ -246,12 +254,12 @@ NUMBERS = st.sampled_from([0.001, 0.25, 1.0, 2.0, 2.5, 3.0, 7.0])
 
 @st.composite
 def instances(draw: st.DrawFn) -> tuple[list[Intent], dict[str, list[Priced]], Fleet]:
-    """Two intents at most, three options each, three devices at most, bounds that may or may not hold."""
+    """Two intents at most, three options each, bounds that may or may not hold; a part takes up to two devices."""
     types = draw(st.sampled_from([("cpu",), ("cpu", "gpu"), ("gpu",)]))
     nodes = [
         node(
             name,
-            {t: draw(st.integers(1, 1 if t == "cpu" else 2)) for t in types},
+            {t: draw(st.integers(1, 1 if t == "cpu" else 3)) for t in types},
             count=draw(st.integers(1, 2)),
             cores=draw(st.sampled_from([None, 2, 4])),
             memory_bytes=draw(st.sampled_from([None, 2 * GIB, 4 * GIB])),
@@ -305,6 +313,8 @@ def _option(draw: st.DrawFn, id: str, types: Sequence[str], nodes: tuple[str, ..
         device=draw(st.sampled_from(types)),
         nodes=draw(st.sampled_from([nodes, nodes[:1]])),
         replicas=draw(st.integers(1, 2)),
+        devices=draw(st.sampled_from([1, 1, 2])),
+        machines=draw(st.sampled_from([1, 1, 2])),
         share=draw(st.sampled_from([0.1, 1 / 3, 0.5, 0.75, 1.0])),
         cores=draw(st.integers(0, 3)),
         device_memory=draw(st.sampled_from([0.0, GIB, 2 * GIB])),
@@ -393,8 +403,8 @@ def selection(
     termination = Termination(stopped="limit", found=True, seed=0, workers=1, deterministic_limit=1.0, version="none")
     placement = {
         name: tuple(
-            Placement(node=instance, devices=(device,), share=priced.demand.share, replicas=count)
-            for (_, instance, device), count in zip(slots, counts, strict=False)
+            Placement(node=instance, devices=block, share=priced.demand.share, replicas=count)
+            for (_, instance, block), count in zip(slots, counts, strict=False)
             if count
         )
         for name, (priced, slots, counts) in placed.items()

@@ -30,7 +30,7 @@ def test_equals_brute_force(make, data):
 
     def size(priced):
         candidate, demand = priced.candidate, priced.demand
-        return demand.cores * candidate.replicas, demand.share * candidate.replicas, candidate.id
+        return demand.cores * candidate.parts, demand.share * candidate.devices * candidate.parts, candidate.id
 
     expected = min(best, key=lambda plan: [size(priced) for priced in plan])
     assert [selection.chosen[i.name] for i in ordered] == list(expected)
@@ -164,7 +164,8 @@ def apply_relaxation(make, intents, options, fleet, relaxation):
         larger = make.tier(kind, parse_quantity(needed, Dimension.BYTES) / make.GIB)
         nodes[at] = nodes[at].model_copy(update={"memory_tiers": (larger,)})
     elif what == f"{kind}/share":
-        ids = tuple(str(k) for k in range(int(needed.split()[0])))
+        had = next(s.ids for s in nodes[at].devices if s.type == kind)
+        ids = (*had, *(f"new{k}" for k in range(int(needed.split()[0]) - len(had))))
         slots = tuple(s.model_copy(update={"ids": ids}) if s.type == kind else s for s in nodes[at].devices)
         nodes[at] = nodes[at].model_copy(update={"devices": slots})
     else:

@@ -223,6 +223,10 @@ def _copies(
             "parallelism": "none",
             "power_mode": mode,
             "tiers": answer.tiers,
+            "devices": 1,
+            "machines": 1,
+            "degrees": {},
+            "settings": {},
         }
         candidate = trusted(Candidate, fields, _GIVEN)
         if index == 0 and not space.refusals.accepts(candidate, device, profile):

@@ -30,10 +30,10 @@ def rows(site: Site) -> Iterator[LedgerRow]:
 
 def _placed(site: Site, intent: Intent, priced: Priced) -> Iterator[LedgerRow]:
     parts = site.selection.placement.get(intent.name, ())
-    replicas = priced.candidate.replicas
+    replicas = priced.candidate.parts
     standing = sum(part.replicas for part in parts)
     clause = Clause(
-        id=f"{intent.name}/replicas", intent=intent.name, text=f"{replicas} replicas stand", where=intent.where
+        id=f"{intent.name}/replicas", intent=intent.name, text=f"{replicas} {_parts(priced)} stand", where=intent.where
     )
     holds = standing == replicas and all(part.replicas > 0 for part in parts)
     yield LedgerRow(clause=clause, value=float(standing), slack=float(standing - replicas), holds=holds)
@@ -43,15 +43,21 @@ def _placed(site: Site, intent: Intent, priced: Priced) -> Iterator[LedgerRow]:
 
 
 def _allowed(site: Site, priced: Priced, part: Placement) -> bool:
-    """One device, of the candidate's type, on a machine of a node that the candidate may use and that no taint keeps
-    work away from, at its own share."""
+    """As many devices as a part takes, each once, of the candidate's type, on a machine of a node that the candidate
+    may use and that no taint keeps work away from, at its own share."""
     node = site.machines.get(part.node)
-    if node is None or node.name not in priced.candidate.nodes or len(part.devices) != 1:
+    if node is None or node.name not in priced.candidate.nodes:
+        return False
+    if not len(part.devices) == len(set(part.devices)) == priced.candidate.devices:
         return False
     if any(taint.rpartition(":")[2] in ("NoSchedule", "NoExecute") for taint in node.taints):
         return False
     ids = {id_ for slot in node.devices if slot.type == priced.candidate.device for id_ in slot.ids}
     return set(part.devices) <= ids and part.share == priced.demand.share
+
+
+def _parts(priced: Priced) -> str:
+    return "replicas" if priced.candidate.machines == 1 else "parts of replicas"
 
 
 def _allowed_text(priced: Priced, part: Placement) -> str:

@@ -14,7 +14,10 @@ __all__ = ["Site", "Standing", "capacity_row"]
 
 
 class Standing(NamedTuple):
-    """Replicas of one intent on one device. machine: instance name · device: type name · id: of the device."""
+    """Parts of one intent on one device. machine: instance name · device: type name · id: of the device.
+
+    beside: the parts stand on several devices, and this is not the first: what they take of the machine counts there
+    """
 
     machine: str
     device: str
@@ -22,6 +25,7 @@ class Standing(NamedTuple):
     share: float
     replicas: int
     demand: Demand
+    beside: bool
 
 
 class Site:
@@ -33,10 +37,10 @@ class Site:
         self.fleet = fleet
         self.machines = {name: node for node in fleet.nodes for name in node.instances()}
         self.standings = [
-            Standing(part.node, priced.candidate.device, device, part.share, part.replicas, priced.demand)
+            Standing(part.node, priced.candidate.device, device, part.share, part.replicas, priced.demand, place > 0)
             for name, priced in selection.chosen.items()
             for part in selection.placement.get(name, ())
-            for device in part.devices
+            for place, device in enumerate(part.devices)
         ]
 
     def chosen(self, intent: Intent) -> Priced | None:
@@ -58,7 +62,8 @@ class Site:
         return sum(
             amount(standing) * standing.replicas
             for standing in self.standings
-            if standing.machine == machine and device in (None, (standing.device, standing.id))
+            if standing.machine == machine
+            and (not standing.beside if device is None else device == (standing.device, standing.id))
         )
 
 

@@ -22,7 +22,11 @@ class Candidate(Record):
     quantization: how int8 is reached from a float model (``none`` if the file is used as it is) ·
     batch: largest batch that a replica forms · threads: CPU threads per replica (0 on devices that are no cpu) ·
     replicas: copies that share the load · power_mode: None for the device's only or full mode ·
-    tiers: part -> memory tier that it lives in; what is not named lives in the device's own memory
+    tiers: part -> memory tier that it lives in; what is not named lives in the device's own memory ·
+    devices: that a replica takes on a machine, next to each other and all of each where they are several · machines:
+    that a replica spans · degrees: dimension (``tensor``, ``pipeline``, ``data``, ``expert``, ``context``) -> over how
+    many devices; their product is devices x machines · settings: further decisions by name, ``micro_batch``,
+    ``recompute``, ``sharding``
     """
 
     id: str
@@ -41,6 +45,15 @@ class Candidate(Record):
     parallelism: str = "none"
     power_mode: str | None = None
     tiers: Mapping[MemoryPart, str] = {}
+    devices: int = 1
+    machines: int = 1
+    degrees: Mapping[str, int] = {}
+    settings: Mapping[str, str] = {}
+
+    @property
+    def parts(self) -> int:
+        """How many parts are placed: one for each machine of each replica."""
+        return self.replicas * self.machines
 
 
 class Rejection(Record):
@@ -71,10 +84,10 @@ class Estimate(Record):
 
 
 class Demand(Record):
-    """What one replica takes.
+    """What one replica takes, or, if it spans several machines, one machine's part of it.
 
-    share: of its device (for a cpu, threads / cores) · cores: CPU cores of the node · device_memory_bytes: on an
-    accelerator · node_memory_bytes: DRAM of the node · tier_bytes: memory tier of the node -> bytes
+    share: of each of its devices (for a cpu, threads / cores) · cores: CPU cores of the node · device_memory_bytes: on
+    each accelerator · node_memory_bytes: DRAM of the node · tier_bytes: memory tier of the node -> bytes
     """
 
     share: float

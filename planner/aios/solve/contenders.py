@@ -34,14 +34,16 @@ def _keeping(intent: Intent, options: Sequence[Priced]) -> Sequence[Priced]:
 
 
 def _undominated(intent: Intent, options: Sequence[Priced]) -> list[Priced]:
-    """Return the options that no other of the same device and memory tiers dominates.
+    """Return the options that no other of the same device, devices per part and memory tiers dominates.
 
     In order of size, which also breaks ties between plans, so that only an earlier one can dominate a later one.
     """
-    found: dict[tuple[str, ...], list[tuple[_Figures, frozenset[str], Priced]]] = {}
+    found: dict[tuple[str | int, ...], list[tuple[_Figures, frozenset[str], Priced]]] = {}
     for option in sorted(options, key=size_of):
         figures, nodes = tuple(_figures(intent, option)), frozenset(option.candidate.nodes)
-        front = found.setdefault((option.candidate.device, *sorted(option.demand.tier_bytes)), [])
+        front = found.setdefault(
+            (option.candidate.device, str(option.candidate.devices), *sorted(option.demand.tier_bytes)), []
+        )
         if not any(all(map(le, other, figures)) and nodes <= allowed for other, allowed, _ in front):
             front.append((figures, nodes, option))
     return [option for front in found.values() for _, _, option in front]
@@ -52,7 +54,7 @@ def _figures(intent: Intent, option: Priced) -> Iterator[float]:
     for goal in intent.goal:
         yield _cost(goal, option)
     demand = option.demand
-    yield option.candidate.replicas
+    yield option.candidate.parts
     yield demand.share
     yield demand.cores
     yield demand.device_memory_bytes

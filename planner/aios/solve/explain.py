@@ -104,14 +104,14 @@ class _Explanation:
         return soft.read(answer) if answer.values else None
 
     def grown(self, rule: Rule) -> tuple[str, float] | None:
-        """Add devices one by one, up to one per replica, until a plan exists."""
+        """Add devices one by one, up to all that is wanted, until a plan exists."""
         if not self.can_hold([other for other in self.rules if other is not rule]):
             return None
         named = {
             intent.name: [option.priced for option in row]
             for intent, row in zip(self.problem.intents, self.problem.options, strict=True)
         }
-        most = sum(max((priced.candidate.replicas for priced in row), default=0) for row in named.values())
+        most = sum(max(map(_devices, row), default=0) for row in named.values())
         grow = rule.grow
         assert grow is not None
         more = bisect_left(range(most + 1), True, lo=1, key=lambda n: self.fits(named, grow(self.problem.fleet, n)[0]))
@@ -135,6 +135,10 @@ class _Explanation:
         others = [f"`{other.clause.text}`" for other in _shown(self.shrink(rest))]
         also = others[0] if len(others) == 1 else f"one of {', '.join(others)}"
         return [f"Changing `{rule.clause.text}` alone is not enough: {also} must give too."]
+
+
+def _devices(priced: Priced) -> int:
+    return priced.candidate.parts * priced.candidate.devices
 
 
 def _planned(rules: Sequence[Rule]) -> list[int]:

@@ -1,31 +1,36 @@
-"""The decisions as variables: which option of each intent, and how many of its replicas stand where."""
+"""The decisions as variables: which option of each intent, and how many of its parts stand where."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from aios.solve.cpsat import Engine, Model
+from aios.solve.cpsat import Engine, Model, Term
 from aios.solve.problem import Machine, Need, Problem
 
 __all__ = ["Decisions", "Load"]
 
 
 class Load(NamedTuple):
-    """Replicas on one device: ``times`` for each unit of ``variable``; never more than ``most``, of one intent."""
+    """Parts on one device: ``times`` for each unit of ``variable``; never more than ``most``, of one intent.
+
+    beside: it is a further device of parts that are counted on their first
+    """
 
     intent: int
     variable: int
     times: int
     most: int
     need: Need
+    beside: bool = False
 
 
 class Decisions:
     """A model of the problem without any rule yet; the clauses add theirs.
 
     chosen: intent -> a 0-1 variable per option · loads: device -> what may stand there ·
-    intents: those that are in the model (the others are not planned at all)
+    intents: those that are in the model (the others are not planned at all) · sums: weighted sums of loads' variables
+    and the capacity that each keeps within, on machines that are not pooled
     """
 
     def __init__(self, problem: Problem, intents: Sequence[int]) -> None:
@@ -34,6 +39,7 @@ class Decisions:
         self.intents = tuple(intents)
         self.chosen: dict[int, list[int]] = {}
         self.loads: list[list[Load]] = [[] for _ in problem.bins]
+        self.sums: list[tuple[list[Term], int]] = []
         for intent in self.intents:
             self._add_intent(intent)
 
@@ -48,19 +54,26 @@ class Decisions:
             self._place(intent, shape, alike)
 
     def _place(self, intent: int, shape_index: int, alike: Sequence[int]) -> None:
-        """Let the replicas of whichever of these equally shaped options is chosen stand on its devices."""
+        """Let the parts of whichever of these equally shaped options is chosen stand on its devices."""
         shape = self.problem.shapes[shape_index]
-        replicas = shape.replicas
-        if not shape.bins:
+        parts = shape.parts
+        if not shape.places:
             self.model.forbid(alike)
-        elif len(shape.bins) == 1:
+        elif len(shape.places) == 1:
             for variable in alike:
-                self.loads[shape.bins[0]].append(Load(intent, variable, replicas, replicas, shape.need))
+                self._load(shape.places[0], Load(intent, variable, parts, parts, shape.need))
         else:
-            counts = [self.model.variable(0, replicas) for _ in shape.bins]
-            self.model.linear([*((c, 1) for c in counts), *((v, -replicas) for v in alike)], 0, 0)
-            for place, count in zip(shape.bins, counts, strict=True):
-                self.loads[place].append(Load(intent, count, 1, replicas, shape.need))
+            counts = [self.model.variable(0, parts) for _ in shape.places]
+            self.model.linear([*((c, 1) for c in counts), *((v, -parts) for v in alike)], 0, 0)
+            for place, count in zip(shape.places, counts, strict=True):
+                self._load(place, Load(intent, count, 1, parts, shape.need))
+
+    def _load(self, place: Sequence[int], load: Load) -> None:
+        """Put parts on all devices of a place; what they take of the machine counts once, on the first."""
+        first, *others = place
+        self.loads[first].append(load)
+        for index in others:
+            self.loads[index].append(load._replace(need=load.need.beside(), beside=True))
 
     def limit(self, machine: Machine, bins: Sequence[int], amount: Callable[[Need], int], capacity: int) -> None:
         """Keep what all replicas on these devices of one machine take together within ``capacity``.
@@ -70,7 +83,10 @@ class Decisions:
         too_large: list[int] = []
         terms: list[tuple[int, int]] = []
         most: dict[int, int] = {}
-        for load in (load for index in bins for load in self.loads[index]):
+        loads = [load for index in bins for load in self.loads[index]]
+        if not machine.pooled:
+            self.sums.append(([(load.variable, amount(load.need) * load.times) for load in loads], capacity))
+        for load in loads:
             each = amount(load.need)
             if each > capacity or (not machine.pooled and each * load.times > capacity):
                 too_large.append(load.variable)

@@ -28,7 +28,7 @@ def notes_on_options(problem: Problem, core: Sequence[Rule]) -> list[str]:
                 f"{intent.name} has no option at all: every way to run it was left out before (see `rejections`)."
             )
             continue
-        if not any(problem.shapes[option.shape].bins for option in options):
+        if not any(problem.shapes[option.shape].places for option in options):
             notes.append(f"No option of {intent.name} names a node of the fleet that has its device.")
         metrics = dict.fromkeys(r.clause.metric for r in core if r.intent == index and r.clause.metric is not None)
         notes.extend(note for name in metrics for note in _unknown(intent, name, options))

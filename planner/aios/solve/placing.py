@@ -29,10 +29,16 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
     for rule in rules_of(small):
         rule.add(decisions)
     places = sorted(
-        ((load.intent, index, load) for index, loads in enumerate(decisions.loads) for load in loads),
+        (
+            (load.intent, index, load)
+            for index, loads in enumerate(decisions.loads)
+            for load in loads
+            if not load.beside
+        ),
         key=lambda place: place[:2],
     )
-    values = _first(decisions, [load for _, _, load in places], engine)
+    loads = [load for _, _, load in places]
+    values = _filled(decisions, loads) or _first(decisions, loads, engine)
     if values is None:
         return None
     placed: dict[str, list[Placement]] = {intent.name: [] for intent in intents}
@@ -40,6 +46,27 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
         if replicas := load.times * values[load.variable]:
             placed[intents[intent].name].append(_placement(small, intent, index, replicas))
     return {name: tuple(rows) for name, rows in placed.items()}
+
+
+def _filled(decisions: Decisions, loads: Sequence[Load]) -> Mapping[int, int] | None:
+    """Fill one place after the other as far as capacities let; None if that leaves a part without a place.
+
+    Where it leaves none there is no earlier placement: each place holds all that it can after the ones before it.
+    """
+    room = [capacity for _, capacity in decisions.sums]
+    takes: dict[int, list[tuple[int, int]]] = {}
+    for index, (terms, _) in enumerate(decisions.sums):
+        for variable, each in terms:
+            takes.setdefault(variable, []).append((index, each))
+    left = {load.intent: load.most for load in loads}
+    values: dict[int, int] = {}
+    for load in loads:
+        fits = (room[index] // each for index, each in takes.get(load.variable, ()) if each)
+        values[load.variable] = count = min(left[load.intent] // load.times, *fits, load.most)
+        left[load.intent] -= count * load.times
+        for index, each in takes.get(load.variable, ()):
+            room[index] -= each * count
+    return None if any(left.values()) else values
 
 
 def _first(decisions: Decisions, loads: Sequence[Load], engine: Engine) -> Sequence[int] | None:
@@ -61,9 +88,10 @@ def _first(decisions: Decisions, loads: Sequence[Load], engine: Engine) -> Seque
 def _placement(problem: Problem, intent: int, index: int, replicas: int) -> Placement:
     place = problem.bins[index]
     machine = problem.machines[place.machine]
+    wide = problem.options[intent][0].priced.candidate.devices
     return Placement(
         node=machine.node.instances()[machine.instance],
-        devices=(devices_of(machine.node)[place.type][place.device],),
+        devices=devices_of(machine.node)[place.type][place.device : place.device + wide],
         share=problem.options[intent][0].priced.demand.share,
         replicas=replicas,
     )

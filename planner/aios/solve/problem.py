@@ -25,9 +25,9 @@ SHARE_UNITS = 10**9
 
 
 class Need(NamedTuple):
-    """What one replica takes: share in 1/SHARE_UNITS of a device, whole cores, whole bytes (rounded up).
+    """What one part takes: share in 1/SHARE_UNITS of each device, whole cores, whole bytes (rounded up).
 
-    tiers: memory tier of the node and bytes of it, by name
+    A part is a replica, or what of it stands on one machine. tiers: memory tier of the node and bytes of it, by name
     """
 
     share: int
@@ -39,6 +39,10 @@ class Need(NamedTuple):
     def of_tier(self, name: str) -> int:
         """Return the bytes that it takes of a memory tier."""
         return next((size for tier, size in self.tiers if tier == name), 0)
+
+    def beside(self) -> Need:
+        """Return what the part takes of each further device: nothing more of the machine."""
+        return self._replace(cores=0, node_memory=0, tiers=())
 
 
 class Bin(NamedTuple):
@@ -59,11 +63,11 @@ class Machine(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What matters of an option for its placement. bins: where a replica may go, in fleet order."""
+    """What matters of an option for its placement. places: the devices that a part may take, in fleet order."""
 
     need: Need
-    replicas: int
-    bins: tuple[int, ...]
+    parts: int
+    places: tuple[tuple[int, ...], ...]
 
 
 class Option(NamedTuple):
@@ -103,18 +107,18 @@ def pose(
     """Put everything into canonical order and reduce symmetry. pooling: whether machines may be pooled."""
     ordered = tuple(sorted(intents, key=lambda intent: (-intent.priority, intent.name)))
     listed = [sorted(options.get(i.name, ()), key=lambda priced: priced.candidate.id) for i in ordered]
-    machines, bins = _layout(fleet, _most_replicas(listed), pooling)
-    where: dict[tuple[str, tuple[str, ...]], tuple[int, ...]] = {}
+    machines, bins = _layout(fleet, _most(listed), pooling)
+    where: dict[tuple[str, tuple[str, ...], int], tuple[tuple[int, ...], ...]] = {}
     shapes: dict[Shape, int] = {}
     posed = []
     for priced_options in listed:
         row = []
         for priced in priced_options:
             candidate = priced.candidate
-            place = (candidate.device, candidate.nodes)
+            place = (candidate.device, candidate.nodes, candidate.devices)
             if place not in where:
                 where[place] = _places(machines, bins, *place)
-            shape = Shape(_need(priced.demand), candidate.replicas, where[place])
+            shape = Shape(_need(priced.demand), candidate.parts, where[place])
             row.append(Option(priced, shapes.setdefault(shape, len(shapes))))
         posed.append(tuple(row))
     return Problem(ordered, tuple(posed), tuple(shapes), tuple(machines), tuple(bins), fleet)
@@ -123,7 +127,7 @@ def pose(
 def size_of(priced: Priced) -> tuple[int, float, str]:
     """Return what ties between equally good options are broken by: fewest cores, least share, first id."""
     candidate, demand = priced.candidate, priced.demand
-    return (demand.cores * candidate.replicas, demand.share * candidate.replicas, candidate.id)
+    return (demand.cores * candidate.parts, demand.share * candidate.devices * candidate.parts, candidate.id)
 
 
 def devices_of(node: Node) -> dict[str, tuple[str, ...]]:
@@ -146,41 +150,55 @@ def _need(demand: Demand) -> Need:
     )
 
 
-def _most_replicas(listed: Sequence[Sequence[Priced]]) -> dict[str, int]:
-    total: dict[str, int] = {}
+class _Most(NamedTuple):
+    """What may stand on a node at once: parts of all intents, devices that they take, devices of the largest part."""
+
+    parts: int = 0
+    devices: int = 0
+    widest: int = 1
+
+
+def _most(listed: Sequence[Sequence[Priced]]) -> dict[str, _Most]:
+    total: dict[str, _Most] = {}
     for priced_options in listed:
-        most: dict[str, int] = {}
-        for priced in priced_options:
-            for name in priced.candidate.nodes:
-                most[name] = max(most.get(name, 0), priced.candidate.replicas)
-        for name, replicas in most.items():
-            total[name] = total.get(name, 0) + replicas
+        most: dict[str, _Most] = {}
+        for candidate in (priced.candidate for priced in priced_options):
+            parts, wide = candidate.parts, candidate.devices
+            for name in candidate.nodes:
+                old = most.get(name, _Most())
+                most[name] = _Most(max(old.parts, parts), max(old.devices, parts * wide), max(old.widest, wide))
+        for name, own in most.items():
+            old = total.get(name, _Most())
+            total[name] = _Most(old.parts + own.parts, old.devices + own.devices, max(old.widest, own.widest))
     return total
 
 
-def _layout(fleet: Fleet, replicas: Mapping[str, int], pooling: bool) -> tuple[list[Machine], list[Bin]]:
+def _layout(fleet: Fleet, most: Mapping[str, _Most], pooling: bool) -> tuple[list[Machine], list[Bin]]:
     machines: list[Machine] = []
     bins: list[Bin] = []
     for node in fleet.nodes:
-        most = replicas.get(node.name, 0)
-        pooled = pooling and node.count >= most
-        for instance in range(min(node.count, most, 1 if pooled else most)):
+        parts, devices, widest = most.get(node.name, _Most())
+        pooled = pooling and node.count >= parts
+        used = widest if pooled else devices if widest == 1 else devices + parts * widest
+        for instance in range(min(node.count, parts, 1 if pooled else parts)):
             own = [
                 Bin(len(machines), name, device)
                 for name, ids in devices_of(node).items()
-                for device in range(min(len(ids), 1 if pooled else most))
+                for device in range(min(len(ids), used))
             ]
             machines.append(Machine(node, instance, pooled, tuple(range(len(bins), len(bins) + len(own)))))
             bins.extend(own)
     return machines, bins
 
 
-def _places(machines: Sequence[Machine], bins: Sequence[Bin], device: str, nodes: tuple[str, ...]) -> tuple[int, ...]:
+def _places(
+    machines: Sequence[Machine], bins: Sequence[Bin], device: str, nodes: tuple[str, ...], wide: int
+) -> tuple[tuple[int, ...], ...]:
+    """Return the devices that a part of ``wide`` devices may take: blocks next to each other that do not overlap."""
     allowed = set(nodes)
-    return tuple(
-        index
-        for machine in machines
-        if machine.node.name in allowed
-        for index in machine.bins
-        if bins[index].type == device
-    )
+    found: list[tuple[int, ...]] = []
+    for machine in machines:
+        if machine.node.name in allowed:
+            own = [index for index in machine.bins if bins[index].type == device]
+            found += [tuple(own[start : start + wide]) for start in range(0, len(own) - wide + 1, wide)]
+    return tuple(found)
