@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tracemalloc
 
@@ -183,9 +184,13 @@ def test_the_kind_of_a_document(text: str, summary: str, remedy: str) -> None:
     assert kind_mistake(read("apiVersion: aios/v1\nkind: Fleet\n")[0], ("Intent", "Fleet")) is None
 
 
+# PyYAML writes `0E0` without quotes: to YAML 1.1 it is a text, to YAML 1.2, which is read here, a number.
+words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Co"]), max_size=8).filter(
+    lambda text: not re.fullmatch(r"[-+]?\d+[eE][-+]?\d+", text)
+)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Co"]), max_size=8),
+    | words,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcdef-_ß🦊", min_size=1), inner, max_size=3),
     max_leaves=10,
 )  # fmt: skip

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from aios.intents.written import AnyOf, ConstraintsForm, IntentForm, ModelFile, Spec
+from aios.intents.written import AnyOf, ConstraintsForm, IntentForm, LoadForm, ModelFile, Spec
 from aios.records.base import Span
 from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
-from aios.records.intent import Constraints, Data, Goal, Intent, Load, ModelChoice, Requirement, Serve
+from aios.records.intent import Constraints, Data, Goal, Intent, Load, ModelChoice, Requirement, Serve, Training
 from aios.records.metrics import metric
 from aios.records.units import format_exactly
 
@@ -55,7 +56,8 @@ def _compile(document: Document) -> Intent:
         task=spec.task,
         models=models,
         data=Data(evaluate=reader.files(spec.data.evaluate), calibrate=reader.files(spec.data.calibrate)),
-        load=Load(rate_per_s=load.rate, arrivals=load.arrivals) if load else None,
+        load=_load(load) if load else None,
+        train=Training(**dict(spec.train)) if spec.train else None,
         require=reader.requirements(spec),
         goal=goals,
         priority=spec.priority,
@@ -106,37 +108,34 @@ class _Reader:
 
     def _model(self, item: str | ModelFile, where: Path) -> ModelChoice:
         file = ModelFile(path=item) if isinstance(item, str) else item
-        path = self.path(file.path)
+        if (file.path is None) == (file.card is None):
+            summary = "a model is a `path` or a `card`, " + ("not both" if file.path else "and neither is written")
+            self.mistakes.append(self.document.diagnostic(where, summary, remedy="write one of them"))
+        path = file.card or self.path(file.path or "")
         return ModelChoice(
-            name=file.name or PurePosixPath(path).stem,
+            name=file.name or (_of_card(file.card) if file.card else PurePosixPath(path).stem),
             path=path,
+            card=file.card is not None,
             declared={f"accuracy.{measure}": value for measure, value in sorted(file.declared.accuracy.items())},
-            where=self.document.span(where if isinstance(item, str) else (*where, "path")),
+            where=self.document.span(where if isinstance(item, str) else (*where, "card" if file.card else "path")),
         )
 
     def _doubled_model(self, first: ModelChoice, second: ModelChoice, where: Path) -> None:
         same = first.path == second.path
         item = _value_at(self.document.data, where)
-        written = item["path"] if isinstance(item, dict) else item
+        key = "card" if second.card else "path"
+        written = item[key] if isinstance(item, dict) else item
         self.mistakes.append(
             self.document.diagnostic(
                 where,
                 f"`{second.path}` is listed twice" if same else f"two models are called `{first.name}`",
                 reason=f"the first stands on line {first.where.line}" + ("" if same else f": `{first.path}`"),
-                remedy="keep one of the two" if same else f"give one a name: `{{path: {written}, name: ...}}`",
+                remedy="keep one of the two" if same else f"give one a name: `{{{key}: {written}, name: ...}}`",
             )
         )
 
     def requirements(self, spec: Spec) -> tuple[Requirement, ...]:
-        bounds: list[tuple[Path, float]] = []
-        for name in type(spec.require).model_fields:
-            value = getattr(spec.require, name)
-            if isinstance(value, float):
-                bounds.append(((name,), value))
-            elif value is not None:
-                inner = sorted(value.items()) if isinstance(value, dict) else list(value)
-                bounds += [((name, measure), bound) for measure, bound in inner if bound is not None]
-        return tuple(self._requirement(path, bound) for path, bound in bounds)
+        return tuple(self._requirement(path, bound) for path, bound in _bounds(spec.require))
 
     def _requirement(self, path: Path, bound: float) -> Requirement:
         wanted = metric(".".join(str(step) for step in path))
@@ -175,6 +174,24 @@ class _Reader:
         self.mistakes.append(
             self.document.diagnostic(where, f"this intent has no model `{name}`", remedy=f"{meant}known: {known}")
         )
+
+
+def _bounds(form: Any, path: Path = ()) -> Iterator[tuple[Path, float]]:
+    """Yield every bound that a form holds, with its path."""
+    for name, value in sorted(form.items()) if isinstance(form, dict) else form:
+        if isinstance(value, float):
+            yield (*path, name), value
+        elif value is not None:
+            yield from _bounds(value, (*path, name))
+
+
+def _load(form: LoadForm) -> Load:
+    return Load(rate_per_s=form.rate, arrivals=form.arrivals, prompt_tokens=form.prompt, output_tokens=form.output)
+
+
+def _of_card(card: str) -> str:
+    """Return a name of files and plans for a published model: what follows the publisher's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", card.rpartition("/")[2]).strip("-._") or "model"
 
 
 def _value_at(data: Any, path: Path) -> Any:

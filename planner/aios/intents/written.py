@@ -60,6 +60,12 @@ def _path(text: str) -> str:
     return text
 
 
+def _card(text: str) -> str:
+    if not text.strip():
+        raise BadValue("the name of a model is wanted here, not an empty text", "write one such as `resnet50`")
+    return text
+
+
 def _task(text: str) -> str:
     if not text.strip():
         raise BadValue("a task is wanted here, not an empty text", "write a task such as `image-classification`")
@@ -107,8 +113,9 @@ Name: TypeAlias = Annotated[str, AfterValidator(_label), _in_schema(_LABEL)]
 FileName: TypeAlias = Annotated[str, AfterValidator(_file_name), _in_schema(_FILE_NAME)]
 Measure: TypeAlias = Annotated[str, AfterValidator(_measure)]
 File: TypeAlias = Annotated[str, AfterValidator(_path)]
-Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1)]
+Card: TypeAlias = Annotated[str, AfterValidator(_card)]
+Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
 Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int16", "int8", "int4"]
 WrittenGoal: TypeAlias = Annotated[
     Goal,
@@ -145,9 +152,18 @@ class Declared(Record):
 
 
 class ModelFile(Record):
-    """One model file."""
+    """One model."""
 
-    path: File = Field(description="Path of the model, relative to this file.", examples=["./models/classifier.onnx"])
+    path: File | None = Field(
+        None,
+        description="Path of the model, or of the configuration of one (`config.json`), relative to this file.",
+        examples=["./models/classifier.onnx"],
+    )
+    card: Card | None = Field(
+        None,
+        description="Name of a published model that is planned without a file, as `aios model list` shows it.",
+        examples=["meta-llama/Llama-3.1-8B", "resnet50"],
+    )
     name: FileName | None = Field(None, description="How plans call it; the file's name without its ending by default.")
     declared: Declared = Field(
         default_factory=Declared,
@@ -182,16 +198,43 @@ class LoadForm(Record):
     arrivals: Literal["poisson", "constant"] = Field(
         "poisson", description="How requests arrive: at random, independent of each other, or evenly spaced."
     )
+    prompt: Count | None = Field(
+        None, description="Mean tokens of a prompt, of requests to a language model.", examples=[1024]
+    )
+    output: Count | None = Field(
+        None, description="Mean tokens of an answer, of requests to a language model.", examples=[256]
+    )
 
 
-class LatencyForm(Record):
+class TrainForm(Record):
+    """A training job."""
+
+    tokens: Annotated[float, Quantity(Dimension.COUNT)] = Field(
+        description="Tokens to train on, in all.", examples=["3e11"]
+    )
+    batch: Count = Field(description="Sequences per optimizer step, all devices together.", examples=[1024])
+    sequence: Count = Field(description="Tokens of one sequence.", examples=[4096])
+
+
+class TimesForm(Record):
+    """Bounds on the mean and the percentiles of a time."""
+
+    mean: Time | None = Field(None, description="Largest mean.")
+    p50: Time | None = Field(None, description="Largest median.")
+    p90: Time | None = Field(None, description="Largest 90th percentile.")
+    p95: Time | None = Field(None, description="Largest 95th percentile.")
+    p99: Time | None = Field(None, description="Largest 99th percentile.")
+
+
+class LatencyForm(TimesForm):
     """Bounds on the time from sending a request to having its answer, at the stated load, queueing included."""
 
-    mean: Time | None = Field(None, description="Largest mean latency.")
-    p50: Time | None = Field(None, description="Largest median latency.")
-    p90: Time | None = Field(None, description="Largest 90th percentile of latency.")
-    p95: Time | None = Field(None, description="Largest 95th percentile of latency.")
-    p99: Time | None = Field(None, description="Largest 99th percentile of latency.")
+    ttft: TimesForm | None = Field(
+        None, description="Time from sending a request to its first token.", examples=[{"p99": "500 ms"}]
+    )
+    tpot: TimesForm | None = Field(
+        None, description="Time per output token after the first one.", examples=[{"p90": "50 ms"}]
+    )
 
 
 class RequireForm(Record):
@@ -201,6 +244,7 @@ class RequireForm(Record):
     accuracy: dict[Measure, Accuracy] | None = Field(
         None, description="Measure -> smallest share of right answers.", examples=[{"top1": "97 %"}]
     )
+    time: Time | None = Field(None, description="Longest time from the start of a job to its end.", examples=["14 d"])
     throughput: Rate | None = Field(None, description="Smallest rate that can be sustained.")
     power: Power | None = Field(None, description="Largest mean power at the stated load.")
     energy: Energy | None = Field(None, description="Largest energy per request.")
@@ -246,6 +290,11 @@ class Spec(Record):
         default_factory=DataForm, description="Data of the intent.", examples=[{"evaluate": "./eval.npz"}]
     )
     load: LoadForm | None = Field(None, description="What must be sustained.", examples=[{"rate": "20/s"}])
+    train: TrainForm | None = Field(
+        None,
+        description="The training job, where the model is to be trained and not to be served.",
+        examples=[{"tokens": "3e11", "batch": 1024, "sequence": 4096}],
+    )
     require: RequireForm = Field(
         default_factory=RequireForm, description="Bounds that must all hold.", examples=[{"latency": {"p99": "10 ms"}}]
     )

@@ -5,18 +5,20 @@ from typing import Literal
 
 from aios.records.base import Record, Span
 
-__all__ = ["Constraints", "Data", "Goal", "Intent", "Load", "ModelChoice", "Requirement", "Serve"]
+__all__ = ["Constraints", "Data", "Goal", "Intent", "Load", "ModelChoice", "Requirement", "Serve", "Training"]
 
 
 class ModelChoice(Record):
-    """One model file that may serve the intent.
+    """One model that may serve the intent.
 
-    name: file stem, unique within the intent · path: relative to the working directory, or absolute if written so ·
+    name: file stem, unique within the intent · path: relative to the working directory, or absolute if written so; of a
+    model without a file, the name of the card that describes it · card: whether it is one ·
     declared: metric -> value (SI) that the author states for the unquantised model, such as ``accuracy.top1``
     """
 
     name: str
     path: str
+    card: bool = False
     declared: Mapping[str, float] = {}
     where: Span
 
@@ -32,10 +34,24 @@ class Data(Record):
 
 
 class Load(Record):
-    """What must be sustained. rate_per_s: mean arrival rate of requests, one item each."""
+    """What must be sustained.
+
+    rate_per_s: mean arrival rate of requests, one item each · prompt_tokens, output_tokens: of a request to a language
+    model, on average; None for other models
+    """
 
     rate_per_s: float
     arrivals: Literal["poisson", "constant"] = "poisson"
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class Training(Record):
+    """A training job. tokens: to train on, in all · batch: sequences per optimizer step · sequence: tokens of one."""
+
+    tokens: float
+    batch: int
+    sequence: int
 
 
 class Requirement(Record):
@@ -100,6 +116,7 @@ class Intent(Record):
     models: tuple[ModelChoice, ...]
     data: Data = Data()
     load: Load | None = None
+    train: Training | None = None
     require: tuple[Requirement, ...] = ()
     goal: tuple[Goal, ...]
     priority: int = 0

@@ -33,15 +33,27 @@ class Metric(NamedTuple):
 
 
 _LATENCY = "of the time from sending a request to having its answer, at the stated load, queueing included"
+_FIRST = "of the time from sending a request to its first token, at the stated load, queueing included"
+_EACH = "of a request's time per output token after the first one, at the stated load"
+_QUANTILES = (50, 90, 95, 99)
+
+
+def _times(name: str, what: str) -> tuple[Metric, ...]:
+    """Return the mean and percentiles of a time."""
+    mean = Metric(f"{name}.mean", Dimension.TIME, "lower", "max", f"Mean {what}.")
+    return mean, *(
+        Metric(f"{name}.p{q}", Dimension.TIME, "lower", "max", f"{q}th percentile {what}.") for q in _QUANTILES
+    )
+
+
 _ALL = (
-    Metric("latency.mean", Dimension.TIME, "lower", "max", f"Mean {_LATENCY}."),
-    *(
-        Metric(f"latency.p{q}", Dimension.TIME, "lower", "max", f"{q}th percentile {_LATENCY}.")
-        for q in (50, 90, 95, 99)
-    ),
-    Metric("throughput", Dimension.RATE, "higher", "sum", "Requests per second that can be sustained."),
+    *_times("latency", _LATENCY),
+    *_times("latency.ttft", _FIRST),
+    *_times("latency.tpot", _EACH),
+    Metric("time", Dimension.TIME, "lower", "max", "Time from the start of a job to its end."),
+    Metric("throughput", Dimension.RATE, "higher", "sum", "Requests (of training, sequences) per second, sustained."),
     Metric("power", Dimension.POWER, "lower", "sum", "Mean power drawn for the workload at the stated load."),
-    Metric("energy", Dimension.ENERGY, "lower", "sum", "Energy per request."),
+    Metric("energy", Dimension.ENERGY, "lower", "sum", "Energy per request; of a job, all that it takes."),
     Metric("memory", Dimension.BYTES, "lower", "sum", "Peak memory of all replicas on their devices."),
     Metric("cost", Dimension.COST_RATE, "lower", "sum", "Price of the device shares used."),
     Metric("carbon", Dimension.CARBON_RATE, "lower", "sum", "Operational carbon of the power drawn."),
