@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aios.cost.learning import Design, Predictor, StageForm, fit, predict, refine
-from aios.cost.learning.stages import fold_of
+from aios.cost.learning.folds import fold_of
 
 DEVICES = 12
 OFFSETS = np.random.default_rng(5).normal(0, 0.4, DEVICES)
@@ -144,3 +144,63 @@ def test_folds_are_the_same_in_every_run_and_keep_names_together():
     assert folds.tolist() == [crc32(str(name).encode()) % 5 for name in names]
     spread = np.bincount(fold_of(np.char.add("family", np.arange(500).astype(str))), minlength=5)
     assert spread.min() > 60
+
+
+def work(seed, count=1500):
+    """Times that are sums of three kinds of work at rates of their own, on two devices; one kind costs nothing."""
+    rng = np.random.default_rng(seed)
+    parts = {name: rng.lognormal(0, 1, count) for name in ("products", "bytes", "launches")}
+    device = rng.choice(["fast", "slow"], count)
+    rates = {"fast": (1.2, 2.0, 0.0), "slow": (3.0, 2.0, 0.0)}
+    factors = np.array([rates[name] for name in device])
+    time = (np.column_stack(list(parts.values())) * factors).sum(axis=1) * np.exp(rng.normal(0, 0.05, count))
+    design = Design(
+        features={},
+        base=np.log(sum(parts.values())),
+        keys={"device": device, "class": np.full(count, "gpu")},
+        least=np.full(count, -np.inf),
+        unknown=np.full(count, ""),
+        parts=parts,
+    )
+    return design, np.log(time), np.char.add("f", rng.integers(0, 30, count).astype(str))
+
+
+def mixer():
+    return predictor(StageForm(("device",), 0))._replace(mixes=(StageForm(()), StageForm(("device",))))
+
+
+def test_how_well_each_kind_of_work_runs_is_found_for_each_device():
+    learnt = fit(*work(1), mixer(), "time", levels=("calibrated",))
+    factors = {effect.group: effect.terms for effect in learnt.mixes[1].effects}
+    assert factors[("fast",)]["products"] == pytest.approx(1.2, rel=0.05)
+    assert factors[("slow",)]["products"] == pytest.approx(3.0, rel=0.05)
+    assert factors[("slow",)]["bytes"] == pytest.approx(2.0, rel=0.05)
+    assert factors[("slow",)].get("launches", 0.0) < 0.05
+    design, target, _ = work(2)
+    found = predict(design, learnt, "calibrated")
+    assert np.median(np.abs(found.value - target)) < 0.05
+    assert 0.86 <= ((found.low <= target) & (target <= found.high)).mean() <= 0.94
+
+
+def test_a_device_with_three_rows_keeps_near_what_others_do():
+    design, target, families = work(1)
+    few = np.flatnonzero(design.keys["device"] == "slow")[:3]
+    rows = np.concatenate([few, np.flatnonzero(design.keys["device"] == "fast")])
+    learnt = fit(design.take(rows), target[rows], families[rows], mixer(), "time", levels=())
+    products = {effect.group: effect.terms["products"] for effect in learnt.mixes[1].effects}
+    assert products[("fast",)] == pytest.approx(1.2, rel=0.05)
+    assert 1.1 < products[("slow",)] < 3.3
+
+
+def test_factors_solve_the_least_squares_problem_with_a_bound_at_zero():
+    from aios.cost.learning.mix import _nonnegative
+
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        matrix, wanted = rng.normal(size=(40, 8)), rng.normal(size=40)
+        gram, vector = matrix.T @ matrix, matrix.T @ wanted
+        found = _nonnegative(gram, vector, rng.uniform(0, 1, 8))
+        slope = gram @ found - vector
+        assert (found >= 0).all()
+        assert (slope >= -1e-6).all()  # no term could be raised to gain
+        assert np.abs(slope[found > 0]).max(initial=0.0) < 1e-6  # those in use are where they should be

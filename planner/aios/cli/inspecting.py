@@ -14,14 +14,30 @@ from aios.records.units import Dimension, format_quantity
 __all__ = ["model_inspect", "plugins", "schema"]
 
 _MOST_KINDS = 20
+_TOKENS = 1024
 
 
 def model_inspect(file: Path, sizes: tuple[str, ...], *, json: bool) -> int:
     """Print what a model asks of hardware."""
-    from aios.workflow.inspecting import inspect_model
+    from aios.workflow.inspecting import inspect_model, is_transformer
 
+    if is_transformer(file):
+        return _transformer_inspect(file, _parse_sizes(sizes), json=json)
     profile = inspect_model(file, _parse_sizes(sizes))
     emit(_model_text(profile), profile, json=json)
+    return 0
+
+
+def _transformer_inspect(file: Path, sizes: dict[str, int], *, json: bool) -> int:
+    from aios.cli.transformers import transformer_text
+    from aios.workflow.inspecting import inspect_transformer, transformer_figures
+
+    if set(sizes) - {"tokens"}:
+        raise UsageError("--size of a transformer is that of its sequence: tokens=N")
+    model = inspect_transformer(file)
+    tokens = sizes.get("tokens", min(_TOKENS, model.positions or _TOKENS))
+    figures = transformer_figures(model, tokens)
+    emit(transformer_text(model, figures), {"transformer": model, "figures": figures}, json=json)
     return 0
 
 

@@ -43,8 +43,9 @@ class Residual(Record):
 
 
 class LearntError(Record):
-    """Error on rows held back. median, p90: of |predicted / measured - 1|, or of the difference where the target is no
-    logarithm · bias: median of the signed error · coverage: share of rows inside their interval"""
+    """Error on rows held back. table: all tables together where it is empty · median, p90: of
+    |predicted / measured - 1|, or of the difference where the target is no logarithm · bias: median of the signed
+    error · coverage: share of rows inside their interval, if known"""
 
     level: Level
     table: str
@@ -52,7 +53,7 @@ class LearntError(Record):
     median: float
     p90: float
     bias: float
-    coverage: float
+    coverage: float | None = None
 
 
 class Provenance(Record):
@@ -71,7 +72,8 @@ class Calibration(Record):
     predictor, metric: what it is for · version: of the predictor's features; another one is not read · device: type
     that the effects in this file are of, None for shared ones · features: name -> (mean, standard deviation, least,
     most) of the rows learnt from; beyond least and most a feature counts as at that end · spread: terms of the
-    logarithm of a row's spread, by feature (and ``constant``)
+    logarithm of a row's spread, by feature (and ``constant``) · mixes: factors on the parts of a row's time, by group;
+    the narrowest group that is known holds
     """
 
     predictor: str
@@ -79,6 +81,7 @@ class Calibration(Record):
     version: int
     device: str | None = None
     features: Mapping[str, tuple[float, float, float, float]] = {}
+    mixes: tuple[Stage, ...] = ()
     stages: tuple[Stage, ...] = ()
     spread: Mapping[str, float] = {}
     residuals: tuple[Residual, ...] = ()

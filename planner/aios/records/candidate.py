@@ -9,7 +9,7 @@ from aios.records.model import MemoryPart
 
 __all__ = ["Candidate", "Demand", "Estimate", "Priced", "Quantization", "Rejection", "Residence"]
 
-Quantization = Literal["none", "dynamic", "static"]
+Quantization = Literal["none", "dynamic", "static", "weight-only"]
 
 
 class Candidate(Record):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from aios.records.base import Record
+from aios.records.transformer import Transformer
 
 __all__ = ["VALUE_BYTES", "MemoryPart", "ModelProfile", "Operator", "TensorSpec"]
 
@@ -62,7 +63,8 @@ class ModelProfile(Record):
     attention (0 where it keeps nothing) · batch_axis: None if the batch size is fixed; fixed_batch says at what ·
     assumed: dynamic dimension -> size used for the totals · unknown_operators: type -> count, their cost is not in
     the totals ·
-    declared: metric -> value found in the file's own metadata (keys ``aios.<metric>``) · notes: what a reader should
+    declared: metric -> value found in the file's own metadata (keys ``aios.<metric>``) · transformer: the structure of
+    a language model that was read from its configuration, whose operators follow from it · notes: what a reader should
     know
     """
 
@@ -87,6 +89,7 @@ class ModelProfile(Record):
     declared: Mapping[str, float] = {}
     opset: int | None = None
     producer: str | None = None
+    transformer: Transformer | None = None
     notes: tuple[str, ...] = ()
 
     def weight_bytes_at(self, precision: str) -> float:

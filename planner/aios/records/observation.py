@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Texts = npt.NDArray[np.str_]
 
-__all__ = ["NUMBERS", "WORDS", "Level", "Observations"]
+__all__ = ["MEASURED", "NUMBERS", "WORDS", "Level", "Observations"]
 
 Level = Literal["zero-shot", "calibrated", "profiled"]
 """What was seen before a row is predicted. zero-shot: no row of its device, catalogue facts alone · calibrated: other
@@ -38,12 +38,16 @@ WORDS: Mapping[str, str] = {
     "scenario": "how load arrives: single-stream, offline, server, closed-loop",
     "operation": "of a kernel: gemm, attention, moe, mlp...",
     "distribution": "of tokens over experts",
-    "recompute": "of activations in training: none, selective, full",
+    "recompute": "of activations in training: none, selective (scores alone), alternate (every second product), full",
     "sharding": "of states over data-parallel devices: none, zero1, zero2, zero3",
     "placement": "of devices over nodes, as the source writes it",
     "interconnect": "between devices, as the source writes it",
     "serving": "of a language model: agg (one engine) or disagg (prefill and decode apart)",
     "host": "processor or system around the device",
+    "counted": "what a throughput counts where it is not items or tokens: model-flops, hardware-flops (with what is "
+    "computed again)",
+    "core": "kind of cores of a processor, as its name states it: A76, Zen3, Cortex-M4",
+    "part": "of memory: states (weights, gradients, optimizer), activations; empty for all of it",
 }
 """Roles of columns that hold words."""
 
@@ -54,12 +58,16 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "active_parameters": (Dimension.COUNT, "of them used per token"),
     "weight_bytes": (Dimension.BYTES, "size of the weights as stored"),
     "image_size": (Dimension.COUNT, "height of a square input in pixels, or the root of height times width"),
+    "image_width": (Dimension.COUNT, "width of an input that is not square, in pixels; image_size is its height"),
+    "operators": (Dimension.COUNT, "of a network, as it was compiled"),
     "batch": (Dimension.COUNT, "items per call on one device"),
     "global_batch": (Dimension.COUNT, "items per optimizer step"),
     "micro_batch": (Dimension.COUNT, "items per forward pass of one data-parallel replica"),
     "devices": (Dimension.COUNT, "devices of the deployment together"),
     "nodes": (Dimension.COUNT, "machines of the deployment"),
     "threads": (Dimension.COUNT, "CPU threads"),
+    "cores": (Dimension.COUNT, "of a processor, or of those of its cores that are used, as its name states them"),
+    "frequency": (Dimension.FREQUENCY, "clock of these cores, as the name of the processor states it"),
     "concurrency": (Dimension.COUNT, "requests that are answered at the same time"),
     "prompt_tokens": (Dimension.COUNT, "per request"),
     "output_tokens": (Dimension.COUNT, "per request"),
@@ -74,9 +82,17 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "vocabulary": (Dimension.COUNT, "tokens that are known"),
     "experts": (Dimension.COUNT, "of a mixture"),
     "active_experts": (Dimension.COUNT, "of them used per token"),
+    "routed_parameters": (Dimension.COUNT, "of all routed experts together"),
+    "lookup_parameters": (Dimension.COUNT, "of them those that are looked up and never multiplied: input embeddings"),
+    "kv_values": (Dimension.COUNT, "numbers kept per token as keys and values, all blocks together"),
+    "near_values": (Dimension.COUNT, "of them those of blocks that look back no further than their window"),
+    "window": (Dimension.COUNT, "tokens that such blocks look back"),
+    "latent_values": (Dimension.COUNT, "of them those of blocks that keep a latent in place of keys and values"),
+    "score_width": (Dimension.COUNT, "channels of the query heads, all blocks together"),
     "m": (Dimension.COUNT, "rows of a matrix product"),
     "n": (Dimension.COUNT, "columns of a matrix product"),
     "k": (Dimension.COUNT, "inner size of a matrix product"),
+    "message_bytes": (Dimension.BYTES, "buffer of a communication: see cost.collectives.SIZE_MEANS"),
     "tensor_parallel": (Dimension.COUNT, "degree"),
     "pipeline_parallel": (Dimension.COUNT, "degree"),
     "virtual_pipeline": (Dimension.COUNT, "model chunks per pipeline stage"),
@@ -84,6 +100,16 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "expert_parallel": (Dimension.COUNT, "degree"),
     "expert_tensor_parallel": (Dimension.COUNT, "degree of tensor parallelism within experts"),
     "context_parallel": (Dimension.COUNT, "degree"),
+    "replicas": (Dimension.COUNT, "engines side by side, each with the degrees stated; of decode where that is apart"),
+    "prefill_replicas": (Dimension.COUNT, "engines that compute prompts, where that is apart"),
+    "prefill_tensor_parallel": (Dimension.COUNT, "degree of theirs"),
+    "prefill_pipeline_parallel": (Dimension.COUNT, "degree of theirs"),
+    "prefill_data_parallel": (Dimension.COUNT, "degree of theirs"),
+    "prefill_expert_parallel": (Dimension.COUNT, "degree of theirs"),
+    "prefill_expert_tensor_parallel": (Dimension.COUNT, "degree of theirs"),
+    "compute_time": (Dimension.TIME, "of one call without waiting, where the table states it"),
+    "largest_batch": (Dimension.COUNT, "items that a server puts together into one call at most"),
+    "instances": (Dimension.COUNT, "copies of a model that answer side by side on one device"),
     "sequence_parallel": (Dimension.COUNT, "1 where norms are split along the sequence, else 0"),
     "gradient_accumulation": (Dimension.COUNT, "micro batches per optimizer step of one replica"),
     "bits_per_weight": (Dimension.COUNT, "of a quantised model"),
@@ -92,13 +118,37 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "sparsity": (Dimension.FRACTION, "share of weights that are zero"),
     "reference_accuracy": (Dimension.COUNT, "of the unchanged model, in the unit of the measured one"),
     "steps": (Dimension.COUNT, "denoising steps of a diffusion model"),
+    "passes": (Dimension.COUNT, "of the network per denoising step: 2 with guidance by a second, unconditional one"),
     "frames": (Dimension.COUNT, "of a video"),
+    "sockets": (Dimension.COUNT, "processors of the host around the devices"),
+    "channel_multiplier": (
+        Dimension.COUNT,
+        "of all widths of a scaled network; its macs are stated at 1 and 224 pixels",
+    ),
     "power_cap": (Dimension.POWER, "limit set on one device"),
+    "device_memory": (Dimension.BYTES, "memory of one device, where the table states it"),
     "device_power": (Dimension.POWER, "nominal power of one device, where the table states it"),
     "price": (Dimension.PRICE, "of the devices, where the table states it"),
     "out_of_memory": (Dimension.COUNT, "1 where the source reports that it did not fit, else 0"),
 }
 """Roles of columns that hold numbers: the kind of quantity, in whose SI unit they are kept, and what it is."""
+
+_SPREAD = {"mean": "mean", "p50": "median", "p90": "90th percentile", "p95": "95th", "p99": "99th percentile"}
+
+MEASURED: Mapping[str, tuple[Dimension, str]] = {
+    **{f"latency.{name}": (Dimension.TIME, f"per call, {text}") for name, text in _SPREAD.items()},
+    **{f"latency.ttft.{name}": (Dimension.TIME, f"to the first token, {text}") for name, text in _SPREAD.items()},
+    **{f"latency.tpot.{name}": (Dimension.TIME, f"per further token, {text}") for name, text in _SPREAD.items()},
+    "throughput": (Dimension.RATE, "items or tokens per second of the whole deployment"),
+    "step_time": (Dimension.TIME, "per optimizer step"),
+    "time_to_target": (Dimension.TIME, "of a training run until its quality target"),
+    "power": (Dimension.POWER, "mean while it runs"),
+    "energy": (Dimension.ENERGY, "per item, token or request"),
+    "memory": (Dimension.BYTES, "peak"),
+    "fits": (Dimension.COUNT, "1 where it ran, 0 where it was out of memory"),
+    "accuracy_change": (Dimension.FRACTION, "by which a change of the model changes its accuracy, minus is worse"),
+}
+"""What tables measure: name -> the kind of quantity, and what it is."""
 
 
 @dataclass(frozen=True)

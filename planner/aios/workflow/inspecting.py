@@ -1,15 +1,18 @@
-"""model inspect: one model file, read afresh."""
+"""model inspect: one model file, configuration or published name, read afresh."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aios.records.base import Span
+from aios.records.errors import Diagnostic, InputError
 from aios.records.intent import ModelChoice
 from aios.records.model import ModelProfile
+from aios.records.transformer import Transformer
 
-__all__ = ["inspect_model"]
+__all__ = ["inspect_model", "inspect_transformer", "is_transformer", "transformer_figures"]
 
 
 def inspect_model(path: Path, sizes: Mapping[str, int]) -> ModelProfile:
@@ -20,3 +23,59 @@ def inspect_model(path: Path, sizes: Mapping[str, int]) -> ModelProfile:
     choice = ModelChoice(name=path.stem, path=str(path), where=Span(file=str(path), line=1, column=1))
     readers = registry.load_all("aios.model_readers")
     return profile_models((choice,), readers, None, sizes)[path.stem]
+
+
+def is_transformer(path: Path) -> bool:
+    """Whether this is the configuration of a transformer, a folder with one, or no file at all (a published name)."""
+    return path.suffix == ".json" or path.is_dir() or (not path.exists() and not path.suffix.startswith(".onnx"))
+
+
+def inspect_transformer(path: Path) -> Transformer:
+    """Return what a ``config.json`` (or the one in a folder) describes, or the published model of that name.
+
+    Raises InputError, with the names that were meant perhaps.
+    """
+    from aios.models.transformers import find_transformer, load_config
+
+    if path.is_dir():
+        return load_config(path / "config.json")
+    if path.exists() or path.suffix == ".json":
+        return load_config(path)
+    found = find_transformer(str(path))
+    if found.transformer is not None:
+        return found.transformer
+    near = ", ".join(found.candidates)
+    raise InputError(
+        Diagnostic(
+            summary=f"there is no file {path}, and no published model of that name is known",
+            remedy=f"did you mean {near}?"
+            if near
+            else "name an .onnx file, a config.json, or a model such as Qwen3-32B",
+        )
+    )
+
+
+def transformer_figures(model: Transformer, tokens: int) -> dict[str, Any]:
+    """Return what follows from a structure: parameters by part, bytes, and FLOPs by class of operator, of reading a
+    prompt of ``tokens`` and of generating the next token. Raises InputError where the model allows no such sequence."""
+    from aios.records import transformers as arithmetic
+
+    reason = arithmetic.length_reason(model, tokens)
+    if reason is not None:
+        raise InputError(reason)
+    parts = arithmetic.count_parameters(model)
+    whole = arithmetic.prefill_work if model.decoder else arithmetic.encode_work
+    figures: dict[str, Any] = {
+        "parameters": parts.total,
+        "active_parameters": arithmetic.active_parameters(model),
+        "by_part": {name: count for name, count in parts._asdict().items() if count},
+        "weight_bytes": arithmetic.weight_bytes(model) if arithmetic.scheme_of(model.precision) else None,
+        "tokens": tokens,
+        "prefill_flops": whole(model, float(tokens))._asdict(),
+        "activation_bytes": arithmetic.activation_bytes(model, float(tokens)),
+    }
+    if model.decoder:
+        figures["decode_flops"] = arithmetic.decode_work(model, float(tokens))._asdict()
+        figures["kv_bytes_per_token"] = arithmetic.kv_bytes_per_token(model)
+        figures["kv_cache_bytes"] = arithmetic.kv_cache_bytes(model, float(tokens))
+    return figures

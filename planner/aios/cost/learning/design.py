@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aios.records.fleet import DeviceType
@@ -25,7 +25,9 @@ class Design:
     (natural logarithm of an SI number, or a plain number where the predictor's scale is plain) · keys: name -> group of
     each row (``device``, ``class``, ``setting``, ``model``...); rows of the empty group have no effect of that stage ·
     least: of the target that physics allows, -inf where nothing is known · unknown: why a row cannot be predicted,
-    empty where it can; such a row's features and base are ignored
+    empty where it can; such a row's features and base are ignored · parts: kind of work -> its time at nominal rates,
+    in the unit whose logarithm the target is; where a predictor learns mixes, their weighted sum takes the place of
+    base
     """
 
     features: Mapping[str, Floats]
@@ -33,6 +35,7 @@ class Design:
     keys: Mapping[str, Texts]
     least: Floats
     unknown: Texts
+    parts: Mapping[str, Floats] = field(default_factory=dict)
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Design:
         """Return the rows that a mask or index selects."""
@@ -43,6 +46,7 @@ class Design:
             keys={name: column[rows] for name, column in self.keys.items()},
             least=self.least[rows],
             unknown=self.unknown[rows],
+            parts={name: column[rows] for name, column in self.parts.items()},
         )
 
 
@@ -64,7 +68,8 @@ class Predictor(NamedTuple):
     version: of its features and base; calibrations of another version are not read · metrics: that it knows · scale:
     ``log`` where the target is the logarithm of the value, ``plain`` where it is the value · stages: in order, widest
     groups first · design: rows and device types by name -> what is known of them · target: measured values in the
-    metric's SI unit -> what is learnt (such as the logarithm of seconds per item) · value: the way back
+    metric's SI unit -> what is learnt (such as the logarithm of seconds per item) · value: the way back · mixes: groups
+    that have factors of their own on the parts of a design, widest first; learnt before the stages
     """
 
     name: str
@@ -75,3 +80,4 @@ class Predictor(NamedTuple):
     target: Callable[[Observations], Floats]
     value: Callable[[Observations, Floats], Floats]
     scale: Literal["log", "plain"] = "log"
+    mixes: tuple[StageForm, ...] = ()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.learning.basis import Ranges, ranges_of, standardised
 from aios.cost.learning.design import Design, Predictor, StageForm
+from aios.cost.learning.folds import FOLDS, device_folds, fold_of
+from aios.cost.learning.mix import learn_mixes, mixed
 from aios.cost.learning.predict import added, spread_of
-from aios.cost.learning.stages import FOLDS, fold_of, learn_stages
+from aios.cost.learning.stages import learn_stages
 from aios.records.calibration import Calibration, Residual, Stage
 
 if TYPE_CHECKING:
@@ -34,6 +36,28 @@ def usable(design: Design, target: Floats) -> Mask:
     return mask
 
 
+class _Rows(NamedTuple):
+    """Rows to learn from. columns: standardised features"""
+
+    design: Design
+    columns: Mapping[str, Floats]
+    target: Floats
+    families: Texts
+
+    def take(self, rows: Mask) -> _Rows:
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return _Rows(self.design.take(rows), columns, self.target[rows], self.families[rows])
+
+
+class _Lesson(NamedTuple):
+    """What is to be learnt. mixes, stages: kinds of effects · known_mixes, known_stages: what they begin with"""
+
+    mixes: tuple[StageForm, ...]
+    stages: tuple[StageForm, ...]
+    known_mixes: tuple[Stage, ...] = ()
+    known_stages: tuple[Stage, ...] = ()
+
+
 def fit(
     design: Design,
     target: Floats,
@@ -46,17 +70,16 @@ def fit(
 
     families: of the rows' models, held back together · levels: at which intervals are wanted; each costs several fits
     """
-    rows = usable(design, target)
-    design, target, families = design.take(rows), target[rows], families[rows]
+    learnt = Calibration(predictor=predictor.name, metric=metric, version=predictor.version)
+    seen = usable(design, target)
+    design, target, families = design.take(seen), target[seen], families[seen]
     if not len(target):
-        return Calibration(predictor=predictor.name, metric=metric, version=predictor.version)
+        return learnt
     ranges = ranges_of(design)
-    columns = standardised(design, ranges)
-    stages = learn_stages(design, columns, target, predictor.stages, families)
-    learnt = Calibration(
-        predictor=predictor.name, metric=metric, version=predictor.version, features=ranges, stages=stages
-    )
-    errors = {level: held_back(design, columns, target, families, predictor, level) for level in levels}
+    rows = _Rows(design, standardised(design, ranges), target, families)
+    mixes, stages = _learn(rows, _Lesson(predictor.mixes, predictor.stages))
+    learnt = learnt.model_copy(update={"features": ranges, "mixes": mixes, "stages": stages})
+    errors = {level: held_back(*rows, predictor, level) for level in levels}
     return _with_intervals(learnt, design, errors)
 
 
@@ -65,21 +88,25 @@ def refine(
 ) -> Calibration:
     """Return ``learnt`` with effects of one device learnt from its rows; effects of other devices are dropped.
 
-    The stages that know no device stay as they are. Raises ValueError when no row is usable.
+    What knows no device stays as it is. Raises ValueError when no row is usable.
     """
-    rows = usable(design, target)
-    design, target, families = design.take(rows), target[rows], families[rows]
+    seen = usable(design, target)
+    design, target, families = design.take(seen), target[seen], families[seen]
     if not len(target):
         raise ValueError("no row can be learnt from")
-    shared = [stage for stage in learnt.stages if "device" not in stage.keys]
-    own = [form for form in predictor.stages if "device" in form.keys]
-    columns = standardised(design, learnt.features)
-    stages = learn_stages(design, columns, target, own, families, shared)
-    errors: dict[Level, Floats] = {}
-    by_level: dict[Level, Texts] = {"calibrated": families, "profiled": _row_names(len(target))}
-    for level, names in by_level.items():
-        errors[level] = _cross(design, columns, target, families, own, fold_of(names), shared)
-    found = learnt.model_copy(update={"device": device, "stages": stages})
+    rows = _Rows(design, standardised(design, learnt.features), target, families)
+    lesson = _Lesson(
+        mixes=tuple(form for form in predictor.mixes if "device" in form.keys),
+        stages=tuple(form for form in predictor.stages if "device" in form.keys),
+        known_mixes=tuple(stage for stage in learnt.mixes if "device" not in stage.keys),
+        known_stages=tuple(stage for stage in learnt.stages if "device" not in stage.keys),
+    )
+    mixes, stages = _learn(rows, lesson)
+    errors: dict[Level, Floats] = {
+        "calibrated": _cross(rows, lesson, fold_of(families)),
+        "profiled": _cross(rows, lesson, fold_of(_row_names(len(target)))),
+    }
+    found = learnt.model_copy(update={"device": device, "mixes": mixes, "stages": stages})
     return _with_intervals(found, design, errors)
 
 
@@ -94,20 +121,21 @@ def held_back(
     """Return measured less predicted of rows that were held back as the level says; NaN for rows that never were."""
     import numpy as np
 
+    rows, lesson = _Rows(design, columns, target, families), _Lesson(predictor.mixes, predictor.stages)
     if level == "profiled":
-        return _cross(design, columns, target, families, predictor.stages, fold_of(_row_names(len(target))))
+        return _cross(rows, lesson, fold_of(_row_names(len(target))))
     folds = fold_of(families)
     if level == "calibrated":
-        return _cross(design, columns, target, families, predictor.stages, folds)
-    devices = fold_of(design.keys["device"])
+        return _cross(rows, lesson, folds)
+    devices = device_folds(design.keys["device"])
     left = np.full(len(target), np.nan)
-    for fold in np.unique(devices):  # one family fold per device fold: every row is held back by both, some rows never
+    for fold in np.unique(devices):  # one family fold for each device fold: of many rows, some are never held back
         others = devices != fold
-        for family in np.unique(folds) if len(target) < 60 * FOLDS * FOLDS else (fold,):
+        for family in range(FOLDS) if len(target) < 60 * FOLDS * FOLDS else (int(fold) % FOLDS,):
             test = ~others & (folds == family)
             train = others & (folds != family)
             if test.any() and train.any():
-                left[test] = _left(design, columns, target, families, predictor.stages, train, test)
+                left[test] = _left(rows, lesson, train, test)
     return left
 
 
@@ -117,45 +145,36 @@ def _row_names(rows: int) -> Texts:
     return np.arange(rows).astype(str)
 
 
-def _cross(
-    design: Design,
-    columns: Mapping[str, Floats],
-    target: Floats,
-    families: Texts,
-    forms: Sequence[StageForm],
-    folds: npt.NDArray[np.int64],
-    known: Sequence[Stage] = (),
-) -> Floats:
+def _learn(rows: _Rows, lesson: _Lesson) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    folds = fold_of(rows.families)
+    mixes = learn_mixes(rows.design, rows.target, lesson.mixes, folds, lesson.known_mixes)
+    base = mixed(rows.design, mixes)
+    stages = learn_stages(rows.design, rows.columns, rows.target, base, lesson.stages, folds, lesson.known_stages)
+    return mixes, stages
+
+
+def _cross(rows: _Rows, lesson: _Lesson, folds: npt.NDArray[np.int64]) -> Floats:
     import numpy as np
 
-    left = np.full(len(target), np.nan)
+    left = np.full(len(rows.target), np.nan)
     for fold in np.unique(folds):
         test = folds == fold
         if (~test).any():
-            left[test] = _left(design, columns, target, families, forms, ~test, test, known)
+            left[test] = _left(rows, lesson, ~test, test)
     return left
 
 
-def _left(
-    design: Design,
-    columns: Mapping[str, Floats],
-    target: Floats,
-    families: Texts,
-    forms: Sequence[StageForm],
-    train: Mask,
-    test: Mask,
-    known: Sequence[Stage] = (),
-) -> Floats:
+def _left(rows: _Rows, lesson: _Lesson, train: Mask, test: Mask) -> Floats:
     """Return measured less predicted of the rows of ``test``, learnt from those of ``train``."""
-    seen = {name: column[train] for name, column in columns.items()}
-    stages = learn_stages(design.take(train), seen, target[train], forms, families[train], known)
-    part, unseen = design.take(test), {name: column[test] for name, column in columns.items()}
-    value = part.base
-    for stage in stages:
-        value = value + added(part, unseen, stage)
     import numpy as np
 
-    return target[test] - np.maximum(value, part.least)
+    mixes, stages = _learn(rows.take(train), lesson)
+    unseen = rows.take(test)
+    value: Floats = mixed(unseen.design, mixes)
+    for stage in stages:
+        value = value + added(unseen.design, unseen.columns, stage)
+    left: Floats = unseen.target - np.maximum(value, unseen.design.least)
+    return left
 
 
 def _with_intervals(learnt: Calibration, design: Design, errors: Mapping[Level, Floats]) -> Calibration:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.learning.basis import columns_of, standardised
 from aios.cost.learning.design import Design
+from aios.cost.learning.groups import groups_of
+from aios.cost.learning.mix import mixed
 from aios.records.calibration import Calibration, Effect, Residual, Stage
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Level, Texts
 
-__all__ = ["Predicted", "added", "groups_of", "predict", "spread_of"]
+__all__ = ["Predicted", "added", "predict", "spread_of"]
 
 
 class Predicted(NamedTuple):
@@ -27,14 +30,16 @@ def predict(design: Design, learnt: Calibration, level: Level) -> Predicted:
     import numpy as np
 
     columns = standardised(design, learnt.features)
-    value = design.base + sum((added(design, columns, stage) for stage in learnt.stages), np.zeros(len(design.base)))
+    value = mixed(design, learnt.mixes)
+    for stage in learnt.stages:
+        value = value + added(design, columns, stage)
     value = np.maximum(value, design.least)
     spread = spread_of(design, learnt)
     low, high = _ends(design.keys.get("stratum"), learnt.residuals, level, len(value))
     return Predicted(value, np.maximum(value + spread * low, design.least), value + spread * high)
 
 
-def added(design: Design, columns: dict[str, Floats], stage: Stage) -> Floats:
+def added(design: Design, columns: Mapping[str, Floats], stage: Stage) -> Floats:
     """Return what a stage adds to each row; nothing where the row's group was not seen."""
     import numpy as np
 
@@ -48,7 +53,7 @@ def added(design: Design, columns: dict[str, Floats], stage: Stage) -> Floats:
     return total
 
 
-def _sum(effect: Effect, columns: dict[str, Floats], rows: Texts) -> Floats:
+def _sum(effect: Effect, columns: Mapping[str, Floats], rows: Texts) -> Floats:
     terms = tuple(term for term in effect.terms if all(part in columns for part in term.split(" * ")))
     chosen = {name: column[rows] for name, column in columns.items()}
     matrix = columns_of(chosen, terms, int(rows.sum()))
@@ -56,21 +61,6 @@ def _sum(effect: Effect, columns: dict[str, Floats], rows: Texts) -> Floats:
 
     total: Floats = matrix @ np.array([effect.constant, *(effect.terms[term] for term in terms)])
     return total
-
-
-def groups_of(design: Design, keys: tuple[str, ...]) -> Texts:
-    """Return the group of each row: the values of the keys, joined; ``-`` where one of them is empty."""
-    import numpy as np
-
-    if not keys:
-        return np.full(len(design.base), "")
-    joined = design.keys[keys[0]].astype(str)
-    missing = joined == ""
-    for key in keys[1:]:
-        column = design.keys[key].astype(str)
-        missing |= column == ""
-        joined = np.char.add(np.char.add(joined, "\x1f"), column)
-    return np.where(missing, "-", joined)
 
 
 def spread_of(design: Design, learnt: Calibration) -> Floats:

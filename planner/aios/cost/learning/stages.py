@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.learning.basis import columns_of, terms_of
 from aios.cost.learning.design import Design, StageForm
-from aios.cost.learning.predict import added, groups_of
+from aios.cost.learning.groups import members
+from aios.cost.learning.predict import added
 from aios.records.calibration import Effect, Stage
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from aios.records.observation import Floats, Texts
+    from aios.cost.learning.folds import Folds
+    from aios.records.observation import Floats
 
-    Folds = npt.NDArray[np.int64]
+__all__ = ["learn_stages"]
 
-__all__ = ["FOLDS", "fold_of", "learn_stages"]
-
-FOLDS = 5
 _STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
 """Ridge penalties that are tried, in rows of standardised features."""
 _CONSTANT_PENALTY = 0.5
@@ -35,34 +33,26 @@ class _Group(NamedTuple):
     matrix: Floats
 
 
-def fold_of(names: Texts) -> Folds:
-    """Return for each name one of ``FOLDS`` numbers, the same in every run."""
-    import numpy as np
-
-    unique, places = np.unique(names, return_inverse=True)
-    return np.array([zlib.crc32(str(name).encode()) % FOLDS for name in unique], dtype=np.int64)[places]
-
-
 def learn_stages(
     design: Design,
     columns: Mapping[str, Floats],
     target: Floats,
+    base: Floats,
     forms: Sequence[StageForm],
-    families: Texts,
+    folds: Folds,
     known: Sequence[Stage] = (),
 ) -> tuple[Stage, ...]:
     """Return what each stage adds, fitted one after the other to what the stages before leave.
 
-    columns: standardised features · known: stages to begin with
+    columns: standardised features · base: what the stages start from · known: stages to begin with
     """
     stages = list(known)
-    left = target - design.base
+    left = target - base
     for stage in known:
-        left = left - added(design, dict(columns), stage)
-    folds = fold_of(families)
+        left = left - added(design, columns, stage)
     for form in forms:
         stage = _learn(design, columns, left, form, folds)
-        left = left - added(design, dict(columns), stage)
+        left = left - added(design, columns, stage)
         stages.append(stage)
     return tuple(stages)
 
@@ -70,15 +60,12 @@ def learn_stages(
 def _learn(design: Design, columns: Mapping[str, Floats], left: Floats, form: StageForm, folds: Folds) -> Stage:
     import numpy as np
 
-    names = groups_of(design, form.keys)
     terms = terms_of(tuple(columns), form.degree)
-    order = np.argsort(names, kind="stable")
-    cuts = np.flatnonzero(names[order][1:] != names[order][:-1]) + 1
     groups = []
-    for rows in np.split(order, cuts):
-        if len(rows) >= form.fewest and names[rows[0]] != "-":
-            chosen = {name: column[rows] for name, column in columns.items()}
-            groups.append(_Group(str(names[rows[0]]), rows, columns_of(chosen, terms, len(rows))))
+    for name, rows in members(design, form.keys):
+        if len(rows) >= form.fewest:
+            chosen = {feature: column[rows] for feature, column in columns.items()}
+            groups.append(_Group(name, rows, columns_of(chosen, terms, len(rows))))
     if not terms:
         return Stage(keys=form.keys, effects=_constants(groups, left))
     weights = _balance(design) if not form.keys else np.ones(len(left))

@@ -1,0 +1,41 @@
+"""Which group a row belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aios.cost.learning.design import Design
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.records.observation import Texts
+
+__all__ = ["groups_of", "members"]
+
+
+def groups_of(design: Design, keys: tuple[str, ...]) -> Texts:
+    """Return the group of each row: the values of the keys, joined; ``-`` where one of them is empty."""
+    import numpy as np
+
+    if not keys:
+        return np.full(len(design.base), "")
+    joined = design.keys[keys[0]].astype(str)
+    missing = joined == ""
+    for key in keys[1:]:
+        column = design.keys[key].astype(str)
+        missing |= column == ""
+        joined = np.char.add(np.char.add(joined, "\x1f"), column)
+    return np.where(missing, "-", joined)
+
+
+def members(design: Design, keys: tuple[str, ...]) -> list[tuple[str, npt.NDArray[np.int64]]]:
+    """Return each group with the indices of its rows, by name; rows that have no group are left out."""
+    import numpy as np
+
+    names = groups_of(design, keys)
+    order = np.argsort(names, kind="stable")
+    cuts = np.flatnonzero(names[order][1:] != names[order][:-1]) + 1
+    parts = [rows for rows in np.split(order, cuts) if len(rows)]
+    return [(str(names[rows[0]]), rows) for rows in parts if names[rows[0]] != "-"]

@@ -1,0 +1,168 @@
+"""Learning how well each kind of work runs: non-negative factors on its nominal time, per group of rows.
+
+The time of a row is the sum of its parts (seconds at nominal rates), each times a factor of its group: an inverse
+efficiency. Groups are fitted to relative errors, shrunk towards the factors of the wider group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aios.cost.learning.design import Design, StageForm
+from aios.cost.learning.groups import groups_of, members
+from aios.records.calibration import Effect, Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.records.observation import Floats
+
+__all__ = ["learn_mixes", "mixed"]
+
+_STRENGTHS = (3.0, 30.0, 300.0)
+"""Weights of the wider group's factors that are tried, in rows."""
+_WIDEST = 3.0
+"""That of nominal rates (all factors 1) for the widest group."""
+_SPREAD = 0.15
+"""Relative error from which a row weighs less."""
+_ROUNDS = 5
+
+
+def mixed(design: Design, mixes: Sequence[Stage]) -> Floats:
+    """Return the base of each row: the logarithm of its parts under the factors of the narrowest group known.
+
+    Without parts or anything learnt, the base that the design states.
+    """
+    import numpy as np
+
+    if not design.parts or not mixes:
+        return design.base
+    names = tuple(design.parts)
+    matrix = np.column_stack(list(design.parts.values()))
+    factors = np.ones((len(design.base), len(names)))
+    for stage in mixes:
+        groups = groups_of(design, stage.keys)
+        for effect in stage.effects:
+            rows = groups == "\x1f".join(effect.group)
+            if rows.any():
+                factors[rows] = [effect.terms.get(name, 0.0) for name in names]
+    total = (matrix * factors).sum(axis=1)
+    return np.where(total > 0, np.log(np.maximum(total, 1e-300)), design.base)
+
+
+def learn_mixes(
+    design: Design,
+    target: Floats,
+    forms: Sequence[StageForm],
+    folds: npt.NDArray[np.int64],
+    known: Sequence[Stage] = (),
+) -> tuple[Stage, ...]:
+    """Return the factors of each stage's groups.
+
+    target: logarithm of measured times · folds: of families, one of which is held back to choose how much a group
+    keeps to the wider one · known: stages to begin with
+    """
+    import numpy as np
+
+    if not design.parts:
+        return tuple(known)
+    matrix = np.column_stack(list(design.parts.values()))
+    relative = matrix / np.exp(target)[:, None]
+    names = tuple(design.parts)
+    prior = np.ones(matrix.shape)
+    stages = list(known)
+    for stage in known:
+        _put(prior, design, stage, names)
+    for form in forms:
+        groups = [(name, rows) for name, rows in members(design, form.keys) if len(rows) >= form.fewest]
+        first = not form.keys
+        strength = _WIDEST if first else _strength(relative, prior, groups, folds)
+        effects = []
+        for name, rows in groups:
+            found = _factors(relative[rows], prior[rows[0]], strength)
+            terms = {term: float(factor) for term, factor in zip(names, found, strict=True) if factor > 0}
+            group = tuple(name.split("\x1f")) if form.keys else ()
+            effects.append(Effect(group=group, rows=len(rows), constant=0.0, terms=terms))
+        stages.append(Stage(keys=form.keys, effects=tuple(effects)))
+        _put(prior, design, stages[-1], names)
+    return tuple(stages)
+
+
+def _put(prior: Floats, design: Design, stage: Stage, names: Sequence[str]) -> None:
+    groups = groups_of(design, stage.keys)
+    for effect in stage.effects:
+        prior[groups == "\x1f".join(effect.group)] = [effect.terms.get(name, 0.0) for name in names]
+
+
+def _strength(
+    relative: Floats,
+    prior: Floats,
+    groups: Sequence[tuple[str, npt.NDArray[np.int64]]],
+    folds: npt.NDArray[np.int64],
+) -> float:
+    """Return the weight with which rows of families held back are predicted best, all groups together."""
+    import numpy as np
+
+    errors = np.zeros(len(_STRENGTHS))
+    for _, rows in groups:
+        own = folds[rows]
+        held = own == own[len(own) // 2]  # one fold is enough to choose among three
+        if held.all():
+            continue
+        for place, strength in enumerate(_STRENGTHS):
+            found = _factors(relative[rows[~held]], prior[rows[0]], strength)
+            errors[place] += float(np.abs(np.log(np.maximum(relative[rows[held]] @ found, 1e-6))).sum())
+    return _STRENGTHS[int(np.argmin(errors))]
+
+
+def _factors(relative: Floats, prior: Floats, strength: float) -> Floats:
+    """Return factors >= 0 that bring the sums of these rows near 1, robustly, and that stay near ``prior``.
+
+    Rows are weighed so that being off by a factor either way counts alike: r = (p - y) / sqrt(p y) for a prediction p.
+    """
+    import numpy as np
+
+    scale = np.maximum(relative.mean(axis=0), 1e-12)
+    scaled, wanted = relative / scale, prior * scale
+    predicted = np.ones(len(relative))
+    found = wanted
+    for _ in range(_ROUNDS):
+        weights = 1 / (predicted * np.sqrt(1 + (np.log(predicted) / _SPREAD) ** 2))
+        weighted = scaled * weights[:, None]
+        ridge = strength / len(wanted) / np.maximum(wanted, 0.02) ** 2
+        gram = scaled.T @ weighted + np.diag(ridge)
+        found = _nonnegative(gram, weighted.sum(axis=0) + ridge * wanted, found)
+        predicted = np.maximum(scaled @ found, 1e-3)
+    factors: Floats = found / scale
+    return factors
+
+
+def _nonnegative(gram: Floats, vector: Floats, start: Floats) -> Floats:
+    """Minimise x G x / 2 - v x over x >= 0; G is positive definite.
+
+    The fast active-set algorithm of Bro and de Jong (1997), begun from the terms that are positive in ``start``.
+    """
+    import numpy as np
+
+    tolerance = 1e-9 * float(np.abs(vector).max())
+    found = np.maximum(start, 0.0)
+    free = found > 0
+    for _ in range(3 * len(vector)):
+        while True:
+            wanted = np.zeros(len(vector))
+            if free.any():
+                wanted[free] = np.linalg.solve(gram[np.ix_(free, free)], vector[free])
+            stopping = free & (wanted <= 0)
+            if not stopping.any():
+                break
+            step = float((found[stopping] / (found[stopping] - wanted[stopping])).min())
+            found = np.where(free, found + step * (wanted - found), 0.0)
+            free &= found > 1e-12
+        found = wanted
+        slope = np.where(free, -np.inf, vector - gram @ found)
+        if slope.max() <= tolerance:
+            break
+        free[int(slope.argmax())] = True
+    return found
