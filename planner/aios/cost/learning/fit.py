@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from aios.cost.learning.basis import Ranges, ranges_of, standardised
+from aios.cost.learning.basis import ranges_of, standardised
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.cost.learning.folds import FOLDS, device_folds, fold_of
+from aios.cost.learning.intervals import with_intervals
 from aios.cost.learning.mix import learn_mixes, mixed
-from aios.cost.learning.predict import added, spread_of
+from aios.cost.learning.predict import added
 from aios.cost.learning.stages import learn_stages
-from aios.records.calibration import Calibration, Residual, Stage
+from aios.records.calibration import Calibration, Stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 __all__ = ["fit", "held_back", "refine", "usable"]
-
-_FEWEST_IN_STRATUM = 60
-_FEWEST_HELD_BACK = 8
-_SPREAD_STRENGTH = 30.0
 
 
 def usable(design: Design, target: Floats) -> Mask:
@@ -80,7 +77,7 @@ def fit(
     mixes, stages = _learn(rows, _Lesson(predictor.mixes, predictor.stages))
     learnt = learnt.model_copy(update={"features": ranges, "mixes": mixes, "stages": stages})
     errors = {level: held_back(*rows, predictor, level) for level in levels}
-    return _with_intervals(learnt, design, errors)
+    return with_intervals(learnt, design, families, errors)
 
 
 def refine(
@@ -107,7 +104,7 @@ def refine(
         "profiled": _cross(rows, lesson, fold_of(_row_names(len(target)))),
     }
     found = learnt.model_copy(update={"device": device, "mixes": mixes, "stages": stages})
-    return _with_intervals(found, design, errors)
+    return with_intervals(found, design, families, errors)
 
 
 def held_back(
@@ -175,55 +172,3 @@ def _left(rows: _Rows, lesson: _Lesson, train: Mask, test: Mask) -> Floats:
         value = value + added(unseen.design, unseen.columns, stage)
     left: Floats = unseen.target - np.maximum(value, unseen.design.least)
     return left
-
-
-def _with_intervals(learnt: Calibration, design: Design, errors: Mapping[Level, Floats]) -> Calibration:
-    spread = _spread(learnt.features, design, errors)
-    learnt = learnt.model_copy(update={"spread": spread})
-    scale = spread_of(design, learnt)
-    residuals: list[Residual] = []
-    for level, left in errors.items():
-        relative = left / scale
-        residuals += _residuals(level, relative, design.keys.get("stratum"))
-    return learnt.model_copy(update={"residuals": tuple(residuals)})
-
-
-def _spread(ranges: Ranges, design: Design, errors: Mapping[Level, Floats]) -> dict[str, float]:
-    """Return terms of the logarithm of a row's spread: a ridge regression of log |error| on the features."""
-    import numpy as np
-
-    columns = standardised(design, ranges)
-    matrix = np.column_stack([np.ones(len(design.base)), *columns.values()])
-    gram, vector = np.zeros((matrix.shape[1],) * 2), np.zeros(matrix.shape[1])
-    for left in errors.values():
-        seen = np.isfinite(left)
-        if seen.sum() < _FEWEST_HELD_BACK:
-            continue
-        size = np.log(np.abs(left[seen]) + 0.1 * np.median(np.abs(left[seen])) + 1e-9)
-        part = matrix[seen]
-        gram += part.T @ part
-        vector += part.T @ (size - size.mean())
-    found = np.linalg.solve(gram + np.diag(np.full(len(vector), _SPREAD_STRENGTH)), vector)
-    return dict(zip(("constant", *columns), map(float, found), strict=True))
-
-
-def _residuals(level: Level, relative: Floats, strata: Texts | None) -> list[Residual]:
-    import numpy as np
-
-    def quantiles(name: str, values: Floats) -> Residual:
-        tail = 0.05 * (1 - 1 / (len(values) + 1))
-        low, high = np.quantile(values, (max(0.0, tail - 1 / (len(values) + 1)), min(1.0, 1 - tail + 1 / len(values))))
-        return Residual(
-            level=level, stratum=name, low=min(float(low), -1e-6), high=max(float(high), 1e-6), rows=len(values)
-        )
-
-    seen = np.isfinite(relative)
-    if seen.sum() < _FEWEST_HELD_BACK:
-        return []
-    found = [quantiles("", relative[seen])]
-    if strata is not None:
-        for name in np.unique(strata[seen]):
-            own = relative[seen & (strata == name)]
-            if name and len(own) >= _FEWEST_IN_STRATUM:
-                found.append(quantiles(str(name), own))
-    return found

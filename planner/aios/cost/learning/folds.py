@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     Folds = npt.NDArray[np.int64]
 
-__all__ = ["FOLDS", "device_folds", "fold_of"]
+__all__ = ["FOLDS", "device_folds", "fold_of", "judging_folds"]
 
 FOLDS = 5
 _DEVICE_FOLDS = 8
+_FEWEST_DEVICES = 3
 
 
 def fold_of(names: Texts) -> Folds:
@@ -33,3 +34,16 @@ def device_folds(devices: Texts) -> Folds:
 
     unique, places = np.unique(devices, return_inverse=True)
     return (np.arange(len(unique), dtype=np.int64) % _DEVICE_FOLDS)[places]
+
+
+def judging_folds(keys: tuple[str, ...], devices: Texts, families: Folds) -> Folds:
+    """Return which rows of one group are held back together to judge what was learnt of it.
+
+    What devices have in common is judged on devices that were not seen, where there are enough of them; what is a
+    device's own, on families of models.
+    """
+    import numpy as np
+
+    if "device" in keys or len(np.unique(devices)) < _FEWEST_DEVICES:
+        return families
+    return device_folds(devices)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, StageForm
+from aios.cost.learning.folds import judging_folds
 from aios.cost.learning.groups import groups_of, members
 from aios.records.calibration import Effect, Stage
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["learn_mixes", "mixed"]
 
-_STRENGTHS = (3.0, 30.0, 300.0)
+_STRENGTHS = (3.0, 30.0, 300.0, 1e5)
 """Weights of the wider group's factors that are tried, in rows."""
 _WIDEST = 3.0
 """That of nominal rates (all factors 1) for the widest group."""
@@ -77,8 +78,9 @@ def learn_mixes(
         _put(prior, design, stage, names)
     for form in forms:
         groups = [(name, rows) for name, rows in members(design, form.keys) if len(rows) >= form.fewest]
-        first = not form.keys
-        strength = _WIDEST if first else _strength(relative, prior, groups, folds)
+        devices = design.keys["device"]
+        judged = [judging_folds(form.keys, devices[rows], folds[rows]) for _, rows in groups]
+        strength = _strength(relative, prior, groups, judged) if form.keys else _WIDEST
         effects = []
         for name, rows in groups:
             found = _factors(relative[rows], prior[rows[0]], strength)
@@ -100,21 +102,20 @@ def _strength(
     relative: Floats,
     prior: Floats,
     groups: Sequence[tuple[str, npt.NDArray[np.int64]]],
-    folds: npt.NDArray[np.int64],
+    judged: Sequence[npt.NDArray[np.int64]],
 ) -> float:
-    """Return the weight with which rows of families held back are predicted best, all groups together."""
+    """Return the weight with which rows held back are predicted best, all groups together; with none, the largest."""
     import numpy as np
 
     errors = np.zeros(len(_STRENGTHS))
-    for _, rows in groups:
-        own = folds[rows]
-        held = own == own[len(own) // 2]  # one fold is enough to choose among three
+    for (_, rows), own in zip(groups, judged, strict=True):
+        held = own == own[len(own) // 2]  # one fold is enough to choose among a few
         if held.all():
             continue
         for place, strength in enumerate(_STRENGTHS):
             found = _factors(relative[rows[~held]], prior[rows[0]], strength)
             errors[place] += float(np.abs(np.log(np.maximum(relative[rows[held]] @ found, 1e-6))).sum())
-    return _STRENGTHS[int(np.argmin(errors))]
+    return _STRENGTHS[len(errors) - 1 - int(np.argmin(errors[::-1]))]
 
 
 def _factors(relative: Floats, prior: Floats, strength: float) -> Floats:

@@ -14,7 +14,10 @@ from aios.records.calibration import Calibration, Effect, Residual, Stage
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Level, Texts
 
-__all__ = ["Predicted", "added", "predict", "spread_of"]
+__all__ = ["Predicted", "added", "predict", "spread_of", "strata_of"]
+
+_UNKNOWN = 1.1
+"""Logarithm of the factor that a prediction may be off where nothing was held back: three."""
 
 
 class Predicted(NamedTuple):
@@ -35,7 +38,7 @@ def predict(design: Design, learnt: Calibration, level: Level) -> Predicted:
         value = value + added(design, columns, stage)
     value = np.maximum(value, design.least)
     spread = spread_of(design, learnt)
-    low, high = _ends(design.keys.get("stratum"), learnt.residuals, level, len(value))
+    low, high = _ends(design, learnt.residuals, level)
     return Predicted(value, np.maximum(value + spread * low, design.least), value + spread * high)
 
 
@@ -76,17 +79,27 @@ def spread_of(design: Design, learnt: Calibration) -> Floats:
     return spread
 
 
-def _ends(strata: Texts | None, residuals: tuple[Residual, ...], level: Level, rows: int) -> tuple[Floats, Floats]:
-    """Return the quantiles that hold for each row: of its stratum, else of all, else a factor of three either way."""
+def strata_of(design: Design) -> list[Texts]:
+    """Return what groups of rows may have residuals of their own, widest first: kinds, tables, kinds within tables."""
     import numpy as np
 
-    low, high = np.full(rows, -1.1), np.full(rows, 1.1)
+    nothing = np.full(len(design.base), "")
+    kinds, tables = (design.keys.get(name, nothing).astype(str) for name in ("stratum", "table"))
+    both = np.where((kinds == "") | (tables == ""), "", np.char.add(np.char.add(tables, " | "), kinds))
+    return [kinds, tables, both]
+
+
+def _ends(design: Design, residuals: tuple[Residual, ...], level: Level) -> tuple[Floats, Floats]:
+    """Return the quantiles that hold for each row: of its narrowest stratum, else of all, else a factor of three."""
+    import numpy as np
+
+    rows = len(design.base)
+    low, high = np.full(rows, -_UNKNOWN), np.full(rows, _UNKNOWN)
     own = {item.stratum: item for item in residuals if item.level == level}
     if "" in own:
         low[:], high[:] = own[""].low, own[""].high
-    if strata is not None:
-        for name in np.unique(strata):
+    for names in strata_of(design):
+        for name in np.unique(names):
             if name and str(name) in own:
-                rows_of = strata == name
-                low[rows_of], high[rows_of] = own[str(name)].low, own[str(name)].high
+                low[names == name], high[names == name] = own[str(name)].low, own[str(name)].high
     return low, high

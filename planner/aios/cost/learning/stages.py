@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.learning.basis import columns_of, terms_of
 from aios.cost.learning.design import Design, StageForm
+from aios.cost.learning.folds import judging_folds
 from aios.cost.learning.groups import members
 from aios.cost.learning.predict import added
 from aios.records.calibration import Effect, Stage
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["learn_stages"]
 
-_STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
-"""Ridge penalties that are tried, in rows of standardised features."""
+_STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 1e6)
+"""Ridge penalties that are tried, in rows of standardised features; the last leaves a constant alone."""
 _CONSTANT_PENALTY = 0.5
 _OUTLIER = 2.5
 """Residuals beyond this many (robust) standard deviations weigh less, as in Huber's estimator."""
@@ -69,7 +70,9 @@ def _learn(design: Design, columns: Mapping[str, Floats], left: Floats, form: St
     if not terms:
         return Stage(keys=form.keys, effects=_constants(groups, left))
     weights = _balance(design) if not form.keys else np.ones(len(left))
-    strength = _strength(groups, left, weights, folds)
+    devices = design.keys["device"]
+    judged = [judging_folds(form.keys, devices[group.rows], folds[group.rows]) for group in groups]
+    strength = _strength(groups, left, weights, judged)
     effects = []
     for group in groups:
         found = _robust(group.matrix, left[group.rows], weights[group.rows], strength)
@@ -116,26 +119,28 @@ def _balance(design: Design) -> Floats:
     return balanced
 
 
-def _strength(groups: Sequence[_Group], left: Floats, weights: Floats, folds: Folds) -> float:
-    """Return the penalty with which rows of families held back are predicted best, all groups together."""
+def _strength(groups: Sequence[_Group], left: Floats, weights: Floats, judged: Sequence[Folds]) -> float:
+    """Return the penalty with which rows held back are predicted best, all groups together; with none, the strongest.
+
+    judged: fold of each row of each group
+    """
     import numpy as np
 
     errors = np.zeros(len(_STRENGTHS))
-    for group in groups:
-        own, wanted, weight = folds[group.rows], left[group.rows], weights[group.rows]
+    for group, own in zip(groups, judged, strict=True):
+        wanted, weight = left[group.rows], weights[group.rows]
         weighted = group.matrix * weight[:, None]
         whole, right = weighted.T @ group.matrix, weighted.T @ wanted
         for fold in np.unique(own):
             held = own == fold
             if held.all():
-                errors += np.array([np.abs(wanted).sum()] * len(_STRENGTHS)) * 1e-9
                 continue
             part = weighted[held]
             gram, vector = whole - part.T @ group.matrix[held], right - part.T @ wanted[held]
             for place, strength in enumerate(_STRENGTHS):
                 guess = group.matrix[held] @ _solve(gram, vector, strength)
                 errors[place] += float((np.abs(wanted[held] - guess) * weight[held]).sum())
-    return _STRENGTHS[int(np.argmin(errors))]
+    return _STRENGTHS[len(errors) - 1 - int(np.argmin(errors[::-1]))]
 
 
 def _solve(gram: Floats, vector: Floats, strength: float) -> Floats:

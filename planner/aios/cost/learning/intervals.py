@@ -1,0 +1,104 @@
+"""How far predictions may be off: quantiles of errors on rows that were held back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aios.cost.learning.basis import Ranges, standardised
+from aios.cost.learning.design import Design
+from aios.cost.learning.predict import spread_of, strata_of
+from aios.records.calibration import Calibration, Residual
+
+if TYPE_CHECKING:
+    from aios.records.observation import Floats, Level, Texts
+
+__all__ = ["with_intervals"]
+
+_FEWEST_IN_STRATUM = 60
+_FEWEST_HELD_BACK = 8
+_SPREAD_STRENGTH = 30.0
+_STUDENT = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81)
+"""95 % quantiles of Student's t for 1, 2, 3... degrees of freedom."""
+_NORMAL = 1.645
+
+
+def with_intervals(learnt: Calibration, design: Design, families: Texts, errors: Mapping[Level, Floats]) -> Calibration:
+    """Return the calibration with residuals. errors: level -> measured less predicted, NaN where not held back."""
+    learnt = learnt.model_copy(update={"spread": _spread(learnt.features, design, errors)})
+    scale = spread_of(design, learnt)
+    residuals: list[Residual] = []
+    for level, left in errors.items():
+        together = {"zero-shot": design.keys["device"], "calibrated": families}.get(level)
+        residuals += _residuals(level, left / scale, strata_of(design), together)
+    return learnt.model_copy(update={"residuals": tuple(residuals)})
+
+
+def _spread(ranges: Ranges, design: Design, errors: Mapping[Level, Floats]) -> dict[str, float]:
+    """Return terms of the logarithm of a row's spread: a ridge regression of log |error| on the features."""
+    import numpy as np
+
+    columns = standardised(design, ranges)
+    matrix = np.column_stack([np.ones(len(design.base)), *columns.values()])
+    gram, vector = np.zeros((matrix.shape[1],) * 2), np.zeros(matrix.shape[1])
+    for left in errors.values():
+        seen = np.isfinite(left)
+        if seen.sum() < _FEWEST_HELD_BACK:
+            continue
+        size = np.log(np.abs(left[seen]) + 0.1 * np.median(np.abs(left[seen])) + 1e-9)
+        part = matrix[seen]
+        gram += part.T @ part
+        vector += part.T @ (size - size.mean())
+    found = np.linalg.solve(gram + np.diag(np.full(len(vector), _SPREAD_STRENGTH)), vector)
+    return dict(zip(("constant", *columns), map(float, found), strict=True))
+
+
+def _residuals(level: Level, relative: Floats, strata: list[Texts], together: Texts | None) -> list[Residual]:
+    """Return quantiles over all rows and over each stratum of enough rows.
+
+    together: what was held back as one (devices, families), whose rows are wrong in the same way; None: single rows
+    """
+    import numpy as np
+
+    seen = np.isfinite(relative)
+    if seen.sum() < _FEWEST_HELD_BACK:
+        return []
+    found = [_quantiles(level, "", relative[seen], None if together is None else together[seen])]
+    for names in strata:
+        for name in np.unique(names[seen]):
+            rows = seen & (names == name)
+            if name and rows.sum() >= _FEWEST_IN_STRATUM:
+                own = None if together is None else together[rows]
+                found.append(_quantiles(level, str(name), relative[rows], own))
+    return found
+
+
+def _quantiles(level: Level, stratum: str, values: Floats, together: Texts | None) -> Residual:
+    """Return the 5 % and 95 % quantiles, corrected for how many rows there are."""
+    import numpy as np
+
+    count = len(values)
+    tail = max(0.0, 0.05 - 1 / count)
+    low, high = np.quantile(values, (tail, 1 - tail))
+    wider = 1.0 if together is None else _one_more(len(np.unique(together)))
+    return Residual(
+        level=level,
+        stratum=stratum,
+        low=min(float(low) * wider, -1e-6),
+        high=max(float(high) * wider, 1e-6),
+        rows=count,
+    )
+
+
+def _one_more(groups: int) -> float:
+    """Return by how much wider an interval for a new group is than errors on the few that were held back show.
+
+    Errors of one device, or of one family of models, go together, so that few of them are few observations: the factor
+    is that of the prediction interval of one more normal number after n of them, t(n - 1) x sqrt(1 + 1 / n), over what
+    it is for many.
+    """
+    if groups < 2:
+        return _STUDENT[0] / _NORMAL
+    student = _STUDENT[groups - 2] if groups - 2 < len(_STUDENT) else _NORMAL + 1.5 / groups
+    return student / _NORMAL * math.sqrt(1 + 1 / groups)

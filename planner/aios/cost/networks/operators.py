@@ -1,0 +1,151 @@
+"""The work of networks, class of operators by class: counted from their graphs, else as networks like them have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from aios.catalogue import network_cards
+from aios.records.card import ModelCard
+from aios.records.networks import CLASSES, WORK
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.records.observation import Floats, Texts
+
+__all__ = ["Asked", "Sizes", "asked_of", "sizes_of"]
+
+_MACS = tuple(name for name in WORK if name.endswith("_macs"))
+_VALUES = tuple(name for name in WORK if name.endswith(("_values", "_scores", "_taps")))
+_REACH = (1.0, 0.5, 0.7, 0.5)
+"""Differences of the logarithms of multiply-accumulates, activations, parameters and pixels at which networks begin to
+be unlike: published families are about that wide."""
+_OTHER_KIND = 4.0
+"""What being of another kind counts, in squares of such differences."""
+_AT_ONCE = 500
+"""Networks that are compared with all known ones at once; more take much memory."""
+
+
+class Sizes(NamedTuple):
+    """What is stated of n networks, NaN where nothing is. kind: empty where nobody says"""
+
+    macs: Floats
+    activations: Floats
+    parameters: Floats
+    pixels: Floats
+    kind: Texts
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Sizes:
+        """Return some of them."""
+        return Sizes(*(column[rows] for column in self))
+
+
+class Asked(NamedTuple):
+    """The work of n networks, per item. amounts: name of ``WORK`` -> how much · sizes: without gaps · counted: 1 where
+    the work is known from a graph, 0 where it is that of networks like it"""
+
+    amounts: Mapping[str, Floats]
+    sizes: Sizes
+    counted: Floats
+
+
+class _Known(NamedTuple):
+    """Networks whose graphs were counted. logs: (networks, 4) of what ``_REACH`` lists · shares: (networks, amounts) of
+    multiply-accumulates, of activations, of parameters; of kernels the logarithm"""
+
+    logs: Floats
+    shares: Floats
+    kind: Texts
+
+
+def sizes_of(cards: list[ModelCard | None]) -> Sizes:
+    """Return what cards state."""
+    import numpy as np
+
+    def column(values: list[float | None]) -> Floats:
+        return np.array([np.nan if value is None else value for value in values])
+
+    return Sizes(
+        macs=column([card and card.macs for card in cards]),
+        activations=column([card and card.activations for card in cards]),
+        parameters=column([card and card.parameters for card in cards]),
+        pixels=column([card.image_size**2 if card and card.image_size else None for card in cards]),
+        kind=np.array([(card and card.kind) or "" for card in cards], dtype="U16"),
+    )
+
+
+def asked_of(cards: list[ModelCard | None], stated: Sizes) -> Asked:
+    """Return the work of networks. cards: what is known of each by name · stated: sizes that count before theirs.
+
+    A network of which nothing at all is stated is an ordinary one.
+    """
+    import numpy as np
+
+    own = sizes_of(cards)
+    sizes = Sizes(
+        *(np.where(np.isnan(first), second, first) for first, second in zip(stated[:4], own[:4], strict=True)),
+        kind=np.where(stated.kind == "", own.kind, stated.kind),
+    )
+    counted = np.array([bool(card and card.work) for card in cards], dtype=bool)
+    amounts = np.array([[card.work.get(name, 0.0) if card else 0.0 for name in WORK] for card in cards])
+    gaps = np.isnan(np.column_stack(sizes[:4])).any(axis=1) | ~counted
+    for rows in np.array_split(np.flatnonzero(gaps), 1 + int(gaps.sum()) // _AT_ONCE):
+        found, filled = _alike(sizes.take(rows))
+        amounts[rows] = np.where(counted[rows, None], amounts[rows], found)
+        for column, part in zip(sizes[:4], filled, strict=True):
+            column[rows] = part
+    return Asked(dict(zip(WORK, amounts.T, strict=True)), sizes, counted.astype(np.float64))
+
+
+def _alike(sizes: Sizes) -> tuple[Floats, tuple[Floats, ...]]:
+    """Return amounts (n, amounts) and the four sizes without gaps as networks of like size and kind have them."""
+    import numpy as np
+
+    known = _known()
+    logs = np.log(np.column_stack(sizes[:4]))
+    total = np.where((sizes.kind == "")[:, None] | (sizes.kind[:, None] == known.kind[None]), 0.0, _OTHER_KIND)
+    for place, reach in enumerate(_REACH):
+        total += (np.nan_to_num(logs[:, None, place] - known.logs[None, :, place]) / reach) ** 2
+    weights = np.exp((total.min(axis=1, keepdims=True) - total) / 2)
+    weights /= weights.sum(axis=1, keepdims=True)
+    filled = tuple(np.exp(_without_gaps(logs, weights @ known.logs)).T)
+    macs, activations, parameters, _ = filled
+    amounts = weights @ known.shares
+    for place, name in enumerate(WORK):
+        if name == "kernels":
+            amounts[:, place] = np.exp(amounts[:, place])
+        else:
+            amounts[:, place] *= macs if name in _MACS else activations if name in _VALUES else parameters
+    return amounts, filled
+
+
+def _without_gaps(logs: Floats, typical: Floats) -> Floats:
+    """Return logarithms of sizes with gaps filled by the typical ratio to the first of them that is stated."""
+    import numpy as np
+
+    left = np.nan_to_num(logs - typical)
+    first = np.where(~np.isnan(logs[:, 0]), left[:, 0], np.where(~np.isnan(logs[:, 2]), left[:, 2], left[:, 1]))
+    first = np.where(np.isnan(logs[:, :3]).all(axis=1), 0.0, first)
+    guess = typical + first[:, None] * np.array([1.0, 1.0, 1.0, 0.0])
+    return np.where(np.isnan(logs), guess, logs)
+
+
+@cache
+def _known() -> _Known:
+    import numpy as np
+
+    library = network_cards()
+    cards = [card for card in map(library.named, library.names()) if card and card.work and card.activations]
+    sizes = sizes_of(list(cards))
+    amounts = np.array([[card.work.get(name, 0.0) for name in WORK] for card in cards])
+    macs = amounts[:, [list(WORK).index(f"{kind}_macs") for kind in CLASSES[:5]]].sum(axis=1)
+    for place, name in enumerate(WORK):
+        if name == "kernels":
+            amounts[:, place] = np.log(np.maximum(amounts[:, place], 1.0))
+        else:
+            amounts[:, place] /= macs if name in _MACS else sizes.activations if name in _VALUES else sizes.parameters
+    seen = np.isfinite(np.log(np.column_stack(sizes[:4]))).all(axis=1)
+    return _Known(np.log(np.column_stack(sizes[:4]))[seen], amounts[seen], sizes.kind[seen])

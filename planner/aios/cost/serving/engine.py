@@ -1,0 +1,203 @@
+"""What requests see of an engine that batches continuously.
+
+Closed loop (``concurrency`` requests always outstanding, each followed by the next): Little's law on the two phases.
+Every request decodes for ``output`` passes; while it does, the prompts of the requests that take the places of finished
+ones are computed in between. With D(b) the time of a decode pass of b sequences and P the time that one prompt takes of
+the engine, a decode pass lasts on average
+
+    TPOT = D(b) + b / output x P        TTFT = first pass + P x (arrivals that wait together - 1) / 2 + wait for a place
+
+because in ``output`` passes each of the b places is filled anew once. Requests of equal length that started together
+end together, so arrivals come in groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aios.cost.serving.arrivals import poisson_quantile
+from aios.cost.serving.passes import LINK_SHARE, Pass, pass_of
+from aios.cost.serving.shapes import Arrays, Machine, Shape, Stored, Ways
+
+if TYPE_CHECKING:
+    from aios.records.observation import Floats
+
+__all__ = ["Load", "Served", "pass_quantile", "places_of", "serve", "serve_apart"]
+
+FIRST_S = 35e-3
+"""Accepting, tokenising and answering a request, before and after its passes."""
+ALIGNED = 3.5
+"""Decode passes between a request's arrival and its first token: the one that runs, and one that is prepared ahead."""
+COINCIDING = 0.25
+"""Prompts that a new one finds before it, per root of the other requests: independent arrivals coincide so."""
+STARTING = 0.065
+"""The same per other request: of runs that start all at once and last about ten rounds, a tenth waits for half."""
+INTERLEAVED = 0.6
+"""Of the time of a prompt, by which it lengthens the decode passes that it shares: those leave arithmetic idle."""
+DRAFTED = 1.7
+"""Tokens per decode pass of prefill and decode apart whose engines nobody counts: published records of such systems
+mostly draft tokens ahead (DeepSeek-V3, arXiv 2412.19437, section 5.4.3: 1.8 with one drafted token)."""
+FIRST_APART_S = 0.2
+"""Added where prefill and decode are apart: handing a request and its cache over."""
+KEPT_OUTPUT = 0.6
+"""Of the output of a running sequence, for which places in the cache are taken on average: engines that never evict
+keep all of it free from the start, those that do half."""
+MOST_SEQUENCES = 2048.0
+"""That an engine decodes together at most, as engines are set up for throughput (TensorRT-LLM's default)."""
+PIECE = 512.0
+"""Tokens of a prompt that enter a pipeline at once (llama.cpp's micro batch)."""
+TOGETHER = 8192.0
+"""Tokens of prompts that share a pass (the chunk of vLLM and TensorRT-LLM under load)."""
+PROMPTERS_BUSY = 0.8
+"""Of their time that separate prefill engines compute, where nobody states how many there are."""
+MEMORY_KEPT = 0.9
+"""Of the device memory that weights, caches and activations may take (the default of vLLM and TensorRT-LLM)."""
+
+
+@dataclass(frozen=True)
+class Load(Arrays):
+    """Requests on one engine; arrays of length n. prompt, output: tokens per request · concurrency: outstanding
+    requests, infinite where the engine is never short of them · fixed: 1 where they are one batch whose prompts are all
+    computed before the first token, 0 where they come and go"""
+
+    prompt: Floats
+    output: Floats
+    concurrency: Floats
+    fixed: Floats
+
+
+@dataclass(frozen=True)
+class Served(Arrays):
+    """What comes of it; arrays of length n, seconds.
+
+    ttft, tpot: means · throughput: output tokens per second · batch: sequences decoded together · places: sequences
+    whose keys and values fit · prompt_s: that one prompt takes of the engine · beside: of the time to
+    the first token, that of prompts computed before · decode, prefill: the passes
+    """
+
+    ttft: Floats
+    tpot: Floats
+    throughput: Floats
+    batch: Floats
+    places: Floats
+    prompt_s: Floats
+    beside: Floats
+    decode: Pass
+    prefill: Pass
+
+
+def places_of(shape: Shape, stored: Stored, machine: Machine, ways: Ways, context: Floats) -> Floats:
+    """Return how many sequences of ``context`` tokens have room for their keys and values, at least 0.
+
+    Infinitely many where the memory is not known.
+    """
+    import numpy as np
+
+    split = np.maximum(ways.expert * ways.expert_tensor, 1.0)
+    weights = (shape.dense * stored.dense / ways.tensor + shape.routed * stored.routed / split) / ways.pipeline
+    free = machine.memory_bytes * MEMORY_KEPT - weights
+    each = shape.kv_values * stored.kv * shape.keys(context)
+    each = each / (np.minimum(ways.tensor, shape.kv_heads) * ways.pipeline)
+    found: Floats = np.where(np.isnan(free), np.inf, np.maximum(free / each * ways.data, 0.0))
+    return found
+
+
+def serve(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load) -> Served:
+    """Return what a closed loop of requests sees of one engine that computes prompts between its decode passes."""
+    import numpy as np
+
+    places, batch, decode = _decoding(shape, stored, machine, ways, load)
+    prefill, prompt_s = _prompting(shape, stored, machine, ways, load, batch)
+    coming = 1 - load.fixed
+    tpot = decode.total + INTERLEAVED * coming * batch / load.output * prompt_s
+    others = np.maximum(batch - 1, 0.0)
+    ahead = (COINCIDING * np.sqrt(others) + STARTING * others) * prompt_s
+    ahead = np.where(coming > 0, ahead, np.maximum(batch * prompt_s - prefill.total, 0.0))
+    ttft = prefill.total + ahead + coming * (FIRST_S + ALIGNED * decode.total)
+    residence = ttft + load.output * tpot
+    ttft = ttft + _wait_for_place(load, batch, residence)
+    return Served(ttft, tpot, batch * load.output / residence, batch, places, prompt_s, ahead, decode, prefill)
+
+
+def pass_quantile(served: Served, load: Load, probability: float) -> Floats:
+    """Return the time between two tokens that this share of passes stays below.
+
+    In each pass Poisson(batch / output) sequences begin, whose prompts lengthen it.
+    """
+    import numpy as np
+
+    coming = np.where(load.fixed > 0, 0.0, served.batch / load.output)
+    found: Floats = served.decode.total + INTERLEAVED * poisson_quantile(coming, probability) * served.prompt_s
+    return found
+
+
+def serve_apart(
+    shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load, prompting: Ways, prompters: Floats
+) -> Served:
+    """Return what a closed loop of requests sees of one decode engine that ``prompters`` engines send prompts to.
+
+    prompting: how each of those is split · prompters: per decode engine; NaN: as many as are needed to be busy
+    ``PROMPTERS_BUSY`` of the time. Prompts queue as in M/D/1 with that utilisation, at most all that are outstanding;
+    more prompts than the prompters can do make them what limits the loop: they have what decoding leaves of them.
+    """
+    import numpy as np
+
+    places, batch, decode = _decoding(shape, stored, machine, ways, load)
+    prefill, prompt_s = _prompting(shape, stored, machine, prompting, load, np.ones_like(batch))
+    tpot = decode.total
+    decoding = load.output * tpot
+    demand = batch * prompt_s / (decoding + prefill.total)
+    prompters = np.where(np.isnan(prompters), np.maximum(np.ceil(demand / PROMPTERS_BUSY), 1.0), prompters)
+    busy = np.minimum(demand / prompters, PROMPTERS_BUSY)
+    others = np.maximum(batch - 1, 0.0)
+    queue = np.minimum(busy / (2 * (1 - busy)) + STARTING * others / prompters, others) * prompt_s
+    kept = shape.kv_values * stored.kv * load.prompt / (machine.link_bytes_per_s * LINK_SHARE)
+    limited = batch * prompt_s / (prompters * PROMPTERS_BUSY) - decoding
+    ttft = np.maximum(FIRST_S + FIRST_APART_S + prefill.total + queue, limited) + kept + ALIGNED * decode.total
+    residence = ttft + decoding
+    ttft = ttft + _wait_for_place(load, batch, residence)
+    return Served(ttft, tpot, batch * load.output / residence, batch, places, prompt_s, queue, decode, prefill)
+
+
+def _decoding(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load) -> tuple[Floats, Floats, Pass]:
+    """Return places in the cache, sequences that are decoded together, and the pass that gives each a token."""
+    import numpy as np
+
+    places = places_of(shape, stored, machine, ways, load.prompt + KEPT_OUTPUT * load.output)
+    batch = np.minimum(np.minimum(load.concurrency, np.maximum(places, 1.0)), MOST_SEQUENCES)
+    keys = shape.keys(load.prompt + load.output / 2)
+    in_flight = np.maximum(batch / ways.pipeline, 1.0)
+    return places, batch, pass_of(shape, stored, machine, ways, in_flight, keys, in_flight * keys)
+
+
+def _prompting(
+    shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load, batch: Floats
+) -> tuple[Pass, Floats]:
+    """Return the pass over one prompt, and the time that a prompt takes of an engine which puts short ones together.
+
+    Every attention rank computes prompts of its own. Through pipeline stages prompts go in pieces, one behind the
+    other: m pieces take m + stages - 1 of m x stages.
+    """
+    import numpy as np
+
+    own = np.maximum(batch / ways.data, 1.0)
+    several = np.where(load.fixed > 0, own, np.clip(TOGETHER / load.prompt, 1.0, own))
+    keys = shape.keys(load.prompt / 2)
+    passes = []
+    for prompts in (np.ones_like(several), several):
+        tokens = prompts * load.prompt * ways.data
+        pieces = np.maximum(prompts * load.prompt / PIECE, 1.0)
+        overlap = ways.pipeline * pieces / (pieces + ways.pipeline - 1)
+        passes.append(pass_of(shape, stored, machine, ways, tokens, keys, tokens).shortened(overlap))
+    alone, together = passes
+    return alone, together.total / (several * ways.data)
+
+
+def _wait_for_place(load: Load, batch: Floats, residence: Floats) -> Floats:
+    """Return how long a request waits until one of those that are served leaves: Little's law; 0 with endless load."""
+    import numpy as np
+
+    waiting = np.maximum(load.concurrency / batch - 1, 0.0) * residence
+    found: Floats = np.where(np.isfinite(waiting), waiting, 0.0)
+    return found

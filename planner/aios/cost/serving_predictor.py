@@ -1,0 +1,173 @@
+"""Language models being served: physics from ``cost.serving``, the rest learnt.
+
+The physics is the same for all engines, so an engine never seen is taken as an ordinary one; what is learnt is by how
+much an engine, a version, a device and a precision are slower or faster, and how a model known on it grows with load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aios.cost.learning.design import Design, Predictor, StageForm
+from aios.cost.serving.engine import DRAFTED, MOST_SEQUENCES, Served, pass_quantile, serve, serve_apart
+from aios.cost.serving.passes import least_s
+from aios.cost.serving.rows import Rows, rows_of
+from aios.records.fleet import DeviceType
+
+if TYPE_CHECKING:
+    from aios.records.observation import Floats, Observations, Texts
+
+__all__ = ["PREDICTOR"]
+
+_SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_RECORD = 0.9
+"""Of the time that nominal rates take, below which nothing is believed to be served."""
+
+
+def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> Design:
+    import numpy as np
+
+    rows = rows_of(observations, devices)
+    with np.errstate(all="ignore"):
+        served = _served(rows)
+        features = _sizes(rows, served)
+        base, bound = np.log(_seconds(observations, rows, served)), np.log(_least(observations, rows) * _RECORD)
+    unknown = np.where((rows.unknown == "") & ~np.isfinite(base), "the model does not fit its devices", rows.unknown)
+    known = unknown == ""
+    return Design(
+        features={name: np.where(known & np.isfinite(column), column, 0.0) for name, column in features.items()},
+        base=np.where(known, base, 0.0),
+        keys=_keys(observations),
+        least=np.where(known & np.isfinite(bound), bound, -np.inf),
+        unknown=unknown,
+    )
+
+
+def _served(rows: Rows) -> Served:
+    """Return what each row's requests see, of one engine or of prefill and decode apart."""
+    import numpy as np
+
+    parts = (rows.shape, rows.stored, rows.machine, rows.ways, rows.load)
+    one = serve(*parts)
+    if not rows.apart.any():
+        return one
+    # Nobody states how many decode engines there are: as many as have a place for every request.
+    enough = np.where(rows.counted, 1.0, np.ceil(rows.load.concurrency / np.clip(one.places, 1.0, MOST_SEQUENCES)))
+    load = replace(rows.load, concurrency=rows.load.concurrency / enough)
+    two = serve_apart(*parts[:-1], load, rows.prefill, rows.prefill_replicas)
+    drafted = np.where(rows.counted, 1.0, DRAFTED)
+    two = replace(two, tpot=two.tpot / drafted, throughput=two.throughput * drafted)
+    return one.chosen(rows.apart, two)
+
+
+def _seconds(observations: Observations, rows: Rows, served: Served) -> Floats:
+    """Return the seconds that a metric is about; of a throughput, those of one token of the whole deployment."""
+    import numpy as np
+
+    load, decode, prefill = rows.load, served.decode, served.prefill
+    if observations.metric.startswith("latency.ttft"):
+        return served.ttft
+    phase, of = observations.word("phase"), observations.metric.rpartition(".")[2]
+    each = pass_quantile(served, load, _SHARES[of]) if of in _SHARES else served.tpot
+    if observations.metric.startswith("latency.tpot"):
+        return each
+    residence = load.output * each + served.ttft
+    if observations.metric.startswith("latency"):
+        return residence
+    own = np.where(phase == "decode", decode.total, residence / load.output) / served.batch
+    found: Floats = np.where(phase == "prefill", prefill.total / load.prompt, own) / rows.replicas
+    return found
+
+
+def _least(observations: Observations, rows: Rows) -> Floats:
+    """Return what a metric cannot be below, in the unit of ``_seconds``."""
+    import numpy as np
+
+    devices, load = rows.ways.devices, rows.load
+    parts = (rows.shape, rows.stored, rows.machine)
+    if observations.metric.startswith("latency.ttft"):
+        within = np.where(rows.apart, rows.prefill.devices, devices)
+        return least_s(*parts, within, load.prompt)
+    one = least_s(*parts, devices, np.ones(len(observations)))
+    if observations.metric.startswith("latency.tpot"):
+        return one
+    if observations.metric.startswith("latency"):
+        return load.output * one
+    tokens = np.where(observations.word("phase") == "decode", 1.0, 1.0 + load.prompt / load.output)
+    compute = 2 * rows.shape.used * tokens / rows.machine.ops_per_s / devices / rows.replicas
+    found: Floats = np.where(observations.word("phase") == "prefill", compute / tokens, compute)
+    return found
+
+
+def _sizes(rows: Rows, served: Served) -> dict[str, Floats]:
+    import numpy as np
+
+    return {
+        "log batch": np.log(served.batch),
+        "log prompt": np.log(rows.load.prompt),
+        "log output": np.log(rows.load.output),
+        "log devices": np.log(rows.ways.devices),
+        "log prompts": np.log1p(served.batch * served.prompt_s / served.prefill.total),
+        "log waited": np.log(served.ttft / served.prefill.total),
+        "log spread": np.log(rows.ways.data * rows.ways.expert),
+        "log sparsity": np.log(rows.shape.experts / rows.shape.active),
+        "log parameters": np.log(rows.shape.used / rows.ways.devices),
+    }
+
+
+def _keys(observations: Observations) -> dict[str, Texts]:
+    """Return the groups. engine: software without its version, and how it is used."""
+    import numpy as np
+
+    used = [observations.word(role).tolist() for role in ("software", "serving", "phase", "scenario")]
+    rows = list(zip(*used, strict=True))
+    engines = {words: f"{words[0].lower().partition(' ')[0]} {' '.join(words[1:])}" for words in dict.fromkeys(rows)}
+    engine = np.array([engines[words] for words in rows], dtype=str)
+    return {
+        "device": np.where(observations.types != "", observations.types, observations.word("device")),
+        "engine": engine,
+        "software": observations.word("software"),
+        "precision": observations.word("precision"),
+        "model": observations.word("model"),
+        "stratum": engine,
+    }
+
+
+def _target(observations: Observations) -> Floats:
+    import numpy as np
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.log(observations.values)
+    return -found if observations.metric == "throughput" else found
+
+
+def _value(observations: Observations, target: Floats) -> Floats:
+    import numpy as np
+
+    found: Floats = np.exp(-target if observations.metric == "throughput" else target)
+    return found
+
+
+PREDICTOR = Predictor(
+    name="serving",
+    version=1,
+    metrics=(
+        "throughput", "latency.mean", "latency.ttft.mean", "latency.tpot.mean", "latency.tpot.p50", "latency.tpot.p90",
+        "latency.tpot.p99",
+    ),
+    stages=(
+        StageForm(("engine",), 0, 3),
+        StageForm(("software",), 0, 3),
+        StageForm(("device", "engine"), 0, 3),
+        StageForm(("device", "engine", "precision"), 0, 3),
+        StageForm(("model",), 0, 2),
+        StageForm(("model", "engine"), 1, 20),
+        StageForm(("device", "model", "software", "precision"), 1, 8),
+    ),
+    design=_design,
+    target=_target,
+    value=_value,
+)  # fmt: skip
+"""Logarithm of seconds: of a token of the deployment where throughput is asked for."""

@@ -1,0 +1,120 @@
+"""Facts of devices as arrays, and what is assumed of the network between machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aios.records.fleet import DeviceType
+
+if TYPE_CHECKING:
+    from aios.records.observation import Floats, Texts
+
+__all__ = ["Hardware", "arithmetic", "hardware_of", "peak_of"]
+
+_HOST = ("pcie", "c2c", "usb", "ethernet")
+"""Interconnects that lead to a host or to the world, not to the next device."""
+
+_PORT_SHARE = 0.8
+"""Of its host link, what the network port beside a device carries: 200 Gbit/s behind PCIe 4, 400 Gbit/s behind PCIe 5
+(DGX A100 and DGX H100 data sheets: one port for each device)."""
+
+_PORT = 25e9
+"""Bytes per second of a port where nothing is known of the host link: 200 Gbit/s."""
+
+_DRAWN, _CAP_EXPONENT = 0.8, 0.6
+"""Share of the nominal power that training draws without a limit, and clock against power below it: between the cube
+root (voltage in step with the clock) and 1."""
+
+_DOMAINS: tuple[tuple[str, float], ...] = (("gb200", 72.0), ("gb300", 72.0), ("tpu", 256.0), ("910c", 384.0))
+"""Devices that one switched or wrapped fabric joins, by a part of the type's name: GB200 NVL72, a TPU pod of the
+smaller kind, CloudMatrix 384; 8 for every other device, as in a DGX or HGX machine."""
+
+_WIDER: Mapping[str, tuple[str, ...]] = {
+    "fp16": ("bf16",), "bf16": ("fp16", "fp32"), "tf32": ("fp32",), "fp8": ("bf16", "fp16"), "fp4": ("fp8", "bf16"),
+    "int8": ("fp16",), "fp32": (),
+}  # fmt: skip
+
+_WORDS: tuple[tuple[str, str], ...] = (
+    ("fp4", "fp4"), ("float4", "fp4"), ("fp8", "fp8"), ("float8", "fp8"), ("bf16", "bf16"), ("bfloat16", "bf16"),
+    ("fp16", "fp16"), ("float16", "fp16"), ("half", "fp16"), ("amp", "fp16"), ("mixed", "fp16"), ("tf32", "tf32"),
+    ("int8", "int8"), ("fp32", "fp32"), ("float32", "fp32"), ("single", "fp32"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Arrays of length n; SI.
+
+    peak, wide_peak: operations per second in the precision of products, and of everything else (16 bits at least) ·
+    bandwidth: of memory · link, port: bytes per second in one direction to devices of the same domain and to others ·
+    domain: devices that ``link`` joins · memory: bytes
+    """
+
+    peak: Floats
+    wide_peak: Floats
+    bandwidth: Floats
+    link: Floats
+    port: Floats
+    domain: Floats
+    memory: Floats
+
+
+def arithmetic(written: str) -> str:
+    """Return the precision that a table's word for it computes in; ``bf16`` where it says none."""
+    lowered = written.lower()
+    return next((found for part, found in _WORDS if part in lowered), "bf16")
+
+
+def peak_of(device: DeviceType, precision: str) -> float:
+    """Return operations per second in a precision, else in the next wider one that is known; NaN without any."""
+    for name in (precision, *_WIDER.get(precision, ()), "fp32"):
+        if name in device.peak_ops_per_s:
+            return device.peak_ops_per_s[name].value
+    return float("nan")
+
+
+def hardware_of(
+    devices: Mapping[str, DeviceType], types: Texts, precisions: Sequence[str], caps: Floats | None = None
+) -> Hardware:
+    """Return the facts of each row's device; NaN where a type or a fact is unknown.
+
+    caps: power limits (W), NaN for none: rates of arithmetic fall below what training draws
+    """
+    import numpy as np
+
+    cache: dict[tuple[str, str], tuple[float, ...]] = {}
+    rows = []
+    for name, precision in zip(types.tolist(), precisions, strict=True):
+        if (name, precision) not in cache:
+            cache[name, precision] = _facts(devices.get(name), precision)
+        rows.append(cache[name, precision])
+    columns = np.array(rows, dtype=float).reshape(-1, 7).T
+    found = Hardware(*columns)
+    if caps is None or np.isnan(caps).all():
+        return found
+    nominal = np.array([_nominal_w(devices.get(name)) for name in types.tolist()])
+    slower = np.nan_to_num(np.clip(caps / (_DRAWN * nominal), 0.01, 1.0), nan=1.0) ** _CAP_EXPONENT
+    return replace(found, peak=found.peak * slower, wide_peak=found.wide_peak * slower)
+
+
+def _nominal_w(device: DeviceType | None) -> float:
+    return device.tdp_w.value if device is not None and device.tdp_w is not None else float("nan")
+
+
+def _facts(device: DeviceType | None, precision: str) -> tuple[float, ...]:
+    unknown = float("nan")
+    if device is None:
+        return (unknown,) * 7
+    wide = precision if precision in ("fp32", "tf32", "fp16", "bf16") else "bf16"
+    own = [link for link in device.interconnects if not any(word in link.kind for word in _HOST)]
+    host = [link.bandwidth_bytes_per_s.value for link in device.interconnects if "pcie" in link.kind]
+    port = min(_PORT_SHARE * max(host), 2 * _PORT) if host else (2 * _PORT if own else _PORT)
+    link = max((link.bandwidth_bytes_per_s.value for link in own), default=port)
+    domain = next((size for part, size in _DOMAINS if part in device.name), 8.0)
+    memory = device.memory_bytes.value if device.memory_bytes else unknown
+    rate = device.memory_bandwidth_bytes_per_s
+    return (
+        peak_of(device, precision), peak_of(device, wide), rate.value if rate else unknown, link, port, domain, memory,
+    )  # fmt: skip

@@ -1,0 +1,194 @@
+"""Every way to spread the training of a transformer over equal devices, with the time of a step and what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import product
+from typing import TYPE_CHECKING
+
+from aios.cost.training.capacity import capacity_bytes
+from aios.cost.training.hardware import Hardware, hardware_of
+from aios.cost.training.memory import Held, held_bytes
+from aios.cost.training.steptime import Parts, Work, step_parts
+from aios.cost.training.structure import structure_of
+from aios.records.errors import Diagnostic, InputError
+from aios.records.fleet import DeviceType
+from aios.records.training import Job, TrainingPlan, TrainingPlans
+from aios.records.transformer import Transformer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.records.observation import Floats
+
+__all__ = ["USABLE", "Job", "TrainingPlan", "TrainingPlans", "plans"]
+
+USABLE = 0.95
+"""Share of a device's memory that a plan may take: closer to its end, allocators spend their time on freeing."""
+_MOST_DEVICES = 1_000_000
+_MOST_SPLITS = 200_000
+_MICRO_BATCHES = (1, 2, 4, 8, 16)
+_SHARDS = (0, 1, 2, 3)
+
+
+def plans(
+    model: Transformer,
+    device: DeviceType,
+    devices: int,
+    job: Job,
+    most: int = 20,
+    hardware: Hardware | None = None,
+    *,
+    frontier: bool = False,
+) -> TrainingPlans:
+    """Return the ``most`` quickest plans on so many equal devices, and what was considered.
+
+    hardware: one row of facts, where more is known of the connections than the device type tells · frontier: leave out
+    plans that a quicker one needs no more memory than. Tensor parallelism stays within the devices that one switched fabric joins. Raises InputError for a device whose
+    peak, bandwidth or memory is unknown, for a sequence longer than the model's positions, and for numbers below 1.
+    """
+    _check(model, devices, job)
+    structure = structure_of(model)
+    hardware = hardware or hardware_of({device.name: device}, _names(device), [job.precision])
+    capacity = capacity_bytes(device)
+    if capacity is None or not all(value[0] > 0 for value in (hardware.peak, hardware.bandwidth)):
+        raise InputError(
+            Diagnostic(
+                summary=f"`{device.name}` lacks its peak rate, memory or bandwidth",
+                reason="without them neither time nor memory of a training step can be computed",
+                remedy="state `peak`, `memory` and `bandwidth` of the device type",
+            )
+        )
+    usable = min(USABLE * capacity, device.memory_bytes.value if device.memory_bytes else capacity)
+    splits = list(_splits(model, devices, job, int(hardware.domain[0])))
+    if not splits:
+        return TrainingPlans((), 0, None, capacity, usable)
+    work = _work(splits, devices, job)
+    held = held_bytes(structure, work)
+    parts = step_parts(structure, work, hardware)
+    rows = _quickest(parts.step_s(work), held.total, usable, most, frontier=frontier)
+    found = tuple(_plan(splits[row], row, work, parts, held) for row in rows)
+    return TrainingPlans(found, len(splits), float(held.total.min()), capacity, usable)
+
+
+def _names(device: DeviceType) -> npt.NDArray[np.str_]:
+    import numpy as np
+
+    return np.array([device.name])
+
+
+def _check(model: Transformer, devices: int, job: Job) -> None:
+    wrong = []
+    for what, value in (("devices", devices), ("sequence", job.sequence), ("global batch", job.global_batch)):
+        if not 1 <= value <= (_MOST_DEVICES if what == "devices" else 10**9):
+            wrong.append(Diagnostic(summary=f"{what} of {value} makes no training job", remedy=f"state {what} from 1"))
+    if model.positions is not None and job.sequence > model.positions:
+        wrong.append(
+            Diagnostic(
+                summary=f"{job.sequence} tokens are more than the {model.positions} positions of `{model.name}`",
+                remedy=f"use at most {model.positions} tokens, or a model with more positions",
+            )
+        )
+    if wrong:
+        raise InputError(*wrong)
+
+
+def _divisors(number: int, most: int) -> list[int]:
+    return [size for size in range(1, min(number, most) + 1) if number % size == 0]
+
+
+def _splits(model: Transformer, devices: int, job: Job, domain: int) -> Iterator[tuple[int, ...]]:
+    """Yield (tensor, pipeline, chunks, context, expert, micro batch, full recompute, shard) that divide evenly.
+
+    A tensor degree divides heads, a pipeline's stages times chunks divide blocks, an expert degree divides experts and
+    replicas, micro batches divide what a replica gets; interleaved stages take micro batches in rounds of the pipeline
+    (arXiv 2104.04473 section 2.2).
+    """
+    heads = min(kind.heads for kind in model.attention if kind.heads) if any(k.heads for k in model.attention) else 1
+    experts = model.experts.count if model.experts else 1
+    found = 0
+    for tensor in [size for size in _divisors(heads, domain) if devices % size == 0]:
+        for pipeline in [size for size in _divisors(model.layers, model.layers) if devices // tensor % size == 0]:
+            rest = devices // (tensor * pipeline)
+            for context in [
+                size for size in (1, 2, 4, 8, 16, 32) if rest % size == 0 and job.sequence % (2 * size) == 0
+            ]:
+                data = rest // context
+                if job.global_batch % data:
+                    continue
+                share = job.global_batch // data
+                chunks = [size for size in (1, 2, 3, 4) if pipeline > 1 and model.layers // pipeline % size == 0] or [1]
+                spread = [size for size in _divisors(experts, rest) if rest % size == 0]
+                micro = [size for size in _MICRO_BATCHES if share % size == 0]
+                shards = [stage for stage in _SHARDS if stage == 0 or rest > 1]
+                shards = [stage for stage in shards if stage < 2 or pipeline == 1]
+                for chosen in product(chunks, (context,), spread, micro, (0, 1), shards):
+                    if chosen[0] > 1 and share // chosen[3] % pipeline:
+                        continue
+                    if chosen[5] == 2 and share > chosen[3]:  # shards of gradients would travel after every micro batch
+                        continue
+                    found += 1
+                    if found > _MOST_SPLITS:
+                        return
+                    yield (tensor, pipeline, *chosen)
+
+
+def _work(splits: list[tuple[int, ...]], devices: int, job: Job) -> Work:
+    import numpy as np
+
+    columns = np.array(splits, dtype=float).T
+    tensor, pipeline, chunks, context, expert, micro, recompute, shard = columns
+    same = np.ones(len(splits))
+    return Work(
+        devices=same * devices,
+        sequence=same * job.sequence,
+        global_batch=same * job.global_batch,
+        micro_batch=micro,
+        tensor=tensor,
+        pipeline=pipeline,
+        chunks=chunks,
+        context=context,
+        expert=expert,
+        shard=shard,
+        recompute=recompute,
+        scores_again=0.0 * same,
+        adapters=same * job.adapters,
+        sequence_parallel=same,
+    )
+
+
+def _quickest(step: Floats, needed: Floats, usable: float, most: int, *, frontier: bool) -> list[int]:
+    """Return the rows of splits that fit, quickest first, of equally quick ones the leaner."""
+    import numpy as np
+
+    fitting = np.flatnonzero(needed <= usable)
+    order = fitting[np.lexsort((needed[fitting], step[fitting]))]
+    if frontier and len(order):
+        before = np.concatenate([[np.inf], np.minimum.accumulate(needed[order])[:-1]])
+        order = order[needed[order] < before]
+    chosen: list[int] = order[:most].tolist()
+    return chosen
+
+
+def _plan(split: tuple[int, ...], row: int, work: Work, parts: Parts, held: Held) -> TrainingPlan:
+    tensor, pipeline, chunks, context, expert, micro, recompute, shard = split
+    scale = float(work.tokens[row] / work.devices[row])
+    parts_s = {item.name: float(getattr(parts, item.name)[row]) * scale for item in fields(parts)}
+    held_bytes = {item.name: float(getattr(held, item.name)[row]) for item in fields(held)}
+    return TrainingPlan(
+        tensor=tensor,
+        pipeline=pipeline,
+        chunks=chunks,
+        context=context,
+        expert=expert,
+        data=int(work.data[row]),
+        micro_batch=micro,
+        recompute="full" if recompute else "none",
+        shard=shard,
+        step_s=sum(parts_s.values()),
+        parts_s=parts_s,
+        memory_bytes=float(held.total[row]),
+        held_bytes=held_bytes,
+    )

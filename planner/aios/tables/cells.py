@@ -1,0 +1,152 @@
+"""Cells to words and numbers; every distinct cell is read once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aios.records.base import Span
+from aios.records.errors import Diagnostic
+from aios.tables.form import Condition, NumberSource, WordSource
+from aios.tables.lines import RawTable, line_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.records.observation import Floats, Texts
+
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = ["Notes", "allowed", "numbers_of", "words_of"]
+
+_UNSTATED = frozenset({"", "-", "--", "n/a", "na", "nan", "none", "null", "?"})
+"""What people write into a cell for which they have no number; compared without case."""
+
+
+class Notes:
+    """What could not be read, told once for each column and kind of trouble."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path, self._name = path, name
+        self._found: dict[tuple[str, str], tuple[int, str, set[int]]] = {}
+
+    def add(self, column: str, trouble: str, line: int, cell: str) -> None:
+        """Remember a cell; of each kind of trouble the first is shown."""
+        first = self._found.setdefault((column, trouble), (line, cell, set()))
+        first[2].add(line)
+
+    def told(self) -> tuple[Diagnostic, ...]:
+        """Return one diagnostic for each column and kind of trouble, at the first cell that has it."""
+        return tuple(
+            self._told(column, trouble, line, cell, len(lines))
+            for (column, trouble), (line, cell, lines) in self._found.items()
+        )
+
+    def _told(self, column: str, trouble: str, line: int, cell: str, rows: int) -> Diagnostic:
+        text = line_of(self._path, line)
+        count = f"; so in {rows:,} rows" if rows > 1 else ""
+        return Diagnostic(
+            summary=f"`{cell[:40]}` in column `{column}` {trouble}{count}" if column else f"{trouble}{count}",
+            where=Span(file=self._name, line=line, column=text.find(cell) + 1 if cell in text else 1),
+            line_text=text if len(text) < 400 else None,
+        )
+
+
+def words_of(table: RawTable, source: WordSource) -> tuple[Texts, Mask]:
+    """Return a word for each row, and which rows have one that the form lets through."""
+    import numpy as np
+
+    if not source.columns:
+        return np.full(len(table), source.value), np.ones(len(table), dtype=bool)
+    columns = [table.columns[column] for column in source.columns]
+    rows = list(zip(*columns, strict=True)) if len(columns) > 1 else [(cell,) for cell in columns[0]]
+    known = {cells: _word(" ".join(cell for cell in cells if cell), source) for cells in set(rows)}
+    words = np.array([known[cells][0] for cells in rows])
+    return words, np.array([known[cells][1] for cells in rows])
+
+
+def _word(cell: str, source: WordSource) -> tuple[str, bool]:
+    if source.pattern is not None:
+        match = source.pattern.search(cell)
+        cell = (match[1] or "").strip() if match else ""
+    through = cell in source.values or not source.only
+    return source.values.get(cell, cell) or source.default, through
+
+
+def allowed(table: RawTable, where: Mapping[str, Condition]) -> Mask:
+    """Return which rows meet all conditions; a column that is not there is empty."""
+    import numpy as np
+
+    rows = np.ones(len(table), dtype=bool)
+    for column, condition in where.items():
+        cells = table.columns.get(column)
+        if cells is None:
+            rows &= condition.holds("")
+            continue
+        known = {cell: condition.holds(cell) for cell in set(cells)}
+        rows &= np.array([known[cell] for cell in cells])
+    return rows
+
+
+def numbers_of(table: RawTable, source: NumberSource, notes: Notes, rows: Mask, above_zero: bool = False) -> Floats:
+    """Return a number (SI) for each row, NaN where none is stated or it cannot be read.
+
+    rows: those whose troubles are told · above_zero: zero and less are no values
+    """
+    import numpy as np
+
+    if source.column is None:
+        return np.full(len(table), (source.value or 0.0) * source.factor)
+    found = _column(table, source.column, source, notes, rows)
+    if source.minus is not None:
+        found = found - _column(table, source.minus, source, notes, rows)
+    plain = NumberSource(None, 1.0)
+    for column in source.times:
+        found = found * _column(table, column, plain, notes, rows)
+    for column in source.over:
+        divisor = _column(table, column, plain, notes, rows)
+        found = found / np.where(divisor == 0, np.nan, divisor)
+    if source.default is not None:
+        found = np.where(np.isnan(found), source.default, found)
+    found = found * source.factor
+    if above_zero:
+        for place in np.flatnonzero(rows & (found <= 0)):
+            cell = table.columns[source.column][place]
+            notes.add(source.column, "is nothing that can be measured: it is not above zero", table.lines[place], cell)
+        found = np.where(found <= 0, np.nan, found)
+    return found
+
+
+def _column(table: RawTable, column: str, source: NumberSource, notes: Notes, rows: Mask) -> Floats:
+    import numpy as np
+
+    cells = table.columns[column]
+    known = {cell: _number(cell, source) for cell in set(cells)}
+    bad = {cell for cell, value in known.items() if value is None}
+    if bad:
+        for place in np.flatnonzero(rows):
+            if cells[place] in bad:
+                notes.add(column, "is no number", table.lines[place], cells[place])
+    plain = {cell: math.nan if value is None else value for cell, value in known.items()}
+    return np.array([plain[cell] for cell in cells], dtype=np.float64)
+
+
+def _number(cell: str, source: NumberSource) -> float | None:
+    """Return the number in a cell, NaN where none is stated, None where it is something else."""
+    if cell in source.values:
+        return source.values[cell]
+    if source.pattern is not None:
+        match = source.pattern.search(cell)
+        cell = (match[1] or "").strip() if match else ""
+    if cell.lower() in _UNSTATED:
+        return math.nan
+    if cell in source.values:
+        return source.values[cell]
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in cell else None

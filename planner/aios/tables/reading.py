@@ -1,0 +1,214 @@
+"""A measured table to observations, by the forms that fit it."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from aios.records.errors import Diagnostic
+from aios.records.observation import Observations
+from aios.tables.cells import Notes, allowed, numbers_of, words_of
+from aios.tables.form import MetricSource, NumberSource, TableForm, WordSource
+from aios.tables.lines import RawTable, header_of, pivoted, read_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.records.observation import Floats, Texts
+    from aios.tables.cells import Mask
+
+__all__ = ["Identify", "Reading", "fitting", "read_table"]
+
+Identify = Callable[[str], str | None]
+"""What a table calls a device -> its name in the catalogue."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a table holds.
+
+    table: its name · observations: one for each metric, in the order of the forms; parallel to ``forms`` · notes: cells
+    and rows that could not be read · unknown: devices that no catalogue entry is called like · reason: why nothing was
+    read, if so · source, licence: as its comments say
+    """
+
+    table: str
+    observations: tuple[Observations, ...] = ()
+    forms: tuple[TableForm, ...] = ()
+    notes: tuple[Diagnostic, ...] = ()
+    unknown: tuple[str, ...] = ()
+    reason: str | None = None
+    source: str | None = None
+    licence: str | None = None
+
+
+class _Fit(NamedTuple):
+    forms: tuple[TableForm, ...]
+    reason: str | None = None
+
+
+def read_table(path: Path, forms: Sequence[TableForm], identify: Identify, name: str | None = None) -> Reading:
+    """Return what the forms that fit a file read in it; a reason where none does.
+
+    forms: the first that are meant for this path are taken; where none is, those with the most columns among which the
+    file has all · identify: device -> catalogue name · name: of the table, for people; the path without one. Raises
+    InputError for what is no table at all.
+    """
+    name = str(path) if name is None else name
+    header = header_of(path, name)
+    fit = fitting(name, header, forms)
+    if fit.reason is not None:
+        return Reading(name, reason=fit.reason)
+    pivots = any(form.pivot is not None for form in fit.forms)
+    used = {column for form in fit.forms for column in form.used()}
+    table = read_rows(path, name, set(header) if pivots else used)
+    if not len(table):
+        return Reading(name, reason="it has no rows")
+    notes = Notes(path, name)
+    for line in table.odd:
+        notes.add("", f"this row has not {len(header)} cells, as many as the header", line, "")
+    found: list[tuple[Observations, TableForm]] = []
+    unknown: dict[str, None] = {}
+    for form in fit.forms:
+        wide = _Wide(table if form.pivot is None else pivoted(table, form.pivot), form, identify, notes)
+        observed = [wide.observed(metric) for metric in form.metrics]
+        found += [(item, form) for item in observed if item is not None and len(item)]
+        unknown |= wide.unknown
+    return Reading(
+        table=name,
+        observations=tuple(item for item, _ in found),
+        forms=tuple(form for _, form in found),
+        notes=notes.told(),
+        unknown=tuple(unknown),
+        reason=None if found else "none of its rows meets the conditions of its form, or none holds a number",
+        source=table.source,
+        licence=table.licence,
+    )
+
+
+def fitting(name: str, header: Sequence[str], forms: Sequence[TableForm]) -> _Fit:
+    """Return the forms by which a table with this header is read."""
+    if not header:
+        return _Fit((), "it is empty")
+    meant = [form for form in forms if any(_is_meant(name, pattern) for pattern in form.files)]
+    whole = [form for form in meant or forms if not _lacks(form, header)]
+    if meant and not whole:
+        lacks = _lacks(meant[0], header)
+        return _Fit((), f"{_columns(lacks)} of the form `{meant[0].name}` {'is' if len(lacks) == 1 else 'are'} missing")
+    if not whole:
+        return _Fit((), _nearest(header, forms))
+    if meant:
+        return _Fit(tuple(whole))
+    best = max(whole, key=lambda form: len(form.needed()))
+    return _Fit(tuple(form for form in whole if form.files == best.files))
+
+
+def _is_meant(name: str, pattern: str) -> bool:
+    bare = name.removesuffix(".gz")
+    return fnmatch.fnmatch(bare, pattern) or fnmatch.fnmatch(bare, f"*/{pattern}")
+
+
+def _lacks(form: TableForm, header: Sequence[str]) -> list[str]:
+    lacks = [column for column in form.needed() if header.count(column) != 1]
+    if form.pivot is None and not lacks:
+        own = [[column for column in metric.number.columns if column not in header] for metric in form.metrics]
+        lacks = min(own, key=len)
+    return lacks
+
+
+def _columns(names: Sequence[str]) -> str:
+    listed = ", ".join(f"`{name}`" for name in names)
+    return f"column {listed}" if len(names) == 1 else f"columns {listed}"
+
+
+def _nearest(header: Sequence[str], forms: Sequence[TableForm]) -> str:
+    doubled = sorted({name for name in header if header.count(name) > 1})
+    if doubled:
+        return f"{_columns(doubled)} stand{'s' if len(doubled) == 1 else ''} in its header twice"
+    near = [(len(_lacks(form, header)) / max(len(form.needed()), 1), form) for form in forms]
+    near = [item for item in near if item[0] <= 0.5]
+    if not near:
+        return "no form knows its columns"
+    form = min(near, key=lambda item: item[0])[1]
+    return f"no form fits; of the nearest, `{form.name}`, it lacks {_columns(_lacks(form, header))}"
+
+
+class _Wide:
+    """A table as one form sees it; what its metrics share is read once."""
+
+    def __init__(self, table: RawTable, form: TableForm, identify: Identify, notes: Notes) -> None:
+        self.table, self.form, self.identify, self.notes = table, form, identify, notes
+        self.unknown: dict[str, None] = {}
+        self.rows = allowed(table, form.where)
+        self.words = self._words(form.words)
+        self.numbers = self._numbers(form.numbers, self.rows)
+
+    def observed(self, metric: MetricSource) -> Observations | None:
+        """Return the values of one measured column with all that is known of its rows; None without the column."""
+        import numpy as np
+
+        if any(column not in self.table.columns for column in metric.number.columns):
+            return None
+        words = {**self.words, **self._words(metric.words)}
+        rows = self.rows & allowed(self.table, metric.where)
+        for _, through in words.values():
+            rows &= through
+        signed = metric.metric in ("fits", "accuracy_change")
+        values = numbers_of(self.table, metric.number, self.notes, rows, above_zero=not signed)
+        chosen = np.flatnonzero(rows & np.isfinite(values))
+        numbers = {**self.numbers, **self._numbers(metric.numbers, rows)}
+        arrays = {role: column[chosen] for role, (column, _) in words.items()}
+        return Observations(
+            table=self.table.file,
+            predictor=metric.predictor,
+            metric=metric.metric,
+            unit=metric.unit,
+            words=arrays,
+            numbers={role: column[chosen] for role, column in numbers.items()},
+            types=self._types(arrays.get("device"), len(chosen)),
+            families=self._families(arrays.get("model"), chosen),
+            lines=np.array(self.table.lines, dtype=np.int64)[chosen],
+            values=values[chosen],
+        )
+
+    def _words(self, sources: Mapping[str, WordSource]) -> dict[str, tuple[Texts, Mask]]:
+        return {role: words_of(self.table, source) for role, source in sources.items() if self._has(source)}
+
+    def _numbers(self, sources: Mapping[str, NumberSource], rows: Mask) -> dict[str, Floats]:
+        table, notes = self.table, self.notes
+        return {role: numbers_of(table, source, notes, rows) for role, source in sources.items() if self._has(source)}
+
+    def _has(self, source: WordSource | NumberSource) -> bool:
+        return all(column in self.table.columns for column in source.columns)
+
+    def _types(self, devices: Texts | None, rows: int) -> Texts:
+        import numpy as np
+
+        if devices is None:
+            return np.full(rows, "")
+        written, places = np.unique(devices, return_inverse=True)
+        known = [self._type(str(name)) for name in written]
+        return np.array(known or [""])[places]
+
+    def _type(self, device: str) -> str:
+        if device in self.form.devices:
+            return self.form.devices[device] or ""
+        found = self.identify(device) if device else None
+        if found is None and device:
+            self.unknown[device] = None
+        return found or ""
+
+    def _families(self, models: Texts | None, chosen: npt.NDArray[np.int64]) -> Texts:
+        import numpy as np
+
+        whole = np.full(len(chosen), "") if models is None else models
+        source = self.form.family
+        if source is None or not self._has(source):
+            return np.char.lower(whole)
+        found = words_of(self.table, source)[0][chosen]
+        cells = np.array(self.table.columns[source.columns[0]])[chosen]
+        return np.char.lower(np.where(found == "", cells, found))

@@ -1,0 +1,127 @@
+"""Measured rows of several tables as one problem for a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aios.records.fleet import DeviceType
+from aios.records.observation import Observations
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.cost.learning import Design, Predictor
+    from aios.records.observation import Floats, Texts
+    from aios.tables import TableForm
+
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = ["Part", "Pool", "pooled"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One measured column of one table. form: that read it · rows: where its rows stand in the pool"""
+
+    observations: Observations
+    form: TableForm | None
+    rows: slice
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All rows of one metric that one predictor predicts; arrays are of one length.
+
+    devices: catalogue type, or the table's word where nobody knows it · lines: table and line of each row · usable:
+    rows that can be learnt from and judged · suspicious: rows that are better than physics allows
+    """
+
+    predictor: Predictor
+    metric: str
+    parts: tuple[Part, ...]
+    design: Design
+    target: Floats
+    devices: Texts
+    models: Texts
+    families: Texts
+    lines: Texts
+    usable: Mask
+    suspicious: Mask
+
+    def taken(self, rows: Mask) -> tuple[Design, Floats, Texts]:
+        """Return design, target and families of some rows, as ``fit`` takes them."""
+        return self.design.take(rows), self.target[rows], self.families[rows]
+
+
+def pooled(
+    predictor: Predictor,
+    metric: str,
+    parts: Sequence[tuple[Observations, TableForm | None]],
+    types: Mapping[str, DeviceType],
+) -> Pool:
+    """Return the rows of several tables as one pool; each table is shown to the predictor by itself."""
+    import numpy as np
+
+    from aios.cost.learning.fit import usable
+
+    designs = [_of_table(predictor.design(rows, types), rows.table) for rows, _ in parts]
+    target = np.concatenate([predictor.target(rows) for rows, _ in parts])
+    design = _joined(designs)
+    ends = np.cumsum([len(rows) for rows, _ in parts])
+    known = (design.unknown == "") & np.isfinite(target) & np.isfinite(design.base)
+    return Pool(
+        predictor=predictor,
+        metric=metric,
+        parts=tuple(
+            Part(rows, form, slice(int(end) - len(rows), int(end)))
+            for (rows, form), end in zip(parts, ends, strict=True)
+        ),
+        design=design,
+        target=target,
+        devices=np.concatenate([np.where(rows.types == "", rows.word("device"), rows.types) for rows, _ in parts]),
+        models=np.concatenate([rows.word("model") for rows, _ in parts]),
+        families=np.concatenate([rows.families for rows, _ in parts]),
+        lines=np.concatenate(
+            [np.char.add(f"{rows.table}:", rows.lines.astype(str)) if len(rows) else rows.types for rows, _ in parts]
+        ),
+        usable=usable(design, target),
+        suspicious=known & (target < design.least),
+    )
+
+
+def _of_table(design: Design, table: str) -> Design:
+    """Return the design with its table as a key: errors differ from table to table."""
+    import numpy as np
+
+    return replace(design, keys={**design.keys, "table": np.full(len(design.base), table)})
+
+
+def _joined(designs: Sequence[Design]) -> Design:
+    """Return the designs one after the other; a feature or part that one lacks is 0 there, a key empty."""
+    import numpy as np
+
+    from aios.cost.learning import Design
+
+    features = dict.fromkeys(name for design in designs for name in design.features)
+    keys = dict.fromkeys(name for design in designs for name in design.keys)
+    kinds = dict.fromkeys(name for design in designs for name in design.parts)
+    sizes = [len(design.base) for design in designs]
+    pairs = list(zip(designs, sizes, strict=True))
+    return Design(
+        features={
+            name: np.concatenate([design.features.get(name, np.zeros(size)) for design, size in pairs])
+            for name in features
+        },
+        base=np.concatenate([design.base for design in designs]),
+        keys={
+            name: np.concatenate([design.keys.get(name, np.full(size, "")) for design, size in pairs]) for name in keys
+        },
+        least=np.concatenate([design.least for design in designs]),
+        unknown=np.concatenate([design.unknown for design in designs]),
+        parts={
+            name: np.concatenate([design.parts.get(name, np.zeros(size)) for design, size in pairs]) for name in kinds
+        },
+    )
