@@ -1,4 +1,4 @@
-"""Build hook: the device catalogue, ready-made intents and schemas travel in the wheel as ``aios/_catalog``."""
+"""Build hook: what ships as data (devices, intents, schemas, forms...) travels in the wheel as ``aios/_catalog``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CatalogueBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # its p
         """Add each data folder to the wheel unless it is editable."""
         if version == "editable":
             return
-        for folder in ("hardware", "intents", "schemas"):
+        for folder in ("hardware", "intents", "schemas", "tables", "calibrations", "cards"):
             source = Path(self.root) / folder
             if source.is_dir():
                 build_data["force_include"][str(source)] = f"aios/_catalog/{folder}"

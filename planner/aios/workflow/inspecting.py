@@ -16,11 +16,12 @@ __all__ = ["inspect_model", "inspect_transformer", "is_transformer", "transforme
 
 
 def inspect_model(path: Path, sizes: Mapping[str, int]) -> ModelProfile:
-    """Return the profile of a model file. Raises InputError."""
+    """Return the profile of a model file, a configuration, or the published model of that name. Raises InputError."""
     from aios.models import profile_models
     from aios.spi import registry
 
-    choice = ModelChoice(name=path.stem, path=str(path), where=Span(file=str(path), line=1, column=1))
+    card = is_transformer(path) and not path.exists()
+    choice = ModelChoice(name=path.stem, path=str(path), card=card, where=Span(file=str(path), line=1, column=1))
     readers = registry.load_all("aios.model_readers")
     return profile_models((choice,), readers, None, sizes)[path.stem]
 

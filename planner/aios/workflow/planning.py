@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios import __version__
 from aios.records.base import digest_of
@@ -18,7 +18,10 @@ from aios.workflow.keeping import state_of
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.setting import Setting
 
-__all__ = ["Considered", "Planned", "consider", "inputs_of", "make_plan"]
+if TYPE_CHECKING:
+    from aios.cost import Evidence
+
+__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan"]
 
 
 class Considered(NamedTuple):
@@ -43,24 +46,34 @@ class Planned(NamedTuple):
 def consider(given: Given) -> Considered:
     """Enumerate and price every candidate of every intent."""
     from aios.candidates import enumerate_candidates, worthwhile
-    from aios.cost import Evidence, price
+    from aios.cost import price, search_in
 
     engines = {name: executor.engine() for name, executor in given.executors.items()}
     options: dict[str, tuple[Priced, ...]] = {}
     rejections: list[Rejection] = []
     for intent in given.intents:
         profiles = given.profiles[intent.name]
-        found = enumerate_candidates(intent, profiles, given.fleet, given.executors, _failed(given, intent, engines))
-        evidence = Evidence(
-            measurements=given.measurements,
-            engines=engines,
-            calibration=given.calibration[intent.name],
-            evaluation=given.evaluation[intent.name],
-        )
+        failed = _failed(given, intent, engines)
+        search = search_in(given.fleet)
+        found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
+        evidence = evidence_of(given, intent)
         kept = worthwhile(intent, price(intent, found.candidates, profiles, given.fleet, evidence))
         options[intent.name] = kept.options
         rejections.extend((*found.rejections, *kept.rejections))
     return Considered(given=given, options=options, rejections=tuple(rejections))
+
+
+def evidence_of(given: Given, intent: Intent) -> Evidence:
+    """Return what was measured and learnt of what an intent may run."""
+    from aios.cost import Evidence
+
+    return Evidence(
+        measurements=given.measurements,
+        engines={name: executor.engine() for name, executor in given.executors.items()},
+        calibration=given.calibration[intent.name],
+        evaluation=given.evaluation[intent.name],
+        calibrations=given.calibrations,
+    )
 
 
 def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping[tuple[str, str, str, str], str]:
@@ -92,10 +105,16 @@ def inputs_of(given: Given, state: State) -> Inputs:
         intents=fingerprint(given.intents),
         fleet=given.fleet.digest,
         models=digest_of(models),
-        profiles=digest_of(_relevant(given)),
+        profiles=digest_of(_evidence(given)),
         catalogue=digest_of(dict(given.fleet.types)),
         state=f"{state.lineage}:{state.serial}",
     )
+
+
+def _evidence(given: Given) -> object:
+    """Return all that was measured or learnt and that estimates follow from."""
+    learnt = {" ".join(key): item for key, item in sorted(given.calibrations.items())}
+    return {"measurements": _relevant(given), "calibrations": learnt} if learnt else _relevant(given)
 
 
 def _relevant(given: Given) -> Mapping[str, Measurement]:

@@ -22,6 +22,7 @@ from aios.workflow.discovering import discover_fleet
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
+    from aios.records.calibration import Calibration
     from aios.records.measurement import Measurement
     from aios.records.model import ModelProfile
 
@@ -40,7 +41,7 @@ class Given:
 
     profiles: intent name -> model name -> profile · calibration, evaluation: intent name -> model name -> digest of
     the data ·
-    measurements: subject digest -> measurement
+    measurements: subject digest -> measurement · calibrations: (predictor, metric) -> what was learnt
     """
 
     setting: Setting
@@ -50,6 +51,7 @@ class Given:
     calibration: Mapping[str, Mapping[str, str]]
     evaluation: Mapping[str, Mapping[str, str]]
     measurements: Mapping[str, Measurement]
+    calibrations: Mapping[tuple[str, str], Calibration]
 
     @cached_property
     def executors(self) -> Mapping[str, Any]:
@@ -250,6 +252,7 @@ def gather(setting: Setting) -> Given:
         raise InputError(_no_intent(setting.paths))
     fleet = fleet or discover_fleet(measure=False, tell=setting.tell).fleet
     profiles = _for_each(intents, lambda intent: _profiles(intent, setting))
+    _refuse_unstated_load(intents, profiles)
     return Given(
         setting=setting,
         intents=intents,
@@ -258,7 +261,45 @@ def gather(setting: Setting) -> Given:
         calibration=_for_each(intents, lambda intent: _data_digests(intent, "calibrate", profiles[intent.name])),
         evaluation=_for_each(intents, lambda intent: _data_digests(intent, "evaluate", profiles[intent.name])),
         measurements=ProfileStore(setting.profiles).load(),
+        calibrations=_calibrations(setting, intents, profiles, fleet),
     )
+
+
+def _refuse_unstated_load(intents: Sequence[Intent], profiles: Mapping[str, Mapping[str, ModelProfile]]) -> None:
+    from aios.candidates import language_problems, training_problems
+
+    problems = [
+        item
+        for intent in intents
+        for find in (language_problems, training_problems)
+        for item in find(intent, profiles[intent.name])
+    ]
+    if problems:
+        raise InputError(*problems)
+
+
+_SERVING = ("throughput", "latency.ttft.mean", "latency.ttft.p50", "latency.tpot.mean", "latency.tpot.p50")
+"""What calibrations of the predictor ``serving`` plans are made with."""
+_TRAINING = ("throughput", "step_time")
+"""The same of ``step``."""
+
+
+def _calibrations(
+    setting: Setting, intents: Sequence[Intent], profiles: Mapping[str, Mapping[str, ModelProfile]], fleet: Fleet
+) -> Mapping[tuple[str, str], Calibration]:
+    """Return what was learnt that plans of these intents depend on: shipped, or kept beside the profiles."""
+    from aios.workflow.calibrations import load_calibrations
+
+    folders = [catalogue.root() / "calibrations", setting.profiles / "calibrations"]
+    known = load_calibrations(folders, setting.tell)
+    models = [profile for intent in intents for profile in profiles[intent.name].values()]
+    wanted = [("accuracy", "accuracy_change")]
+    if any(profile.transformer is not None for profile in models):
+        wanted += [("serving", metric) for metric in _SERVING]
+    if any(intent.train is not None for intent in intents):
+        wanted += [("step", metric) for metric in _TRAINING]
+    found = {key: known.of(*key, devices=frozenset(fleet.types)) for key in wanted}
+    return {key: item for key, item in found.items() if item is not None}
 
 
 def _for_each(intents: Sequence[Intent], read: Callable[[Intent], T]) -> Mapping[str, T]:

@@ -106,6 +106,14 @@ def _measure(
                 command="aios plan",
             )
         )
+    if not profile.inputs:
+        lacking = f"{deployment.model} has no file that says what it takes in"
+        raise InputError(
+            Diagnostic(
+                summary=f"{resource.address} cannot be measured: {lacking}",
+                remedy="measure it with the tools of what serves it",
+            )
+        )
     items, labels = items_for(resource.evaluate, profile)
     load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=labels is not None)
     setting.tell(f"{resource.address}: {len(load.at_s)} requests in {seconds:g} s")

@@ -24,6 +24,8 @@ __all__ = ["learn_stages"]
 _STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 1e6)
 """Ridge penalties that are tried, in rows of standardised features; the last leaves a constant alone."""
 _CONSTANT_PENALTY = 0.5
+_MOST_TO_JUDGE = 3000
+"""Rows of a group by which its penalty is chosen; more say the same."""
 _OUTLIER = 2.5
 """Residuals beyond this many (robust) standard deviations weigh less, as in Huber's estimator."""
 
@@ -127,18 +129,20 @@ def _strength(groups: Sequence[_Group], left: Floats, weights: Floats, judged: S
     import numpy as np
 
     errors = np.zeros(len(_STRENGTHS))
-    for group, own in zip(groups, judged, strict=True):
-        wanted, weight = left[group.rows], weights[group.rows]
-        weighted = group.matrix * weight[:, None]
-        whole, right = weighted.T @ group.matrix, weighted.T @ wanted
+    for group, folds in zip(groups, judged, strict=True):
+        step = -(-len(group.rows) // _MOST_TO_JUDGE)
+        matrix, own = group.matrix[::step], folds[::step]
+        wanted, weight = left[group.rows[::step]], weights[group.rows[::step]] * step
+        weighted = matrix * weight[:, None]
+        whole, right = weighted.T @ matrix, weighted.T @ wanted
         for fold in np.unique(own):
             held = own == fold
             if held.all():
                 continue
             part = weighted[held]
-            gram, vector = whole - part.T @ group.matrix[held], right - part.T @ wanted[held]
+            gram, vector = whole - part.T @ matrix[held], right - part.T @ wanted[held]
             for place, strength in enumerate(_STRENGTHS):
-                guess = group.matrix[held] @ _solve(gram, vector, strength)
+                guess = matrix[held] @ _solve(gram, vector, strength)
                 errors[place] += float((np.abs(wanted[held] - guess) * weight[held]).sum())
     return _STRENGTHS[len(errors) - 1 - int(np.argmin(errors[::-1]))]
 

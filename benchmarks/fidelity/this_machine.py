@@ -1,6 +1,6 @@
 """Predicted against measured: p99 under the stated Poisson load, and service time, for each variant of an example.
 
-    python benchmarks/fidelity.py [INTENT.yaml] [--seconds 30] [--rates 50,200,400]
+    python benchmarks/fidelity/this_machine.py [INTENT.yaml] [--seconds 30] [--rates 50,200,400]
 
 Every variant is pinned in turn, profiled, planned, applied and verified, all in one run on this machine. The service
 time is predicted from the profile and measured again, afterwards, by another profile.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 AIOS = str(Path(sys.executable).with_name("aios"))
 
 

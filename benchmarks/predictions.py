@@ -1,0 +1,130 @@
+"""How many predictions one core makes in a second, learnt rest and interval included.
+
+    python benchmarks/predictions.py [--rows 100000] [--rounds 3]
+
+Rows are drawn at random over devices of the catalogue; what is learnt is learnt from the physics of a few of them with
+noise, so that as many effects are applied as with real tables.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from aios.cost.learning import Predictor, fit, predict
+from aios.cost.predictors import predictor
+from aios.fleet import load_catalogue
+from aios.records.fleet import DeviceType
+from aios.records.observation import Observations
+
+HARDWARE = Path(__file__).resolve().parents[1] / "hardware"
+DEVICES = (
+    "nvidia-a100-sxm4-80gb", "nvidia-h100-sxm5-80gb", "nvidia-h200-sxm-141gb", "nvidia-b200-sxm-180gb", "nvidia-l40s",
+)  # fmt: skip
+WANTED = 100_000
+_LEARNT_FROM = 2_000
+
+
+def rows_of(count: int, words: Mapping[str, str], sizes: Mapping[str, tuple[int, int]]) -> Observations:
+    """Return rows with the words as given and sizes drawn between powers of two."""
+    random = np.random.default_rng(0)
+    names = np.array(DEVICES)[random.integers(len(DEVICES), size=count)]
+    numbers = {role: 2.0 ** random.integers(low, high + 1, size=count) for role, (low, high) in sizes.items()}
+    return Observations(
+        table="random",
+        predictor="",
+        metric="latency.mean",
+        unit="s",
+        words={"device": names, **{role: np.full(count, word) for role, word in words.items()}},
+        numbers=numbers,
+        types=names,
+        families=random.integers(20, size=count).astype(str),
+        lines=np.arange(count),
+        values=np.ones(count),
+    )
+
+
+def gemm(count: int) -> Observations:
+    """Return matrix products."""
+    return rows_of(count, {"operation": "gemm", "precision": "bf16"}, {"m": (0, 14), "n": (10, 16), "k": (10, 14)})
+
+
+def attention(count: int) -> Observations:
+    """Return attention of single tokens."""
+    sizes = {"batch": (0, 9), "sequence": (4, 16), "heads": (3, 6), "kv_heads": (0, 3), "head_dim": (7, 7)}
+    return rows_of(count, {"operation": "attention", "phase": "decode", "precision": "bf16"}, sizes)
+
+
+def moe(count: int) -> Observations:
+    """Return layers of a mixture of experts."""
+    sizes = {
+        "tokens": (0, 14), "hidden": (11, 13), "intermediate": (9, 12), "active_experts": (1, 3), "experts": (5, 8),
+        "tensor_parallel": (0, 3), "expert_parallel": (0, 3),
+    }  # fmt: skip
+    return rows_of(count, {"operation": "moe", "precision": "fp8", "distribution": "power_law_1.2"}, sizes)
+
+
+def collective(count: int) -> Observations:
+    """Return communications."""
+    return rows_of(
+        count, {"operation": "all-reduce", "software": "nccl"}, {"devices": (1, 3), "message_bytes": (8, 30)}
+    )
+
+
+def served(count: int) -> Observations:
+    """Return language models with 8 thousand million parameters that are served."""
+    words = {"software": "vllm 0.9", "precision": "fp8", "phase": "both", "scenario": "closed-loop", "model": "llama"}
+    rows = rows_of(count, words, {"concurrency": (0, 9), "prompt_tokens": (7, 14), "output_tokens": (5, 11)})
+    structure = {
+        "parameters": 8e9, "active_parameters": 8e9, "layers": 32, "hidden": 4096, "heads": 32, "kv_heads": 8,
+        "head_dim": 128, "vocabulary": 128256,
+    }  # fmt: skip
+    degree = 2.0 ** np.random.default_rng(2).integers(0, 4, size=count)
+    numbers = {role: np.full(count, float(size)) for role, size in structure.items()}
+    return replace(rows, metric="latency.tpot.mean", numbers={**rows.numbers, **numbers, "tensor_parallel": degree})
+
+
+CASES: Mapping[str, tuple[str, Callable[[int], Observations]]] = {
+    "matrix products": ("kernel", gemm),
+    "attention": ("kernel", attention),
+    "mixtures of experts": ("kernel", moe),
+    "served models": ("serving", served),
+    "collectives": ("collective", collective),
+}
+"""What is predicted -> predictor, rows."""
+
+
+def rate(model: Predictor, rows: Observations, devices: Mapping[str, DeviceType], rounds: int) -> float:
+    """Return rows per second, the best of some rounds."""
+    few = rows.take(np.arange(min(_LEARNT_FROM, len(rows))))
+    design = model.design(few, devices)
+    target = design.base + 0.1 * np.random.default_rng(1).standard_normal(len(few))
+    learnt = fit(design, target, few.families, model, rows.metric, ("calibrated",))
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        predicted = predict(model.design(rows, devices), learnt, "calibrated")
+        model.value(rows, predicted.value)
+        best = min(best, time.perf_counter() - start)
+    return len(rows) / best
+
+
+def main() -> None:
+    """Print a row of each case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    catalogue = load_catalogue(HARDWARE)
+    devices = {name: catalogue[name] for name in DEVICES}
+    print(f"{'':22}{'rows/s':>12}{'wanted':>12}")
+    for name, (which, rows) in CASES.items():
+        found = rate(predictor(which), rows(given.rows), devices, given.rounds)
+        print(f"{name:22}{found:12,.0f}{WANTED:12,}")
+
+
+if __name__ == "__main__":
+    main()

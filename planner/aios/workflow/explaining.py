@@ -1,0 +1,35 @@
+"""explain: where the time, memory and watts of the chosen candidates go."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aios.records.explanation import Explanation
+from aios.workflow.planning import Planned, consider, evidence_of, make_plan
+from aios.workflow.reading import gather
+from aios.workflow.setting import Setting
+
+__all__ = ["Explained", "explain"]
+
+
+class Explained(NamedTuple):
+    """A plan and the explanation of each of its choices."""
+
+    planned: Planned
+    explanations: tuple[Explanation, ...]
+
+
+def explain(setting: Setting) -> Explained:
+    """Plan, and account for what was chosen. Raises as ``make_plan`` does."""
+    from aios.cost import explain as account
+
+    considered = consider(gather(setting))
+    planned = make_plan(setting, considered)
+    given = considered.given
+    found = []
+    for intent in given.intents:
+        chosen = planned.selection.chosen.get(intent.name)
+        if chosen is not None:
+            profile = given.profiles[intent.name][chosen.candidate.model]
+            found.append(account(intent, chosen, profile, given.fleet, evidence_of(given, intent)))
+    return Explained(planned, tuple(found))

@@ -1,0 +1,277 @@
+"""fidelity: predictions against measured tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aios.records.calibration import Calibration
+from aios.records.errors import Diagnostic, UsageError
+from aios.records.forms import nearest
+from aios.records.observation import Level
+from aios.workflow.judging import HeldBack, held_back
+from aios.workflow.measuredtables import MeasuredTables, read_tables
+from aios.workflow.pooling import Part, Pool, pooled
+
+if TYPE_CHECKING:
+    from aios.fidelity import Decisions, Predictions
+    from aios.records.observation import Floats
+
+__all__ = ["LEVELS", "Report", "Request", "Row", "fidelity", "request"]
+
+LEVELS: tuple[Level, ...] = ("zero-shot", "calibrated", "profiled")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to judge. data: folder or file · table: pattern of paths · predictor: one only · regret: also decide"""
+
+    data: Path
+    table: str | None = None
+    levels: tuple[Level, ...] = LEVELS
+    predictor: str | None = None
+    regret: bool = True
+    seed: int = 0
+
+
+def request(
+    data: Path, table: str | None, levels: Sequence[str], predictor: str | None, regret: bool, seed: int
+) -> Request:
+    """Return a request in the words of a user. Raises UsageError for a level or a predictor that does not exist."""
+    from aios.cost.predictors import PREDICTORS
+
+    known: dict[str, Level] = {level: level for level in LEVELS}
+    for what, name, names in [
+        *(("level", level, tuple(known)) for level in levels),
+        *([("predictor", predictor, tuple(PREDICTORS))] if predictor is not None else []),
+    ]:
+        if name not in names:
+            near = nearest(name, names)
+            meant = f"did you mean `{near}`? " if near else ""
+            wrong = f"there is no {what} `{name}`"
+            raise UsageError(Diagnostic(summary=wrong, remedy=f"{meant}known: {', '.join(names)}"))
+    chosen = tuple(known[level] for level in LEVELS if level in levels) or LEVELS
+    return Request(data, table, chosen, predictor, regret, seed)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one table at one level. figures: as in the JSON · reasons: why rows are not predicted -> count"""
+
+    table: str
+    predictor: str
+    metric: str
+    level: Level
+    figures: Mapping[str, Any]
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the JSON report says of it."""
+        head = {"table": self.table, "metric": self.metric, "level": self.level, "predictor": self.predictor}
+        return {**head, **self.figures, "unpredicted": dict(self.reasons)}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found. skipped: table -> why nothing of it is predicted · failed: predictor and metric -> its error"""
+
+    rows: tuple[Row, ...]
+    tables: MeasuredTables
+    skipped: Mapping[str, str]
+    failed: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as one JSON document."""
+        return {
+            "tables": [row.as_json() for row in self.rows],
+            "skipped": [{"table": table, "reason": reason} for table, reason in self.skipped.items()],
+            "failed": dict(self.failed),
+            "unknown_devices": {item.table: list(item.unknown) for item in self.tables.readings if item.unknown},
+        }
+
+
+def fidelity(
+    request: Request, shipped: Callable[[str, str], Calibration | None], tell: Callable[[str], None]
+) -> Report:
+    """Return how far predictions are from what the tables of a folder say. Raises InputError.
+
+    shipped: predictor and metric -> what is known of them without these tables
+    """
+    tables = _asked_for(read_tables(request.data, request.table, tell), request.predictor)
+    rows: list[Row] = []
+    failed: dict[str, str] = {}
+    judged: dict[tuple[str, Level], dict[str, list[Predictions]]] = {}
+    for (name, metric), parts in _by_target(tables, request.predictor).items():
+        try:
+            rows += _judge(name, metric, parts, tables, request, shipped, judged, tell)
+        except Exception as error:  # noqa: BLE001 - a predictor's failure is told; the others' results still stand
+            failed[f"{name} {metric}"] = f"{type(error).__name__}: {error}"
+    if request.regret:
+        tell("drawing intents")
+        rows = _with_decisions(rows, tables, judged, request.seed)
+    order = {reading.table: place for place, reading in enumerate(tables.readings)}
+    rows.sort(key=lambda row: (order[row.table], row.predictor, row.metric, LEVELS.index(row.level)))
+    told = {row.table for row in rows}
+    skipped = {item.table: item.reason or "its predictor failed" for item in tables.readings if item.table not in told}
+    return Report(tuple(rows), tables, skipped, failed)
+
+
+def _asked_for(tables: MeasuredTables, only: str | None) -> MeasuredTables:
+    """Return the tables without those that nothing is asked of, where one predictor alone is."""
+    readings = [
+        item
+        for item in tables.readings
+        if only is None or item.reason is not None or any(rows.predictor == only for rows in item.observations)
+    ]
+    return MeasuredTables(tuple(readings), tables.types)
+
+
+def _by_target(tables: MeasuredTables, only: str | None) -> dict[tuple[str, str], list[Any]]:
+    found: dict[tuple[str, str], list[Any]] = {}
+    for rows, form in tables.parts():
+        if only in (None, rows.predictor):
+            found.setdefault((rows.predictor, rows.metric), []).append((rows, form))
+    return found
+
+
+def _judge(
+    name: str,
+    metric: str,
+    parts: Sequence[Any],
+    tables: MeasuredTables,
+    request: Request,
+    shipped: Callable[[str, str], Calibration | None],
+    judged: dict[tuple[str, Level], dict[str, list[Predictions]]],
+    tell: Callable[[str], None],
+) -> list[Row]:
+    from aios.cost.predictors import predictor
+
+    pool = pooled(predictor(name), metric, parts, tables.types)
+    rows = []
+    for level in request.levels:
+        found = held_back(pool, level, shipped(name, metric) if level == "zero-shot" else None, tell)
+        for part in pool.parts:
+            told = _predictions(pool, part, found)
+            judged.setdefault((part.observations.table, level), {}).setdefault(metric, []).append(told)
+        by_table: dict[str, list[Part]] = {}
+        for part in pool.parts:
+            by_table.setdefault(part.observations.table, []).append(part)
+        rows += [_row(pool, table, own, level, found) for table, own in by_table.items()]
+    return rows
+
+
+def _predictions(pool: Pool, part: Part, found: HeldBack) -> Predictions:
+    import numpy as np
+
+    from aios.fidelity import Predictions
+
+    ends = [_value(pool, part, column) for column in (found.low, found.high)]
+    return Predictions(part.observations, _value(pool, part, found.value), np.minimum(*ends), np.maximum(*ends))
+
+
+def _value(pool: Pool, part: Part, target: Floats) -> Floats:
+    """Return targets of a part as values of its metric; NaN stays NaN."""
+    import numpy as np
+
+    own = target[part.rows]
+    return np.where(np.isnan(own), np.nan, pool.predictor.value(part.observations, own))
+
+
+def _row(pool: Pool, table: str, parts: Sequence[Part], level: Level, found: HeldBack) -> Row:
+    import numpy as np
+
+    from aios.fidelity import score
+    from aios.fidelity.scoring import right_of
+
+    told = [_predictions(pool, part, found) for part in parts]
+    measured = np.concatenate([part.observations.values for part in parts])
+    value, low, high = (np.concatenate([getattr(item, name) for item in told]) for name in ("value", "low", "high"))
+    seen = np.isfinite(value)
+    whole = _whole(pool, parts, measured, value)
+    result = score(measured[seen], value[seen], low[seen], high[seen], whole and (whole[0][seen], whole[1][seen]))
+    figures: dict[str, Any] = {name: _rounded(number) for name, number in result._asdict().items()}
+    figures["suspicious"] = int(sum(pool.suspicious[part.rows].sum() for part in parts))
+    if pool.metric == "fits":
+        ran, refused = right_of(measured[seen], value[seen])
+        figures |= dict.fromkeys(("median_ape", "p90_ape", "bias", "coverage", "median_error"))
+        figures |= {"ran_admitted": _rounded(ran), "out_of_memory_refused": _rounded(refused)}
+    figures |= {"feasible_share": None, "regret_median": None, "regret_p90": None}
+    relative = pool.predictor.scale == "log" and pool.metric != "fits"
+    figures["references"] = _references(pool, parts, measured, found) if relative else {}
+    return Row(table, pool.predictor.name, pool.metric, level, figures, _unpredicted(pool, parts, seen, level, found))
+
+
+def _references(pool: Pool, parts: Sequence[Part], measured: Floats, found: HeldBack) -> dict[str, Any]:
+    """Return the median error of simpler ways on the same rows."""
+    import numpy as np
+
+    from aios.fidelity import score
+
+    got = {}
+    for name, target in (("roofline", found.roofline), ("regression", found.regression)):
+        value = np.concatenate([_value(pool, part, target) for part in parts])
+        seen = np.isfinite(value)
+        if seen.any():
+            result = score(measured[seen], value[seen], value[seen], value[seen])
+            got[name] = {"rows": result.rows, "median_ape": _rounded(result.median_ape)}
+    return got
+
+
+def _whole(pool: Pool, parts: Sequence[Part], measured: Floats, value: Floats) -> tuple[Floats, Floats] | None:
+    """Return what differences around zero lead to: accuracies as shares of the unchanged model's, or as they are
+    measured where the table states the unchanged model's."""
+    import numpy as np
+
+    if pool.predictor.scale == "log":
+        return None
+    known = np.concatenate([part.observations.number("reference_accuracy") for part in parts])
+    whole = np.where(np.isfinite(known), 0.0, 1.0)
+    return whole + measured, whole + value
+
+
+def _unpredicted(pool: Pool, parts: Sequence[Part], seen: Any, level: Level, found: HeldBack) -> dict[str, int]:
+    import numpy as np
+
+    unknown = np.concatenate([pool.design.unknown[part.rows] for part in parts])
+    suspicious = np.concatenate([pool.suspicious[part.rows] for part in parts])
+    alone = found.reason or f"nothing that {level} may know was measured"
+    reasons = np.where(unknown != "", unknown, np.where(suspicious, "better than physics allows", alone))
+    names, counts = np.unique(reasons[~seen], return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+
+
+def _with_decisions(
+    rows: Sequence[Row],
+    tables: MeasuredTables,
+    judged: Mapping[tuple[str, Level], Mapping[str, Sequence[Predictions]]],
+    seed: int,
+) -> list[Row]:
+    """Return the rows with what deciding costs, at the metrics that are goals."""
+    from dataclasses import replace
+
+    from aios.fidelity import decisions
+
+    forms = {reading.table: dict.fromkeys(reading.forms) for reading in tables.readings}
+    found: dict[tuple[str, str, Level], Decisions] = {}
+    for (table, level), predicted in judged.items():
+        for choice in (choice for form in forms[table] for choice in form.choices):
+            for goal in choice.goal:
+                got = decisions(predicted, choice.within, choice.bound, (goal,), choice.accuracy, seed)
+                if got is not None:
+                    found.setdefault((table, goal, level), got)
+    return [
+        replace(row, figures={**row.figures, **_decided(found[row.table, row.metric, row.level])})
+        if (row.table, row.metric, row.level) in found
+        else row
+        for row in rows
+    ]
+
+
+def _decided(item: Decisions) -> dict[str, Any]:
+    return {name: number if isinstance(number, int) else _rounded(number) for name, number in item._asdict().items()}
+
+
+def _rounded(number: float | None) -> float | int | None:
+    return number if number is None or isinstance(number, int) else float(f"{number:.5g}")

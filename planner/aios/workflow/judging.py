@@ -1,0 +1,235 @@
+"""Predictions of rows that were held back, and what two simpler ways would have said of the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from aios.records.calibration import Calibration
+from aios.records.observation import Level
+from aios.workflow.pooling import Pool
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.cost.learning import Predictor, StageForm
+    from aios.fidelity import Split
+    from aios.records.observation import Floats
+
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = ["HeldBack", "held_back"]
+
+_MOST_FOR_INTERVALS = 4000
+"""Rows from which intervals are learnt; more would take several times as long and say the same."""
+_MOST_FOR_UNSEEN = 8000
+"""Rows from which an unseen device is predicted: what devices have in common is soon learnt, and learnt 25 times."""
+_REFERENCE = ("macs", "activations", "parameters", "batch")
+"""Columns that the plain regression knows."""
+_FEWEST_IN_GROUP = 20
+_UNSEEN: Mapping[Level, frozenset[str]] = {
+    "zero-shot": frozenset({"device", "model"}),
+    "calibrated": frozenset({"model"}),
+    "profiled": frozenset(),
+}
+"""Keys whose groups no row held back at that level can be in."""
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """Targets of all rows of a pool as they are predicted without having been seen; NaN where they are not.
+
+    low, high: of the 90 % interval · roofline: physics alone, scaled by one constant per device · regression: a plain
+    one on MACs, activations and parameters; NaN where they are not stated · reason: why nothing is predicted
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    roofline: Floats
+    regression: Floats
+    reason: str | None = None
+
+
+def held_back(pool: Pool, level: Level, shared: Calibration | None, tell: Callable[[str], None]) -> HeldBack:
+    """Return what is predicted of each row from the rows that its level lets be seen.
+
+    shared: what is known of other devices where the pool has one device only (zero-shot)
+    """
+    import numpy as np
+
+    from aios.fidelity import splits
+
+    found = _nothing(len(pool.target))
+    pool = replace(pool, predictor=_able(pool, level))
+    rows = np.flatnonzero(pool.usable)
+    devices = np.unique(pool.devices[rows])
+    if level == "zero-shot" and len(devices) < 2:
+        return _from_shipped(pool, found, shared)
+    columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.lines)]
+    parts = list(splits(level, *columns))
+    tell(f"{pool.predictor.name} {pool.metric}: {level}, {len(rows):,} rows")
+    seen_by = _rows_for_intervals(parts, len(rows))
+    intervals: dict[int, Calibration] = {}
+    for train, test, _, group in parts:
+        if group not in intervals:
+            intervals[group] = _learnt(pool, _fewer(rows[seen_by[group]], pool, _MOST_FOR_INTERVALS), (level,))
+            intervals |= {other: intervals[group] for other in seen_by if seen_by[other] is seen_by[group]}
+        known = _fewer(rows[train], pool, _MOST_FOR_UNSEEN) if level == "zero-shot" else rows[train]
+        _predict(pool, known, rows[test], level, intervals[group], found)
+    if not parts:
+        return replace(found, reason=_why_none(level))
+    return found
+
+
+def _able(pool: Pool, level: Level) -> Predictor:
+    """Return the predictor without its last stages that no row held back can have an effect of; they take most time.
+
+    Stages are learnt one after the other, so that the others stay as they are. Whether something fits is counted, and
+    yes and no are nothing to add effects to.
+    """
+    predictor = pool.predictor
+    if pool.metric == "fits":
+        return predictor._replace(mixes=(), stages=())
+
+    def some(forms: Sequence[StageForm]) -> tuple[StageForm, ...]:
+        ends = [place + 1 for place, form in enumerate(forms) if not _UNSEEN[level].intersection(form.keys)]
+        return tuple(forms[: max(ends, default=0)])
+
+    return predictor._replace(mixes=some(predictor.mixes), stages=some(predictor.stages))
+
+
+def _nothing(rows: int) -> HeldBack:
+    import numpy as np
+
+    value, low, high, roofline, regression = (np.full(rows, np.nan) for _ in range(5))
+    return HeldBack(value, low, high, roofline, regression)
+
+
+def _why_none(level: Level) -> str:
+    return {
+        "zero-shot": "all rows are of one family of models, which cannot be held back",
+        "calibrated": "no device has rows of several families of models",
+        "profiled": "no model was measured under several settings of one device",
+    }[level]
+
+
+def _learnt(pool: Pool, rows: npt.NDArray[np.int64], levels: Sequence[Level]) -> Calibration:
+    from aios.cost.learning import fit
+
+    design, target, families = pool.design.take(rows), pool.target[rows], pool.families[rows]
+    return fit(design, target, families, pool.predictor, pool.metric, levels)
+
+
+def _rows_for_intervals(parts: Sequence[Split], rows: int) -> dict[int, Mask]:
+    """Return for each group of splits the rows that its intervals are learnt from, none of which it predicts.
+
+    Of many rows, one half of the groups learns from what the other half predicts: two lessons, not one per group.
+    """
+    import numpy as np
+
+    if rows < 2 * _MOST_FOR_INTERVALS or len({part.group for part in parts}) < 2:
+        return {part.group: part.others for part in parts}
+    groups = sorted({part.group for part in parts})
+    halves = [np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)]
+    for part in parts:
+        halves[1 - groups.index(part.group) % 2] |= part.test
+    return {group: halves[place % 2] for place, group in enumerate(groups)}
+
+
+def _fewer(rows: npt.NDArray[np.int64], pool: Pool, most: int) -> npt.NDArray[np.int64]:
+    """Return every so manieth of more than ``most`` rows, of each device the same share."""
+    import numpy as np
+
+    step = -(-len(rows) // most)
+    return rows[np.argsort(pool.devices[rows], kind="stable")][::step]
+
+
+def _predict(
+    pool: Pool,
+    train: npt.NDArray[np.int64],
+    test: npt.NDArray[np.int64],
+    level: Level,
+    intervals: Calibration,
+    found: HeldBack,
+) -> None:
+    """Fill in the rows of ``test``, with the widths that ``intervals`` has learnt."""
+    from aios.cost.learning import predict
+
+    design = pool.design.take(test)
+    value = predict(design, _learnt(pool, train, ()), level).value
+    width = predict(design, intervals, level)
+    found.value[test] = value
+    found.low[test] = value + (width.low - width.value)
+    found.high[test] = value + (width.high - width.value)
+    found.roofline[test] = design.base + _constant(pool, train, test, level)
+    regression = _regression(pool, train, test, level)
+    if regression is not None:
+        found.regression[test] = regression
+
+
+def _constant(pool: Pool, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], level: Level) -> Floats:
+    """Return by how much physics alone is off in the middle: on the device, and on all where it is not seen."""
+    import numpy as np
+
+    left = pool.target[train] - pool.design.base[train]
+    constant = np.full(len(test), np.median(left))
+    if level != "zero-shot":
+        for device in np.unique(pool.devices[test]):
+            seen = pool.devices[train] == device
+            if seen.any():
+                constant[pool.devices[test] == device] = np.median(left[seen])
+    return constant
+
+
+def _regression(pool: Pool, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], level: Level) -> Floats | None:
+    """Return a linear regression of logarithms, per device where it is seen; None where the table states too little."""
+    import numpy as np
+
+    if pool.predictor.scale != "log":
+        return None
+    columns = _stated(pool)
+    if columns is None:
+        return None
+    every = np.arange(len(train))
+    found = np.full(len(test), np.nan)
+    for device in np.unique(pool.devices[test]):
+        own = every if level == "zero-shot" else np.flatnonzero(pool.devices[train] == device)
+        own = own[np.isfinite(columns[train[own]]).all(axis=1)]
+        rows = pool.devices[test] == device
+        if len(own) >= _FEWEST_IN_GROUP:
+            factors = np.linalg.lstsq(columns[train[own]], pool.target[train[own]], rcond=None)[0]
+            found[rows] = columns[test[rows]] @ factors
+    return found
+
+
+def _stated(pool: Pool) -> Floats | None:
+    import numpy as np
+
+    columns = []
+    for role in _REFERENCE:
+        column = np.concatenate([part.observations.number(role) for part in pool.parts])
+        if role == "batch":
+            column = np.where(np.isnan(column), 1.0, column)
+        columns.append(np.log(np.where(column > 0, column, np.nan)))
+    matrix = np.column_stack([np.ones(len(columns[0])), *columns])
+    return matrix if np.isfinite(matrix).all(axis=1).any() else None
+
+
+def _from_shipped(pool: Pool, found: HeldBack, shared: Calibration | None) -> HeldBack:
+    """Predict a lone device from what is known of others."""
+    import numpy as np
+
+    from aios.cost.learning import predict
+    from aios.fidelity.keeping import without_devices
+
+    if shared is None or shared.version != pool.predictor.version:
+        return replace(found, reason="all rows are of one device, and no calibration of others is there")
+    known = without_devices(shared)
+    rows = np.flatnonzero(pool.usable)
+    got = predict(pool.design.take(rows), known, "zero-shot")
+    for column, values in zip((found.value, found.low, found.high), got, strict=True):
+        column[rows] = values
+    return found

@@ -1,0 +1,136 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from aios.fidelity.keeping import calibration_text, divided, file_name, merged, read_calibration, rounded
+from aios.records.calibration import Calibration, Effect, LearntError, Provenance, Residual, Stage
+from aios.records.errors import InputError
+from aios.workflow.calibrations import load_calibrations
+
+
+def learnt(version=1):
+    def stage(keys, *effects):
+        return Stage(keys=keys, effects=tuple(Effect(group=g, rows=n, constant=c, terms=t) for g, n, c, t in effects))
+
+    return Calibration(
+        predictor="network",
+        metric="latency.mean",
+        version=version,
+        features={"macs": (20.123456789, 1.5, 10.0, 30.0)},
+        mixes=(stage((), ((), 99, 0.0, {"gemm": 1.25})),),
+        stages=(
+            stage((), ((), 99, 1 / 3, {"macs": 0.1, "macs * macs": -0.01})),
+            stage(("device",), (("a",), 50, 0.5, {"macs": 0.2}), (("b",), 49, -0.5, {})),
+            stage(("device", "setting"), (("a", "on: x, y"), 30, 0.1, {}), (("b", "null"), 30, 0.2, {})),
+            stage(("model",), (("resnet50",), 40, 0.01, {}), (("rare",), 2, 0.9, {})),
+            stage(("device", "model"), (("a", "resnet50"), 1, 0.7, {})),
+        ),
+        spread={"constant": 0.0, "macs": 0.25},
+        residuals=(
+            Residual(level="zero-shot", stratum="", low=-0.5, high=0.6, rows=99),
+            Residual(level="profiled", stratum="", low=-0.1, high=0.1, rows=99),
+        ),
+        errors=(LearntError(level="zero-shot", table="", rows=99, median=0.2, p90=0.5, bias=0.0),),
+        provenance=(Provenance(table="cnn/x.csv", digest="sha256:0", rows=99, source="a; b: 'c'", licence="MIT"),),
+    )
+
+
+def test_a_file_gives_back_what_was_written_to_five_digits():
+    text = calibration_text(learnt())
+    back = read_calibration(text.encode(), "x.yaml")
+    assert back == rounded(learnt())
+    assert back.features["macs"][0] == 20.123
+    assert calibration_text(back) == text
+
+
+def test_effects_stand_one_a_line_so_that_differences_are_read():
+    before = calibration_text(learnt()).splitlines()
+    changed = learnt().model_copy(update={"spread": {"constant": 0.0, "macs": 0.5}})
+    after = calibration_text(changed).splitlines()
+    assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
+
+
+def test_shared_and_devices_apart_and_together_again():
+    shared, a, b = divided(learnt(), {"a": 50, "b": 49})
+    assert [file_name(item) for item in (shared, a, b)] == [
+        "network-latency.mean.yaml",
+        "network-latency.mean-a.yaml",
+        "network-latency.mean-b.yaml",
+    ]
+    assert [stage.keys for stage in shared.stages] == [(), ("model",)]
+    assert [effect.group for effect in shared.stages[1].effects] == [("resnet50",)]
+    assert [stage.keys for stage in a.stages] == [("device",), ("device", "setting")]
+    together, remarks = merged(shared, [a, b])
+    assert remarks == ()
+    found = {(stage.keys, effect.group): effect.constant for stage in together.stages for effect in stage.effects}
+    assert found[("device",), ("b",)] == -0.5
+    assert found[("device", "setting"), ("a", "on: x, y")] == 0.1
+    assert not any({"device", "model"} <= set(stage.keys) for stage in together.stages)
+
+
+def test_what_was_learnt_on_top_of_something_else_is_left_aside():
+    shared, a, _ = divided(learnt(), {"a": 50, "b": 49})
+    moved = shared.model_copy(update={"spread": {"constant": 1.0}})
+    together, remarks = merged(moved, [a])
+    assert len(remarks) == 1
+    assert together == moved
+
+
+def test_files_are_read_when_asked_for_and_other_versions_are_not_used(tmp_path):
+    from aios.cost.predictors import predictor
+
+    version = predictor("network").version
+    for item in divided(learnt(version), {"a": 50, "b": 49}):
+        (tmp_path / file_name(item)).write_text(calibration_text(item))
+    (tmp_path / "network-power.yaml").write_text("broken: [")
+    told = []
+    known = load_calibrations([tmp_path], told.append)
+    assert ("network", "latency.mean") in set(known)
+    only_a = known.of("network", "latency.mean", ["a"])
+    groups = {effect.group[0] for stage in only_a.stages if "device" in stage.keys for effect in stage.effects}
+    assert groups == {"a"}
+    assert told == []
+    with pytest.raises(InputError):
+        known.shared("network", "power")
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "network-latency.mean.yaml").write_text(calibration_text(learnt(version + 1)))
+    assert load_calibrations([old], told.append).of("network", "latency.mean") is None
+    assert "another version" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("kind: Calibration", "kind: Table"), ("metric: ", "metrik: "), ("version: 1", "version: new")]
+)
+def test_damaged_files_are_refused_with_a_place(old, new):
+    text = calibration_text(learnt())
+    assert old in text
+    with pytest.raises(InputError) as caught:
+        read_calibration(text.replace(old, new).encode(), "x.yaml")
+    assert caught.value.diagnostics[0].where.line > 0
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from aios.workflow.saving import save
+while True:
+    for letter in "ab":
+        save(Path(sys.argv[1]), letter * 2_000_000)
+        print("x", flush=True)
+"""
+
+
+def test_killed_while_writing_leaves_a_whole_file(tmp_path):
+    path = tmp_path / "c.yaml"
+    for delay in (0.0, 0.003, 0.01):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as child:
+            child.stdout.readline()
+            time.sleep(delay)
+            os.kill(child.pid, signal.SIGKILL)
+        text = path.read_text()
+        assert text in ("a" * 2_000_000, "b" * 2_000_000)

@@ -1,0 +1,187 @@
+"""aios fidelity and aios calibrate as a user runs them, on a table that is made up here."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+AIOS = str(Path(sys.executable).with_name("aios"))
+
+FORM = """\
+apiVersion: aios/v1
+kind: Table
+metadata: {name: boards}
+spec:
+  files: ["boards*.csv"]
+  words: {model: model, device: board, mode: {value: inference}, precision: {value: fp16}}
+  numbers:
+    batch: {column: batch, unit: 1}
+    macs: {column: gmacs, unit: 1e9}
+    parameters: {column: params_m, unit: 1e6}
+  family: {column: model, pattern: '^([a-z]+)'}
+  metrics:
+    - {metric: throughput, column: rate, unit: /s, predictor: network}
+    - {metric: latency.mean, column: ms, unit: ms, predictor: network}
+  choices: [{within: [device], bound: latency.mean, goal: throughput}]
+"""
+HEADER = "model,board,batch,gmacs,params_m,rate,ms"
+FIGURES = ("rows", "median_ape", "p90_ape", "bias", "coverage", "feasible_share", "regret_median", "regret_p90")
+
+
+def made_up(boards, seed=0):
+    draw = np.random.default_rng(seed)
+    rows = []
+    for board, speed in boards.items():
+        for family in ("ares", "bvgg", "cnext", "dvit", "edla"):
+            for size in (1, 2, 4, 8):
+                for batch in (1, 8, 32):
+                    rate = speed / (2e9 * size) * batch / (batch + 4) * math.exp(draw.normal(0, 0.05))
+                    rows.append(
+                        f"{family}{size},{board},{batch},{size},{5 * size},{rate:.2f},{1000 * batch / rate:.4f}"
+                    )
+    return rows
+
+
+BOARDS = {"nvidia-t4": 4e12, "nvidia-v100-sxm2-16gb": 9e12, "nvidia-geforce-rtx-3090": 1.2e13}
+
+
+def aios(*arguments, code=0):
+    done = subprocess.run([AIOS, *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("measured")
+    (place / "boards.table.yaml").write_text(FORM)
+    too_fast = "zfast1,nvidia-t4,1,100,5,1e9,0.001"
+    lines = ["# source: made up; licence CC0", HEADER, *made_up(BOARDS), too_fast, "odd1,nvidia-t4,1,1,5,fast,1"]
+    (place / "boards.csv").write_text("\n".join(lines) + "\n")
+    (place / "notes.csv").write_text("who,what\nme,this\n")
+    return place
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    out = folder / "report.json"
+    done = aios("fidelity", "--data", folder, "--table", "*.csv", "--json-into", out)
+    return done.stdout, json.loads(out.read_text())
+
+
+def test_the_report_has_every_figure(report):
+    _, document = report
+    rows = {(row["metric"], row["level"]): row for row in document["tables"]}
+    assert set(rows) == {
+        (m, level) for m in ("throughput", "latency.mean") for level in ("zero-shot", "calibrated", "profiled")
+    }
+    for row in rows.values():
+        assert row["table"] == "boards.csv"
+        assert row["rows"] <= 181
+        assert all(name in row for name in FIGURES)
+    best = rows["throughput", "calibrated"]
+    assert best["rows"] == 180
+    assert best["median_ape"] < 0.1
+    assert best["coverage"] >= 0.8  # five families say little of how far a sixth is off: intervals are wide
+    assert best["median_ape"] < best["references"]["roofline"]["median_ape"]
+    assert best["feasible_share"] > 0.9
+    assert best["regret_median"] < 0.2
+    assert rows["latency.mean", "calibrated"]["feasible_share"] is None
+    assert document["skipped"] == [{"table": "notes.csv", "reason": "no form knows its columns"}]
+
+
+def test_impossible_rows_are_suspicious(report):
+    words, document = report
+    assert all(row["suspicious"] == 1 for row in document["tables"])
+    assert "better than physics allows" in words
+
+
+def test_bad_cells_are_told_with_their_place(report):
+    words, _ = report
+    assert "`fast` in column `rate` is no number" in words
+    assert "boards.csv:184:" in words
+
+
+def test_the_same_report_twice(folder):
+    asked = ("fidelity", "--data", folder / "boards.csv", "--level", "calibrated", "--json")
+    first, second = (aios(*asked).stdout for _ in range(2))
+    assert first == second
+
+
+def test_old_against_new(folder, report, tmp_path):
+    _, document = report
+    for row in document["tables"]:
+        row["median_ape"] *= 2
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps(document))
+    done = aios("fidelity", "--data", folder, "--level", "calibrated", "--no-regret", "--against", old)
+    assert "better" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--data", "/nowhere"), 1, "there is no folder /nowhere"),
+        (("--data", "{folder}", "--table", "x*"), 1, "there are: boards.csv"),
+        (("--data", "{folder}", "--level", "calibratd"), 64, "did you mean `calibrated`?"),
+        (("--data", "{folder}", "--predictor", "netwrk"), 64, "did you mean `network`?"),
+        (("--data", "{folder}", "--against", "{folder}/boards.csv"), 1, "is no report"),
+        (("--data", "{folder}/notes.csv"), 0, ""),
+    ],
+)
+def test_what_cannot_be_judged_is_said(folder, arguments, code, said):
+    done = aios("fidelity", *(item.format(folder=folder) for item in arguments), code=code)
+    assert said in done.stderr
+    if code == 0:
+        assert "no form knows its columns" in done.stdout
+
+
+def test_a_device_is_learnt_and_its_file_is_read_again(folder, tmp_path):
+    done = aios("calibrate", "--device", "T4", "--table", folder / "boards.csv", "--out", tmp_path, "--json")
+    (one, two) = json.loads(done.stdout)["calibrations"]
+    assert {one["metric"], two["metric"]} == {"throughput", "latency.mean"}
+    assert one["suspicious"] == {"boards.csv": [183]}
+    assert one["after"][0]["median"] < 0.15
+    text = Path(one["file"]).read_text()
+    assert "source: made up" not in text.splitlines()[0]
+    assert "licence: CC0" in text
+    from aios.fidelity.keeping import calibration_text, read_calibration
+
+    assert calibration_text(read_calibration(text.encode(), "x")) == text
+
+
+def test_a_folder_is_learnt_and_refined(folder, tmp_path):
+    aios("calibrate", "--data", folder / "boards.csv", "--out", tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert "network-throughput.yaml" in names
+    assert {f"network-throughput-{name}.yaml" for name in BOARDS} <= set(names)
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 100_000
+    other = tmp_path / "other.csv"
+    (tmp_path / "boards.table.yaml").write_text(FORM)
+    other.write_text("\n".join([HEADER, *made_up({"nvidia-l4": 3e12}, seed=5)]) + "\n")
+    done = aios("calibrate", "--device", "nvidia-l4", "--table", other, "--out", tmp_path, "--json")
+    learnt = {item["metric"]: item for item in json.loads(done.stdout)["calibrations"]}
+    before, after = learnt["throughput"]["before"], learnt["throughput"]["after"][0]
+    assert after["median"] < before["median"]
+    assert after["level"] == "calibrated"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--device", "nvidia-t5", "--table", "{folder}/boards.csv"), 1, "there is no device type `nvidia-t5`"),
+        (("--device", "nvidia-l40s", "--table", "{folder}/boards.csv"), 1, "nothing can be learnt of nvidia-l40s"),
+        (("--device", "nvidia-t4", "--table", "{folder}/notes.csv"), 1, "no form knows its columns"),
+        (("--device", "nvidia-t4"), 64, "it is not said what to learn from"),
+        (("--device", "nvidia-t4", "--table", "{folder}/none.csv"), 1, "there is no folder"),
+    ],
+)
+def test_what_cannot_be_learnt_is_said(folder, tmp_path, arguments, code, said):
+    done = aios("calibrate", *(item.format(folder=folder) for item in arguments), "--out", tmp_path, code=code)
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())

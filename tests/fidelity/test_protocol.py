@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aios.fidelity import splits
+
+LEVELS = ("zero-shot", "calibrated", "profiled")
+
+
+@st.composite
+def measured(draw):
+    rows = draw(st.integers(1, 120))
+    seed = draw(st.integers(0, 2**16))
+    random = np.random.default_rng(seed)
+    devices = np.array([f"d{n}" for n in random.integers(0, draw(st.integers(1, 9)), rows)])
+    models = np.array([f"m{n}" for n in random.integers(0, draw(st.integers(1, 20)), rows)])
+    families = np.array([f"f{int(name[1:]) // 2}" for name in models])
+    lines = np.array([f"t:{n}" for n in random.integers(0, rows, rows)])
+    return devices, models, families, lines
+
+
+@given(measured(), st.sampled_from(LEVELS))
+@settings(max_examples=60, deadline=None)
+def test_nothing_is_predicted_by_what_its_level_may_not_see(columns, level):
+    devices, models, families, lines = columns
+    predicted = np.zeros(len(devices), dtype=int)
+    for train, test, others, _ in splits(level, devices, models, families, lines):
+        predicted += test
+        assert not (test & (train | others)).any()
+        assert not (train & ~others).any()
+        if level == "zero-shot":
+            assert not set(devices[test]) & set(devices[others])
+        if level != "profiled":
+            assert not set(families[test]) & set(families[train])
+        else:
+            assert not set(lines[test]) & set(lines[train])
+            pairs = set(zip(devices[train], models[train], strict=True))
+            assert set(zip(devices[test], models[test], strict=True)) <= pairs
+        if level == "calibrated":
+            assert all((devices[train] == name).sum() >= 5 for name in set(devices[test]))
+    assert (predicted <= 1).all()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_row_has_its_turn(level):
+    random = np.random.default_rng(1)
+    models = np.array([f"m{n}" for n in random.integers(0, 40, 2000)])
+    families = np.array([f"f{int(name[1:]) // 4}" for name in models])
+    devices = np.array([f"d{n}" for n in random.integers(0, 6, 2000)])
+    lines = np.arange(2000).astype(str)
+    turns = sum(part.test.astype(int) for part in splits(level, devices, models, families, lines))
+    assert (turns == 1).mean() > 0.99
+
+
+def test_two_devices_are_never_in_one_fold():
+    names = np.array([f"d{n}" for n in range(5)])
+    parts = list(splits("zero-shot", np.repeat(names, 10), np.tile(names, 10), np.tile(names, 10), np.arange(50)))
+    assert all(len(set(np.repeat(names, 10)[part.test])) == 1 for part in parts)
+    assert len(parts) == 25
