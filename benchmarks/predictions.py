@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from aios.catalogue import network_cards
 from aios.cost.learning import Predictor, fit, predict
 from aios.cost.predictors import predictor
 from aios.fleet import load_catalogue
 from aios.records.fleet import DeviceType
+from aios.records.networks import WORK
 from aios.records.observation import Observations
 
 HARDWARE = Path(__file__).resolve().parents[1] / "hardware"
@@ -87,12 +89,32 @@ def served(count: int) -> Observations:
     return replace(rows, metric="latency.tpot.mean", numbers={**rows.numbers, **numbers, "tensor_parallel": degree})
 
 
+def network(count: int) -> Observations:
+    """Return vision networks by name, of which cards tell."""
+    rows = rows_of(count, {"software": "TensorRT", "precision": "fp16", "mode": "inference"}, {"batch": (0, 8)})
+    names = np.array(network_cards().names())
+    return replace(
+        rows, words={**rows.words, "model": names[np.random.default_rng(3).integers(len(names), size=count)]}
+    )
+
+
+def graph(count: int) -> Observations:
+    """Return whole graphs that were read from files: their work, operator class by class."""
+    rows = rows_of(count, {"software": "TensorRT", "precision": "fp16", "mode": "inference"}, {"batch": (0, 8)})
+    random = np.random.default_rng(4)
+    work = {name: 10.0 ** random.uniform(6, 9, size=count) for name in WORK}
+    work["kernels"] = random.integers(10, 500, size=count).astype(np.float64)
+    return replace(rows, numbers={**rows.numbers, **work})
+
+
 CASES: Mapping[str, tuple[str, Callable[[int], Observations]]] = {
     "matrix products": ("kernel", gemm),
     "attention": ("kernel", attention),
     "mixtures of experts": ("kernel", moe),
     "served models": ("serving", served),
     "collectives": ("collective", collective),
+    "vision networks": ("network", network),
+    "whole graphs": ("network", graph),
 }
 """What is predicted -> predictor, rows."""
 

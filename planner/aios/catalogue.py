@@ -1,10 +1,13 @@
-"""Where the data that ships with aios lies: the device catalogue, ready-made intents, schemas."""
+"""Where the data that ships with aios lies: the device catalogue, ready-made intents, schemas, cards of networks."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
-__all__ = ["root"]
+from aios.records.networks.cards import Cards
+
+__all__ = ["network_cards", "root"]
 
 
 def root() -> Path:
@@ -16,3 +19,13 @@ def root() -> Path:
     if packaged.is_dir():
         return packaged
     return Path(__file__).resolve().parents[2]
+
+
+@cache
+def network_cards() -> Cards:
+    """Return the cards of well-known networks that ship as ``cards/networks/*.csv``.
+
+    Of one name in several files ``traced.csv`` counts first: it holds networks at the sizes of their publishers.
+    """
+    files = sorted((root() / "cards" / "networks").glob("*.csv"), reverse=True)
+    return Cards(path.read_text(encoding="utf-8") for path in files)

@@ -8,5 +8,14 @@ they are given in. It knows no prices: whether a candidate is good is for ``aios
 
 from aios.candidates.batches import Worthwhile, worthwhile
 from aios.candidates.enumeration import Enumeration, enumerate_candidates
+from aios.candidates.language import language_problems
+from aios.candidates.training import training_problems
 
-__all__ = ["Enumeration", "Worthwhile", "enumerate_candidates", "worthwhile"]
+__all__ = [
+    "Enumeration",
+    "Worthwhile",
+    "enumerate_candidates",
+    "language_problems",
+    "training_problems",
+    "worthwhile",
+]

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from aios.candidates.training import best_splits
 from aios.records.candidate import Candidate, Priced, Rejection
 from aios.records.intent import Intent
 from aios.records.units import Dimension, format_quantity
@@ -11,6 +12,9 @@ __all__ = ["Worthwhile", "worthwhile"]
 _IDLE = 0.5
 """Share of its pessimistic capacity up to which a replica is left alone: an arriving request then finds it busy less
 than half of the time, and it takes two that wait at once to make a batch."""
+
+_SEEN = 1.01
+"""Factor on a time below which nobody sees a difference."""
 
 
 class Worthwhile(NamedTuple):
@@ -24,10 +28,16 @@ def worthwhile(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile:
     """Leave out batches that would not form: where one at a time keeps up with the load easily.
 
     Their estimates differ from those of single requests by nothing but the uncertainty of both, and choosing between
-    equals by noise makes plans jump. Batches that the intent pins are kept.
+    equals by noise makes plans jump. Of a language model, whose requests join a batch that is under way, larger ones
+    that no request would see the difference of. Batches that the intent pins are kept. For
+    training jobs see ``best_splits``.
     """
+    if intent.train is not None:
+        return Worthwhile(*best_splits(intent, options))
     if intent.load is None or intent.pin.batch:
         return Worthwhile(options, ())
+    if intent.load.output_tokens is not None:
+        return _enough_sequences(intent, options)
     rate = intent.load.rate_per_s
     idle: dict[tuple[object, ...], float] = {}
     for option in options:
@@ -53,6 +63,41 @@ def worthwhile(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile:
     return Worthwhile(tuple(kept), tuple(rejections.values()))
 
 
+def _enough_sequences(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile:
+    """Leave out engines set up for more sequences than are there at once: they keep memory for what never comes."""
+    named = [item.metric for item in intent.require] + [item.metric for item in intent.goal]
+    if "throughput" in named:  # which more sequences do raise
+        return Worthwhile(options, ())
+    enough: dict[tuple[object, ...], Priced] = {}
+    kept: list[Priced] = []
+    rejections: dict[str, Rejection] = {}
+    for option in sorted(options, key=lambda item: item.candidate.batch):
+        candidate = option.candidate
+        smaller = enough.get(_alike(candidate))
+        if smaller is None or not _same_times(smaller, option):
+            enough[_alike(candidate)] = option
+            kept.append(option)
+            continue
+        what = f"{candidate.model} on {candidate.device} with more sequences than come together"
+        reason = f"{smaller.candidate.batch} sequences at once leave no request waiting for a place"
+        rejections.setdefault(
+            what, Rejection(what=what, clause="batches form", reason=reason, by="candidates", resolvable="pin batch")
+        )
+    order = {option.candidate.id: place for place, option in enumerate(options)}
+    kept.sort(key=lambda item: order[item.candidate.id])
+    return Worthwhile(tuple(kept), tuple(rejections.values()))
+
+
+def _same_times(smaller: Priced, larger: Priced) -> bool:
+    for name, estimate in larger.estimates.items():
+        if not name.startswith("latency."):
+            continue
+        other = smaller.estimates.get(name)
+        if other is None or other.high > _SEEN * estimate.high or other.value > _SEEN * estimate.value:
+            return False
+    return "latency.mean" in larger.estimates
+
+
 def _alike(candidate: Candidate) -> tuple[object, ...]:
     """Return everything about a candidate but its batch."""
     return (
@@ -64,4 +109,6 @@ def _alike(candidate: Candidate) -> tuple[object, ...]:
         candidate.threads,
         candidate.replicas,
         candidate.power_mode,
+        candidate.parallelism,
+        candidate.nodes,
     )

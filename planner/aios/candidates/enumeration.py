@@ -6,16 +6,20 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
+from aios.candidates.language import Language, language_candidates
 from aios.candidates.precisions import Precision, precisions_of, runs_on
 from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
 from aios.candidates.residences import Residing, residing
 from aios.candidates.sizes import batches_of, replica_bound, replicas_of, threads_of
+from aios.candidates.training import TrainingSpace, training_candidates
 from aios.records.base import trusted
 from aios.records.candidate import Candidate, Rejection
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
+from aios.records.training import Search
+from aios.records.transformer import Transformer
 from aios.spi.executor import Executor
 
 __all__ = ["Enumeration", "enumerate_candidates"]
@@ -35,13 +39,16 @@ _GIVEN = set(Candidate.model_fields)
 
 
 class _Space(NamedTuple):
-    """What is the same for every family of one enumeration. bound: on replicas · crowded: several executors."""
+    """What is the same for every family of one enumeration. bound: on replicas · crowded: several executors · failed:
+    (model, precision, quantization, executor) -> why it could not be prepared · search: finds splits of training"""
 
     intent: Intent
     refusals: Refusals
     bound: int | None
     crowded: bool
     rejections: Rejections
+    failed: Mapping[tuple[str, str, str, str], str]
+    search: Search | None
 
 
 class _Family(NamedTuple):
@@ -63,17 +70,22 @@ def enumerate_candidates(
     fleet: Fleet,
     executors: Mapping[str, Executor],
     failed: Mapping[tuple[str, str, str, str], str] | None = None,
+    search: Search | None = None,
 ) -> Enumeration:
     """Return every way ``intent`` could run on ``fleet``.
 
     profiles: by name of the intent's models, each one present · executors: by name · failed: (model, precision,
-    quantization, executor) -> why it could not be prepared when that was tried. The candidates come sorted by
+    quantization, executor) -> why it could not be prepared when that was tried · search: finds the splits of training
+    jobs, which have no candidates without one. The candidates come sorted by
     model, device, executor, precision, power mode, threads, batch and replicas; the order of the arguments' items does
     not matter. Raises KeyError for a model without a profile, which is the caller's mistake.
     """
     rejections = Rejections(intent)
-    names = _executors(executors, rejections)
-    space = _Space(intent, Refusals(executors), replica_bound(intent, rejections), len(names) > 1, rejections)
+    without_file = all(not profile.file_bytes for profile in profiles.values())
+    names = _executors(executors, rejections, quiet=without_file)
+    language = any(profile.transformer is not None for profile in profiles.values())
+    bound = None if language else replica_bound(intent, rejections)
+    space = _Space(intent, Refusals(executors), bound, len(names) > 1, rejections, failed or {}, search)
     models = sorted(choice.name for choice in intent.models)
     rejections.check_known("model", models, "the intent")
     rejections.check_known("device", fleet.types, f"fleet {fleet.name}")
@@ -84,38 +96,119 @@ def enumerate_candidates(
         if not rejections.allows("model", model, f"model {model}"):
             continue
         profile = profiles[model].model_copy(update={"name": model})
-        precisions = tuple(precisions_of(intent, profile, rejections))
-        for device, hosts in places:
-            for executor in names:
-                for wanted in precisions:
-                    precision = runs_on(device, wanted, profile.precision, rejections)
-                    if precision is not None:
-                        family = _Family(profile, device, executor, precision, hosts)
-                        why = (failed or {}).get((model, precision.name, precision.quantization, executor))
-                        if why is None:
-                            candidates.extend(_members(family, space))
-                        else:
-                            remedy = "mend the model or its data, then `aios profile --fresh`"
-                            rejections.add(str(family), "can be prepared", why, executor, remedy)
+        made = list(_of_model(profile, places, names, space))
+        if not made and not profile.file_bytes:
+            made = list(_of_model(profile, places, _standing_in(intent, executors), space))
+            if made:
+                reason = f"no installed executor runs {model}: {made[0].executor} writes down what would run"
+                remedy = "install an executor that does"
+                rejections.add(f"{model} by an installed executor", "an executor", reason, resolvable=remedy)
+        candidates.extend(made)
     space.refusals.tell(rejections)
     return Enumeration(candidates=tuple(candidates), rejections=rejections.rows())
 
 
-def _executors(executors: Mapping[str, Executor], rejections: Rejections) -> list[str]:
+def _of_model(
+    profile: ModelProfile,
+    places: Sequence[tuple[DeviceType, tuple[Host, ...]]],
+    executors: Sequence[str],
+    space: _Space,
+) -> Iterator[Candidate]:
+    """Yield the candidates of one model, device by device and executor by executor."""
+    model, job = profile.transformer, space.intent.train
+    fixed = model is None and job is None
+    precisions = tuple(precisions_of(space.intent, profile, space.rejections)) if fixed else ()
+    for device, hosts in places:
+        for executor in executors:
+            if model is not None and job is not None:
+                yield from _trained(profile, model, device, hosts, executor, space)
+            elif model is not None:
+                yield from _served(profile, model, device, hosts, executor, space)
+            for wanted in precisions:
+                precision = runs_on(device, wanted, profile.precision, space.rejections)
+                if precision is not None:
+                    family = _Family(profile, device, executor, precision, hosts)
+                    why = space.failed.get((profile.name, precision.name, precision.quantization, executor))
+                    if why is None:
+                        yield from _members(family, space)
+                    else:
+                        remedy = "mend the model or its data, then `aios profile --fresh`"
+                        space.rejections.add(str(family), "can be prepared", why, executor, remedy)
+
+
+def _served(
+    profile: ModelProfile,
+    model: Transformer,
+    device: DeviceType,
+    hosts: tuple[Host, ...],
+    executor: str,
+    space: _Space,
+) -> Iterator[Candidate]:
+    """Yield the ways to serve a language model on a device that the executor accepts; it is asked once a precision."""
+    place = f"{device.name}@{executor}" if space.crowded else device.name
+    around = Language(
+        space.intent, profile.name, profile.digest, model, device, hosts, executor, place, space.rejections
+    )
+    yield from _accepted(language_candidates(around), device, profile, space)
+
+
+def _trained(
+    profile: ModelProfile,
+    model: Transformer,
+    device: DeviceType,
+    hosts: tuple[Host, ...],
+    executor: str,
+    space: _Space,
+) -> Iterator[Candidate]:
+    """Yield the ways to train a transformer on a device that the executor accepts."""
+    if space.intent.train is None or space.search is None:
+        return
+    place = f"{device.name}@{executor}" if space.crowded else device.name
+    around = TrainingSpace(
+        space.intent, space.intent.train, profile.name, profile.digest, model, device, hosts, executor, place,
+        space.rejections, space.search,
+    )  # fmt: skip
+    yield from _accepted(training_candidates(around), device, profile, space)
+
+
+def _accepted(
+    candidates: Iterator[Candidate], device: DeviceType, profile: ModelProfile, space: _Space
+) -> Iterator[Candidate]:
+    """Yield those that their executor accepts; it is asked once a precision."""
+    asked: dict[tuple[str, str], bool] = {}
+    for candidate in candidates:
+        key = (candidate.precision, candidate.quantization)
+        if key not in asked:
+            asked[key] = space.refusals.accepts(candidate, device, profile)
+        if asked[key]:
+            yield candidate
+
+
+def _standing_in(intent: Intent, executors: Mapping[str, Executor]) -> list[str]:
+    """Return executors that run nothing, for a model that has no file and that nobody installed can run."""
+    if intent.pin.executor:
+        return []
+    return [name for name in sorted(_ONLY_WHEN_PINNED & set(executors)) if name not in intent.exclude.executor]
+
+
+def _executors(executors: Mapping[str, Executor], rejections: Rejections, quiet: bool) -> list[str]:
+    """Return the executors that take part. quiet: one that runs nothing may well stand in, so that is no rejection."""
     rejections.check_known("executor", executors, "this installation")
     if not executors:
         rejections.add("every candidate", "an executor", "no executor is installed", resolvable="install an executor")
     return [
         name
         for name in sorted(executors)
-        if rejections.allows("executor", name, f"executor {name}") and _takes_part(name, rejections)
+        if rejections.allows("executor", name, f"executor {name}") and _takes_part(name, rejections, quiet)
     ]
 
 
-def _takes_part(name: str, rejections: Rejections) -> bool:
+def _takes_part(name: str, rejections: Rejections, quiet: bool) -> bool:
     if name not in _ONLY_WHEN_PINNED or rejections.pins("executor"):
         return True
-    rejections.add(f"executor {name}", "only when pinned", f"{name} runs nothing", resolvable=f"pin executor {name}")
+    if not quiet:
+        what, reason = f"executor {name}", f"{name} runs nothing"
+        rejections.add(what, "only when pinned", reason, resolvable=f"pin executor {name}")
     return False
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.candidates.hosts import Host
@@ -11,26 +12,28 @@ from aios.candidates.rejections import Rejections
 from aios.candidates.sizes import replicas_of
 from aios.records.base import trusted
 from aios.records.candidate import Candidate
+from aios.records.errors import Diagnostic
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
+from aios.records.model import ModelProfile
 from aios.records.transformer import Transformer
-from aios.records.transformers import kv_cache_bytes, length_reason, parallel_reasons, scheme_of, weight_bytes
+from aios.records.transformers import holding, length_reason, most_sequences, parallel_reasons, scheme_of
 from aios.records.units import Dimension, format_quantity
 
-__all__ = ["Language", "language_candidates", "language_precisions"]
+__all__ = ["Language", "language_candidates", "language_precisions", "language_problems"]
 
-SEQUENCES = (1, 4, 16, 64, 128, 256, 512)
-"""How many sequences an engine may be set up to decode together, unless pinned."""
+SEQUENCES = (1, 4, 16, 64, 256, 1024)
+"""How many sequences an engine may be set up to decode together, unless pinned; the last one is the default of vLLM."""
 
-MEMORY_KEPT = 0.9
-"""Of a device's memory that weights and caches may take, as vLLM and TensorRT-LLM are set up by default."""
-
+_MOST_STAGES = 8
+"""Machines that share the layers of one replica; more stages than these wait for each other more than they compute."""
 _HALF = ("bf16", "fp16")
 _GIVEN = set(Candidate.model_fields)
 
 
 class Language(NamedTuple):
-    """What is the same for all candidates of one model on one device type. bound: on replicas."""
+    """What is the same for all candidates of one model on one device type. place: the device, with the executor where
+    several take part."""
 
     intent: Intent
     name: str
@@ -39,7 +42,7 @@ class Language(NamedTuple):
     device: DeviceType
     hosts: tuple[Host, ...]
     executor: str
-    bound: int | None
+    place: str
     rejections: Rejections
 
 
@@ -51,6 +54,30 @@ class _Ways(NamedTuple):
 
     def __str__(self) -> str:
         return f"tp{self.tensor}" + (f"-pp{self.pipeline}" if self.pipeline > 1 else "")
+
+
+def language_problems(intent: Intent, profiles: Mapping[str, ModelProfile]) -> list[Diagnostic]:
+    """Return what an intent does not say that serving its language models depends on."""
+    names = [name for name, profile in profiles.items() if profile.transformer is not None]
+    if not names or intent.train is not None:
+        return []
+    load = intent.load
+    lacking = ["rate", "prompt", "output"] if load is None else []
+    if load is not None:
+        stated = {"prompt": load.prompt_tokens, "output": load.output_tokens}
+        lacking = [name for name, tokens in stated.items() if tokens is None]
+    if not lacking:
+        return []
+    where = intent.spans.get("spec.load.rate") or intent.spans.get("spec.task") or intent.where
+    fields = ", ".join(f"`{name}`" for name in lacking)
+    return [
+        Diagnostic(
+            summary=f"the load of {intent.name} lacks {fields}",
+            where=where,
+            reason=f"{names[0]} is a language model: what a request takes follows from the tokens of prompt and answer",
+            remedy="write `load: {rate: 2/s, prompt: 1024, output: 256}` with your own numbers",
+        )
+    ]
 
 
 def language_precisions(model: Transformer, device: DeviceType) -> Iterator[Precision]:
@@ -71,92 +98,163 @@ def language_precisions(model: Transformer, device: DeviceType) -> Iterator[Prec
 
 
 def language_candidates(space: Language) -> Iterator[Candidate]:
-    """Yield the candidates that memory and structure allow, smallest first; what they forbid becomes a rejection."""
+    """Yield the candidates that memory and structure allow, smallest first; what they forbid becomes a rejection.
+
+    An intent without a load that states tokens has none: see ``language_problems``.
+    """
     load, rejections = space.intent.load, space.rejections
-    context = (load.prompt_tokens or 0) + (load.output_tokens or 0) if load else 0
+    context = (load.prompt_tokens or 0) + (load.output_tokens or 0) if load is not None else 0
+    if not context:
+        return
+    if not space.model.decoder:
+        reason = f"{space.name} is an encoder: it generates no text"
+        rejections.add(space.name, "a decoder", reason, resolvable="name its ONNX file")
+        return
     too_long = length_reason(space.model, context)
     if too_long:
-        rejections.add(f"{space.name} on {space.device.name}", "longest sequence", too_long, resolvable="shorten load")
+        rejections.add(f"{space.name}", "longest sequence", too_long, resolvable="shorten prompt or output")
         return
     for precision in language_precisions(space.model, space.device):
         if rejections.allows("precision", precision.name, precision.name) and rejections.allows(
             "quantization", precision.quantization, str(precision)
         ):
-            yield from _of_precision(space, precision, max(context, 1))
+            for group in _groups(space.hosts):
+                yield from _of_precision(space._replace(hosts=group.hosts), precision, context, group)
 
 
-def _of_precision(space: Language, precision: Precision, context: int) -> Iterator[Candidate]:
+class _Group(NamedTuple):
+    """Hosts to choose from. where: what tells them from others, empty if there are none · parts: the groups that they
+    are made up of, which candidates of their own are for"""
+
+    where: str
+    hosts: tuple[Host, ...]
+    parts: tuple[tuple[Host, ...], ...] = ()
+
+
+def _groups(hosts: Sequence[Host]) -> list[_Group]:
+    """Return the groups of hosts that are as good as each other, and all of them where there are several.
+
+    Replicas on hosts of different price or electricity would cost what their placement makes them cost.
+    """
+    alike: dict[Hashable, list[Host]] = {}
+    for host in hosts:
+        alike.setdefault((host.site, host.memory_bytes), []).append(host)
+    if len(alike) == 1:
+        return [_Group("", tuple(hosts))]
+    parts = tuple(tuple(group) for group in alike.values())
+    return [*(_Group(f"on {part[0].node}", part) for part in parts), _Group("anywhere", tuple(hosts), parts)]
+
+
+def _of_precision(space: Language, precision: Precision, context: int, group: _Group) -> Iterator[Candidate]:
     memory = min((host.memory_bytes for host in space.hosts if host.memory_bytes is not None), default=None)
-    scheme = scheme_of(precision.name)
     what = f"{space.name} {precision} on {space.device.name}"
-    if memory is None or scheme is None:
+    if memory is None or scheme_of(precision.name) is None:
         unknown = f"the memory of {space.device.name}" if memory is None else f"how {precision.name} weights are stored"
         space.rejections.add(what, "memory", f"nobody states {unknown}", resolvable="state it")
         return
-    weights = weight_bytes(space.model, scheme)
-    each = float(kv_cache_bytes(space.model, context))
-    room = None
+    too_small: list[_Ways] = []
     for ways in _ways(space):
-        heads = min((kind.kv_heads for kind in space.model.attention if kind.kind == "full"), default=1)
-        free = memory * MEMORY_KEPT - weights / (ways.tensor * ways.pipeline)
-        most = int(free / (each / (min(ways.tensor, heads) * ways.pipeline))) if free > 0 else 0
+        most = most_sequences(space.model, precision.name, memory, context, *ways)
         if most < 1:
-            room = room or (
-                f"weights of {format_quantity(weights, Dimension.BYTES)} and {format_quantity(each, Dimension.BYTES)} "
-                f"per sequence do not fit the memory of {format_quantity(memory, Dimension.BYTES)}, of which "
-                f"{MEMORY_KEPT:.0%} may be taken"
-            )
-            space.rejections.add(f"{what} over {ways}", "memory", room)
-            continue
-        for sequences in _sequences(space, most, f"{what} over {ways}"):
-            yield from _copies(space, precision, ways, sequences)
+            too_small.append(ways)
+        for sequences in _sequences(space, most, f"{what} over {ways}") if most else ():
+            yield from _copies(space, precision, ways, sequences, group)
+    if too_small:
+        _say_too_small(space, precision, context, memory, too_small)
+
+
+def _say_too_small(
+    space: Language, precision: Precision, context: int, memory: float, too_small: Sequence[_Ways]
+) -> None:
+    """Say what a device would hold where that is nearest to what it has."""
+    ways = max(too_small, key=lambda item: item.tensor * item.pipeline)
+    held = holding(space.model, precision.name, 1, context, *ways)
+    reason = (
+        f"over {ways} each device would hold {_bytes(held.total)} (weights {_bytes(held.weights)}, keys and values of "
+        f"one sequence {_bytes(held.cache)}) and has {_bytes(memory)}"
+    )
+    what = f"{space.name} {precision} on {space.device.name} over {', '.join(map(str, too_small))}"
+    space.rejections.add(what, "memory", reason, resolvable="more or larger devices")
+
+
+def _bytes(size: float) -> str:
+    return format_quantity(size, Dimension.BYTES)
 
 
 def _ways(space: Language) -> Iterator[_Ways]:
-    """Yield degrees of parallelism that the structure and the machines allow."""
-    widest = max(host.devices for host in space.hosts)
-    machines = sum(host.machines for host in space.hosts)
+    """Yield degrees of parallelism that the structure and the machines allow.
+
+    Layers are shared over machines only where all devices of one that a power of two reaches are used.
+    """
     if space.device.kind == "cpu":
         yield _Ways(1, 1)
         return
-    tensor = 1
-    while tensor <= widest:
-        pipeline = 1
-        while pipeline <= min(machines, 8):
-            ways = _Ways(tensor, pipeline)
-            reasons = parallel_reasons(space.model, tensor=tensor, pipeline=pipeline, even_stages=False)
+    widest = max(host.devices for host in space.hosts)
+    for tensor in _powers_of_two(widest):
+        machines = sum(host.machines for host in space.hosts if host.devices >= tensor)
+        stages = _powers_of_two(min(machines, _MOST_STAGES)) if 2 * tensor > widest else [1]
+        for ways in (_Ways(tensor, pipeline) for pipeline in stages):
+            reasons = parallel_reasons(space.model, tensor=tensor, pipeline=ways.pipeline, even_stages=False)
             if reasons:
                 what = f"{space.name} over {ways} of {space.device.name}"
                 space.rejections.add(what, "degrees divide the model", reasons[0])
             else:
                 yield ways
-            if tensor * 2 <= widest:  # layers are shared over machines only where one machine's devices are all used
-                break
-            pipeline *= 2
-        tensor *= 2
+
+
+def _powers_of_two(top: int) -> list[int]:
+    return [1 << power for power in range(top.bit_length())]
 
 
 def _sequences(space: Language, most: int, what: str) -> Sequence[int]:
-    wanted = sorted(set(space.intent.pin.batch)) or sorted({*(n for n in SEQUENCES if n < most), min(most, 512)})
+    grid = sorted({*(n for n in SEQUENCES if n < most), min(most, SEQUENCES[-1])})
     kept = []
-    for sequences in wanted:
+    for sequences in sorted(set(space.intent.pin.batch)) or grid:
         if sequences > most:
-            reason = f"keys and values of {most} sequences fit its memory"
+            reason = f"its memory has room for {most} sequences"
             space.rejections.add(f"{what} with {sequences} sequences at once", "memory", reason)
         elif space.rejections.allows("batch", sequences, f"batch {sequences}"):
             kept.append(sequences)
     return kept
 
 
-def _copies(space: Language, precision: Precision, ways: _Ways, sequences: int) -> Iterator[Candidate]:
-    able = [host for host in space.hosts if host.devices >= ways.tensor]
-    blocks = sum(host.machines * (host.devices // ways.tensor) for host in able)
-    threads = max((host.cores or 1 for host in able), default=1) if space.device.kind == "cpu" else 0
+def _replica_bound(intent: Intent) -> int | None:
+    """Return the largest number of replicas that the load can justify; None where no bound on latency says so.
+
+    By Little's law at most a = rate x (longest admitted answer) requests are there at once; a + 3 sqrt(a) + 1 replicas
+    (square-root staffing) would serve each of them alone.
+    """
+    load, bounds = intent.load, dict.fromkeys(("latency.ttft", "latency.tpot", "latency"), math.inf)
+    for item in intent.require:
+        prefix = item.metric.rpartition(".")[0]
+        if prefix in bounds:
+            bounds[prefix] = min(bounds[prefix], item.bound)
+    tokens = (load.output_tokens if load else None) or 1
+    longest = min(bounds["latency"], bounds["latency.ttft"] + bounds["latency.tpot"] * tokens)
+    if math.isinf(longest) or load is None:
+        return None
+    busy = load.rate_per_s * longest
+    return math.ceil(busy + 3 * math.sqrt(busy) + 1)
+
+
+def _room(hosts: Sequence[Host], ways: _Ways) -> int:
+    """Return how many replicas the machines hold."""
+    return sum(host.machines * (host.devices // ways.tensor) for host in hosts) // ways.pipeline
+
+
+def _copies(space: Language, precision: Precision, ways: _Ways, sequences: int, group: _Group) -> Iterator[Candidate]:
+    able = [host for host in group.hosts if host.devices >= ways.tensor]
+    beyond = max((_room(part, ways) for part in group.parts), default=0)
+    on_cpu = space.device.kind == "cpu"
+    threads = min((host.cores or 1 for host in able), default=1) if on_cpu else 0
     label = f"{space.device.name} over {ways}"
-    stem = f"{space.intent.name}/{space.name}/{space.device.name}/{precision}/{ways}/b{sequences}"
-    for replicas in replicas_of(blocks // ways.pipeline, space.bound, space.intent, space.rejections, label):
+    stem = f"{space.intent.name}/{space.name}/{space.place}/{precision}/{ways}/b{sequences}"
+    bound = _replica_bound(space.intent)
+    for replicas in replicas_of(_room(able, ways), bound, space.intent, space.rejections, label):
+        if replicas <= beyond:
+            continue
         fields = {
-            "id": f"{stem}/r{replicas}",
+            "id": f"{stem}/r{replicas}" + (f"/{group.where}" if group.where else ""),
             "intent": space.intent.name,
             "model": space.name,
             "model_digest": space.digest,

@@ -125,6 +125,21 @@ def candidates(
     return work(_setting(paths, fleet, _STATE, profiles), json=json, json_into=json_into)
 
 
+@app.command(epilog="Example: aios explain examples/chat-described-fleet")
+def explain(
+    paths: Paths = None,
+    fleet: Fleet = None,
+    state: State = _STATE,
+    profiles: Profiles = _PROFILES,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Say where the time, memory and watts of each choice go, and what each part of them waits for."""
+    from aios.cli.explaining import explain as work
+
+    return work(_setting(paths, fleet, state, profiles), json=json, json_into=json_into)
+
+
 @app.command(epilog="Example: aios profile examples/digits/intent.yaml")
 def profile(
     paths: Paths = None,
@@ -205,9 +220,58 @@ def verify(
     return work(setting, tuple(targets or ()), seconds=seconds, seed=seed, json=json, json_into=json_into)
 
 
+@app.command(epilog="Example: aios fidelity --data measurements/ --level calibrated")
+def fidelity(
+    data: Annotated[Path, typer.Option("--data", help="Folder of measured tables (CSV), or one of them.")],
+    table: Annotated[str | None, typer.Option("--table", metavar="GLOB", help="Only tables called like this.")] = None,
+    level: Annotated[
+        list[str] | None, typer.Option("--level", help="zero-shot, calibrated or profiled; repeatable. Default: all.")
+    ] = None,
+    predictor: Annotated[str | None, typer.Option("--predictor", help="Only what this one predicts.")] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="OLD.json", help="Say what changed since this report.")
+    ] = None,
+    regret: Annotated[bool, typer.Option("--regret/--no-regret", help="Also decide by predictions.")] = True,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intents that are drawn.")] = 0,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Predict rows of measured tables that were held back; print errors, coverage, and what decisions would cost."""
+    from aios.cli.fidelity import fidelity as work
+    from aios.workflow.fidelity import request
+
+    asked = request(data, table, tuple(level or ()), predictor, regret, seed)
+    return work(asked, against=against, json=json, json_into=json_into)
+
+
+@app.command(epilog="Example: aios calibrate --device nvidia-t4 --table measured.csv")
+def calibrate(
+    device: Annotated[str | None, typer.Option("--device", help="Device that the table measured.")] = None,
+    table: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="Measured table, or a folder.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of measured tables, to learn of all its devices.")
+    ] = None,
+    from_profiles: Annotated[
+        bool, typer.Option("--from-profiles", help="Learn from what was measured on this machine (see --profiles).")
+    ] = False,
+    profiles: Profiles = _PROFILES,
+    predictor: Annotated[str | None, typer.Option("--predictor", help="Only this one.")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where to write.")] = Path("calibrations"),
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Learn from measured rows what devices really reach; write small, readable files that plans use."""
+    from aios.cli.calibrating import calibrate as work
+
+    own = profiles if from_profiles else None
+    return work(device, table, data, own, predictor, out, json=json, json_into=json_into)
+
+
 @model_app.command("inspect", epilog="Example: aios model inspect model.onnx --size height=224")
 def model_inspect(
-    file: Annotated[Path, typer.Argument(help="Model file.")],
+    file: Annotated[
+        Path, typer.Argument(help="Model file, config.json or its folder, or the name of a published transformer.")
+    ],
     size: Annotated[
         list[str] | None, typer.Option("--size", metavar="NAME=N", help="Size of a dynamic dimension; repeatable.")
     ] = None,
@@ -217,6 +281,29 @@ def model_inspect(
     from aios.cli.inspecting import model_inspect as work
 
     return work(file, tuple(size or ()), json=json)
+
+
+@model_app.command("list", epilog="Example: aios model list resnet")
+def model_list(
+    wanted: Annotated[str | None, typer.Argument(metavar="FILTER", help="Part of a name or an alias.")] = None,
+    json: Json = False,
+) -> int:
+    """List the published networks and language models whose figures ship with aios."""
+    from aios.cli.published import model_list as work
+
+    return work(wanted, json=json)
+
+
+@model_app.command("show", epilog="Example: aios model show resnet50 --size 288")
+def model_show(
+    name: Annotated[str, typer.Argument(help="As people call it: resnet50, YOLO11n, Qwen3-32B.")],
+    size: Annotated[int | None, typer.Option("--size", metavar="PIXELS", help="Side of a square input.")] = None,
+    json: Json = False,
+) -> int:
+    """Show what is known of a published model: multiply-accumulates, values and weights by class of operator."""
+    from aios.cli.published import model_show as work
+
+    return work(name, size, json=json)
 
 
 @app.command(epilog="Example: aios schema intent > intent.schema.json")

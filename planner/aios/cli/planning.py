@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.progress import Progress
+from aios.cli.ways import device_words, spread_words
 from aios.cli.words import Ink, counted, table
 from aios.records.candidate import Estimate, Priced, Residence
 from aios.records.intent import Intent
@@ -81,6 +82,7 @@ def plan_words(
         blocks.append(_conflict(planned, ink))
     else:
         blocks += [
+            _spread(planned, ink),
             _residences(planned.plan, ink),
             _promises(planned.plan, ink),
             _objective(planned, ink),
@@ -107,7 +109,7 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
     ]
     head = ["MODEL", "DEVICE", "PRECISION", "B", "T", "R", *(name.upper() for name in columns), "SOURCE", "WHY NOT"]
     bounds = ", ".join(item.text for item in intent.require) or "nothing required"
-    load = f" at {intent.load.rate_per_s:g}/s {intent.load.arrivals}" if intent.load else ""
+    load = _load(intent)
     lines = [f"{ink(intent.name, 'bold')}: {'; '.join(map(str, intent.goal))}, subject to {bounds}{load}"]
     if rows:
         lines.append(table(head, rows, ink, marked))
@@ -120,6 +122,14 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
     elif rejected:
         lines.append(ink(f"left out: {counted(len(rejected), 'family', 'families')} (--all says which and why)", "dim"))
     return "\n".join(lines)
+
+
+def _load(intent: Intent) -> str:
+    load = intent.load
+    if load is None:
+        return ""
+    tokens = f", {load.prompt_tokens} + {load.output_tokens} tokens" if load.output_tokens else ""
+    return f" at {load.rate_per_s:g}/s {load.arrivals}{tokens}"
 
 
 def _about(what: str, intent: Intent, considered: Considered) -> bool:
@@ -155,21 +165,18 @@ def _broken(option: Priced, intent: Intent) -> list[str]:
 
 def _columns(intent: Intent) -> list[str]:
     wanted = [goal.metric for goal in intent.goal] + [item.metric for item in intent.require]
-    return list(dict.fromkeys([*wanted, "latency.p99", "power"]))
+    usual = ["time", "energy"] if intent.train is not None else ["latency.p99", "power"]
+    return list(dict.fromkeys([*wanted, *usual]))
 
 
 def _row(option: Priced, intent: Intent, columns: list[str]) -> list[str]:
     candidate = option.candidate
     quantization = "" if candidate.quantization == "none" else f" {candidate.quantization}"
-    device = candidate.device + (f" {candidate.power_mode}" if candidate.power_mode else "")
-    for tier in dict.fromkeys(candidate.tiers.values()):
-        parts = (part.replace("_", " ") for part, name in candidate.tiers.items() if name == tier)
-        device += f", {' and '.join(parts)} in {tier}"
     estimates = [option.estimates.get(name) for name in columns]
     sources = [estimate.source for estimate in estimates if estimate is not None]
     return [
         candidate.model,
-        device,
+        device_words(candidate),
         f"{candidate.precision}{quantization}",
         str(candidate.batch),
         str(candidate.threads or "-"),
@@ -182,6 +189,13 @@ def _row(option: Priced, intent: Intent, columns: list[str]) -> list[str]:
 
 def _estimate(name: str, estimate: Estimate | None) -> str:
     return "?" if estimate is None else metric_text(name, estimate.value)
+
+
+def _spread(planned: Planned, ink: Ink) -> str:
+    """Say how what takes several devices is spread over them."""
+    fleet = planned.considered.given.fleet
+    told = {decision.intent: spread_words(decision, fleet) for decision in planned.plan.decisions}
+    return "\n".join(f"{ink('spread', 'dim')} {name}: {text}" for name, text in told.items() if text)
 
 
 def _residences(plan: Plan, ink: Ink) -> str:

@@ -5,13 +5,29 @@ source.
 computed from datasheet facts with documented ranges of efficiency; what depends on an unknown fact stays unknown and
 says why. There are no infinite prices: a candidate that cannot sustain the load has a throughput and no latency.
 
+``explain`` says where the time, memory and watts of one of them go.
+
+``search_in`` finds the ways to split a training step over a fleet's devices.
+
 ``point_to_point`` and ``collective`` say how long data takes between devices of a fabric, ``link_load`` what flows load
 its links with.
 """
 
 from aios.cost.collectives import Duration, collective, point_to_point
 from aios.cost.evidence import Evidence
+from aios.cost.explaining import explain
 from aios.cost.pricing import price
 from aios.cost.routing import Flow, link_load
+from aios.cost.training_steps import search_in
 
-__all__ = ["Duration", "Evidence", "Flow", "collective", "link_load", "point_to_point", "price"]
+__all__ = [
+    "Duration",
+    "Evidence",
+    "Flow",
+    "collective",
+    "explain",
+    "link_load",
+    "point_to_point",
+    "price",
+    "search_in",
+]

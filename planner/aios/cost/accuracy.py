@@ -1,21 +1,28 @@
 """How right a candidate's answers are: measured, declared, or a prior with an honest interval.
 
-The prior of 8-bit quantisation follows public tables of convolutional and transformer networks (Intel Neural
-Compressor, NNCF, AIMET, Krishnamoorthi 2018): the median loss is below one point, the 95th percentile about three. On a
-cpu without VNNI or AMX, 8-bit products are added up in 16 bits and may saturate, so the range is wider. Half precision
+The prior of quantisation is what a calibration has learnt from public tables (``accuracy_predictor``), if one is given.
+Without one it is coarser, of the same tables of convolutional and transformer networks (Intel Neural Compressor, NNCF,
+AIMET, Krishnamoorthi 2018): the median loss in 8 bits is below one point, the 95th percentile about three. On a cpu
+without VNNI or AMX, 8-bit products are added up in 16 bits and may saturate, so the range is wider. Half precision
 changes next to nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from aios.cost.accuracy_predictor import PREDICTOR, saturates
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, estimate, interval_of
+from aios.cost.learning import predict
+from aios.records.base import Source
+from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate, Estimate
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
+from aios.records.observation import Observations
 
 __all__ = ["accuracies"]
 
@@ -23,19 +30,28 @@ _LOSS: Mapping[str, Interval] = {
     "static": Interval(-0.002, 0.007, 0.03),
     "dynamic": Interval(-0.002, 0.005, 0.03),
     "saturating": Interval(-0.002, 0.01, 0.05),
+    "weight-only": Interval(-0.002, 0.012, 0.05),
     "fp16": Interval(-0.001, 0.0, 0.001),
     "bf16": Interval(-0.001, 0.001, 0.005),
 }
 """Accuracy lost against the file's own precision, as fractions."""
 
-_ELSEWHERE = {"none": 0.002, "dynamic": 0.01, "static": 0.01}
+_ELSEWHERE = {"none": 0.002, "dynamic": 0.01, "static": 0.01, "weight-only": 0.01}
 """How far the same numbers may come out on another device or engine: rounding only, or other 8-bit kernels."""
 
 
 def accuracies(
-    intent: Intent, candidate: Candidate, profile: ModelProfile, device: DeviceType, library: Library
+    intent: Intent,
+    candidate: Candidate,
+    profile: ModelProfile,
+    device: DeviceType,
+    library: Library,
+    learnt: Calibration | None = None,
 ) -> tuple[dict[str, Estimate], dict[str, str]]:
-    """Return estimates of every accuracy metric that is known or asked for, and why others are unknown."""
+    """Return estimates of every accuracy metric that is known or asked for, and why others are unknown.
+
+    learnt: of the predictor ``accuracy``
+    """
     named = (*(item.metric for item in intent.require), *(goal.metric for goal in intent.goal))
     asked = {name for name in named if name.startswith("accuracy.")}
     declared = _declared(intent, candidate, profile)
@@ -47,10 +63,11 @@ def accuracies(
     same = library.accuracies(candidate, candidate.precision, candidate.quantization)
     stored = library.accuracies(candidate, profile.precision, "none")
     unknown: dict[str, str] = {}
+    prior = _prior(candidate, profile, device, intent.task, learnt)
     metrics = asked | set(declared) | {name for item in (*same, *stored) for name in item.values}
     for name in sorted(metrics - set(found)):
         number = _elsewhere(name, candidate, library) or _from_stored(
-            name, candidate, profile, device, declared, library
+            name, candidate, profile, prior, declared, library
         )
         if number is None:
             unknown[name] = f"neither measured nor declared; measure with `aios profile {intent.name}` on data.evaluate"
@@ -80,7 +97,7 @@ def _from_stored(
     name: str,
     candidate: Candidate,
     profile: ModelProfile,
-    device: DeviceType,
+    prior: _Prior | None,
     declared: Mapping[str, float],
     library: Library,
 ) -> Estimate | None:
@@ -94,23 +111,66 @@ def _from_stored(
         start, origin = Interval(*(declared[name],) * 3), f"declared for {profile.precision}"
     else:
         return None
-    loss = _loss(candidate, profile, device)
-    if loss is None:
+    if prior is None:
         return estimate(name, start, "declared", origin)
+    loss = prior.loss.times(start.value) if prior.relative else prior.loss
     number = _clamped(Interval(start.low - loss.high, start.value - loss.value, start.high - loss.low))
     label = (
         candidate.precision if candidate.quantization == "none" else f"{candidate.quantization} {candidate.precision}"
     )
     basis = f"{origin}, less the usual loss of {label} ({loss.value * 100:.2g}, at most {loss.high * 100:.2g} points)"
-    return estimate(name, number, "assumed", basis)
+    return estimate(name, number, prior.source, basis)
 
 
-def _loss(candidate: Candidate, profile: ModelProfile, device: DeviceType) -> Interval | None:
-    """Return the prior loss, or None if the candidate computes as the file is stored."""
+class _Prior(NamedTuple):
+    """Accuracy that is usually lost. relative: as a share of the accuracy, else in points of a fraction"""
+
+    loss: Interval
+    relative: bool
+    source: Source
+
+
+def _prior(
+    candidate: Candidate, profile: ModelProfile, device: DeviceType, task: str, learnt: Calibration | None
+) -> _Prior | None:
+    """Return the usual loss, or None if the candidate computes as the file is stored."""
+    if candidate.quantization == "none" and candidate.precision == profile.precision:
+        return None
+    if learnt is not None and learnt.version == PREDICTOR.version and learnt.stages:
+        change = _learnt_change(candidate, profile, device, task, learnt)
+        return _Prior(Interval(-change.high, -change.value, -change.low), True, "calibrated")
     if candidate.quantization == "none":
-        return None if candidate.precision == profile.precision else _LOSS.get(candidate.precision, _LOSS["bf16"])
-    wide = any("vnni" in feature or "amx" in feature or "i8mm" in feature for feature in device.features)
-    return _LOSS["saturating" if device.kind == "cpu" and not wide else candidate.quantization]
+        return _Prior(_LOSS.get(candidate.precision, _LOSS["bf16"]), False, "assumed")
+    return _Prior(_LOSS["saturating" if saturates(device) else candidate.quantization], False, "assumed")
+
+
+def _learnt_change(
+    candidate: Candidate, profile: ModelProfile, device: DeviceType, task: str, learnt: Calibration
+) -> Interval:
+    """Return the share by which accuracy changes, of a model that no table holds."""
+    import numpy as np
+
+    quantized = candidate.quantization != "none"
+    words = {
+        "model": profile.name,
+        "task": task,
+        "precision": candidate.precision,
+        "transform": f"{candidate.quantization}-int8" if quantized else "float",
+    }
+    row = Observations(
+        table="",
+        predictor=PREDICTOR.name,
+        metric="accuracy_change",
+        unit="1",
+        words={role: np.array([word]) for role, word in words.items()},
+        numbers={"bits_per_weight": np.array([8.0 if quantized else 16.0])},
+        types=np.array([device.name]),
+        families=np.array([""]),
+        lines=np.zeros(1, dtype=np.int64),
+        values=np.full(1, np.nan),
+    )
+    found = predict(PREDICTOR.design(row, {device.name: device}), learnt, "zero-shot")
+    return Interval(float(found.low[0]), float(found.value[0]), float(found.high[0]))
 
 
 def _clamped(number: Interval) -> Interval:

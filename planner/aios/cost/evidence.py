@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from aios.records.base import Record
+from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate
 from aios.records.measurement import Measurement, subject_of
 
@@ -17,13 +18,14 @@ class Evidence(Record):
 
     measurements: subject digest -> measurement · engines: executor name -> engine string (``onnxruntime 1.22.0``) ·
     calibration, evaluation: model name -> digest of the data that static quantisation reads, that accuracy is measured
-    on
+    on · calibrations: (predictor, metric) -> what was learnt of the fleet's devices and of all devices together
     """
 
     measurements: Mapping[str, Measurement] = {}
     engines: Mapping[str, str] = {}
     calibration: Mapping[str, str] = {}
     evaluation: Mapping[str, str] = {}
+    calibrations: Mapping[tuple[str, str], Calibration] = {}
 
 
 class Library:
@@ -39,6 +41,11 @@ class Library:
             self._groups.setdefault((subject.kind, subject.model, subject.device, subject.executor), []).append(found)
             if subject.kind == "accuracy":
                 self._accuracy.setdefault(subject.model, []).append(found)
+
+    @property
+    def calibrations(self) -> Mapping[tuple[str, str], Calibration]:
+        """What was learnt: (predictor, metric) -> calibration."""
+        return self._evidence.calibrations
 
     def find(
         self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate, batch: int | None = None

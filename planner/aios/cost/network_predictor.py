@@ -1,24 +1,30 @@
 """Time that a fixed network takes per item, on any device, in inference and training.
 
-The physical prediction is a roofline: arithmetic at the precision's peak, activations and weights at the memory's
-bandwidth, one launch per operator; an item's share of a batch. What devices and their software really reach is learnt.
+The time is a sum over kinds of work, each at the device's nominal rate times a factor, its inverse efficiency, that is
+learnt for classes of devices and their software, and for single ones: arithmetic at the precision's peak, activations
+and weights at the memory's bandwidth, one launch per operator; weights and launches are shared by a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.cost.networks.figures import Figures, figures_of
 from aios.cost.networks.rates import Rates, numeric, rates_of
 from aios.records.fleet import DeviceType
+from aios.records.networks import PER_CALL, WORK
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Observations, Texts
 
-__all__ = ["PREDICTOR", "design", "features_of"]
+__all__ = ["PREDICTOR", "design"]
 
+_OF_ONE_FAMILY = "odd_grouped_macs"
+"""Work that hardly any network but one family has: where that was not seen, its factor would be learnt from noise."""
+_ARITHMETIC = tuple(name for name in WORK if name.endswith("_macs") and name != _OF_ONE_FAMILY)
+_MOVED = tuple(name for name in WORK if not name.endswith("_macs") and name != "kernels")
 _TRAINING = 3.0
 """A training step does the work of inference thrice: forward, gradients of activations, gradients of weights."""
 _FEWER_PRODUCTS = 4.0
@@ -30,83 +36,108 @@ def design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
     import numpy as np
 
     figures, rates = figures_of(rows), rates_of(rows, types)
-    compute, memory, launch = _parts(rows, figures, rates)
-    base = np.log(np.maximum(compute, memory) + 0.3 * np.minimum(compute, memory) + launch)
+    parts = _parts(rows, figures, rates)
+    compute, memory = _sum(parts, _ARITHMETIC), _sum(parts, _MOVED)
+    base = np.log(np.maximum(compute, memory) + 0.3 * np.minimum(compute, memory) + parts["kernels"])
     bounded = (figures.stated > 0) & np.isfinite(rates.bound)
-    least = np.where(bounded, np.log(2 * figures.macs / rates.peak / _FEWER_PRODUCTS), -np.inf)
+    fewest = 2 * figures.sizes.macs / _FEWER_PRODUCTS
+    least = np.where(bounded, np.log(fewest / np.where(bounded, rates.bound, 1.0)), -np.inf)
     unknown = np.where(
         figures.known > 0, "", "neither its size nor its arithmetic is stated, and no card bears its name"
     )
-    return Design(features_of(rows, figures, rates), base, _keys(rows, types), least, unknown)
+    keys = _keys(rows, types) | {"uncounted": np.where(figures.counted > 0, "", "uncounted")}
+    return Design(_features(rows, figures, rates, parts), base, keys, least, unknown, parts)
 
 
-def features_of(rows: Observations, figures: Figures, rates: Rates) -> dict[str, Floats]:
+def _features(rows: Observations, figures: Figures, rates: Rates, parts: Mapping[str, Floats]) -> dict[str, Floats]:
     """Return named features of each row: sizes of the network, how it runs, what is known of both."""
     import numpy as np
 
-    batch = rows.number("batch", 1.0)
-    numbers = [numeric(str(word)) for word in rows.word("precision")]
-    value = np.array([number.value for number in numbers])
-    compute, memory, launch = _parts(rows, figures, rates)
-    shares = {name: np.nan_to_num(share) for name, share in figures.shares.items()}
+    batch = np.maximum(rows.number("batch", 1.0), 1.0)
+    value = _bytes(rows)[1]
+    compute, memory = _sum(parts, _ARITHMETIC), _sum(parts, _MOVED)
     return {
-        "macs": np.log(figures.macs),
-        "activations": np.log(figures.activations / figures.macs),
-        "parameters": np.log(figures.parameters / figures.macs),
-        "pixels": np.log(figures.pixels),
-        "batch": np.log(np.maximum(batch, 1.0)),
+        "macs": np.log(figures.sizes.macs),
+        "batch": np.log(batch),
+        "pixels": np.log(figures.sizes.pixels),
         "threads": np.log(rows.number("threads", 1.0)),
         "narrow": (value <= 1.0) * 1.0,
         "memory": np.log(memory / compute),
-        "overhead": np.log(launch / (compute + memory)),
+        "overhead": np.log(parts["kernels"] / (compute + memory)),
         "guessed": 1.0 - figures.stated,
-        "unseen": 1.0 - figures.seen,
-        "attention": (figures.kind == "attention") * 1.0,
-        "operators": np.log(figures.operators),
+        "uncounted": 1.0 - figures.counted,
+        "attention": (figures.sizes.kind == "attention") * 1.0,
         "peak": np.log(rates.peak),
         "bandwidth": np.log(rates.bandwidth / rates.peak),
         "stated": rates.known,
-        "convolution": shares["convolution"],
-        "grouped": np.sqrt(shares["grouped"]),
-        "depthwise": np.sqrt(shares["depthwise"]),
-        "traffic": np.log1p(shares["traffic"]),
-        "composed": np.isnan(figures.shares["depthwise"]) * 1.0,
     }
 
 
-def _parts(rows: Observations, figures: Figures, rates: Rates) -> tuple[Floats, Floats, Floats]:
-    """Return seconds per item of arithmetic, of memory and of launches."""
+def _parts(rows: Observations, figures: Figures, rates: Rates) -> dict[str, Floats]:
+    """Return seconds per item of each kind of work at the device's rates: arithmetic at its peak, values and weights at
+    the bandwidth of its memory, operators at one launch each."""
     import numpy as np
 
     batch = np.maximum(rows.number("batch", 1.0), 1.0)
-    numbers = [numeric(str(word)) for word in rows.word("precision")]
-    weight = np.array([number.weight for number in numbers])
-    value = np.array([number.value for number in numbers])
+    weight, value = _bytes(rows)
     times = np.where(rows.word("mode") == "training", _TRAINING, 1.0)
-    moved = 2 * figures.activations * value + figures.parameters * weight / batch
-    compute = times * 2 * figures.macs / rates.peak
-    return compute, times * moved / rates.bandwidth, times * figures.operators * rates.launch / batch
+    found = {}
+    for name, amount in figures.amounts.items():
+        if name == _OF_ONE_FAMILY:
+            continue
+        if name == "kernels":
+            seconds = rates.launch / batch
+        elif name in PER_CALL:
+            seconds = weight / rates.bandwidth / batch
+        else:
+            seconds = 2 / rates.peak if name in _ARITHMETIC else value / rates.bandwidth
+        found[name] = times * amount * seconds
+    return found
+
+
+def _sum(parts: Mapping[str, Floats], names: Sequence[str]) -> Floats:
+    total = parts[names[0]]
+    for name in names[1:]:
+        total = total + parts[name]
+    return total
+
+
+def _bytes(rows: Observations) -> tuple[Floats, Floats]:
+    """Return the bytes of a weight and of an activation."""
+    import numpy as np
+
+    words, places = np.unique(rows.word("precision").astype(str), return_inverse=True)
+    numbers = [numeric(str(word)) for word in words]
+    weight, value = [number.weight for number in numbers], [number.value for number in numbers]
+    return np.array(weight)[places], np.array(value)[places]
 
 
 def _keys(rows: Observations, types: Mapping[str, DeviceType]) -> dict[str, Texts]:
     import numpy as np
 
     device = np.where(rows.types != "", rows.types, rows.word("device"))
-    names, places = np.unique(rows.types, return_inverse=True)
+    names, places = np.unique(rows.types.astype(str), return_inverse=True)
     kinds = np.array([types[name].kind if name in types else "" for name in map(str, names)])[places]
-    software = rows.word("software")
-    setting = software
-    for role in ("precision", "layout", "mode"):
-        setting = np.char.add(np.char.add(setting.astype(str), "|"), rows.word(role).astype(str))
+    words, written = np.unique(rows.word("software").astype(str), return_inverse=True)
+    engines = np.array([str(word).casefold().partition(" ")[0] for word in words])[written]
     return {
         "device": device,
-        "class": kinds,
+        "class": _joined(kinds, engines, np.where(_bytes(rows)[1] <= 1, "narrow", ""), rows.word("mode")),
         "core": rows.word("core"),
-        "software": software,
-        "setting": setting,
+        "software": rows.word("software"),
+        "setting": _joined(*(rows.word(role) for role in ("software", "precision", "layout", "mode"))),
         "model": rows.word("model"),
         "stratum": device,
     }
+
+
+def _joined(*columns: Texts) -> Texts:
+    import numpy as np
+
+    joined = columns[0].astype(str)
+    for column in columns[1:]:
+        joined = np.char.add(np.char.add(joined, "|"), column.astype(str))
+    return joined
 
 
 def _target(rows: Observations) -> Floats:
@@ -135,25 +166,28 @@ def _share(rows: Observations) -> Floats:
 
 PREDICTOR = Predictor(
     name="network",
-    version=1,
+    version=2,
     metrics=("throughput", "latency.mean", "latency.p50", "latency.p90", "latency.p99", "step_time"),
-    # Constants come before slopes: what tells devices apart is not to be taken for what tells networks apart.
+    # Groups of many rows choose for themselves how much they keep to the wider one.
+    mixes=(
+        StageForm(()),
+        StageForm(("class",), 0, 20),
+        StageForm(("device", "setting"), 0, 40),
+        StageForm(("device", "setting"), 0, 400),
+    ),
+    # Constants come before slopes: what tells devices apart is not to be taken for what tells networks apart. Slopes
+    # are for networks whose work nobody counted; of the others the mixes tell more.
     stages=(
         StageForm((), 0),
         StageForm(("software",), 0),
         StageForm(("core",), 0),
         StageForm(("device",), 0),
         StageForm(("device", "setting"), 0),
-        StageForm(("software",), 1, 40),
-        StageForm(("setting",), 2, 300),
-        StageForm(("device",), 1, 40),
-        StageForm(("device", "setting"), 0),
-        StageForm(("device", "setting"), 1, 60),
-        StageForm(("device", "setting"), 2, 300),
+        StageForm(("uncounted", "class"), 1, 40),
+        StageForm(("uncounted", "device"), 1, 40),
         StageForm(("model",), 0),
         StageForm(("setting", "model"), 0),
         StageForm(("device", "model"), 0),
-        StageForm(("device", "setting", "model"), 0),
     ),
     design=design,
     target=_target,

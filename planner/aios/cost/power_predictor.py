@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from aios.cost.energy.capping import capped
-from aios.cost.energy.intensity import ALONE, BUSY, intensities
+from aios.cost.energy.capping import capped, freedom
+from aios.cost.energy.diffusion import diffusion_work
+from aios.cost.energy.fixed import Amounts, amounts_of, fixed_joules, fixed_work
+from aios.cost.energy.intensity import ALONE, BUSY, shares_drawn
+from aios.cost.energy.language import language_work
 from aios.cost.energy.ratings import Ratings, ratings_of
-from aios.cost.energy.work import Work, macs_of, work_of
+from aios.cost.energy.work import KINDS, Work
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.records.fleet import DeviceType
 
@@ -29,80 +32,124 @@ _SUPPLY = 0.92
 """Efficiency of a power supply at half load (80 PLUS Gold and Platinum, 230 V: 92 to 94 %)."""
 _OVERSHOOT = 1.1
 """By how much a mean may lie above rating or cap before it cannot be true."""
-_JOULES_PER_MAC = 1e-9
-"""Of devices whose rating nobody states: microcontrollers spend about a nanojoule (MLPerf Tiny: 10 mJ for ResNet-8)."""
-
-_LEAST_JOULES_PER_MAC = 1e-13
+_LEAST_J = 1e-13
 """No device of today multiplies for less: 0.2 pJ for 8 bits at 45 nm, without any memory (Horowitz, ISSCC 2014)."""
 
 
 def _design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
     import numpy as np
 
-    ratings = ratings_of(rows, types)
-    work = work_of(rows, ratings)
+    ratings, amounts = ratings_of(rows, types), amounts_of(rows)
+    work = _work(rows, types, ratings, amounts)
     cap = np.where(np.isnan(rows.number("power_cap")), np.inf, rows.number("power_cap"))
     whole = rows.word("host") != ""
-    watts = _watts(rows, ratings, work, cap, whole)
+    drawn = _drawn(rows, ratings, work)
+    watts = _watts(rows, ratings, work, drawn)
+    demand = sum(watts.values(), np.zeros(len(rows)))
     least, unknown = np.full(len(rows), -np.inf), np.full(len(rows), "", dtype="<U80")
-    joules = rows.metric == "energy"
-    if joules:
-        parts = _joules(rows, work, watts)
-        macs = macs_of(rows)
-        least = np.where(np.isnan(macs), least, np.log(np.where(np.isnan(macs), 1.0, macs) * _LEAST_JOULES_PER_MAC))
-        lacking = np.isnan(sum(parts.values()))
-        unknown = np.where(lacking, "what an item is made of is not stated, or the device's rates", unknown)
+    if rows.metric == "energy":
+        parts = _joules(rows, ratings, work, amounts, drawn, whole)
+        least = np.where(np.isnan(amounts.macs), least, np.log(np.nan_to_num(amounts.macs, nan=1.0) * _LEAST_J))
+        total = sum(parts.values(), np.zeros(len(rows)))
+        lacking = "what an item is made of is not stated, or the device's rates"
+        unknown = np.where(np.isfinite(total) & (total > 0), unknown, lacking)
     else:
-        parts = watts
+        parts = _drawn_by(rows, ratings, watts, cap, whole)
+        total = sum(parts.values(), np.zeros(len(rows)))
         limit = rows.number("devices", 1.0) * np.minimum(cap, ratings.tdp_w)
         above = ~whole & (ratings.stated > 0) & (rows.values > _OVERSHOOT * limit)
         unknown = np.where(above, "it is more than rating and cap of the devices allow", unknown)
-    total = sum(parts.values(), np.zeros(len(rows)))
     return Design(
-        features=_features(rows, ratings, work, cap),
+        features=_features(rows, ratings, work, amounts, cap, demand),
         base=np.log(np.where(unknown == "", total, 1.0)),
-        keys=_keys(rows, ratings, whole),
+        keys=_keys(rows, ratings, whole, work),
         least=least,
         unknown=unknown,
-        parts={name: np.where(unknown == "", part, 1.0) for name, part in parts.items()} if joules else {},
+        parts={name: np.where(unknown == "", part, 1.0) for name, part in parts.items()},
     )
 
 
-def _watts(rows: Observations, ratings: Ratings, work: Work, cap: Floats, whole: Texts) -> dict[str, Floats]:
-    """Return what is drawn, by what for; all of it held below the cap and through the supply, where they are."""
+def _work(rows: Observations, types: Mapping[str, DeviceType], ratings: Ratings, amounts: Amounts) -> Work:
+    """Return what an item of each row takes, by what kind of model it is of."""
     import numpy as np
 
-    n, above = rows.number("devices", 1.0), ratings.tdp_w - ratings.idle_w
-    known = np.isfinite(work.seconds * work.turns)
-    shares = intensities(*(np.where(known, part, 1.0) for part in (work.compute, work.memory, work.waiting)))
-    turns = np.where(known, work.turns, 1.0)
+    language, diffusion = rows.word("phase") != "", ~np.isnan(rows.number("steps"))
+    kinds = [(~language & ~diffusion, fixed_work(rows, types, amounts))]
+    if diffusion.any():
+        kinds.append((diffusion, diffusion_work(rows, types)))
+    if language.any():
+        kinds.append((language, language_work(rows, types)))
+    parts = {name: np.zeros(len(rows)) for name in KINDS}
+    turns = np.ones(len(rows))
+    for own, work in kinds:
+        for name, part in work.parts.items():
+            parts[name] = np.where(own, part, parts[name])
+        turns = np.where(own, work.turns, turns)
+    return Work(parts, turns)
+
+
+def _drawn(rows: Observations, ratings: Ratings, work: Work) -> dict[str, Floats]:
+    """Return part -> watts of one device while that is done, the mean over devices that take turns."""
+    above = ratings.tdp_w - ratings.idle_w
+    return {name: ratings.idle_w + above * share / work.turns for name, share in shares_drawn(ratings.waiting).items()}
+
+
+def _watts(rows: Observations, ratings: Ratings, work: Work, drawn: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return kind of work -> mean watts of one device for it, without a cap."""
+    import numpy as np
+
+    known = np.isfinite(work.seconds) & (work.seconds > 0)
     alone = np.char.startswith(rows.word("scenario").astype(str), "single")
-    parts = {name: np.where(known, above * share / turns, 0.0) for name, share in shares.items()}
-    parts |= {"idle": ratings.idle_w, "busy": np.where(known, 0.0, above * np.where(alone, ALONE, BUSY))}
-    demand = sum(parts.values(), np.zeros(len(rows)))
-    kept = n * capped(demand, cap) / demand / np.where(whole, _SUPPLY, 1.0)
-    parts = {name: part * kept for name, part in parts.items()}
-    air = _AIR * sum(parts.values(), np.zeros(len(rows)))
-    server = _SOCKET_W * rows.number("sockets", 1.0) / _SUPPLY
-    return parts | {"host": np.where(whole, np.where(ratings.card > 0, server + air, _MODULE_W), 0.0)}
-
-
-def _joules(rows: Observations, work: Work, watts: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return what an item takes, by what for: the device's watts while it does it, and the time that is waited."""
-    import numpy as np
-
-    drawn = sum(watts.values(), np.zeros(len(rows)))
-    by_macs = macs_of(rows) * _JOULES_PER_MAC
-    timed = np.isfinite(work.seconds)
-    together = np.hypot(work.compute, work.memory) / np.maximum(work.compute + work.memory, 1e-30)
+    usual = (ratings.tdp_w - ratings.idle_w) * np.where(alone, ALONE, BUSY)
+    above = {kind: (drawn[kind] - ratings.idle_w) * work.share(kind) for kind in drawn}
     return {
-        "computing": np.where(timed, drawn * work.compute * together, by_macs),
-        "reading": np.where(timed, drawn * work.memory * together, 0.0),
-        "pausing": np.where(timed, drawn * work.waiting, 0.0),
+        "idle": ratings.idle_w,
+        **{kind: np.where(known, part, 0.0) for kind, part in above.items()},
+        "usual": np.where(known, 0.0, usual),
     }
 
 
-def _features(rows: Observations, ratings: Ratings, work: Work, cap: Floats) -> dict[str, Floats]:
+def _drawn_by(
+    rows: Observations, ratings: Ratings, watts: Mapping[str, Floats], cap: Floats, whole: Texts
+) -> dict[str, Floats]:
+    """Return the watts of the deployment by what draws them. limit: what the cap decides, whatever the work would draw"""
+    import numpy as np
+
+    demand = sum(watts.values(), np.zeros(len(rows)))
+    kept = capped(demand, cap)
+    free = freedom(demand, cap)
+    card = ratings.card > 0
+    outside = np.where(whole, np.where(card, (1 + _AIR) / _SUPPLY, 1 / _SUPPLY), 1.0) * rows.number("devices", 1.0)
+    host = np.where(whole, np.where(card, _SOCKET_W * rows.number("sockets", 1.0) / _SUPPLY, _MODULE_W), 0.0)
+    parts = {name: part * kept / demand * free * outside for name, part in watts.items()}
+    return parts | {"limit": kept * (1 - free) * outside, "host": host}
+
+
+def _wall(rows: Observations, ratings: Ratings, watts: Floats, whole: Texts) -> Floats:
+    """Return the watts of all devices, or of the system around them."""
+    import numpy as np
+
+    devices = rows.number("devices", 1.0) * watts
+    server = (devices * (1 + _AIR) + _SOCKET_W * rows.number("sockets", 1.0)) / _SUPPLY
+    return np.where(whole, np.where(ratings.card > 0, server, devices / _SUPPLY + _MODULE_W), devices)
+
+
+def _joules(
+    rows: Observations, ratings: Ratings, work: Work, amounts: Amounts, drawn: Mapping[str, Floats], whole: Texts
+) -> dict[str, Floats]:
+    """Return what an item takes, by what for."""
+    import numpy as np
+
+    by_watts = {name: _wall(rows, ratings, drawn[KINDS[name]], whole) * part for name, part in work.parts.items()}
+    by_amounts = fixed_joules(rows, amounts)
+    timed = np.isfinite(work.seconds) | (rows.word("phase") != "") | ~np.isnan(rows.number("steps"))
+    return {name: np.where(timed, part, by_amounts.get(name, np.zeros(len(rows)))) for name, part in by_watts.items()}
+
+
+def _features(
+    rows: Observations, ratings: Ratings, work: Work, amounts: Amounts, cap: Floats, demand: Floats
+) -> dict[str, Floats]:
+    """Return what is learnt of. free: how far a change of the demand changes the power, less below a cap"""
     import numpy as np
 
     def logarithm(column: Floats, otherwise: float = 1.0) -> Floats:
@@ -113,17 +160,21 @@ def _features(rows: Observations, ratings: Ratings, work: Work, cap: Floats) -> 
     together = np.where(np.isnan(rows.number("concurrency")), rows.number("batch"), rows.number("concurrency") / n)
     size = rows.number("parameters")
     active = np.where(np.isnan(rows.number("active_parameters")), size, rows.number("active_parameters"))
+    free = freedom(demand, cap)
     return {
+        "free": free,
         "cap": logarithm(cap / ratings.tdp_w),
-        "together": logarithm(together),
+        "together": logarithm(together) * free,
         "size": logarithm(active / n, 1e9),
         "output": logarithm(rows.number("output_tokens")),
-        "intensity": logarithm(work.compute / np.maximum(work.memory, 1e-30)),
-        "work": logarithm(macs_of(rows), 1e9),
+        "compute": work.share("compute") * free,
+        "memory": work.share("memory") * free,
+        "waiting": work.share("waiting") * free,
+        "work": logarithm(amounts.macs, 1e9),
     }
 
 
-def _keys(rows: Observations, ratings: Ratings, whole: Texts) -> dict[str, Texts]:
+def _keys(rows: Observations, ratings: Ratings, whole: Texts, work: Work) -> dict[str, Texts]:
     import numpy as np
 
     def joined(*columns: Texts) -> Texts:
@@ -134,7 +185,8 @@ def _keys(rows: Observations, ratings: Ratings, whole: Texts) -> dict[str, Texts
 
     phase, steps = rows.word("phase"), np.where(np.isnan(rows.number("steps")), "", "diffusion")
     wall = np.where(whole, np.where(ratings.card > 0, "server", "board"), "")
-    kind = joined(rows.word("mode"), phase, steps, wall)
+    cores = np.where(rows.word("core") == "", "", "cores")
+    kind = joined(rows.word("mode"), phase, steps, wall, cores)
     batch = np.char.mod("%g", rows.number("batch", 0.0))
     return {
         "device": _named(rows),

@@ -8,21 +8,33 @@ from typing import NamedTuple
 from aios.cost.accuracy import accuracies
 from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Interval, Unknown, estimate
+from aios.cost.language import price_language
 from aios.cost.load import LATENCIES, Loaded, loaded
 from aios.cost.memory import Memory, memory_of
 from aios.cost.power import Power, power_of
 from aios.cost.service import Service, Workbench
 from aios.cost.site import Site, site_of
 from aios.cost.tiers import residences_of, tier_rates
+from aios.cost.training_pricing import price_training
 from aios.records.base import trusted
 from aios.records.candidate import Candidate, Demand, Estimate, Priced, Residence
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
+from aios.records.metrics import METRICS
 from aios.records.model import ModelProfile
 
 __all__ = ["price"]
 
 _GIVEN = set(Priced.model_fields)
+_OF_OTHERS = {
+    **{
+        name: "only language models answer in tokens"
+        for name in METRICS
+        if name.startswith(("latency.ttft.", "latency.tpot."))
+    },
+    "time": "a service has no end; only jobs have a time",
+}
+"""Metrics that mean nothing for a network that answers requests, and why."""
 
 
 class _Setup(NamedTuple):
@@ -50,8 +62,28 @@ def price(
     profiles: by model name, one for each candidate's model · fleet: holds each candidate's device type. Raises KeyError
     when one is missing, which is the caller's mistake.
     """
+    candidates = tuple(candidates)
+    if intent.train is not None:
+        return price_training(intent, candidates, profiles, fleet, evidence)
     library = Library(evidence)
+    language = [item for item in candidates if profiles[item.model].transformer is not None]
+    others = [item for item in candidates if profiles[item.model].transformer is None]
+    found = iter(price_language(intent, language, profiles, fleet, evidence, library))
+    fixed = iter(_networks(intent, others, profiles, fleet, evidence, library))
+    return tuple(next(fixed if profiles[item.model].transformer is None else found) for item in candidates)
+
+
+def _networks(
+    intent: Intent,
+    candidates: Iterable[Candidate],
+    profiles: Mapping[str, ModelProfile],
+    fleet: Fleet,
+    evidence: Evidence,
+    library: Library,
+) -> list[Priced]:
+    """Return candidates that run networks whose work is the same for every item."""
     workbench = Workbench(library)
+    learnt = evidence.calibrations.get(("accuracy", "accuracy_change"))
     setups: dict[tuple[object, ...], _Setup] = {}
     accuracy: dict[tuple[object, ...], tuple[dict[str, Estimate], dict[str, str]]] = {}
     priced = []
@@ -64,7 +96,7 @@ def price(
         if setup is None:
             profile, device = profiles[candidate.model], fleet.types[candidate.device]
             if kind not in accuracy:
-                accuracy[kind] = accuracies(intent, candidate, profile, device, library)
+                accuracy[kind] = accuracies(intent, candidate, profile, device, library, learnt)
             rates = tier_rates(candidate, device, fleet)
             service = rates if isinstance(rates, Unknown) else workbench.service_of(candidate, profile, device, rates)
             sizes = profile.part_bytes(
@@ -73,7 +105,7 @@ def price(
             residences = residences_of(sizes, candidate, device, rates)
             setup = setups[key] = _setup(candidate, residences, device, fleet, service, accuracy[kind])
         priced.append(_priced(intent, candidate, setup))
-    return tuple(priced)
+    return priced
 
 
 def _setup(
@@ -98,7 +130,9 @@ def _setup(
         tier_bytes={tier: size for tier, size in moved.items() if tier != "dram" or device.kind == "cpu"},
     )
     site = site_of(candidate, device, fleet)
-    return _Setup(device, service, memory, residences, accuracy[0], {**accuracy[1], **site.unknown}, demand, site)
+    return _Setup(
+        device, service, memory, residences, accuracy[0], {**_OF_OTHERS, **accuracy[1], **site.unknown}, demand, site
+    )
 
 
 def _share(candidate: Candidate, device: DeviceType, fleet: Fleet) -> float:

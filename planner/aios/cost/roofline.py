@@ -16,7 +16,7 @@ t = sum over operators of max(FLOPs / (peak x efficiency), bytes / (bandwidth x 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.model import VALUE_BYTES, MemoryPart, ModelProfile
 
-__all__ = ["activation_scale", "basis_of", "roofline"]
+__all__ = ["OperatorTime", "activation_scale", "basis_of", "operator_times", "roofline"]
 
 _MATRIX = (
     "Conv",
@@ -167,11 +167,42 @@ def activation_scale(profile: ModelProfile, candidate: Candidate) -> float:
     return wanted / stored if stored and wanted else 1.0
 
 
+class OperatorTime(NamedTuple):
+    """What equal operators take of a call, all of them together, in seconds: whichever is longer of arithmetic and of
+    moving data, and starting them."""
+
+    kind: str
+    compute_s: float
+    memory_s: float
+    launch_s: float
+
+
+def operator_times(
+    profile: ModelProfile,
+    device: DeviceType,
+    candidate: Candidate,
+    batch: int,
+    tiers: Mapping[MemoryPart, TierRate] = MappingProxyType({}),
+) -> tuple[OperatorTime, ...] | Unknown:
+    """Return what the expected time of a call goes into, operator by operator, or why it cannot be said."""
+    missing = _missing(profile, device, candidate)
+    if missing:
+        return Unknown(f"{missing}; state it, or measure with `aios profile`")
+    items = max(batch, profile.fixed_batch or 1)
+    return tuple(_spent(profile, candidate, items, _machine(profile, device, candidate, items, 1, tiers), 1))
+
+
 def _time_s(profile: ModelProfile, candidate: Candidate, items: int, machine: _Machine, end: int) -> float:
+    spent = _spent(profile, candidate, items, machine, end)
+    return items * machine.kept_s + sum(max(item.compute_s, item.memory_s) + item.launch_s for item in spent)
+
+
+def _spent(
+    profile: ModelProfile, candidate: Candidate, items: int, machine: _Machine, end: int
+) -> Iterator[OperatorTime]:
     weights = profile.weight_bytes_at(candidate.precision) / profile.weight_bytes if profile.weight_bytes else 1.0
     moved = activation_scale(profile, candidate)
     dynamic = candidate.quantization == "dynamic"
-    total = items * machine.kept_s
     for operator in profile.operators:
         matrix = operator.kind.startswith(_MATRIX)
         if end < 2 and operator.kind in _FUSED:
@@ -179,12 +210,11 @@ def _time_s(profile: ModelProfile, candidate: Candidate, items: int, machine: _M
         activations = (operator.input_bytes + operator.output_bytes) * moved
         if matrix and dynamic:
             activations += operator.input_bytes * 1.25  # read once more for the range, written once as bytes
-        time_s = operator.weight_bytes * weights / machine.weight_rate + items * activations / machine.activation_rate
+        memory_s = operator.weight_bytes * weights / machine.weight_rate + items * activations / machine.activation_rate
         rate = machine.matrix if matrix else machine.other
-        if rate is not None:
-            time_s = max(time_s, items * operator.flops / rate)
-        total += operator.count * (time_s + machine.launch_s)
-    return total
+        compute_s = items * operator.flops / rate if rate is not None else 0.0
+        count = operator.count
+        yield OperatorTime(operator.kind, count * compute_s, count * memory_s, count * machine.launch_s)
 
 
 def basis_of(

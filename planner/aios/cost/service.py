@@ -1,8 +1,9 @@
 """What one replica does with one request: time it is occupied, latency of a lone request, and where that is known from.
 
 Measured values of exactly this candidate come first. Where only another configuration of the same model, device and
-executor was measured, the roofline is scaled by measured / predicted of the nearest one (``calibrated``). Otherwise the
-roofline stands alone (``analytic``). What serving adds (network, parsing, dispatch) is measured, borrowed from a sister
+executor was measured, the roofline is scaled by measured / predicted of the nearest one (``calibrated``). Otherwise a
+calibration of the device says what was learnt of it from other models (``calibrated``), and without one the roofline
+stands alone (``analytic``). What serving adds (network, parsing, dispatch) is measured, borrowed from a sister
 configuration, or assumed to be 0.2 to 1.5 ms per request: a stated assumption, not a measurement.
 """
 
@@ -15,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
+from aios.cost.network_time import LearntTime, learnt_time
 from aios.cost.queueing import Replica, Tail
 from aios.cost.roofline import basis_of, roofline
 from aios.cost.tiers import TierRate
@@ -79,6 +81,7 @@ class Workbench:
         self._shapes: dict[tuple[int, int], tuple[Quantiles, Quantiles]] = {}
         self._assumed = scaled(JITTER, ASSUMED_OVERHEAD.value)
         self._rooflines: dict[tuple[object, ...], Interval | Unknown] = {}
+        self._times: dict[tuple[object, ...], LearntTime | None] = {}
 
     def service_of(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers
@@ -127,11 +130,28 @@ class Workbench:
             relative = scaled(shape, 1 / mean_of(shape)) if shape and mean_of(shape) > 0 else JITTER
             return _Compute(time, relative, "measured", f"time of batch {batch} measured with {_meter(found, 'time')}")
         predicted = self._roofline(candidate, profile, device, tiers, batch)
+        if not isinstance(predicted, Unknown):
+            scaled_one = self._calibrated(candidate, profile, device, tiers, batch, predicted)
+            if scaled_one is not None:
+                return scaled_one
+        learnt = self._learnt(candidate, profile, device, tiers, batch)
+        if learnt is not None:
+            return _Compute(learnt.time, JITTER, learnt.source, learnt.basis)
         if isinstance(predicted, Unknown):
             return predicted
-        return self._calibrated(candidate, profile, device, tiers, batch, predicted) or _Compute(
-            predicted, JITTER, "analytic", basis_of(profile, device, candidate, tiers)
-        )
+        return _Compute(predicted, JITTER, "analytic", basis_of(profile, device, candidate, tiers))
+
+    def _learnt(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> LearntTime | None:
+        """Return what calibrations say; candidates that differ in what they do not depend on share it."""
+        if not self._library.calibrations:
+            return None
+        key = (candidate.model, device.name, candidate.precision, candidate.quantization, candidate.threads, batch,
+               candidate.power_mode, tuple(tiers.items()))  # fmt: skip
+        if key not in self._times:
+            self._times[key] = learnt_time(profile, device, candidate, batch, tiers, self._library.calibrations)
+        return self._times[key]
 
     def _roofline(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int

@@ -4,8 +4,22 @@ Arithmetic on measured and predicted numbers; what predicts them is none of its 
 """
 
 from aios.fidelity.comparing import Change, compared
+from aios.fidelity.configurations import Predictions, configurations
+from aios.fidelity.deriving import derived
 from aios.fidelity.protocol import Split, splits
-from aios.fidelity.regret import Decisions, Predictions, decisions
+from aios.fidelity.regret import Decisions, decisions
 from aios.fidelity.scoring import Score, score
 
-__all__ = ["Change", "Decisions", "Predictions", "Score", "Split", "compared", "decisions", "score", "splits"]
+__all__ = [
+    "Change",
+    "Decisions",
+    "Predictions",
+    "Score",
+    "Split",
+    "compared",
+    "configurations",
+    "decisions",
+    "derived",
+    "score",
+    "splits",
+]

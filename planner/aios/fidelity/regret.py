@@ -2,49 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from aios.fidelity.configurations import Column, Configurations
 from aios.records.metrics import find_metric
-from aios.records.observation import Observations
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from aios.records.observation import Floats, Texts
+    from aios.records.observation import Floats
 
-    Rows = npt.NDArray[np.int64]
+    Mask = npt.NDArray[np.bool_]
 
-__all__ = ["Decisions", "Predictions", "decisions"]
+__all__ = ["Decisions", "decisions", "lower_is_better"]
 
 INTENTS = 2000
-"""Intents drawn per table and kind of choice; their medians then move by less than a tenth between seeds."""
+"""Intents drawn per table and goal; their medians then move by less than a tenth between seeds."""
 _FEWEST = 4
 """Rows of a set; among fewer there is hardly anything to decide."""
 _WITHIN = (0.1, 0.9)
 """Quantiles of what was measured in a set, between which bounds are drawn."""
-_SAME_LINE = ("precision", "transform", "phase", "scenario")
-"""Words that tell configurations apart that stand on one line."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Predicted values of all rows of some observations and their 90 % intervals; NaN where nothing is predicted."""
-
-    observations: Observations
-    value: Floats
-    low: Floats
-    high: Floats
 
 
 class Decisions(NamedTuple):
     """What came of deciding by predictions.
 
     intents: drawn, all of which some configuration truly meets · undecided: of them, those that none was predicted to
-    meet · feasible_share: of the decided, those whose choice truly meets the bound · regret_median, regret_p90: by how
-    much their choice is worse than the best that meets it, as a fraction of that
+    meet for sure · feasible_share: of the decided, those whose choice truly meets the intent · regret_median,
+    regret_p90: by how much their choice is worse than the best that meets it, as a fraction of that
     """
 
     intents: int
@@ -55,147 +42,147 @@ class Decisions(NamedTuple):
 
 
 class _Set(NamedTuple):
-    """Configurations to choose among. measured, value, low, high: metric -> column · accuracy: NaN where not stated"""
+    """Configurations to choose among, and one bound and goal. accuracy: NaN where not stated"""
 
-    measured: Mapping[str, Floats]
-    value: Mapping[str, Floats]
-    pessimistic: Mapping[str, Floats]
+    bound: Column
+    goal: Column
     accuracy: Floats
+    lower: tuple[bool, bool]
+
+
+class _Intent(NamedTuple):
+    """limit: of the bound · enough: which configurations are accurate enough"""
+
+    limit: float
+    enough: Mask
 
 
 def decisions(
-    predicted: Mapping[str, Sequence[Predictions]],
+    rows: Configurations,
     within: Sequence[str],
-    bounds: Sequence[str],
-    goals: Sequence[str],
-    accuracy: str | None,
+    bounds: Sequence[tuple[str, Column]],
+    goal: tuple[str, Column],
     seed: int,
-) -> Decisions | None:
-    """Return what deciding by predictions is worth; None where nothing can be decided.
+) -> tuple[Decisions, Decisions] | None:
+    """Return what deciding by predictions is worth, and by physics alone; None where nothing can be decided.
 
-    predicted: metric -> its predictions in one table · within: roles whose equal values make a set · bounds, goals:
-    metrics, of which each intent has one each, drawn at random · accuracy: role of the accuracy that it asks for.
-    A requirement must hold at the pessimistic end of the interval; among what is left the best prediction wins.
+    within: roles whose equal values make a set · bounds, goal: names and columns; each intent has one bound, drawn at
+    random, and where accuracies are stated one of those. A requirement must hold at the pessimistic end of the
+    interval; among what is left the best expected value wins, as a planner decides. Physics alone states no interval:
+    it decides by its numbers.
     """
     import numpy as np
 
     random = np.random.default_rng(seed)
-    pairs = [(bound, goal) for bound in bounds for goal in goals if bound in predicted and goal in predicted]
-    kinds = {pair: _sets(predicted, pair, within, accuracy) for pair in pairs if pair[0] != pair[1]}
-    sets = [(pair, item) for pair, found in kinds.items() for item in found]
+    sets = [item for bound in bounds for item in _sets(rows, within, bound, goal)]
     if not sets:
         return None
-    drawn = undecided = 0
-    feasible: list[bool] = []
-    regrets: list[float] = []
+    model, physics = _Tally(), _Tally()
     for place in random.permutation(np.arange(INTENTS) % len(sets)):
-        (bound, goal), item = sets[place]
-        outcome = _decide(item, bound, goal, random)
+        item = sets[place]
+        intent = _drawn(item, random)
+        if intent is not None:
+            model.add(_decided(item, intent, item.goal.value, _pessimistic(item)))
+            physics.add(_decided(item, intent, item.goal.reference, item.bound.reference))
+    return (model.told(), physics.told()) if model.intents else None
+
+
+class _Tally:
+    """Outcomes of intents."""
+
+    def __init__(self) -> None:
+        self.intents = self.undecided = 0
+        self.feasible: list[bool] = []
+        self.regrets: list[float] = []
+
+    def add(self, outcome: tuple[bool, float] | None) -> None:
+        """Count one intent: whether the choice meets it, and its regret; None where nothing was chosen."""
+        self.intents += 1
         if outcome is None:
-            continue
-        drawn += 1
-        met, regret = outcome
-        if met is None:
-            undecided += 1
-            continue
-        feasible.append(met)
-        if met:
-            regrets.append(regret)
-    return Decisions(
-        intents=drawn,
-        undecided=undecided,
-        feasible_share=float(np.mean(feasible)) if feasible else None,
-        regret_median=float(np.median(regrets)) if regrets else None,
-        regret_p90=float(np.quantile(regrets, 0.9)) if regrets else None,
-    )
+            self.undecided += 1
+            return
+        self.feasible.append(outcome[0])
+        if outcome[0]:
+            self.regrets.append(outcome[1])
+
+    def told(self) -> Decisions:
+        """Return the figures."""
+        import numpy as np
+
+        return Decisions(
+            intents=self.intents,
+            undecided=self.undecided,
+            feasible_share=float(np.mean(self.feasible)) if self.feasible else None,
+            regret_median=float(np.median(self.regrets)) if self.regrets else None,
+            regret_p90=float(np.quantile(self.regrets, 0.9)) if self.regrets else None,
+        )
 
 
-def _decide(item: _Set, bound: str, goal: str, random: np.random.Generator) -> tuple[bool | None, float] | None:
-    """Draw an intent and decide it. Returns whether the choice meets it (None: nothing was chosen) and its regret."""
+def _drawn(item: _Set, random: np.random.Generator) -> _Intent | None:
+    """Draw what an intent asks of a set; None where nothing truly gives it."""
     import numpy as np
 
-    limit = float(np.quantile(item.measured[bound], random.uniform(*_WITHIN)))
+    limit = float(np.quantile(item.bound.measured, random.uniform(*_WITHIN)))
     enough = np.ones(len(item.accuracy), dtype=bool)
     if np.isfinite(item.accuracy).any():
-        floor = float(np.nanquantile(item.accuracy, random.uniform(*_WITHIN)))
-        enough = item.accuracy >= floor
-    true = enough & _meets(bound, item.measured[bound], limit)
-    if not true.any():
-        return None
-    promised = enough & _meets(bound, item.pessimistic[bound], limit)
+        enough = item.accuracy >= float(np.nanquantile(item.accuracy, random.uniform(*_WITHIN)))
+    intent = _Intent(limit, enough)
+    return intent if (enough & _meets(item, item.bound.measured, intent)).any() else None
+
+
+def _decided(item: _Set, intent: _Intent, goal: Floats, bound: Floats) -> tuple[bool, float] | None:
+    """Choose by these numbers. Returns whether the choice truly meets the intent, and its regret."""
+    import numpy as np
+
+    promised = intent.enough & _meets(item, bound, intent)
     if not promised.any():
-        return None, 0.0
-    sign = 1.0 if _lower_is_better(goal) else -1.0
-    choice = int(np.argmin(np.where(promised, sign * item.value[goal], np.inf)))
-    best = float(np.min(np.where(true, sign * item.measured[goal], np.inf)))
-    worse = sign * float(item.measured[goal][choice]) - best
+        return None
+    true = intent.enough & _meets(item, item.bound.measured, intent)
+    sign = 1.0 if item.lower[1] else -1.0
+    choice = int(np.argmin(np.where(promised, sign * goal, np.inf)))
+    best = float(np.min(np.where(true, sign * item.goal.measured, np.inf)))
+    worse = sign * float(item.goal.measured[choice]) - best
     return bool(true[choice]), max(worse, 0.0) / abs(best)
 
 
-def _lower_is_better(metric: str) -> bool:
+def _pessimistic(item: _Set) -> Floats:
+    return item.bound.high if item.lower[0] else item.bound.low
+
+
+def _meets(item: _Set, values: Floats, intent: _Intent) -> Mask:
+    found: Mask = values <= intent.limit if item.lower[0] else values >= intent.limit
+    return found
+
+
+def lower_is_better(metric: str) -> bool:
+    """Say which way a metric is better."""
     found = find_metric(metric)
-    return metric not in ("throughput", "accuracy_change", "fits") if found is None else found.better == "lower"
-
-
-def _meets(metric: str, values: Floats, limit: float) -> npt.NDArray[np.bool_]:
-    return values <= limit if _lower_is_better(metric) else values >= limit
+    return metric not in ("accuracy_change", "fits") if found is None else found.better == "lower"
 
 
 def _sets(
-    predicted: Mapping[str, Sequence[Predictions]], pair: tuple[str, str], within: Sequence[str], accuracy: str | None
-) -> list[_Set]:
-    """Return the sets of configurations of which both metrics are measured and predicted."""
+    rows: Configurations, within: Sequence[str], bound: tuple[str, Column], goal: tuple[str, Column]
+) -> Iterator[_Set]:
+    """Yield the sets of configurations of which both metrics are measured and predicted."""
     import numpy as np
 
-    columns = {metric: _by_row(predicted[metric]) for metric in pair}
-    first = columns[pair[0]]
-    shared = [row for row in first if row in columns[pair[1]]]
-    groups: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
-    for row in shared:
-        part, place = first[row]
-        groups.setdefault(_group(part.observations, place, within), []).append(row)
-    found = []
-    for rows in groups.values():
-        if len(rows) < _FEWEST:
-            continue
-        places = {metric: [columns[metric][row] for row in rows] for metric in pair}
-        found.append(
-            _Set(
-                measured={m: np.array([p.observations.values[i] for p, i in places[m]]) for m in pair},
-                value={m: np.array([p.value[i] for p, i in places[m]]) for m in pair},
-                pessimistic={
-                    m: np.array([(p.high if _lower_is_better(m) else p.low)[i] for p, i in places[m]]) for m in pair
-                },
-                accuracy=np.array([_number(p.observations, i, accuracy) for p, i in places[pair[0]]]),
-            )
-        )
-    return found
+    known = np.ones(len(rows), dtype=bool)
+    for _, column in (bound, goal):
+        known &= np.isfinite(np.array([column.measured, column.value, column.reference])).all(axis=0)
+    accuracy = rows.number("accuracy")
+    groups: dict[tuple[object, ...], list[int]] = {}
+    cells = [_cells(rows, role) for role in within]
+    for place in map(int, np.flatnonzero(known)):
+        groups.setdefault(tuple(column[place] for column in cells), []).append(place)
+    lower = (lower_is_better(bound[0]), lower_is_better(goal[0]))
+    for places in groups.values():
+        if len(places) >= _FEWEST:
+            index = np.array(places)
+            yield _Set(bound[1].take(index), goal[1].take(index), accuracy[index], lower)
 
 
-def _by_row(parts: Sequence[Predictions]) -> dict[tuple[object, ...], tuple[Predictions, int]]:
-    """Return line, and what tells apart configurations on one line -> where its value stands."""
-    import numpy as np
-
-    found: dict[tuple[object, ...], tuple[Predictions, int]] = {}
-    for part in parts:
-        words = [part.observations.word(role) for role in _SAME_LINE]
-        for place in np.flatnonzero(np.isfinite(part.value)):
-            key = (int(part.observations.lines[place]), *(str(column[place]) for column in words))
-            found.setdefault(key, (part, int(place)))
-    return found
-
-
-def _group(rows: Observations, place: int, within: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_cell(rows, place, role) for role in within)
-
-
-def _cell(rows: Observations, place: int, role: str) -> str:
+def _cells(rows: Configurations, role: str) -> Sequence[object]:
     if role == "device_type":
-        return str(rows.types[place])
-    column: Texts | Floats | None = rows.words.get(role, rows.numbers.get(role))
-    return "" if column is None else str(column[place])
-
-
-def _number(rows: Observations, place: int, role: str | None) -> float:
-    column = rows.numbers.get(role) if role is not None else None
-    return float("nan") if column is None else float(column[place])
+        return list(rows.types)
+    column = rows.words.get(role, rows.numbers.get(role))
+    return [""] * len(rows) if column is None else [str(cell) for cell in column]

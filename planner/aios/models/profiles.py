@@ -28,7 +28,11 @@ class Choice(Protocol):
 
     @property
     def path(self) -> str:
-        """Of the file."""
+        """Of the file; of a card, the name of a published model."""
+
+    @property
+    def card(self) -> bool:
+        """Whether it is the name of a published model."""
 
     @property
     def declared(self) -> Mapping[str, float]:
@@ -77,7 +81,14 @@ def profile_models(
 def _read(
     choice: Choice, readers: Mapping[str, ModelReader], cache: Path | None, sizes: Mapping[str, int]
 ) -> ModelProfile:
+    from aios.models.structures import card_profile, configuration_of, read_configuration
+
+    if choice.card:
+        return card_profile(choice.path)
     path = Path(choice.path)
+    configuration = configuration_of(path)
+    if configuration is not None:
+        return read_configuration(configuration)
     reader = next((item for item in readers.values() if path.suffix.lower() in item.suffixes), None)
     if not path.is_file():
         raise InputError(_missing(path))

@@ -51,12 +51,19 @@ def deployment_of(
         replicas=candidate.replicas,
         power_mode=candidate.power_mode,
         tiers=candidate.tiers,
+        devices=candidate.devices,
+        machines=candidate.machines,
+        degrees=candidate.degrees,
+        settings=candidate.settings,
         executor=candidate.executor,
         placement=tuple(placement),
         addresses=_addresses({item.node for item in placement}, fleet),
         serve=intent.serve,
         rate_per_s=intent.load.rate_per_s if intent.load else None,
         arrivals=intent.load.arrivals if intent.load else "poisson",
+        prompt_tokens=intent.load.prompt_tokens if intent.load else None,
+        output_tokens=intent.load.output_tokens if intent.load else None,
+        train=intent.train,
     )
 
 

@@ -25,8 +25,9 @@ class Candidate(Record):
     tiers: part -> memory tier that it lives in; what is not named lives in the device's own memory ·
     devices: that a replica takes on a machine, next to each other and all of each where they are several · machines:
     that a replica spans · degrees: dimension (``tensor``, ``pipeline``, ``data``, ``expert``, ``context``) -> over how
-    many devices; their product is devices x machines · settings: further decisions by name, ``micro_batch``,
-    ``recompute``, ``sharding``
+    many devices; their product is devices x machines, but for ``expert``, which lies across ``data`` and ``context`` ·
+    settings: further decisions by name, ``micro_batch``, ``chunks`` (virtual pipeline stages), ``recompute``,
+    ``sharding``
     """
 
     id: str

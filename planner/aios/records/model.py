@@ -62,7 +62,7 @@ class ModelProfile(Record):
     sum of activations alive at once, kv_cache_bytes of it: what it takes in that it gave out before, keys and values of
     attention (0 where it keeps nothing) · batch_axis: None if the batch size is fixed; fixed_batch says at what ·
     assumed: dynamic dimension -> size used for the totals · unknown_operators: type -> count, their cost is not in
-    the totals ·
+    the totals · work: amounts of ``networks.WORK``, those that it lacks are 0; empty where nobody counted them ·
     declared: metric -> value found in the file's own metadata (keys ``aios.<metric>``) · transformer: the structure of
     a language model that was read from its configuration, whose operators follow from it · notes: what a reader should
     know
@@ -86,6 +86,7 @@ class ModelProfile(Record):
     fixed_batch: int | None = None
     assumed: Mapping[str, int] = {}
     unknown_operators: Mapping[str, int] = {}
+    work: Mapping[str, float] = {}
     declared: Mapping[str, float] = {}
     opset: int | None = None
     producer: str | None = None

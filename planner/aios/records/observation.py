@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Texts = npt.NDArray[np.str_]
 
-__all__ = ["MEASURED", "NUMBERS", "WORDS", "Level", "Observations"]
+__all__ = ["DERIVED", "MEASURED", "NUMBERS", "WORDS", "Level", "Observations"]
 
 Level = Literal["zero-shot", "calibrated", "profiled"]
 """What was seen before a row is predicted. zero-shot: no row of its device, catalogue facts alone · calibrated: other
@@ -116,10 +116,13 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "offloaded_layers": (Dimension.COUNT, "layers that the accelerator computes, the host the others"),
     "group_size": (Dimension.COUNT, "weights that share a quantisation scale"),
     "sparsity": (Dimension.FRACTION, "share of weights that are zero"),
+    "accuracy": (Dimension.FRACTION, "of the model as it runs, more is better; what a planner is told with the model"),
     "reference_accuracy": (Dimension.COUNT, "of the unchanged model, in the unit of the measured one"),
     "steps": (Dimension.COUNT, "denoising steps of a diffusion model"),
     "passes": (Dimension.COUNT, "of the network per denoising step: 2 with guidance by a second, unconditional one"),
     "frames": (Dimension.COUNT, "of a video"),
+    "latent_pixels": (Dimension.COUNT, "side of the square of an image that is one token of a diffusion model, in pixels"),
+    "latent_frames": (Dimension.COUNT, "of a video that are one frame of its latents"),
     "sockets": (Dimension.COUNT, "processors of the host around the devices"),
     "channel_multiplier": (
         Dimension.COUNT,
@@ -149,6 +152,14 @@ MEASURED: Mapping[str, tuple[Dimension, str]] = {
     "accuracy_change": (Dimension.FRACTION, "by which a change of the model changes its accuracy, minus is worse"),
 }
 """What tables measure: name -> the kind of quantity, and what it is."""
+
+DERIVED: Mapping[str, str] = {
+    "latency.mean": "of one call: items of a batch on all devices / throughput",
+    "throughput": "items of a batch / time of a call or step; of requests that are answered together, their tokens / time",
+    "energy": "power x time of an item, token, or epoch",
+    "cost": "price of the devices x time of an item or token: what the table states, else the catalogue",
+}
+"""What follows from what is measured, where a table does not state it: name -> how."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from aios.records.base import Record
 from aios.records.candidate import Estimate, Quantization, Rejection, Residence
-from aios.records.intent import Serve
+from aios.records.intent import Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
@@ -34,7 +34,8 @@ class Inputs(Record):
 
 
 class Decision(Record):
-    """What was chosen for one intent. memory: where each part of the model lives, and what reading it costs."""
+    """What was chosen for one intent. memory: where each part of the model lives, and what reading it costs · devices,
+    machines, degrees, settings: see ``Candidate``"""
 
     intent: str
     candidate: str
@@ -47,6 +48,10 @@ class Decision(Record):
     threads: int
     replicas: int
     parallelism: str
+    devices: int = 1
+    machines: int = 1
+    degrees: Mapping[str, int] = {}
+    settings: Mapping[str, str] = {}
     power_mode: str | None
     executor: str
     placement: tuple[Placement, ...]
@@ -62,7 +67,8 @@ class Deployment(Record):
     load it
     is sized for ·
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
-    that it lives in, where that is not the device's own memory
+    that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
+    ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
     """
 
     intent: str
@@ -83,12 +89,19 @@ class Deployment(Record):
     replicas: int
     power_mode: str | None = None
     tiers: Mapping[MemoryPart, str] = {}
+    devices: int = 1
+    machines: int = 1
+    degrees: Mapping[str, int] = {}
+    settings: Mapping[str, str] = {}
     executor: str
     placement: tuple[Placement, ...]
     addresses: Mapping[str, str | None]
     serve: Serve = Serve()
     rate_per_s: float | None = None
     arrivals: Literal["poisson", "constant"] = "poisson"
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    train: Training | None = None
 
 
 class Claim(Record):

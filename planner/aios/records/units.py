@@ -88,7 +88,7 @@ _UNITS: dict[Dimension, dict[str, _Ratio]] = {
     Dimension.POWER: _with("_mukM", "W") | _all((1, 1), "watt", "watts"),
     Dimension.ENERGY: _with("_munkM", "J")
     | _all((1, 1), "joule", "joules")
-    | {"Wh": (3600, 1), "mWh": (18, 5), "kWh": (3_600_000, 1)},
+    | {"Wh": (3600, 1), "mWh": (18, 5), "kWh": (3_600_000, 1), "MWh": (3_600_000_000, 1)},
     Dimension.BYTES: _bytes("") | _all((1, 1), "byte", "bytes"),
     Dimension.BANDWIDTH: _bytes("/s") | _with("_kMGT", "bit/s", 8) | _with("kMGT", "bps", 8),
     Dimension.COMPUTE: _with("_MGTP", "FLOP/s")
@@ -140,11 +140,11 @@ _EXAMPLES: dict[Dimension, str] = {
 
 # The units that a value is shown in, largest first; messages name these and not every spelling.
 _SHOWN: dict[Dimension, tuple[str, ...]] = {
-    Dimension.TIME: ("s", "ms", "us", "ns"),
+    Dimension.TIME: ("d", "h", "s", "ms", "us", "ns"),
     Dimension.RATE: ("/s",),
     Dimension.FRACTION: ("%",),
     Dimension.POWER: ("kW", "W", "mW"),
-    Dimension.ENERGY: ("kJ", "J", "mJ", "uJ"),
+    Dimension.ENERGY: ("MWh", "kWh", "kJ", "J", "mJ", "uJ"),
     Dimension.BYTES: ("TiB", "GiB", "MiB", "KiB", "B"),
     Dimension.BANDWIDTH: ("TB/s", "GB/s", "MB/s", "B/s"),
     Dimension.COMPUTE: ("PFLOP/s", "TFLOP/s", "GFLOP/s", "MFLOP/s"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["Notes", "allowed", "numbers_of", "words_of"]
+__all__ = ["Notes", "allowed", "numbers_of", "parts_of", "words_of"]
 
 _UNSTATED = frozenset({"", "-", "--", "n/a", "na", "nan", "none", "null", "?"})
 """What people write into a cell for which they have no number; compared without case."""
@@ -74,6 +74,14 @@ def _word(cell: str, source: WordSource) -> tuple[str, bool]:
         cell = (match[1] or "").strip() if match else ""
     through = cell in source.values or not source.only
     return source.values.get(cell, cell) or source.default, through
+
+
+def parts_of(table: RawTable, source: WordSource) -> Texts:
+    """Return for each row what the source finds in its one column, the whole cell where it finds nothing."""
+    import numpy as np
+
+    found, _ = words_of(table, source)
+    return np.where(found == "", np.array(table.columns[source.columns[0]]), found)
 
 
 def allowed(table: RawTable, where: Mapping[str, Condition]) -> Mask:

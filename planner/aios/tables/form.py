@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Choice", "Condition", "MetricSource", "NumberSource", "Pivot", "TableForm", "WordSource"]
+__all__ = ["Choice", "Condition", "Join", "MetricSource", "NumberSource", "Pivot", "TableForm", "WordSource"]
 
 
 class WordSource(NamedTuple):
@@ -87,7 +87,15 @@ class Choice(NamedTuple):
     within: tuple[str, ...]
     bound: tuple[str, ...]
     goal: tuple[str, ...]
-    accuracy: str | None
+
+
+class Join(NamedTuple):
+    """Columns of another table; see ``written.JoinForm``. on: column here -> where its equal stands there"""
+
+    table: str
+    on: Mapping[str, WordSource]
+    where: Mapping[str, Condition]
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +118,14 @@ class TableForm:
     devices: Mapping[str, str | None]
     metrics: tuple[MetricSource, ...]
     choices: tuple[Choice, ...]
+    joins: tuple[Join, ...] = ()
 
     def needed(self) -> tuple[str, ...]:
         """Return the columns that a file must have for this form to fit, in no more than one metric's favour."""
         if self.pivot is not None:
             return tuple(dict.fromkeys((*self.pivot.index, self.pivot.name, self.pivot.value, *self.columns)))
-        return tuple(dict.fromkeys((*self.columns, *self._shared())))
+        taken_over = {column for join in self.joins for column in join.columns}
+        return tuple(column for column in dict.fromkeys((*self.columns, *self._shared())) if column not in taken_over)
 
     def used(self) -> frozenset[str]:
         """Return all columns that are read where they stand."""
@@ -125,6 +135,8 @@ class TableForm:
 
     def _shared(self) -> Iterator[str]:
         yield from self.where
+        for join in self.joins:
+            yield from join.on
         for source in self._sources():
             if not source.optional:
                 yield from source.columns

@@ -81,12 +81,13 @@ class _Compiler:
             pivot=None if pivot is None else ready.Pivot(pivot.index, pivot.name, pivot.value),
             words=self.words(spec.words, (*at, "words")),
             numbers=self.numbers(spec.numbers, (*at, "numbers")),
-            family=None if family is None else ready.WordSource((family.column,), pattern=_compiled(family.pattern)),
+            joins=tuple(_join(item) for item in spec.joins),
+            family=None if family is None else _part(family),
             devices=spec.devices,
             metrics=tuple(
                 self.metric(item, predictors, (*at, "metrics", place)) for place, item in enumerate(spec.metrics)
             ),
-            choices=tuple(self.choice(item, spec, (*at, "choices", place)) for place, item in enumerate(spec.choices)),
+            choices=tuple(self.choice(item, (*at, "choices", place)) for place, item in enumerate(spec.choices)),
         )
 
     def words(self, sources: Mapping[str, str | written.WordForm], at: Path_) -> dict[str, ready.WordSource]:
@@ -162,19 +163,25 @@ class _Compiler:
             where=_conditions(item.where),
         )
 
-    def choice(self, item: written.ChoiceForm, spec: written.Specification, at: Path_) -> ready.Choice:
+    def choice(self, item: written.ChoiceForm, at: Path_) -> ready.Choice:
         roles = {"device_type", *WORDS, *NUMBERS}
         for place, role in enumerate(item.within):
             if role not in roles:
                 near = nearest(role, sorted(roles))
                 remedy = f"did you mean `{near}`?" if near else "write a role of a column"
                 self.mistake((*at, "within", place), f"unknown role `{role[:60]}`", remedy)
-        measured = {metric.metric for metric in spec.metrics}
-        for field in ("bound", "goal"):
-            for name in getattr(item, field):
-                if name not in measured:
-                    self.mistake((*at, field), f"`{name}` is not measured here", "name metrics of this form")
-        return ready.Choice(item.within, item.bound, item.goal, item.accuracy)
+        return ready.Choice(item.within, item.bound, item.goal)
+
+
+def _join(item: written.JoinForm) -> ready.Join:
+    on = {here: _part(there) for here, there in item.on.items()}
+    return ready.Join(item.table, on, _conditions(item.where), item.columns)
+
+
+def _part(item: str | written.PartForm) -> ready.WordSource:
+    if isinstance(item, str):
+        return ready.WordSource((item,))
+    return ready.WordSource((item.column,), pattern=_compiled(item.pattern))
 
 
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:

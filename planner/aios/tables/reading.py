@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.records.errors import Diagnostic
 from aios.records.observation import Observations
-from aios.tables.cells import Notes, allowed, numbers_of, words_of
+from aios.tables.cells import Notes, allowed, numbers_of, parts_of, words_of
 from aios.tables.form import MetricSource, NumberSource, TableForm, WordSource
+from aios.tables.joining import Beside, joined
 from aios.tables.lines import RawTable, header_of, pivoted, read_rows
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from aios.records.observation import Floats, Texts
     from aios.tables.cells import Mask
 
-__all__ = ["Identify", "Reading", "fitting", "read_table"]
+__all__ = ["Identify", "Reading", "fitting", "is_meant", "read_table"]
 
 Identify = Callable[[str], str | None]
 """What a table calls a device -> its name in the catalogue."""
@@ -51,12 +52,18 @@ class _Fit(NamedTuple):
     reason: str | None = None
 
 
-def read_table(path: Path, forms: Sequence[TableForm], identify: Identify, name: str | None = None) -> Reading:
+def read_table(
+    path: Path,
+    forms: Sequence[TableForm],
+    identify: Identify,
+    name: str | None = None,
+    beside: Beside = lambda _: None,
+) -> Reading:
     """Return what the forms that fit a file read in it; a reason where none does.
 
     forms: the first that are meant for this path are taken; where none is, those with the most columns among which the
-    file has all · identify: device -> catalogue name · name: of the table, for people; the path without one. Raises
-    InputError for what is no table at all.
+    file has all · identify: device -> catalogue name · name: of the table, for people; the path without one · beside:
+    tables that columns may be taken over from. Raises InputError for what is no table at all.
     """
     name = str(path) if name is None else name
     header = header_of(path, name)
@@ -74,7 +81,8 @@ def read_table(path: Path, forms: Sequence[TableForm], identify: Identify, name:
     found: list[tuple[Observations, TableForm]] = []
     unknown: dict[str, None] = {}
     for form in fit.forms:
-        wide = _Wide(table if form.pivot is None else pivoted(table, form.pivot), form, identify, notes)
+        shaped = table if form.pivot is None else pivoted(table, form.pivot)
+        wide = _Wide(joined(shaped, form.joins, beside), form, identify, notes)
         observed = [wide.observed(metric) for metric in form.metrics]
         found += [(item, form) for item in observed if item is not None and len(item)]
         unknown |= wide.unknown
@@ -94,7 +102,7 @@ def fitting(name: str, header: Sequence[str], forms: Sequence[TableForm]) -> _Fi
     """Return the forms by which a table with this header is read."""
     if not header:
         return _Fit((), "it is empty")
-    meant = [form for form in forms if any(_is_meant(name, pattern) for pattern in form.files)]
+    meant = [form for form in forms if any(is_meant(name, pattern) for pattern in form.files)]
     whole = [form for form in meant or forms if not _lacks(form, header)]
     if meant and not whole:
         lacks = _lacks(meant[0], header)
@@ -107,7 +115,8 @@ def fitting(name: str, header: Sequence[str], forms: Sequence[TableForm]) -> _Fi
     return _Fit(tuple(form for form in whole if form.files == best.files))
 
 
-def _is_meant(name: str, pattern: str) -> bool:
+def is_meant(name: str, pattern: str) -> bool:
+    """Say whether a pattern of paths is about the table of this name."""
     bare = name.removesuffix(".gz")
     return fnmatch.fnmatch(bare, pattern) or fnmatch.fnmatch(bare, f"*/{pattern}")
 
@@ -209,6 +218,4 @@ class _Wide:
         source = self.form.family
         if source is None or not self._has(source):
             return np.char.lower(whole)
-        found = words_of(self.table, source)[0][chosen]
-        cells = np.array(self.table.columns[source.columns[0]])[chosen]
-        return np.char.lower(np.where(found == "", cells, found))
+        return np.char.lower(parts_of(self.table, source)[chosen])

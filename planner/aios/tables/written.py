@@ -8,9 +8,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from aios.records.errors import BadValue
 from aios.records.forms import Many, nearest
-from aios.records.observation import MEASURED, NUMBERS, WORDS
+from aios.records.observation import DERIVED, MEASURED, NUMBERS, WORDS
 
-__all__ = ["ChoiceForm", "ConditionForm", "FamilyForm", "FormDocument", "MetricForm", "NumberForm", "WordForm"]
+__all__ = [
+    "ChoiceForm",
+    "ConditionForm",
+    "FormDocument",
+    "JoinForm",
+    "MetricForm",
+    "NumberForm",
+    "PartForm",
+    "WordForm",
+]
 
 
 def _among(known: Mapping[str, object], what: str) -> AfterValidator:
@@ -55,6 +64,7 @@ Column = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
 WordRole = Annotated[str, _among(WORDS, "role of a column of words")]
 NumberRole = Annotated[str, _among(NUMBERS, "role of a column of numbers")]
 MetricName = Annotated[str, _among(MEASURED, "metric")]
+Decided = Annotated[str, _among({**MEASURED, **DERIVED}, "metric")]
 
 
 class Written(BaseModel):
@@ -110,8 +120,8 @@ class ConditionForm(Written):
     stated: bool | None = None
 
 
-class FamilyForm(Written):
-    """Which models belong together. No match of the pattern: the whole cell."""
+class PartForm(Written):
+    """A column, or the part of its cells that the first group of a pattern finds; no match: the whole cell."""
 
     column: Column
     pattern: Pattern | None = None
@@ -130,14 +140,27 @@ class MetricForm(NumberForm):
 class ChoiceForm(Written):
     """Rows among which a planner would choose.
 
-    within: roles (or ``device_type``) whose equal values make one set · bound: metrics that an intent limits · goal:
-    metrics that it wants best · accuracy: role of the accuracy that it asks for at least
+    within: roles (or ``device_type``) whose equal values make one set; none: the whole table is one · bound: metrics
+    that an intent limits · goal: metrics that it wants best. Both may be measured by another form of the same table, or
+    follow from what is (``observation.DERIVED``). Where rows state an accuracy, an intent asks for that as well.
     """
 
-    within: Many[str]
-    bound: Many[MetricName]
-    goal: Many[MetricName]
-    accuracy: NumberRole | None = None
+    within: Many[str] = ()
+    bound: Many[Decided]
+    goal: Many[Decided]
+
+
+class JoinForm(Written):
+    """Columns of another table of the folder, taken over from the first of its rows that agrees, as if they stood here.
+
+    table: pattern of its path · on: column here -> column there, or part of it · where: rows of it that count ·
+    columns: that are taken over; they may be lacking, as the whole table may
+    """
+
+    table: str
+    on: dict[Column, Column | PartForm]
+    where: dict[str, Many[Cell] | ConditionForm] = {}
+    columns: Many[Column]
 
 
 class PivotForm(Written):
@@ -152,15 +175,19 @@ class PivotForm(Written):
 
 
 class Specification(Written):
-    """What a table's columns mean. files: its usual paths · columns: that it must have beside those used."""
+    """What a table's columns mean.
+
+    files: its usual paths · columns: that it must have beside those used · family: which models belong together
+    """
 
     files: Many[str] = ()
     columns: Many[Column] = ()
     where: dict[str, Many[Cell] | ConditionForm] = {}
     pivot: PivotForm | None = None
+    joins: Many[JoinForm] = ()
     words: dict[WordRole, Column | WordForm] = {}
     numbers: dict[NumberRole, NumberForm] = {}
-    family: FamilyForm | None = None
+    family: PartForm | None = None
     devices: dict[str, str | None] = {}
     metrics: Many[MetricForm]
     choices: Many[ChoiceForm] = ()

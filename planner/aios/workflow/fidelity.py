@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,13 @@ from aios.records.calibration import Calibration
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.forms import nearest
 from aios.records.observation import Level
+from aios.workflow.deciding import UNDECIDED, Row, rounded, with_decisions
 from aios.workflow.judging import HeldBack, held_back
 from aios.workflow.measuredtables import MeasuredTables, read_tables
 from aios.workflow.pooling import Part, Pool, pooled
 
 if TYPE_CHECKING:
-    from aios.fidelity import Decisions, Predictions
+    from aios.fidelity import Predictions
     from aios.records.observation import Floats
 
 __all__ = ["LEVELS", "Report", "Request", "Row", "fidelity", "request"]
@@ -57,23 +58,6 @@ def request(
 
 
 @dataclass(frozen=True)
-class Row:
-    """One metric of one table at one level. figures: as in the JSON · reasons: why rows are not predicted -> count"""
-
-    table: str
-    predictor: str
-    metric: str
-    level: Level
-    figures: Mapping[str, Any]
-    reasons: Mapping[str, int] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what the JSON report says of it."""
-        head = {"table": self.table, "metric": self.metric, "level": self.level, "predictor": self.predictor}
-        return {**head, **self.figures, "unpredicted": dict(self.reasons)}
-
-
-@dataclass(frozen=True)
 class Report:
     """What was found. skipped: table -> why nothing of it is predicted · failed: predictor and metric -> its error"""
 
@@ -110,7 +94,7 @@ def fidelity(
             failed[f"{name} {metric}"] = f"{type(error).__name__}: {error}"
     if request.regret:
         tell("drawing intents")
-        rows = _with_decisions(rows, tables, judged, request.seed)
+        rows = with_decisions(rows, tables, judged, request.seed)
     order = {reading.table: place for place, reading in enumerate(tables.readings)}
     rows.sort(key=lambda row: (order[row.table], row.predictor, row.metric, LEVELS.index(row.level)))
     told = {row.table for row in rows}
@@ -167,8 +151,10 @@ def _predictions(pool: Pool, part: Part, found: HeldBack) -> Predictions:
 
     from aios.fidelity import Predictions
 
-    ends = [_value(pool, part, column) for column in (found.low, found.high)]
-    return Predictions(part.observations, _value(pool, part, found.value), np.minimum(*ends), np.maximum(*ends))
+    value, low, high, roofline = (
+        _value(pool, part, column) for column in (found.value, found.low, found.high, found.roofline)
+    )
+    return Predictions(part.observations, value, np.minimum(low, high), np.maximum(low, high), roofline)
 
 
 def _value(pool: Pool, part: Part, target: Floats) -> Floats:
@@ -191,13 +177,13 @@ def _row(pool: Pool, table: str, parts: Sequence[Part], level: Level, found: Hel
     seen = np.isfinite(value)
     whole = _whole(pool, parts, measured, value)
     result = score(measured[seen], value[seen], low[seen], high[seen], whole and (whole[0][seen], whole[1][seen]))
-    figures: dict[str, Any] = {name: _rounded(number) for name, number in result._asdict().items()}
+    figures: dict[str, Any] = {name: rounded(number) for name, number in result._asdict().items()}
     figures["suspicious"] = int(sum(pool.suspicious[part.rows].sum() for part in parts))
     if pool.metric == "fits":
         ran, refused = right_of(measured[seen], value[seen])
         figures |= dict.fromkeys(("median_ape", "p90_ape", "bias", "coverage", "median_error"))
-        figures |= {"ran_admitted": _rounded(ran), "out_of_memory_refused": _rounded(refused)}
-    figures |= {"feasible_share": None, "regret_median": None, "regret_p90": None}
+        figures |= {"ran_admitted": rounded(ran), "out_of_memory_refused": rounded(refused)}
+    figures |= UNDECIDED
     relative = pool.predictor.scale == "log" and pool.metric != "fits"
     figures["references"] = _references(pool, parts, measured, found) if relative else {}
     return Row(table, pool.predictor.name, pool.metric, level, figures, _unpredicted(pool, parts, seen, level, found))
@@ -215,7 +201,7 @@ def _references(pool: Pool, parts: Sequence[Part], measured: Floats, found: Held
         seen = np.isfinite(value)
         if seen.any():
             result = score(measured[seen], value[seen], value[seen], value[seen])
-            got[name] = {"rows": result.rows, "median_ape": _rounded(result.median_ape)}
+            got[name] = {"rows": result.rows, "median_ape": rounded(result.median_ape)}
     return got
 
 
@@ -240,38 +226,3 @@ def _unpredicted(pool: Pool, parts: Sequence[Part], seen: Any, level: Level, fou
     reasons = np.where(unknown != "", unknown, np.where(suspicious, "better than physics allows", alone))
     names, counts = np.unique(reasons[~seen], return_counts=True)
     return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
-
-
-def _with_decisions(
-    rows: Sequence[Row],
-    tables: MeasuredTables,
-    judged: Mapping[tuple[str, Level], Mapping[str, Sequence[Predictions]]],
-    seed: int,
-) -> list[Row]:
-    """Return the rows with what deciding costs, at the metrics that are goals."""
-    from dataclasses import replace
-
-    from aios.fidelity import decisions
-
-    forms = {reading.table: dict.fromkeys(reading.forms) for reading in tables.readings}
-    found: dict[tuple[str, str, Level], Decisions] = {}
-    for (table, level), predicted in judged.items():
-        for choice in (choice for form in forms[table] for choice in form.choices):
-            for goal in choice.goal:
-                got = decisions(predicted, choice.within, choice.bound, (goal,), choice.accuracy, seed)
-                if got is not None:
-                    found.setdefault((table, goal, level), got)
-    return [
-        replace(row, figures={**row.figures, **_decided(found[row.table, row.metric, row.level])})
-        if (row.table, row.metric, row.level) in found
-        else row
-        for row in rows
-    ]
-
-
-def _decided(item: Decisions) -> dict[str, Any]:
-    return {name: number if isinstance(number, int) else _rounded(number) for name, number in item._asdict().items()}
-
-
-def _rounded(number: float | None) -> float | int | None:
-    return number if number is None or isinstance(number, int) else float(f"{number:.5g}")

@@ -75,13 +75,13 @@ def read_tables(folder: Path, pattern: str | None, tell: Callable[[str], None]) 
     paths = list(_tables_of(folder, pattern))
     base = folder.parent if folder.is_file() else folder
     devices, forms = shipped_catalogue(), forms_beside(base)
-    identify = known_names(devices)
+    identify, beside = known_names(devices), _others(folder)
     readings = []
     for path in paths:
         name = path.relative_to(base).as_posix()
         tell(f"reading {name}")
         try:
-            readings.append(_described(read_table(path, forms, identify, name)))
+            readings.append(_described(read_table(path, forms, identify, name, beside)))
         except InputError as error:
             if folder.is_file():
                 raise
@@ -97,11 +97,31 @@ def _described(reading: Reading) -> Reading:
     from aios.models.transformers import transformer_like, transformer_named
     from aios.records.structures import described
 
-    finders = {"serving": transformer_like, "step": transformer_named, "memory": transformer_named}
+    finders = {"serving": transformer_like, "power": transformer_like, "step": transformer_named, "memory": transformer_named}
     found = (
         described(rows, finders[rows.predictor]) if rows.predictor in finders else rows for rows in reading.observations
     )
     return replace(reading, observations=tuple(found))
+
+
+def _others(folder: Path) -> Callable[[str], Path | None]:
+    """Return what finds another table by a pattern of its path: anywhere in the folder, or beside a single file."""
+    from aios.tables.reading import is_meant
+
+    alone = folder.is_file()
+    base = folder.parent if alone else folder
+    names = {path.relative_to(base).as_posix(): path for path in _files_of(base, deep=not alone)}
+
+    def find(pattern: str) -> Path | None:
+        wanted = pattern.rpartition("/")[2] if alone else pattern
+        return next((path for name, path in names.items() if is_meant(name, wanted)), None)
+
+    return find
+
+
+def _files_of(folder: Path, deep: bool = True) -> list[Path]:
+    start = "**/" if deep else ""
+    return sorted(path for ending in _ENDINGS for path in folder.glob(f"{start}*{ending}") if path.is_file())
 
 
 def _tables_of(folder: Path, pattern: str | None) -> Iterator[Path]:
@@ -110,7 +130,7 @@ def _tables_of(folder: Path, pattern: str | None) -> Iterator[Path]:
         return
     if not folder.is_dir():
         raise InputError(Diagnostic(summary=f"there is no folder {folder}", remedy="name a folder with tables (CSV)"))
-    found = sorted(path for ending in _ENDINGS for path in folder.rglob(f"*{ending}") if path.is_file())
+    found = _files_of(folder)
     chosen = [path for path in found if pattern is None or _fits(path.relative_to(folder).as_posix(), pattern)]
     if not chosen:
         what = f"{folder} holds no table" if pattern is None else f"no table of {folder} is called like `{pattern}`"

@@ -278,6 +278,8 @@ def _refuse_unstated_load(intents: Sequence[Intent], profiles: Mapping[str, Mapp
         raise InputError(*problems)
 
 
+_NETWORKS = ("latency.mean", "latency.p50", "throughput")
+"""The same of the predictor ``network``."""
 _SERVING = ("throughput", "latency.ttft.mean", "latency.ttft.p50", "latency.tpot.mean", "latency.tpot.p50")
 """What calibrations of the predictor ``serving`` plans are made with."""
 _TRAINING = ("throughput", "step_time")
@@ -296,6 +298,8 @@ def _calibrations(
     wanted = [("accuracy", "accuracy_change")]
     if any(profile.transformer is not None for profile in models):
         wanted += [("serving", metric) for metric in _SERVING]
+    if any(profile.transformer is None for profile in models):
+        wanted += [("network", metric) for metric in _NETWORKS]
     if any(intent.train is not None for intent in intents):
         wanted += [("step", metric) for metric in _TRAINING]
     found = {key: known.of(*key, devices=frozenset(fleet.types)) for key in wanted}

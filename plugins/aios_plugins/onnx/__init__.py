@@ -16,7 +16,7 @@ class Reader:
 
     name: ClassVar[str] = "onnx"
     api_version: ClassVar[int] = 1
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
 
     def read(self, path: Path, sizes: Mapping[str, int]) -> ReadModel:

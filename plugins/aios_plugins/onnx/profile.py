@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aios.records.metrics import find_metric
 from aios.records.model import ModelProfile, Operator
+from aios.records.networks import PER_CALL
 from aios.records.units import UnitError, parse_quantity
 from aios.spi.model_reader import ReadModel, model_digest
 from aios_plugins.onnx.dimensions import Dimensions, spec_of
@@ -120,6 +121,9 @@ def _profile(
         activation_bytes=outcome.peak_bytes / items,
         kv_cache_bytes=walker.kept_bytes / items,
         operators=_operators(tally, items),
+        work={
+            name: amount / (1 if name in PER_CALL else items) for name, amount in sorted(tally.work.items()) if amount
+        },
         batch_axis=batch.axis,
         fixed_batch=batch.fixed,
         assumed=dict(sorted(walker.dimensions.assumed.items())),

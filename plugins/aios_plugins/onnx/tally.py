@@ -33,7 +33,8 @@ class Tally:
     """Sums over a graph.
 
     rows: figures -> how many operators have them · unknown: operator -> count of those without a cost · notes: each
-    once, in order · folded: nodes that a runtime computes once, when it loads the model, or fuses away
+    once, in order · folded: nodes that a runtime computes once, when it loads the model, or fuses away · work: amounts
+    of ``aios.records.networks.WORK``
     """
 
     rows: Counter[Row] = field(default_factory=Counter)
@@ -42,6 +43,7 @@ class Tally:
     unknown: Counter[str] = field(default_factory=Counter)
     notes: dict[str, None] = field(default_factory=dict)
     folded: int = 0
+    work: Counter[str] = field(default_factory=Counter)
 
     def include(self, other: Tally, times: int = 1) -> None:
         """Add another tally, ``times`` over."""
@@ -49,6 +51,8 @@ class Tally:
             self.rows[row] += count * times
         self.macs += other.macs * times
         self.flops += other.flops * times
+        for name, amount in other.work.items():
+            self.work[name] += amount * times
         self.unknown.update(other.unknown)
         self.notes.update(other.notes)
         self.folded += other.folded

@@ -18,6 +18,7 @@ from aios_plugins.onnx.ordering import label_of, refuse_misuse
 from aios_plugins.onnx.roles import IntegerRegions, is_integer_operator, trained_in
 from aios_plugins.onnx.tally import Row, Tally, refuse_absurd_tensor
 from aios_plugins.onnx.tensors import EIGHT_BIT, Stored, Tensor, bytes_of, elements_of, total_bytes
+from aios_plugins.onnx.work import work_of
 
 if TYPE_CHECKING:
     import onnx
@@ -252,6 +253,7 @@ class _Step:
                 self.tally.note(f"some {name} operators have shapes that are not known before running")
             return
         self.tally.count(self._row(index, node, cost[1], inputs, outputs), cost[0])
+        self.tally.work.update(work_of(kind, attributes, inputs, outputs, cost[0]))
 
     def _row(
         self,

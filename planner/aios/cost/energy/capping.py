@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Number = TypeVar("Number", float, Floats)
 
-__all__ = ["capped", "demand_behind", "stretched"]
+__all__ = ["capped", "demand_behind", "freedom", "stretched"]
 
 _SHARPNESS = 4.0
 """k: at a cap equal to the demand the mean lies 16 % below it, as demand comes in bursts."""
@@ -35,6 +35,12 @@ def capped(demand_w: Number, cap_w: Number) -> Number:
     """Return the mean watts under a cap of a workload that would draw ``demand_w`` without one; inf: no cap."""
     kept: Number = demand_w / (1 + (demand_w / cap_w) ** _SHARPNESS) ** (1 / _SHARPNESS)
     return kept
+
+
+def freedom(demand_w: Number, cap_w: Number) -> Number:
+    """Return by how many percent ``capped`` grows where the demand grows by one: 1 without a cap, 0 far above it."""
+    left: Number = 1 / (1 + (demand_w / cap_w) ** _SHARPNESS)
+    return left
 
 
 def demand_behind(mean_w: Number, cap_w: Number) -> Number:

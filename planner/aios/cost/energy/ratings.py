@@ -29,6 +29,9 @@ _CARD_W = 40.0
 with the processors beside it (Jetson, Apple); below it is a module that is a computer by itself."""
 
 
+_AWAKE, _AWAKE_ELSE = {"hbm": 0.06, "gddr": 0.2}, 0.2
+
+
 @dataclass(frozen=True)
 class Ratings:
     """Arrays of one value per row.
@@ -43,6 +46,7 @@ class Ratings:
     bandwidth: Floats
     stated: Floats
     card: Floats
+    waiting: Floats
 
 
 def ratings_of(rows: Observations, types: Mapping[str, DeviceType]) -> Ratings:
@@ -68,6 +72,9 @@ def ratings_of(rows: Observations, types: Mapping[str, DeviceType]) -> Ratings:
         peak=_peaks(found, places, precision),
         bandwidth=np.array(bandwidth)[places],
         stated=(~np.isnan(stated)).astype(float),
+        waiting=np.array(
+            [_AWAKE.get(device.memory_kind or "", _AWAKE_ELSE) if device else _AWAKE_ELSE for device in found]
+        )[places],
         card=((tdp >= _CARD_W) & ~shared[places]).astype(float),
     )
 

@@ -1,114 +1,105 @@
-"""What each row's network asks: figures of the table, else of its card, else guessed from those that there are."""
+"""What each row's network asks: figures of the table, else of its card, else those of networks like it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from aios.cost.networks.library import card_named
-from aios.records.card import ModelCard, OperatorClass
+from aios.catalogue import network_cards
+from aios.cost.networks.operators import Sizes, asked_of
+from aios.records.card import ModelCard
+from aios.records.networks import CLASSES, WORK
 
 if TYPE_CHECKING:
-    from aios.records.observation import Floats, Observations, Texts
+    from aios.records.observation import Floats, Observations
 
 __all__ = ["Figures", "figures_of"]
 
-_CLASSES: tuple[OperatorClass, ...] = ("convolution", "grouped", "depthwise", "attention")
-_PIXELS = 224.0**2
-_REUSE = 180.0
-"""Multiply-accumulates per parameter at 224 x 224 pixels: median of 2,900 image networks counted (timm), 25 % either
-way for half of them."""
-_PUT_OUT = 200.0
-"""Activations per root of (multiply-accumulates x pixels / 224^2): median of the same, half of them within 32 %."""
-_PARAMETERS, _OPERATORS = 1e7, 100.0
-"""Of an ordinary network, where nobody says."""
+_OTHER_NETWORK = 0.25
+"""Difference of the logarithms of parameters from which a network of the same name is another one."""
 
 
 class Figures(NamedTuple):
-    """Of n rows, per item; all finite but ``shares``.
+    """Of n rows, per item. amounts: work by name (``records.networks.WORK``) · sizes: without gaps · counted: 1 where
+    the work is counted from a graph · stated: 1 where the table or a card states the multiply-accumulates · known: 0
+    where nothing is known of its size"""
 
-    macs, activations, parameters, pixels, operators · stated, seen: 1 where the multiply-accumulates, or activations,
-    are those of the table or of a card, 0 where they are guessed · known: 0 where nothing is known of the size · kind:
-    of the network, empty where nobody says · shares: class of operators -> its share of the multiply-accumulates, NaN
-    where nobody knows; ``traffic``: values read and written by all operators per value that products put out
-    """
-
-    macs: Floats
-    activations: Floats
-    parameters: Floats
-    pixels: Floats
-    operators: Floats
+    amounts: Mapping[str, Floats]
+    sizes: Sizes
+    counted: Floats
     stated: Floats
-    seen: Floats
     known: Floats
-    kind: Texts
-    shares: Mapping[str, Floats]
 
 
 def figures_of(rows: Observations) -> Figures:
-    """Return the figures of each row."""
+    """Return the figures of each row.
+
+    Rows that state their work (numbers named as in ``WORK``, at least ``kernels``), as those of a file do, count
+    as they are; others are looked up by name and size, each pair once.
+    """
+    import numpy as np
+
+    found = _looked_up(rows)
+    stated = {name: column for name, column in rows.numbers.items() if name in WORK}
+    if "kernels" not in stated:
+        return found
+    given = np.isfinite(stated["kernels"])
+    nothing = np.zeros(len(rows))
+    amounts = {
+        name: np.where(given, np.nan_to_num(stated.get(name, nothing)), amount)
+        for name, amount in found.amounts.items()
+    }
+    macs = np.add.reduce([amounts[f"{kind}_macs"] for kind in CLASSES[:5]])
+    ones = given.astype(np.float64)
+    return Figures(
+        amounts=amounts,
+        sizes=found.sizes._replace(macs=np.where(given & (macs > 0), macs, found.sizes.macs)),
+        counted=np.maximum(found.counted, ones),
+        stated=np.maximum(found.stated, given & (macs > 0)),
+        known=np.maximum(found.known, ones),
+    )
+
+
+def _looked_up(rows: Observations) -> Figures:
     import numpy as np
 
     height, width = rows.number("image_size"), rows.number("image_width")
-    found = {role: _positive(rows.number(role)) for role in ("macs", "activations", "parameters", "operators")}
-    found["side"] = np.where(np.isnan(width), height, np.sqrt(height * width))
-    weights = _positive(rows.number("weight_bytes")) / 4
-    found["parameters"] = np.where(np.isnan(found["parameters"]), weights, found["parameters"])
-    kind = np.full(len(rows), "", dtype="U16")
-    shares = {name: np.full(len(rows), np.nan) for name in (*_CLASSES, "traffic")}
-    sizes = np.nan_to_num(found["side"]).round(2).astype(str)
-    keys, places = np.unique(
-        np.char.add(np.char.add(rows.word("model").astype(str), "\x1f"), sizes), return_inverse=True
+    side = np.where(np.isnan(width), height, np.sqrt(height * width))
+    parameters = _positive(rows.number("parameters"))
+    parameters = np.where(np.isnan(parameters), _positive(rows.number("weight_bytes")) / 4, parameters)
+    stated = (_positive(rows.number("macs")), _positive(rows.number("activations")), parameters, side**2)
+    models = rows.word("model").astype(str)
+    named, numbers = np.unique(models, return_inverse=True)
+    _, first, places = np.unique(
+        np.nan_to_num(np.column_stack([numbers, *stated])), axis=0, return_index=True, return_inverse=True
     )
-    for place, key in enumerate(keys):
-        name, size = str(key).split("\x1f")
-        card = card_named(name, float(size) or None)
-        if card is None:
-            continue
-        where = places == place
-        for role, value in _stated(card).items():
-            found[role][where & np.isnan(found[role])] = np.nan if value is None else value
-        kind[where] = card.kind or ""
-        for role, share in _shares(card).items():
-            shares[role][where] = share
-    return _filled(found, kind, shares)
+    cards = [_card(str(named[numbers[row]]), side[row], parameters[row]) for row in first]
+    macs, activations, parameters, pixels = (column[first] for column in stated)
+    kind = np.full(len(first), "", dtype="U16")
+    found = asked_of(cards, Sizes(macs, activations, parameters, pixels, kind))
+    computed = np.array([bool(card and card.macs) for card in cards])[places]
+    sized = np.array([bool(card and (card.macs or card.parameters)) for card in cards])[places]
+    amounts = {name: amount[places] for name, amount in found.amounts.items()}
+    operators = _positive(rows.number("operators"))
+    counted = found.counted[places]
+    amounts["kernels"] = np.where(np.isnan(operators) | (counted > 0), amounts["kernels"], operators)
+    return Figures(
+        amounts=amounts,
+        sizes=found.sizes.take(places),
+        counted=counted,
+        stated=(computed | np.isfinite(stated[0])).astype(np.float64),
+        known=(sized | np.isfinite(stated[0]) | np.isfinite(stated[2])).astype(np.float64),
+    )
 
 
-def _stated(card: ModelCard) -> dict[str, float | None]:
-    kernels = sum(work.kernels for work in card.operators.values())
-    return {
-        "macs": card.macs,
-        "activations": card.activations,
-        "parameters": card.parameters,
-        "side": card.image_size,
-        "operators": kernels or None,
-    }
-
-
-def _shares(card: ModelCard) -> dict[str, float]:
-    total = sum(work.macs for work in card.operators.values())
-    if not total:
-        return {}
-    found = {name: card.operators[name].macs / total for name in _CLASSES if name in card.operators}
-    moved = sum(work.values_in + work.values_out for work in card.operators.values())
-    put_out = sum(work.values_out for work in card.operators.values() if work.macs)
-    return dict.fromkeys(_CLASSES, 0.0) | found | {"traffic": moved / max(put_out, 1.0)}
-
-
-def _filled(found: Mapping[str, Floats], kind: Texts, shares: Mapping[str, Floats]) -> Figures:
-    """Return figures with guesses wherever none is stated."""
-    import numpy as np
-
-    macs, activations, parameters = found["macs"], found["activations"], found["parameters"]
-    stated, seen = (~np.isnan(macs)).astype(np.float64), (~np.isnan(activations)).astype(np.float64)
-    known = (~np.isnan(macs) | ~np.isnan(parameters)).astype(np.float64)
-    larger = np.where(np.isnan(found["side"]), _PIXELS, found["side"] ** 2) / _PIXELS
-    guessed = np.where(np.isnan(macs), _PARAMETERS, macs / _REUSE / larger)
-    parameters = np.where(np.isnan(parameters), guessed, parameters)
-    macs = np.where(np.isnan(macs), parameters * _REUSE * larger, macs)
-    activations = np.where(np.isnan(activations), _PUT_OUT * np.sqrt(macs * larger), activations)
-    operators = np.where(np.isnan(found["operators"]), _OPERATORS, found["operators"])
-    return Figures(macs, activations, parameters, larger * _PIXELS, operators, stated, seen, known, kind, shares)
+def _card(name: str, side: float, parameters: float) -> ModelCard | None:
+    card = network_cards().named(
+        name, None if math.isnan(side) else side, None if math.isnan(parameters) else parameters
+    )
+    if card is None or math.isnan(parameters) or not card.parameters:
+        return card
+    return card if abs(math.log(card.parameters / parameters)) < _OTHER_NETWORK else None
 
 
 def _positive(column: Floats) -> Floats:

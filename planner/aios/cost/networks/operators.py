@@ -40,7 +40,7 @@ class Sizes(NamedTuple):
 
     def take(self, rows: npt.NDArray[np.int64]) -> Sizes:
         """Return some of them."""
-        return Sizes(*(column[rows] for column in self))
+        return Sizes(self.macs[rows], self.activations[rows], self.parameters[rows], self.pixels[rows], self.kind[rows])
 
 
 class Asked(NamedTuple):
@@ -66,14 +66,15 @@ def sizes_of(cards: list[ModelCard | None]) -> Sizes:
     import numpy as np
 
     def column(values: list[float | None]) -> Floats:
-        return np.array([np.nan if value is None else value for value in values])
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
+    sides = [card.image_size if card else None for card in cards]
     return Sizes(
-        macs=column([card and card.macs for card in cards]),
-        activations=column([card and card.activations for card in cards]),
-        parameters=column([card and card.parameters for card in cards]),
-        pixels=column([card.image_size**2 if card and card.image_size else None for card in cards]),
-        kind=np.array([(card and card.kind) or "" for card in cards], dtype="U16"),
+        macs=column([card.macs if card else None for card in cards]),
+        activations=column([card.activations if card else None for card in cards]),
+        parameters=column([card.parameters if card else None for card in cards]),
+        pixels=column([side and side**2 for side in sides]),
+        kind=np.array([(card.kind if card else None) or "" for card in cards], dtype="U16"),
     )
 
 
@@ -85,40 +86,38 @@ def asked_of(cards: list[ModelCard | None], stated: Sizes) -> Asked:
     import numpy as np
 
     own = sizes_of(cards)
-    sizes = Sizes(
-        *(np.where(np.isnan(first), second, first) for first, second in zip(stated[:4], own[:4], strict=True)),
-        kind=np.where(stated.kind == "", own.kind, stated.kind),
-    )
+    first, second = np.column_stack(stated[:4]), np.column_stack(own[:4])
+    numbers = np.where(np.isnan(first), second, first)
+    kind = np.where(stated.kind == "", own.kind, stated.kind)
     counted = np.array([bool(card and card.work) for card in cards], dtype=bool)
     amounts = np.array([[card.work.get(name, 0.0) if card else 0.0 for name in WORK] for card in cards])
-    gaps = np.isnan(np.column_stack(sizes[:4])).any(axis=1) | ~counted
+    gaps = np.isnan(numbers).any(axis=1) | ~counted
     for rows in np.array_split(np.flatnonzero(gaps), 1 + int(gaps.sum()) // _AT_ONCE):
-        found, filled = _alike(sizes.take(rows))
+        found, numbers[rows] = _alike(numbers[rows], kind[rows])
         amounts[rows] = np.where(counted[rows, None], amounts[rows], found)
-        for column, part in zip(sizes[:4], filled, strict=True):
-            column[rows] = part
+    macs, activations, parameters, pixels = numbers.T
+    sizes = Sizes(macs, activations, parameters, pixels, kind)
     return Asked(dict(zip(WORK, amounts.T, strict=True)), sizes, counted.astype(np.float64))
 
 
-def _alike(sizes: Sizes) -> tuple[Floats, tuple[Floats, ...]]:
-    """Return amounts (n, amounts) and the four sizes without gaps as networks of like size and kind have them."""
+def _alike(numbers: Floats, kind: Texts) -> tuple[Floats, Floats]:
+    """Return amounts (n, amounts) and the sizes (n, 4) without gaps as networks of like size and kind have them."""
     import numpy as np
 
     known = _known()
-    logs = np.log(np.column_stack(sizes[:4]))
-    total = np.where((sizes.kind == "")[:, None] | (sizes.kind[:, None] == known.kind[None]), 0.0, _OTHER_KIND)
+    logs = np.log(numbers)
+    total = np.where((kind == "")[:, None] | (kind[:, None] == known.kind[None]), 0.0, _OTHER_KIND)
     for place, reach in enumerate(_REACH):
         total += (np.nan_to_num(logs[:, None, place] - known.logs[None, :, place]) / reach) ** 2
     weights = np.exp((total.min(axis=1, keepdims=True) - total) / 2)
     weights /= weights.sum(axis=1, keepdims=True)
-    filled = tuple(np.exp(_without_gaps(logs, weights @ known.logs)).T)
-    macs, activations, parameters, _ = filled
-    amounts = weights @ known.shares
+    filled: Floats = np.exp(_without_gaps(logs, weights @ known.logs))
+    amounts: Floats = weights @ known.shares
     for place, name in enumerate(WORK):
         if name == "kernels":
             amounts[:, place] = np.exp(amounts[:, place])
         else:
-            amounts[:, place] *= macs if name in _MACS else activations if name in _VALUES else parameters
+            amounts[:, place] *= filled[:, 0 if name in _MACS else 1 if name in _VALUES else 2]
     return amounts, filled
 
 
@@ -130,7 +129,8 @@ def _without_gaps(logs: Floats, typical: Floats) -> Floats:
     first = np.where(~np.isnan(logs[:, 0]), left[:, 0], np.where(~np.isnan(logs[:, 2]), left[:, 2], left[:, 1]))
     first = np.where(np.isnan(logs[:, :3]).all(axis=1), 0.0, first)
     guess = typical + first[:, None] * np.array([1.0, 1.0, 1.0, 0.0])
-    return np.where(np.isnan(logs), guess, logs)
+    whole: Floats = np.where(np.isnan(logs), guess, logs)
+    return whole
 
 
 @cache

@@ -37,8 +37,16 @@ _TYPICAL: Mapping[str, tuple[float, float]] = {
 }
 """Kind of device -> fp16 operations and bytes per second of an ordinary one. Where no fact is known; what a device
 really does is then learnt, if some of its rows are."""
+_OPERATIONS_PER_JOULE = 0.75e12
+"""fp16 operations that a graphics processor's whole power pays for: those of a chip of 300 W with a peak of 439 TFLOPS
+reach about 200. Twice as many at 8 bits, half as many at 32."""
 _PER_CYCLE = 16.0
-"""fp32 operations per core and cycle of a processor with two 128-bit or one 256-bit multiply-add unit."""
+"""fp32 operations per core and cycle of a processor with two 128-bit or one 256-bit multiply-add unit; with AVX2 or
+AVX-512 they are mostly two of 256 or 512 bits."""
+_CLOCK = 3e9
+"""Cycles per second where nobody states them: a usual processor with all cores at work, if its power pays for it."""
+_PER_JOULE = 3e10
+"""fp32 operations that a processor's power pays for: 20 to 30 GFLOP/J follow from peaks and powers of recent Xeons."""
 _MOBILE_BANDWIDTH = 4.0
 """Bytes per core and cycle of a processor whose memory nobody states; a Cortex-A class board has 2 to 6."""
 
@@ -112,9 +120,20 @@ def _rates(device: DeviceType | None, number: Numeric) -> tuple[float, float, fl
     peaks = {name: fact.value for name, fact in device.peak_ops_per_s.items()}
     for name, ratio in ((number.peak, 1.0), *_ALIKE.get(number.peak, ())):
         if name in peaks:
-            return peaks[name] * ratio, bandwidth, launch, 1.0, max(peaks.values())
-    if device.cores and device.frequency_hz:
-        return device.cores * device.frequency_hz.value * _PER_CYCLE, bandwidth, launch, 0.5, float("inf")
+            return _sustained(peaks[name] * ratio, device, number), bandwidth, launch, 1.0, max(peaks.values())
     if device.cores:
-        return device.cores * 3e9 * _PER_CYCLE, bandwidth, launch, 0.5, float("inf")
+        clock = device.frequency_hz.value if device.frequency_hz else _CLOCK
+        per_cycle = _PER_CYCLE * (4 if "avx512f" in device.features else 2 if "avx2" in device.features else 1)
+        speed = device.cores * clock * per_cycle
+        paid = _PER_JOULE * device.tdp_w.value if device.tdp_w else float("inf")
+        return 1 / (1 / speed + 1 / paid), bandwidth, launch, 0.5, float("inf")
     return typical, bandwidth, launch, 0.0, float("inf")
+
+
+def _sustained(peak: float, device: DeviceType, number: Numeric) -> float:
+    """Return the operations/s that a device keeps up: what its arithmetic units can and what its power pays for are
+    joined like two stages that take turns."""
+    if device.kind != "gpu" or device.tdp_w is None:
+        return peak
+    paid = _OPERATIONS_PER_JOULE * 2 / max(number.value, 0.5) * device.tdp_w.value
+    return 1 / (1 / peak + 1 / paid)

@@ -46,8 +46,9 @@ def plans(
     """Return the ``most`` quickest plans on so many equal devices, and what was considered.
 
     hardware: one row of facts, where more is known of the connections than the device type tells · frontier: leave out
-    plans that a quicker one needs no more memory than. Tensor parallelism stays within the devices that one switched fabric joins. Raises InputError for a device whose
-    peak, bandwidth or memory is unknown, for a sequence longer than the model's positions, and for numbers below 1.
+    plans that a quicker one needs no more memory than. Tensor parallelism stays within the devices that one switched
+    fabric joins. Raises InputError for a device whose peak, bandwidth or memory is unknown, for a sequence longer than
+    the model's positions, and for numbers below 1.
     """
     _check(model, devices, job)
     structure = structure_of(model)

@@ -14,7 +14,7 @@ from aios.cost.training.structure import Structure
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["Parts", "Work", "published_flops", "step_parts"]
+__all__ = ["Kernels", "Parts", "Work", "kernels", "published_flops", "step_parts"]
 
 _PRODUCTS = 0.8
 """Share of the dense peak that large matrix products reach: 75 to 90 % in ml-engineering's table of such."""
@@ -135,12 +135,9 @@ def step_parts(model: Structure, work: Work, hardware: Hardware) -> Parts:
     """Return where the time of a step goes."""
     import numpy as np
 
-    forward, backward = _passes(model, work, hardware)
-    again = work.recompute * forward + (1 - work.recompute) * work.scores_again * _scores_s(model, work, hardware)
-    per_micro = work.micro_batch * work.sequence / work.context
-    kernels = np.where(model.experts > 0, _MIXTURE_KERNELS, _KERNELS)
-    launch = work.tensor * model.layers * kernels * _LAUNCH / per_micro
-    compute = np.maximum(forward + backward, launch)
+    spent = kernels(model, work, hardware)
+    again = work.recompute * spent.forward + (1 - work.recompute) * work.scores_again * spent.scores
+    compute = np.maximum(spent.forward + spent.backward(work), spent.launch)
     tensor = _tensor_s(model, work, hardware)
     context = _context_s(model, work, hardware)
     expert = _expert_s(model, work, hardware)
@@ -152,12 +149,28 @@ def step_parts(model: Structure, work: Work, hardware: Hardware) -> Parts:
     return Parts(compute, again, tensor, context, expert, data, busy * waiting, update * work.devices / work.tokens)
 
 
-def _scores_s(model: Structure, work: Work, hardware: Hardware) -> Floats:
-    scores = model.forward_flops(work.sequence)[1] / 2  # a causal mask leaves half
-    return scores / (hardware.wide_peak * _SCORES)
+@dataclass(frozen=True)
+class Kernels:
+    """Seconds of one device per token; arrays of length n. products, scores: of a forward pass, with weights and of
+    attention · elementwise: of both passes · launch: least time in which kernels start, whatever they do"""
+
+    products: Floats
+    scores: Floats
+    elementwise: Floats
+    launch: Floats
+
+    @property
+    def forward(self) -> Floats:
+        """Of a forward pass."""
+        return self.products + self.scores + self.elementwise / 3
+
+    def backward(self, work: Work) -> Floats:
+        """Of a backward pass; weights that are not trained need no gradient."""
+        return (2 - work.adapters) * self.products + _BACKWARD_SCORES * self.scores + self.elementwise * 2 / 3
 
 
-def _passes(model: Structure, work: Work, hardware: Hardware) -> tuple[Floats, Floats]:
+def kernels(model: Structure, work: Work, hardware: Hardware) -> Kernels:
+    """Return what kinds of kernels take."""
     import numpy as np
 
     products = model.forward_flops(work.sequence)[0]
@@ -170,11 +183,15 @@ def _passes(model: Structure, work: Work, hardware: Hardware) -> tuple[Floats, F
     moved = moved + _SORT_BYTES * model.layers * model.hidden * model.active_experts
     channels = 2 * model.hidden + model.attention_width + model.intermediate
     moved = moved + np.where(hardware.peak > hardware.wide_peak, _CAST_BYTES * model.layers * channels, 0.0)
-    elementwise = moved / (hardware.bandwidth * _MEMORY)
-    scores = _scores_s(model, work, hardware)
-    forward = products / reached + scores + elementwise / 3
-    backward = (2 - work.adapters) * products / reached + _BACKWARD_SCORES * scores + elementwise * 2 / 3
-    return forward, backward
+    scores = model.forward_flops(work.sequence)[1] / 2  # a causal mask leaves half
+    per_micro = work.micro_batch * work.sequence / work.context
+    many = np.where(model.experts > 0, _MIXTURE_KERNELS, _KERNELS)
+    return Kernels(
+        products=products / reached,
+        scores=scores / (hardware.wide_peak * _SCORES),
+        elementwise=moved / (hardware.bandwidth * _MEMORY),
+        launch=work.tensor * model.layers * many * _LAUNCH / per_micro,
+    )
 
 
 def _wire(size: Floats, hardware: Hardware, ranks: Floats) -> Floats:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aios.cost.training.hardware import Hardware, hardware_of
+from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType, Fleet, Topology
 from aios.records.training import Spot
 
@@ -23,6 +24,7 @@ def hardware_at(fleet: Fleet, device: DeviceType, spot: Spot, precision: str) ->
     """Return the facts of the devices of a spot, arrays of length 1.
 
     A fabric that ends at the machine joins the devices that the job has there; devices of a machine share its port.
+    Raises InputError for machines that the fleet says are not connected.
     """
     import numpy as np
 
@@ -36,24 +38,22 @@ def hardware_at(fleet: Fleet, device: DeviceType, spot: Spot, precision: str) ->
 def network_rate(fleet: Fleet, spot: Spot) -> float | None:
     """Return the bytes per second in one direction between one machine of the spot and the others; None: nobody says.
 
-    Of several networks the quickest is used, of its levels the one that leaves a machine least.
+    Of several networks the quickest is used, of its levels the one that leaves a machine least. Raises InputError where
+    the fleet states what connects machines, and nothing connects these.
     """
-    if spot.machines < 2:
+    links = [link for link in fleet.links if not any("/" in end for end in link.ends)]
+    if spot.machines < 2 or not (links or fleet.topology):
         return None
-    rates = [rate for topology in fleet.topology if (rate := _through(topology, spot)) is not None]
-    between = [
-        link.bandwidth_bytes_per_s.value
-        for link in fleet.links
-        if all(end in spot.nodes or end.rpartition("-")[0] in spot.nodes for end in link.ends)
-    ]
+    joining = [item for item in fleet.topology if not item.members or set(spot.nodes) <= set(item.members)]
+    rates = [min(levels) for item in joining if (levels := list(_levels(item, spot.machines)))]
+    own = {name for node in fleet.nodes if node.name in spot.nodes for name in (node.name, *node.instances())}
+    between = [link.bandwidth_bytes_per_s.value for link in links if own.issuperset(link.ends)]
+    if not joining and not between:
+        names = ", ".join(spot.nodes)
+        raise InputError(
+            Diagnostic(summary=f"nothing connects the machines of {names}", remedy="state what does, below `topology`")
+        )
     return max([*rates, *([min(between)] if between else [])], default=None)
-
-
-def _through(topology: Topology, spot: Spot) -> float | None:
-    if topology.members and not set(spot.nodes) <= set(topology.members):
-        return None
-    rates = list(_levels(topology, spot.machines))
-    return min(rates) if rates else None
 
 
 def _levels(topology: Topology, machines: int) -> Iterator[float]:

@@ -104,7 +104,8 @@ def _nearest(
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    notes, rows = [], []
+    notes: list[str] = []
+    rows: list[str] = []
     for line in text.splitlines():
         (notes if line.startswith("#") else rows).append(line)
     source = " ".join(note.removeprefix("# source: ") for note in notes if note.startswith("# source: "))

@@ -15,11 +15,13 @@ from aios.records.transformers.memory import (
 from aios.records.transformers.names import Named, Names
 from aios.records.transformers.parameters import Parameters, active_parameters, count_parameters, experts_touched
 from aios.records.transformers.schemes import SCHEMES, Scheme, scheme_of
+from aios.records.transformers.serving import Holding, cache_shares, holding, most_sequences
 from aios.records.transformers.typical import size_in, transformer_of
 from aios.records.transformers.work import Work, decode_work, encode_work, prefill_work
 
 __all__ = [
     "SCHEMES",
+    "Holding",
     "Named",
     "Names",
     "Parameters",
@@ -27,14 +29,17 @@ __all__ = [
     "Work",
     "activation_bytes",
     "active_parameters",
+    "cache_shares",
     "count_parameters",
     "decode_work",
     "encode_work",
     "experts_touched",
+    "holding",
     "kv_bytes_per_token",
     "kv_cache_bytes",
     "kv_read_bytes",
     "length_reason",
+    "most_sequences",
     "parallel_reasons",
     "prefill_work",
     "scheme_of",

@@ -1,0 +1,121 @@
+"""calibrate, in words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aios.cli.exits import Exit
+from aios.cli.output import emit
+from aios.cli.progress import Progress
+from aios.cli.words import Ink, counted, harmless, table
+from aios.records.errors import Diagnostic, UsageError
+
+if TYPE_CHECKING:
+    from aios.records.calibration import LearntError
+    from aios.workflow.calibrating import Learnt
+    from aios.workflow.measuredtables import MeasuredTables
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    device: str | None,
+    source: Path | None,
+    data: Path | None,
+    profiles: Path | None,
+    predictor: str | None,
+    out: Path,
+    *,
+    json: bool,
+    json_into: Path | None,
+) -> int:
+    """Learn from measured rows; write what was learnt, and say how much better it is than knowing nothing."""
+    from aios import catalogue
+    from aios.workflow.calibrating import calibrate_all, calibrate_device
+    from aios.workflow.calibrations import load_calibrations
+
+    _one_source(device, source, data, profiles)
+    with Progress("calibrate", quiet=json) as progress:
+        if data is not None:
+            found, tables = calibrate_all(data, predictor, out, progress)
+        else:
+            known = load_calibrations([catalogue.root() / "calibrations", out], progress)
+            tables = _tables(source, profiles, progress)
+            found = calibrate_device(device or "", tables, predictor, known, out, progress)
+    document = {
+        "calibrations": [
+            {
+                "file": str(item.file),
+                "predictor": item.calibration.predictor,
+                "metric": item.calibration.metric,
+                "device": item.calibration.device,
+                "before": item.before,
+                "after": item.calibration.errors,
+                "suspicious": item.suspicious,
+            }
+            for item in found
+        ],
+        "unread": {item.table: item.reason for item in tables.readings if item.reason},
+        "notes": [note for item in tables.readings for note in item.notes],
+    }
+    emit(_words(found), document, json=json, json_into=json_into)
+    return Exit.DONE
+
+
+def _one_source(device: str | None, source: Path | None, data: Path | None, profiles: Path | None) -> None:
+    """Raise UsageError unless a device with one source of its rows is named, or a folder of many devices."""
+    sources = [item for item in (source, profiles) if item is not None]
+    if (data is not None and device is None and not sources) or (device is not None and len(sources) == 1 and not data):
+        return
+    raise UsageError(
+        Diagnostic(
+            summary="it is not said what to learn from",
+            remedy="name a device and its rows (`--device D --table FILE`, or `--device D --from-profiles`), "
+            "or a folder of tables (`--data FOLDER`)",
+        )
+    )
+
+
+def _tables(source: Path | None, profiles: Path | None, progress: Progress) -> MeasuredTables:
+    from aios.workflow.measuredtables import read_tables
+    from aios.workflow.ownmeasurements import own_measurements
+    from aios.workflow.setting import Setting
+
+    if profiles is not None:
+        return own_measurements(profiles, Setting().model_cache)
+    assert source is not None  # see _one_source
+    return read_tables(source, None, progress)
+
+
+def _words(found: tuple[Learnt, ...]) -> str:
+    ink = Ink(sys.stdout)
+    rows = []
+    for item in found:
+        before = {item.before.level: item.before} if item.before else {}
+        after = {error.level: error for error in item.calibration.errors if not error.table}
+        zero_shot = before.get("zero-shot") or after.get("zero-shot")
+        rows.append(
+            [
+                item.calibration.device or "all devices",
+                item.calibration.predictor,
+                item.calibration.metric,
+                str(sum(entry.rows for entry in item.calibration.provenance)),
+                _error(zero_shot),
+                _error(after.get("calibrated")),
+                str(item.file),
+            ]
+        )
+    lines = [table(["DEVICE", "PREDICTOR", "METRIC", "ROWS", "BEFORE", "AFTER", "FILE"], rows, ink)]
+    for item in found:
+        for name, places in item.suspicious.items():
+            shown = ", ".join(map(str, places[:12])) + (", ..." if len(places) > 12 else "")
+            count = counted(len(places), "row")
+            told = f"{harmless(name)}: {count} better than physics allows, not learnt from: lines {shown}"
+            lines.append(f"{ink('suspicious', 'yellow')}: {told}")
+    return "\n".join([*lines, "", "errors are medians of |predicted / measured - 1| of rows that were held back"])
+
+
+def _error(error: LearntError | None) -> str:
+    return "-" if error is None else f"{100 * error.median:.1f} %"

@@ -1,0 +1,71 @@
+"""explain, in words and bars."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from aios.cli.exits import Exit
+from aios.cli.output import emit
+from aios.cli.planning import code_of, plan_words
+from aios.cli.progress import Progress
+from aios.cli.words import Ink, harmless, table
+from aios.records.explanation import Account, Explanation, Piece
+from aios.records.units import Dimension, format_quantity
+from aios.workflow.setting import Setting
+
+__all__ = ["explain"]
+
+_BAR = 24
+"""Characters of the longest possible bar."""
+_DIMENSIONS = {"s": Dimension.TIME, "B": Dimension.BYTES, "W": Dimension.POWER}
+_INKS = {"compute": "green", "memory": "cyan", "network": "yellow", "overhead": "red"}
+
+
+def explain(setting: Setting, *, json: bool, json_into: Path | None) -> int:
+    """Print where the time, memory and watts of each choice go; of intents that cannot be met, why."""
+    from aios.workflow.explaining import explain as work
+
+    with Progress("explain", quiet=json):
+        found = work(setting)
+    words = ""
+    if not json:
+        ink = Ink(sys.stdout)
+        blocks = [_explanation(item, ink) for item in found.explanations]
+        words = "\n\n".join(blocks) if blocks else plan_words(found.planned)
+    emit(words, {"explanations": found.explanations}, json=json, json_into=json_into)
+    code = code_of(found.planned.plan)
+    return code if code != Exit.CHANGES else Exit.DONE
+
+
+def _explanation(item: Explanation, ink: Ink) -> str:
+    head = f"{ink(harmless(item.intent), 'bold')}: {item.candidate}"
+    blocks = [head, *(_account(account, ink) for account in item.accounts)]
+    blocks += [ink(f"not explained: {text}", "dim") for text in item.unknown]
+    return "\n\n".join(blocks)
+
+
+def _account(account: Account, ink: Ink) -> str:
+    name = f" ({account.metric})" if account.metric else ""
+    lines = [f"{account.of}{name}: {_quantity(account.total, account.unit)}, {account.source}"]
+    bound = any(piece.bound for piece in account.pieces)
+    rows = [_row(piece, account, ink)[: 5 if bound else 4] for piece in account.pieces]
+    heading = ["  PART", "TAKES", "SHARE", "", "BOUND BY"][: 5 if bound else 4]
+    lines += table(heading, rows, ink).splitlines()
+    lines.append(ink(f"  {account.basis}", "dim"))
+    return "\n".join(lines)
+
+
+def _row(piece: Piece, account: Account, ink: Ink) -> list[str]:
+    share = piece.value / account.total if account.total else 0.0
+    bound = ink(piece.bound, _INKS[piece.bound]) if piece.bound else ""
+    return [f"  {piece.name}", _quantity(piece.value, account.unit), f"{share:.1%}", _bar(share), bound]
+
+
+def _bar(share: float) -> str:
+    full = round(share * _BAR)
+    return "█" * full if full else "▏"
+
+
+def _quantity(value: float, unit: str) -> str:
+    return format_quantity(value, _DIMENSIONS[unit])

@@ -1,0 +1,132 @@
+"""fidelity, in words."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aios.cli.exits import Exit
+from aios.cli.output import emit
+from aios.cli.progress import Progress
+from aios.cli.words import Ink, counted, diagnostic_text, harmless, table
+from aios.records.errors import Diagnostic, InputError
+
+if TYPE_CHECKING:
+    from aios.fidelity import Change
+    from aios.workflow.fidelity import Report, Request, Row
+
+__all__ = ["fidelity"]
+
+_HEADERS = ["TABLE", "METRIC", "LEVEL", "ROWS", "MEDIAN", "P90", "BIAS", "COVERED", "ROOFLINE", "REGRESSION"]
+_DECIDED = ["FEASIBLE", "REGRET", "REGRET P90"]
+_MOST_NOTES = 20
+
+
+def fidelity(request: Request, *, against: Path | None, json: bool, json_into: Path | None) -> int:
+    """Compare predictions with measured tables; with ``against``, also with an older report."""
+    from aios.workflow.calibrations import shipped_calibrations
+    from aios.workflow.fidelity import fidelity as work
+
+    before = None if against is None else _old(against)
+    with Progress("fidelity", quiet=json) as progress:
+        report = work(request, shipped_calibrations(progress).shared, progress)
+    document = report.as_json()
+    if before is not None:
+        from aios.fidelity import compared
+
+        changes = compared(before, document["tables"])
+        document["changes"] = [{**change._asdict(), "better": change.better} for change in changes]
+        words = _words(report) + "\n\n" + _changes(changes)
+    else:
+        words = _words(report)
+    emit(words, document, json=json, json_into=json_into)
+    return Exit.DONE
+
+
+def _old(path: Path) -> list[Mapping[str, Any]]:
+    try:
+        document = jsonlib.loads(path.read_bytes())
+        rows = document["tables"]
+        if not all(isinstance(row, dict) and "table" in row for row in rows):
+            raise ValueError
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        remedy = "write one with `aios fidelity --data FOLDER --json-into FILE`"
+        raise InputError(Diagnostic(summary=f"{path} is no report of `aios fidelity`", remedy=remedy)) from None
+    return list(rows)
+
+
+def _words(report: Report) -> str:
+    ink = Ink(sys.stdout)
+    decided = any(row.figures["feasible_share"] is not None for row in report.rows)
+    rows = [_row(row, decided) for row in report.rows]
+    lines = [table([*_HEADERS, *(_DECIDED if decided else [])], rows, ink)] if rows else []
+    lines += ["", *_reasons(report)]
+    lines += [f"{ink('failed', 'red')}: {harmless(name)}: {harmless(why)}" for name, why in report.failed.items()]
+    lines += [f"{ink('skipped', 'yellow')}: {harmless(name)}: {harmless(why)}" for name, why in report.skipped.items()]
+    notes = [note for reading in report.tables.readings for note in reading.notes]
+    lines += [diagnostic_text(note, ink, "note") for note in notes[:_MOST_NOTES]]
+    lines += [f"and {counted(len(notes) - _MOST_NOTES, 'more note')}"] if len(notes) > _MOST_NOTES else []
+    for reading in report.tables.readings:
+        if reading.unknown:
+            names = ", ".join(harmless(name) for name in reading.unknown)
+            lines.append(f"{harmless(reading.table)}: no device of the catalogue, or not clear which: {names}")
+    return "\n".join(lines)
+
+
+def _row(row: Row, decided: bool) -> list[str]:
+    figures, references = row.figures, row.figures["references"]
+    cells = [
+        harmless(row.table),
+        row.metric,
+        row.level,
+        f"{figures['rows']:,}",
+        _right(figures) if "ran_admitted" in figures else _share(figures["median_ape"]),
+        _share(figures["p90_ape"]),
+        _share(figures["bias"], sign=True),
+        _share(figures["coverage"]),
+        *(_share(references.get(name, {}).get("median_ape")) for name in ("roofline", "regression")),
+    ]
+    return cells + [_share(figures[name]) for name in ("feasible_share", "regret_median", "regret_p90") if decided]
+
+
+def _right(figures: Mapping[str, Any]) -> str:
+    """Return what share is told rightly of what ran, and of what was out of memory."""
+    return f"{_share(figures['ran_admitted'])} / {_share(figures['out_of_memory_refused'])} right"
+
+
+def _share(value: float | None, sign: bool = False) -> str:
+    """Return a fraction in percent."""
+    if value is None:
+        return "-"
+    return f"{100 * value:{'+' if sign else ''}.1f} %"
+
+
+def _reasons(report: Report) -> list[str]:
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in report.rows:
+        for why, count in row.reasons.items():
+            found.setdefault((row.table, row.metric, why), []).append(f"{row.level} {count:,}")
+    return [
+        f"{harmless(name)} {metric}: not predicted: {harmless(why)} ({', '.join(levels)})"
+        for (name, metric, why), levels in found.items()
+    ]
+
+
+def _changes(changes: tuple[Change, ...]) -> str:
+    ink = Ink(sys.stdout)
+    if not changes:
+        return "nothing changed"
+    rows = []
+    for change in changes:
+        style = {True: ("better", "green"), False: ("worse", "red"), None: ("", "dim")}[change.better]
+        name, predictor, metric, level = change.key
+        del predictor
+        old, new = ("-" if value is None else f"{value:.4g}" for value in (change.old, change.new))
+        delta = "" if change.old is None or change.new is None else f"{change.new - change.old:+.3g}"
+        rows.append([harmless(name), metric, level, change.figure, old, new, delta, ink(*style)])
+    return table(["TABLE", "METRIC", "LEVEL", "FIGURE", "BEFORE", "NOW", "CHANGE", ""], rows, ink)

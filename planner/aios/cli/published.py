@@ -1,0 +1,96 @@
+"""model list, model show."""
+
+from __future__ import annotations
+
+import sys
+
+from aios.cli.output import emit
+from aios.cli.words import Ink, counted, harmless, table
+from aios.records.card import ModelCard
+from aios.records.errors import UsageError
+from aios.records.networks import CLASSES, WORK
+from aios.records.transformer import Transformer
+
+__all__ = ["model_list", "model_show"]
+
+_TOKENS = 1024
+
+
+def model_list(wanted: str | None, *, json: bool) -> int:
+    """Print the published models whose names hold ``wanted``; 1 where there is none."""
+    from aios.workflow.publishing import list_published
+
+    found = list_published(wanted)
+    rows = [
+        [harmless(item.name), item.kind, _number(item.parameters), _number(item.macs), _size(item.image_size)]
+        for item in found
+    ]
+    ink = Ink(sys.stdout)
+    words = table(["NAME", "KIND", "PARAMETERS", "MACS", "INPUT"], rows, ink) + f"\n\n{counted(len(found), 'model')}"
+    emit(words if found else f"no published model is called {wanted!r}", [item._asdict() for item in found], json=json)
+    return 0 if found else 1
+
+
+def model_show(name: str, size: int | None, *, json: bool) -> int:
+    """Print what is known of a published model. Raises UsageError for a bad size, InputError for an unknown name."""
+    from aios.workflow.publishing import find_published
+
+    if size is not None and size < 1:
+        raise UsageError(f"--size takes pixels, at least 1, not {size}")
+    found = find_published(name, size)
+    if isinstance(found, Transformer):
+        return _show_transformer(found, json=json)
+    emit(_card_text(found), found, json=json)
+    return 0
+
+
+def _show_transformer(model: Transformer, *, json: bool) -> int:
+    from aios.cli.transformers import transformer_text
+    from aios.workflow.inspecting import transformer_figures
+
+    figures = transformer_figures(model, min(_TOKENS, model.positions or _TOKENS))
+    emit(transformer_text(model, figures), {"transformer": model, "figures": figures}, json=json)
+    return 0
+
+
+def _card_text(card: ModelCard) -> str:
+    ink = Ink(sys.stdout)
+    facts = [
+        ("also called", ", ".join(card.aliases)),
+        ("kind", card.kind or ""),
+        ("input", _size(card.image_size)),
+        ("macs", _number(card.macs)),
+        ("activations", _number(card.activations)),
+        ("parameters", _number(card.parameters)),
+        ("source", card.source),
+    ]
+    lines = [ink(harmless(card.name), "bold")]
+    lines += [f"  {ink(name.ljust(12), 'dim')}{harmless(value)}" for name, value in facts if value]
+    if not card.work:
+        return "\n".join([*lines, "", "its operators were not counted: they are taken to be those of networks like it"])
+    rows = []
+    for name in CLASSES:
+        macs, values = card.work.get(f"{name}_macs"), card.work.get(f"{name}_values")
+        if macs or values:
+            rows.append([name, _number(macs), _number(values)])
+    lines += ["", table(["OPERATORS", "MACS", "VALUES MOVED"], rows, ink), ""]
+    plain = {f"{name}_{unit}" for name in CLASSES for unit in ("macs", "values")}
+    lines += [
+        f"  {name.replace('_', ' ')}: {_number(card.work[name])}"
+        for name in WORK
+        if name in card.work and name not in plain
+    ]
+    return "\n".join(lines)
+
+
+def _size(image_size: float | None) -> str:
+    return f"{image_size:.0f} x {image_size:.0f}" if image_size else ""
+
+
+def _number(value: float | None) -> str:
+    if not value:
+        return ""
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:.3g} {prefix}"
+    return f"{value:.3g}"

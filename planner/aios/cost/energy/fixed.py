@@ -1,0 +1,113 @@
+"""A sample of a fixed network: its operators' arithmetic and traffic, from tables, cards or networks like it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aios.cost.energy.work import Work
+from aios.cost.networks.figures import figures_of
+from aios.cost.networks.rates import numeric, rates_of
+from aios.records.fleet import DeviceType
+
+if TYPE_CHECKING:
+    from aios.records.observation import Floats, Observations
+
+__all__ = ["Amounts", "amounts_of", "fixed_joules", "fixed_work"]
+
+_COMPUTE, _NARROW, _MEMORY = 1.0, 0.15, 1.5
+"""Shares of the peak rates that dense and depthwise products and moving values reach."""
+_TRAINING = 3.0
+"""Work of a training step relative to inference: forward, gradients of activations, gradients of weights."""
+_TRAINING_STEP_S, _SAMPLE_S = 1e-2, 2e-5
+"""Host time of one training step, and of loading a sample with several workers."""
+_WITHIN = frozenset({"elementwise_values", "thin_pointwise_values", "silu_values", "strided_product_values", "group_normalization_values", "strided_normalization_values"})
+_MAC_J, _VALUE_J, _LAUNCH_J = 4e-10, 8e-10, 2e-5
+"""Joules per multiply-accumulate in 32 bits, per byte moved and per operator started, of processors and boards whose
+rates nobody states, the whole board included (MLPerf: 0.3 to 0.8 J for ResNet-50; MLPerf Tiny: 10 mJ for ResNet-8)."""
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Per item. dense, depthwise: multiply-accumulates · moved: bytes of activations · fetched: bytes of weights, once
+    per call · launches: operators, once per call · known: whether anything of the network is · times: forward passes
+    that it is worth · macs: all multiply-accumulates, NaN where none are known"""
+
+    dense: Floats
+    depthwise: Floats
+    moved: Floats
+    fetched: Floats
+    launches: Floats
+    known: Floats
+    macs: Floats
+
+
+def amounts_of(rows: Observations) -> Amounts:
+    """Return what a sample takes."""
+    import numpy as np
+
+    figures = figures_of(rows)
+    words, places = np.unique(rows.word("precision").astype(str), return_inverse=True)
+    formats = [numeric(str(word)) for word in words]
+    weight, value = (np.array([getattr(item, name) for item in formats])[places] for name in ("weight", "value"))
+    found = figures.amounts
+    total = [amount for name, amount in found.items() if name.endswith("_values") and name not in _WITHIN]
+    times = np.where(rows.word("mode") == "training", _TRAINING, 1.0)
+    narrow = found["depthwise_macs"] + found["grouped_macs"]
+    dense = found["convolution_macs"] + found["pointwise_macs"] + found["attention_macs"]
+    other = (rows.word("phase") != "") | ~np.isnan(rows.number("steps"))
+    known = (figures.known > 0) & ~other
+    return Amounts(
+        dense=times * dense,
+        depthwise=times * narrow,
+        moved=times * value * np.sum(total, axis=0),
+        fetched=times * weight * found["weights"],
+        launches=times * found["kernels"],
+        known=known.astype(float),
+        macs=np.where(known, figures.sizes.macs, np.nan),
+    )
+
+
+def fixed_work(rows: Observations, types: Mapping[str, DeviceType], amounts: Amounts) -> Work:
+    """Return what each item takes of the devices together; NaN where network or device are not known."""
+    import numpy as np
+
+    rates = rates_of(rows, types)
+    batch = np.maximum(rows.number("batch", 1.0), 1.0)
+    alone = np.char.startswith(rows.word("scenario").astype(str), "single")
+    turns = np.where(alone, rows.number("devices", 1.0), 1.0)
+    devices = rows.number("devices", 1.0) / turns
+    training = rows.word("mode") == "training"
+    known = (amounts.known > 0) & (rates.known > 0) & (rows.word("core") == "")
+    compute = 2 / (rates.peak * _COMPUTE * devices)
+    memory = 1 / (rates.bandwidth * _MEMORY * devices)
+    parts = {
+        "dense": amounts.dense * compute,
+        "depthwise": amounts.depthwise * compute * _COMPUTE / _NARROW,
+        "values": amounts.moved * memory,
+        "weights": amounts.fetched * memory / batch,
+        "launches": amounts.launches * rates.launch / batch / devices,
+        "host": np.where(training, _TRAINING_STEP_S / batch + _SAMPLE_S, 0.0),
+    }
+    return Work({name: np.where(known, part, np.nan) for name, part in parts.items()}, turns)
+
+
+def fixed_joules(rows: Observations, amounts: Amounts) -> dict[str, Floats]:
+    """Return what each item takes of a board whose rates nobody states, by part; NaN where the network is unknown."""
+    import numpy as np
+
+    words, places = np.unique(rows.word("precision").astype(str), return_inverse=True)
+    value = np.array([numeric(str(word)).value for word in words])[places]
+    batch = np.maximum(rows.number("batch", 1.0), 1.0)
+    known = amounts.known > 0
+    joules = _MAC_J * np.sqrt(value / 4)
+    parts = {
+        "dense": amounts.dense * joules,
+        "depthwise": amounts.depthwise * joules,
+        "values": amounts.moved * _VALUE_J,
+        "weights": amounts.fetched * _VALUE_J / batch,
+        "launches": amounts.launches * _LAUNCH_J / batch,
+    }
+    scale = np.where((rows.types == "") & (rows.word("core") == "") & (rows.word("software") != ""), 0.01, 1.0)
+    return {name: np.where(known, part * scale, np.nan) for name, part in parts.items()}

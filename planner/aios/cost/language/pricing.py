@@ -1,0 +1,298 @@
+"""Estimates of every candidate that serves a language model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from aios.cost.accuracy import accuracies
+from aios.cost.evidence import Evidence, Library
+from aios.cost.interval import Interval, Unknown, estimate
+from aios.cost.language.answering import PROBABILITIES, Answering, answering
+from aios.cost.language.engines import observations_of
+from aios.cost.language.learnt import Correction
+from aios.cost.power import power_of
+from aios.cost.site import Site, site_of
+from aios.records.base import Source, trusted
+from aios.records.candidate import Candidate, Demand, Estimate, Priced, Residence
+from aios.records.fleet import DeviceType, Fleet
+from aios.records.intent import Intent
+from aios.records.model import MemoryPart, ModelProfile
+from aios.records.transformers import Holding, holding
+
+if TYPE_CHECKING:
+    from aios.records.observation import Floats
+
+__all__ = ["price_language"]
+
+_GIVEN = set(Priced.model_fields)
+_SPREAD = tuple("mean" if p is None else f"p{round(100 * p)}" for p in PROBABILITIES)
+_TIMES = {kind: tuple(f"{kind}.{name}" for name in _SPREAD) for kind in ("latency.ttft", "latency.tpot", "latency")}
+_PROCESS_BYTES = 2e9
+"""DRAM that the process driving each accelerator takes, with the runtime's libraries and staging buffers."""
+
+
+class _Numbers(NamedTuple):
+    """Arrays of ``Answering`` as nested lists: indexed by candidate first, then by end, then by mean and percentile."""
+
+    times: Mapping[str, list[list[list[float]]]]
+    capacity: list[list[float]]
+    batch: list[list[float]]
+    utilisation: list[float]
+    busy: list[float]
+    overloaded: list[bool]
+    unknown: list[str]
+    told: Mapping[str, list[tuple[Source, str]]]
+
+
+class _Setup(NamedTuple):
+    """What does not depend on the number of replicas. memory: of one replica · accuracy: estimates, and why none"""
+
+    device: DeviceType
+    demand: Demand
+    memory: Interval
+    basis: str
+    residences: tuple[Residence, ...]
+    site: Site
+    accuracy: tuple[Mapping[str, Estimate], Mapping[str, str]]
+
+
+def price_language(
+    intent: Intent,
+    candidates: Sequence[Candidate],
+    profiles: Mapping[str, ModelProfile],
+    fleet: Fleet,
+    evidence: Evidence,
+    library: Library,
+) -> tuple[Priced, ...]:
+    """Return the candidates, in their order, with what each is expected to do under the intent's load, which states
+    tokens of prompt and output."""
+    if not candidates or intent.load is None:
+        return ()
+    import numpy as np
+
+    rows = observations_of(candidates, profiles, intent.load, "throughput")
+    rate = intent.load.rate_per_s / np.array([float(item.replicas) for item in candidates])
+    numbers = _numbers(answering(rows, rate, fleet.types, evidence.calibrations))
+    makers = _Setups(intent, profiles, fleet, evidence, library)
+    return tuple(_priced(intent, item, makers.of(item), numbers, place) for place, item in enumerate(candidates))
+
+
+def _numbers(found: Answering) -> _Numbers:
+    import numpy as np
+
+    def by_candidate(array: Floats) -> list[list[list[float]]]:
+        listed: list[list[list[float]]] = np.moveaxis(array, -1, 0).tolist()
+        return listed
+
+    corrections = found.corrections
+    told = {"latency.ttft": corrections.first, "latency.tpot": corrections.each, "throughput": corrections.whole}
+    return _Numbers(
+        times={
+            "latency.ttft": by_candidate(found.ttft),
+            "latency.tpot": by_candidate(found.tpot),
+            "latency": by_candidate(found.latency),
+        },
+        capacity=found.capacity.T.tolist(),
+        batch=found.batch.T.tolist(),
+        utilisation=found.utilisation.tolist(),
+        busy=found.busy.tolist(),
+        overloaded=found.overloaded.tolist(),
+        unknown=[str(item) for item in found.unknown],
+        told={name: _told(item) for name, item in told.items()},
+    )
+
+
+def _told(correction: Correction) -> list[tuple[Source, str]]:
+    """Return the source of each number that a correction made, and how it came about."""
+    known: dict[tuple[str, str], tuple[Source, str]] = {}
+    for key in set(zip(correction.level.tolist(), correction.engine.tolist(), strict=True)):
+        level, engine = key
+        engine = f" of {engine.split()[0]}" if engine.split() else ""
+        if level == "calibrated":
+            known[key] = ("calibrated", f"physics, corrected by measurements{engine} on this device (calibrated)")
+        elif level:
+            known[key] = ("analytic", f"physics, corrected by measurements{engine} on other devices (zero-shot)")
+        else:
+            known[key] = ("analytic", "physics alone, trusted within a factor of 3: no calibration is at hand")
+    return [known[key] for key in zip(correction.level.tolist(), correction.engine.tolist(), strict=True)]
+
+
+class _Setups:
+    """Makes set-ups, each once."""
+
+    def __init__(
+        self,
+        intent: Intent,
+        profiles: Mapping[str, ModelProfile],
+        fleet: Fleet,
+        evidence: Evidence,
+        library: Library,
+    ) -> None:
+        self._intent, self._profiles, self._fleet = intent, profiles, fleet
+        self._library, self._learnt = library, evidence.calibrations.get(("accuracy", "accuracy_change"))
+        self._made: dict[tuple[object, ...], _Setup] = {}
+        self._sites: dict[tuple[object, ...], Site] = {}
+        self._accuracy: dict[tuple[object, ...], tuple[dict[str, Estimate], dict[str, str]]] = {}
+
+    def of(self, candidate: Candidate) -> _Setup:
+        """Return the set-up of a candidate."""
+        kind = (candidate.model, candidate.device, candidate.precision, candidate.quantization, candidate.executor)
+        place = (candidate.device, candidate.nodes)
+        key = (*kind, candidate.nodes, candidate.batch, candidate.devices, candidate.machines)
+        found = self._made.get(key)
+        if found is None:
+            profile, device = self._profiles[candidate.model], self._fleet.types[candidate.device]
+            if kind not in self._accuracy:
+                self._accuracy[kind] = accuracies(self._intent, candidate, profile, device, self._library, self._learnt)
+            if place not in self._sites:
+                self._sites[place] = site_of(candidate, device, self._fleet)
+            found = _setup(self._intent, candidate, profile, device, self._sites[place], self._accuracy[kind])
+            self._made[key] = found
+        return found
+
+
+def _setup(
+    intent: Intent,
+    candidate: Candidate,
+    profile: ModelProfile,
+    device: DeviceType,
+    site: Site,
+    accuracy: tuple[Mapping[str, Estimate], Mapping[str, str]],
+) -> _Setup:
+    load, model = intent.load, profile.transformer
+    assert load is not None
+    assert model is not None
+    context = (load.prompt_tokens or 0) + (load.output_tokens or 0)
+    held = holding(model, candidate.precision, candidate.batch, context, candidate.devices, candidate.machines)
+    devices = candidate.devices * candidate.machines
+    on_cpu = device.kind == "cpu"
+    demand = Demand(
+        share=1.0,
+        cores=candidate.threads,
+        device_memory_bytes=0.0 if on_cpu else held.total,
+        node_memory_bytes=held.total if on_cpu else _PROCESS_BYTES * candidate.devices,
+    )
+    ends = Interval(held.total - held.margin, held.total - held.margin / 2, held.total).times(devices)
+    basis = (
+        f"on each of {devices} devices: weights {held.weights / 1e9:.3g} GB, keys and values of {candidate.batch} "
+        f"sequences of {context} tokens {held.cache / 1e9:.3g} GB, activations {held.activations / 1e9:.3g} GB, "
+        f"runtime {held.runtime / 1e9:.3g} GB, a margin that grows with them"
+    )
+    return _Setup(device, demand, ends, basis, _residences(held, device, devices), site, accuracy)
+
+
+def _residences(held: Holding, device: DeviceType, devices: int) -> tuple[Residence, ...]:
+    rate = device.memory_bandwidth_bytes_per_s
+    kind = device.memory_kind or ("dram" if device.kind == "cpu" else None)
+    parts: dict[MemoryPart, float] = {
+        "weights": held.weights,
+        "kv_cache": held.cache,
+        "activations": held.activations,
+    }
+    return tuple(
+        Residence(
+            part=part,
+            tier=kind or "own memory",
+            kind=kind,
+            bytes=size * devices,
+            read_bytes_per_s=rate.value if rate else None,
+            seconds=size / rate.value if rate else None,
+            source=rate.source if rate else None,
+        )
+        for part, size in parts.items()
+    )
+
+
+def _priced(intent: Intent, candidate: Candidate, setup: _Setup, numbers: _Numbers, place: int) -> Priced:
+    estimates: dict[str, Estimate] = {}
+    unknown = {**setup.accuracy[1], **setup.site.unknown, "time": "a service has no end; only jobs have a time"}
+    why = numbers.unknown[place]
+    if why:
+        unknown |= dict.fromkeys((*_all_times(), "throughput", "power", "energy", "carbon"), why)
+    else:
+        _put_times(estimates, unknown, intent, candidate, numbers, place)
+        _put_power(estimates, unknown, intent, candidate, setup, numbers, place)
+    memory = setup.memory.times(candidate.replicas)
+    estimates["memory"] = estimate("memory", memory, "analytic", setup.basis)
+    if setup.site.price is not None:
+        estimates["cost"] = setup.site.cost_of(candidate.replicas * candidate.devices * candidate.machines)
+    estimates |= setup.accuracy[0]
+    fields = {
+        "candidate": candidate,
+        "estimates": estimates,
+        "demand": setup.demand,
+        "unknown": unknown,
+        "residences": setup.residences,
+    }
+    return trusted(Priced, fields, _GIVEN)
+
+
+def _all_times() -> tuple[str, ...]:
+    return tuple(name for names in _TIMES.values() for name in names)
+
+
+def _put_times(
+    estimates: dict[str, Estimate],
+    unknown: dict[str, str],
+    intent: Intent,
+    candidate: Candidate,
+    numbers: _Numbers,
+    place: int,
+) -> None:
+    """Add throughput, and times unless the replicas cannot keep up."""
+    load = intent.load
+    assert load is not None
+    low, value, high = (each * candidate.replicas for each in numbers.capacity[place])
+    source, how = numbers.told["throughput"][place]
+    plural = "s" if candidate.replicas > 1 else ""
+    basis = f"{candidate.replicas} replica{plural} of up to {candidate.batch} sequences, always busy; {how}"
+    estimates["throughput"] = estimate("throughput", Interval(low, value, high), source, basis)
+    if numbers.overloaded[place]:
+        reason = (
+            f"{load.rate_per_s:.4g} requests/s are more than {candidate.replicas} replica{plural} can sustain "
+            f"({value:.4g}/s): the queue grows without end"
+        )
+        unknown |= dict.fromkeys(_all_times(), reason)
+        return
+    state = f"{numbers.batch[place][1]:.3g} sequences together, {numbers.utilisation[place]:.0%} utilisation; "
+    for kind, names in _TIMES.items():
+        source, how = numbers.told["latency.tpot" if kind == "latency" else kind][place]
+        best, middle, worst = numbers.times[kind][place]
+        for name, *ends in zip(names, best, middle, worst, strict=True):
+            estimates[name] = estimate(name, Interval(*ends), source, state + how)
+
+
+def _put_power(
+    estimates: dict[str, Estimate],
+    unknown: dict[str, str],
+    intent: Intent,
+    candidate: Candidate,
+    setup: _Setup,
+    numbers: _Numbers,
+    place: int,
+) -> None:
+    """Add power of all devices, energy per request and carbon; a replica works while any request is there."""
+    load = intent.load
+    assert load is not None
+    served = load.rate_per_s
+    worked = Interval(1.0, 1.0, 1.0)
+    if numbers.overloaded[place]:
+        served = numbers.capacity[place][1] * candidate.replicas
+    else:
+        worked = Interval(*(1 - math.exp(-many) for many in numbers.batch[place]))
+    rate = Interval(served, served, served)
+    devices = candidate.replicas * candidate.devices * candidate.machines
+    source = numbers.told["latency.tpot"][place][0]
+    power = power_of(candidate, setup.device, devices, rate, worked, None, source, numbers.busy[place])
+    if isinstance(power, Unknown):
+        unknown |= {"power": power.reason, "energy": power.reason}
+        if setup.site.carbon is not None:
+            unknown["carbon"] = power.reason
+        return
+    estimates["power"] = estimate("power", power.watts, power.source, power.basis)
+    energy = Interval(*(watts / served for watts in power.watts))
+    estimates["energy"] = estimate("energy", energy, power.source, f"power / requests served; {power.basis}")
+    if setup.site.carbon is not None:
+        estimates["carbon"] = setup.site.carbon_of(power)

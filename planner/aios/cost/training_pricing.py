@@ -1,0 +1,173 @@
+"""Candidates that train a transformer, with what each is expected to take: time, energy, memory, money.
+
+A job's time is its steps, one after the other; loading data, saving checkpoints and failures are not in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from aios.cost.energy.intensity import intensity
+from aios.cost.evidence import Evidence
+from aios.cost.interval import Interval, Unknown, estimate
+from aios.cost.power import power_of
+from aios.cost.site import Site, site_of
+from aios.cost.training_steps import Steps, steps_of
+from aios.records.base import Source
+from aios.records.candidate import Candidate, Demand, Estimate, Priced
+from aios.records.fleet import Fleet
+from aios.records.intent import Intent, Training
+from aios.records.metrics import metric_names
+from aios.records.model import ModelProfile
+
+__all__ = ["HELD", "PARTS", "price_training"]
+
+_PROCESS_BYTES = 4e9
+"""DRAM of a machine per device: the process that drives it, and batches that are being loaded."""
+_MOVING = ("activations", "logits", "gathered")
+_MOVING_OFF = 0.1
+"""Relative error of what comes and goes in a step (arXiv 2205.05198, checked on its measured rows)."""
+
+HELD: Mapping[str, str] = {
+    "weights": "weights",
+    "gradients": "gradients",
+    "optimizer": "optimizer",
+    "edge": "embedding",
+    "gathered": "gathered shards",
+    "activations": "activations",
+    "logits": "logits",
+    "runtime": "runtime",
+    "margin": "margin",
+}
+"""Part of what a device holds -> what people call it."""
+PARTS: Mapping[str, str] = {
+    "compute": "forward and backward",
+    "recompute": "forward again",
+    "tensor": "tensor-parallel communication",
+    "context": "context-parallel communication",
+    "expert": "expert-parallel communication",
+    "data": "data-parallel communication",
+    "bubble": "pipeline bubble",
+    "optimizer": "optimizer",
+}
+"""Part of a step -> what people call it."""
+
+
+def price_training(
+    intent: Intent,
+    candidates: Sequence[Candidate],
+    profiles: Mapping[str, ModelProfile],
+    fleet: Fleet,
+    evidence: Evidence,
+) -> tuple[Priced, ...]:
+    """Return the candidates, in their order, with what each is expected to take.
+
+    Raises KeyError for a candidate whose model has no profile, which is the caller's mistake.
+    """
+    if intent.train is None:
+        return ()
+    found: dict[str, Priced] = {}
+    sites: dict[tuple[str, tuple[str, ...]], Site] = {}
+    for name in sorted({item.model for item in candidates}):
+        model = profiles[name].transformer
+        own = [item for item in candidates if item.model == name]
+        if model is None:
+            continue
+        steps = steps_of(model, intent.train, own, fleet, evidence.calibrations)
+        for row, item in enumerate(own):
+            key = (item.device, item.nodes)
+            if key not in sites:
+                sites[key] = site_of(item, fleet.types[item.device], fleet)
+            found[item.id] = _priced(intent, intent.train, item, steps, row, fleet, sites[key])
+    return tuple(found[item.id] for item in candidates)
+
+
+def _priced(
+    intent: Intent, train: Training, candidate: Candidate, steps: Steps, row: int, fleet: Fleet, site: Site
+) -> Priced:
+    step = Interval(*(float(end[row]) for end in (steps.low, steps.value, steps.high)))
+    source, how = _told(str(steps.level[row]))
+    parts, held = steps.parts_s(row), steps.held_by(row)
+    many = math.ceil(train.tokens / (train.batch * train.sequence))
+    time = step.times(many)
+    rate = Interval(train.batch / step.high, train.batch / step.value, train.batch / step.low)
+    devices = candidate.devices * candidate.machines
+    going = ", ".join(
+        f"{PARTS[name]} {part / step.value:.1%}" for name, part in parts.items() if part >= 0.001 * step.value
+    )
+    estimates = {
+        "time": estimate(
+            "time", time, source, f"{many:,} steps of {step.value:.4g} s: {going}; {how}{_eight(candidate)}"
+        ),
+        "throughput": estimate("throughput", rate, source, f"{train.batch} sequences in a step of {step.value:.4g} s"),
+        "memory": _memory(held, devices),
+    }
+    unknown = dict(site.unknown)
+    _put_power(estimates, unknown, candidate, fleet, site, time, parts, source)
+    if site.price is not None:
+        paid = site.price.value * devices * time.value / 3600
+        basis = f"price x {devices} devices; {paid:,.0f} USD for the whole job"
+        estimates["cost"] = estimate("cost", site.price.times(devices), site.price_source, basis)
+    wanted = (*metric_names(), *(item.metric for item in intent.require), *(item.metric for item in intent.goal))
+    reason = "a training job answers no requests, and what it learns is not predicted"
+    unknown = {name: reason for name in wanted if name not in estimates} | unknown
+    demand = Demand(
+        share=1.0,
+        cores=0,
+        device_memory_bytes=float(steps.held.total[row]),
+        node_memory_bytes=_PROCESS_BYTES * candidate.devices,
+    )
+    return Priced(candidate=candidate, estimates=estimates, demand=demand, unknown=unknown)
+
+
+def _eight(candidate: Candidate) -> str:
+    if candidate.precision != "fp8":
+        return ""
+    return "; whether it learns as well with products in 8 bits is not predicted"
+
+
+def _told(level: str) -> tuple[Source, str]:
+    """Return the source of a step's time, and how it came about."""
+    if level == "calibrated":
+        return "calibrated", "physics, corrected by measured steps on this device (calibrated)"
+    if level:
+        return "analytic", "physics, as far off as on devices that were held back (zero-shot)"
+    return "analytic", "physics alone, as far off as published steps are (0.75 to 1.8): no calibration is at hand"
+
+
+def _memory(held: Mapping[str, float], devices: int) -> Estimate:
+    total = sum(held.values())
+    off = _MOVING_OFF * sum(held[name] for name in _MOVING) + held["margin"]
+    listed = ", ".join(f"{HELD[name]} {size / 1e9:.3g} GB" for name, size in held.items() if size >= 5e6)
+    ends = Interval(total - off, total, total + off).times(devices)
+    return estimate("memory", ends, "analytic", f"on each of {devices} devices: {listed}")
+
+
+def _put_power(
+    estimates: dict[str, Estimate],
+    unknown: dict[str, str],
+    candidate: Candidate,
+    fleet: Fleet,
+    site: Site,
+    time: Interval,
+    parts: Mapping[str, float],
+    source: Source,
+) -> None:
+    """Add power of all devices, energy of the whole job and carbon; devices are at work as long as the job runs."""
+    computing = parts["compute"] + parts["recompute"]
+    waiting = sum(parts.values()) - computing - parts["optimizer"]
+    busy = intensity(computing, parts["optimizer"], waiting)
+    always = Interval(1.0, 1.0, 1.0)
+    devices = candidate.devices * candidate.machines
+    power = power_of(candidate, fleet.types[candidate.device], devices, always, always, None, source, busy)
+    if isinstance(power, Unknown):
+        unknown |= {"power": power.reason, "energy": power.reason}
+        if site.carbon is not None:
+            unknown["carbon"] = power.reason
+        return
+    estimates["power"] = estimate("power", power.watts, power.source, power.basis)
+    energy = Interval(*(watts * seconds for watts, seconds in zip(power.watts, time, strict=True)))
+    estimates["energy"] = estimate("energy", energy, power.source, f"power x time of the whole job; {power.basis}")
+    if site.carbon is not None:
+        estimates["carbon"] = site.carbon_of(power)

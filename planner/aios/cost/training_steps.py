@@ -1,0 +1,233 @@
+"""Steps of candidates: physics at their place in the fleet, corrected by what was learnt of such steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from aios.cost.learning import predict
+from aios.cost.step_predictor import PREDICTOR, steps_design
+from aios.cost.training.hardware import Hardware
+from aios.cost.training.memory import Held, held_bytes
+from aios.cost.training.plans import plans
+from aios.cost.training.steptime import Kernels, Parts, Work, kernels, step_parts
+from aios.cost.training.structure import structure_of
+from aios.cost.training.surroundings import hardware_at
+from aios.records.calibration import Calibration
+from aios.records.candidate import Candidate
+from aios.records.fleet import DeviceType, Fleet
+from aios.records.intent import Training
+from aios.records.training import Job, Search, Spot, TrainingPlans
+from aios.records.transformer import Transformer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from aios.records.observation import Floats, Level, Texts
+
+__all__ = ["Steps", "search_in", "spot_of", "steps_of"]
+
+_UNLEARNT = (0.75, 1.0, 1.8)
+"""Where measured steps lie relative to what physics alone says: nine in ten of 361 published ones between the ends, on
+GPUs from A100 to GB300 and on TPUs, of dense models and mixtures, with any engine."""
+_MOST = 1_000
+"""Splits that no quicker one is leaner than; a job has a few dozen of them at most."""
+
+
+class Steps(NamedTuple):
+    """n candidates.
+
+    low, value, high: seconds of a step, a 90 % interval · parts, kernels: of the physics, per token and device · work:
+    how the steps are split · held: of the fullest device · level: what was seen before, empty for nothing
+    """
+
+    low: Floats
+    value: Floats
+    high: Floats
+    parts: Parts
+    kernels: Kernels
+    work: Work
+    held: Held
+    level: Texts
+
+    def kernels_s(self, row: int) -> Mapping[str, float]:
+        """Return by kind of kernel where the computing of both passes goes in seconds, as it is in ``parts_s``."""
+        trained = 3 - float(self.work.adapters[row])
+        products = trained * float(self.kernels.products[row])
+        both = float(self.kernels.forward[row] + self.kernels.backward(self.work)[row])
+        elementwise = float(self.kernels.elementwise[row])
+        computed = float(self.parts.compute[row])
+        found = {
+            "products": products,
+            "scores": both - products - elementwise,
+            "elementwise": elementwise,
+            "launch": computed - both,
+        }
+        scale = self.parts_s(row)["compute"] / computed
+        return {name: max(0.0, part) * scale for name, part in found.items()}
+
+    def parts_s(self, row: int) -> Mapping[str, float]:
+        """Return where a candidate's step goes in seconds, which add up to its value."""
+        names = [item.name for item in fields(self.parts)]
+        scale = float(self.value[row] / self.parts.total[row])
+        return {name: float(getattr(self.parts, name)[row]) * scale for name in names}
+
+    def held_by(self, row: int) -> Mapping[str, float]:
+        """Return what the fullest device of a candidate holds, in bytes."""
+        return {item.name: float(getattr(self.held, item.name)[row]) for item in fields(self.held)}
+
+
+def search_in(fleet: Fleet) -> Search:
+    """Return what finds splits of a step over devices of this fleet: those that no quicker one is leaner than.
+
+    It remembers what it found: every executor is asked about the same splits.
+    """
+    known: dict[tuple[object, ...], TrainingPlans] = {}
+
+    def search(model: Transformer, device: DeviceType, spot: Spot, job: Job) -> TrainingPlans:
+        key = (model.name, model.digest, device.name, spot, job)
+        if key not in known:
+            hardware = hardware_at(fleet, device, spot, job.precision)
+            known[key] = plans(model, device, spot.total, job, most=_MOST, hardware=hardware, frontier=True)
+        return known[key]
+
+    return search
+
+
+def spot_of(candidate: Candidate) -> Spot:
+    """Return where a candidate trains."""
+    return Spot(candidate.nodes, candidate.devices, candidate.machines)
+
+
+def steps_of(
+    model: Transformer,
+    train: Training,
+    candidates: Sequence[Candidate],
+    fleet: Fleet,
+    calibrations: Mapping[tuple[str, str], Calibration],
+) -> Steps:
+    """Return the steps of candidates that train one model, of which there is at least one."""
+    import numpy as np
+
+    structure = structure_of(model)
+    work, hardware = _work(train, candidates), _hardware(candidates, fleet)
+    parts = step_parts(structure, work, hardware)
+    ends = np.log(parts.total) + np.log(np.array(_UNLEARNT))[:, np.newaxis]
+    level = np.full(len(candidates), "", dtype="U16")
+    types = np.array([item.device for item in candidates])
+    for name in np.unique(types).tolist():
+        seen, learnt = _learnt(name, calibrations)
+        if learnt is not None:
+            rows = types == name
+            keys = _keys(model, [item for item in candidates if item.device == name], learnt)
+            unknown = np.full(int(rows.sum()), "", dtype="U1")
+            design = steps_design(structure, _rows(work, rows), _rows(hardware, rows), keys, unknown)
+            found = predict(design, learnt, seen)
+            ends[:, rows] = found.low, found.value, found.high
+            level[rows] = seen
+    low, value, high = np.exp(ends) * work.tokens / work.devices
+    spent = kernels(structure, work, hardware)
+    return Steps(low, value, high, parts, spent, work, held_bytes(structure, work), level)
+
+
+_T = TypeVar("_T", Work, Hardware)
+
+
+def _rows(table: _T, rows: npt.NDArray[np.bool_]) -> _T:
+    return type(table)(**{item.name: getattr(table, item.name)[rows] for item in fields(table)})
+
+
+def _learnt(device: str, calibrations: Mapping[tuple[str, str], Calibration]) -> tuple[Level, Calibration | None]:
+    """Return what teaches most of a device's steps, and whether it saw that device."""
+    found = [calibrations.get((PREDICTOR.name, metric)) for metric in PREDICTOR.metrics]
+    known = [item for item in found if item is not None and item.version == PREDICTOR.version]
+    if not known:
+        return "zero-shot", None
+    best = max(known, key=lambda item: (_seen(item, device), sum(row.rows for row in item.provenance)))
+    return ("calibrated" if _seen(best, device) else "zero-shot"), best
+
+
+def _seen(learnt: Calibration, device: str) -> int:
+    """Return how many rows of a device were learnt from."""
+    return sum(
+        effect.rows
+        for stage in learnt.stages
+        if stage.keys == ("device",)
+        for effect in stage.effects
+        if effect.group == (device,)
+    )
+
+
+def _keys(model: Transformer, candidates: Sequence[Candidate], learnt: Calibration) -> dict[str, Texts]:
+    """Return the groups of candidates of one device type; the engine is the one that was measured most there."""
+    import numpy as np
+
+    kind = "mixture" if model.experts is not None else "dense"
+    precisions = [item.precision for item in candidates]
+    device = candidates[0].device
+    engines = {name: _engine(learnt, device, name, kind) for name in set(precisions)}
+    return {
+        "device": np.array([device] * len(candidates)),
+        "engine": np.array([engines[name] for name in precisions]),
+        "precision": np.array(precisions),
+        "kind": np.array([kind] * len(candidates)),
+        "model": np.array([model.name] * len(candidates)),
+    }
+
+
+def _engine(learnt: Calibration, *group: str) -> str:
+    """Return the engine of which most steps of a device, precision and kind were measured; empty where none was."""
+    counts: dict[str, int] = {}
+    for stage in learnt.stages:
+        if stage.keys == ("device", "engine", "precision", "kind"):
+            for effect in stage.effects:
+                device, engine, *rest = effect.group
+                if (device, *rest) == group:
+                    counts[engine] = max(counts.get(engine, 0), effect.rows)
+    return max(counts, key=lambda name: (counts[name], name), default="")
+
+
+def _work(train: Training, candidates: Sequence[Candidate]) -> Work:
+    import numpy as np
+
+    def degree(name: str) -> Floats:
+        return np.array([float(item.degrees.get(name, 1)) for item in candidates])
+
+    def setting(name: str, otherwise: str) -> list[str]:
+        return [item.settings.get(name, otherwise) for item in candidates]
+
+    one = np.ones(len(candidates))
+    return Work(
+        devices=np.array([float(spot_of(item).total) for item in candidates]),
+        sequence=one * train.sequence,
+        global_batch=one * train.batch,
+        micro_batch=np.array([float(size) for size in setting("micro_batch", "1")]),
+        tensor=degree("tensor"),
+        pipeline=degree("pipeline"),
+        chunks=np.array([float(many) for many in setting("chunks", "1")]),
+        context=degree("context"),
+        expert=degree("expert"),
+        shard=np.array(
+            [0.0 if name == "none" else float(name.removeprefix("zero")) for name in setting("sharding", "none")]
+        ),
+        recompute=np.array([float(name == "full") for name in setting("recompute", "none")]),
+        scores_again=np.array([float(name == "selective") for name in setting("recompute", "none")]),
+        adapters=0 * one,
+        sequence_parallel=one,
+    )
+
+
+def _hardware(candidates: Sequence[Candidate], fleet: Fleet) -> Hardware:
+    import numpy as np
+
+    known: dict[tuple[object, ...], Hardware] = {}
+    rows = []
+    for item in candidates:
+        key = (item.device, item.precision, spot_of(item))
+        if key not in known:
+            known[key] = hardware_at(fleet, fleet.types[item.device], spot_of(item), item.precision)
+        rows.append(known[key])
+    columns = {item.name: np.array([getattr(row, item.name)[0] for row in rows]) for item in fields(Hardware)}
+    return Hardware(**columns)

@@ -1,0 +1,119 @@
+"""Rows of a report with what deciding by predictions costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from aios.records.observation import Level
+
+if TYPE_CHECKING:
+    from aios.fidelity import Decisions, Predictions
+    from aios.fidelity.configurations import Column, Configurations
+    from aios.tables.form import Choice
+    from aios.workflow.measuredtables import MeasuredTables
+
+__all__ = ["UNDECIDED", "Row", "rounded", "with_decisions"]
+
+UNDECIDED: Mapping[str, Any] = dict.fromkeys(("intents", "undecided", "feasible_share", "regret_median", "regret_p90"))
+"""Figures of a metric that is no goal of any choice."""
+_DERIVED = "derived"
+"""In place of a predictor's name where a metric follows from others."""
+
+Judged = Mapping[tuple[str, Level], Mapping[str, Sequence["Predictions"]]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one table at one level. figures: as in the JSON · reasons: why rows are not predicted -> count"""
+
+    table: str
+    predictor: str
+    metric: str
+    level: Level
+    figures: Mapping[str, Any]
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the JSON report says of it."""
+        head = {"table": self.table, "metric": self.metric, "level": self.level, "predictor": self.predictor}
+        return {**head, **self.figures, "unpredicted": dict(self.reasons)}
+
+
+def with_decisions(rows: Sequence[Row], tables: MeasuredTables, judged: Judged, seed: int) -> list[Row]:
+    """Return the rows with what deciding costs, at the metrics that are goals; a goal that follows from others has a
+    row of its own."""
+    from aios.fidelity import configurations, derived
+
+    found: dict[tuple[str, str, Level], dict[str, Any]] = {}
+    more: list[Row] = []
+    for (table, level), predicted in judged.items():
+        choices = _choices(tables, table)
+        if not choices:
+            continue
+        known = configurations(predicted)
+        names = dict.fromkeys(name for choice in choices for name in (*choice.bound, *choice.goal))
+        columns = {name: column for name in names if (column := derived(known, name, tables.types)) is not None}
+        for goal, got in _decided(known, choices, columns, seed):
+            if goal in predicted:
+                found[table, goal, level] = got
+            else:
+                more.append(Row(table, _DERIVED, goal, level, {**_scored(columns[goal]), **got}))
+    told = [_with(row, found.get((row.table, row.metric, row.level))) for row in rows]
+    return told + more
+
+
+def _choices(tables: MeasuredTables, table: str) -> list[Choice]:
+    forms = {form.name: form for item in tables.readings if item.table == table for form in item.forms}
+    return [choice for form in forms.values() for choice in form.choices]
+
+
+def _decided(
+    known: Configurations, choices: Sequence[Choice], columns: Mapping[str, Column], seed: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each goal with its figures; of choices with the same goal the first that decides something holds."""
+    from aios.fidelity import decisions
+
+    told: set[str] = set()
+    for choice in choices:
+        bounds = [(name, columns[name]) for name in choice.bound if name in columns]
+        for goal in choice.goal:
+            if goal in told or goal not in columns:
+                continue
+            others = [bound for bound in bounds if bound[0] != goal]
+            got = decisions(known, choice.within, others, (goal, columns[goal]), seed)
+            if got is not None:
+                told.add(goal)
+                model, physics = (_figures(item) for item in got)
+                yield goal, {**model, "references": {"roofline": physics}}
+
+
+def _figures(item: Decisions) -> dict[str, Any]:
+    return {name: rounded(number) for name, number in item._asdict().items()}
+
+
+def _scored(column: Column) -> dict[str, Any]:
+    """Return the errors of a metric that follows from others."""
+    import numpy as np
+
+    from aios.fidelity import score
+
+    seen = np.isfinite(column.measured) & np.isfinite(column.value)
+    own = column.take(seen)
+    result = score(own.measured, own.value, own.low, own.high)
+    figures: dict[str, Any] = {name: rounded(number) for name, number in result._asdict().items()}
+    return {**figures, "suspicious": 0}
+
+
+def _with(row: Row, got: Mapping[str, Any] | None) -> Row:
+    if got is None:
+        return row
+    roofline = {**row.figures["references"].get("roofline", {}), **got["references"]["roofline"]}
+    references = {**row.figures["references"], "roofline": roofline}
+    return replace(row, figures={**row.figures, **got, "references": references})
+
+
+def rounded(number: float | None) -> float | int | None:
+    """Return a figure as a report holds it."""
+    return number if number is None or isinstance(number, int) else float(f"{number:.5g}")

@@ -1,0 +1,195 @@
+"""Passes and engines of served language models, by hand and against simulations."""
+
+import heapq
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aios.cost.serving import Load, Machine, Shape, Stored, Ways, engine, pass_of, passes, serve
+from aios.cost.serving.arrivals import Stream, arriving, poisson_quantile
+from aios.cost.serving.engine import pass_quantile, places_of, serve_apart
+from aios.cost.serving.passes import least_s
+
+
+def of(kind, **numbers):
+    return kind(**{name: np.array([float(number)]) for name, number in numbers.items()})
+
+
+DENSE = of(
+    Shape, layers=10, hidden=1000, width=10_000, kv_heads=2, dense=1e9, routed=0, experts=1, active=1,
+    kv_values=20_000, near=0, window=1, latent=0,
+)  # fmt: skip
+MIXED = replace(DENSE, routed=np.array([7e9]), experts=np.array([8.0]), active=np.array([2.0]))
+HALF = of(Stored, dense=2, routed=2, kv=2)
+ONE = of(Machine, ops_per_s=1e15, memory_bytes_per_s=1e12, memory_bytes=80e9, link_bytes_per_s=1e11, eager=0)
+ALONE = of(Ways, tensor=1, pipeline=1, data=1, expert=1, expert_tensor=1)
+
+
+def a_pass(shape=DENSE, ways=ALONE, tokens=1.0, keys=100.0, machine=ONE):
+    tokens = np.array([tokens])
+    return pass_of(shape, HALF, machine, ways, tokens, np.array([keys]), tokens * keys)
+
+
+def test_decoding_one_token_by_hand():
+    found = a_pass()
+    assert found.weights[0] == pytest.approx(2e9 / (1e12 * passes.MEMORY_SHARE))
+    assert found.cache[0] == pytest.approx(20_000 * 2 * 100 / (1e12 * passes.CACHE_SHARE))
+    assert found.compute[0] == pytest.approx(2e9 / (1e15 * passes.COMPUTE_SHARE))
+    assert found.scores[0] == pytest.approx(4 * 10_000 * 100 / (1e15 * passes.SCORES_SHARE))
+    assert found.links[0] == 0
+    assert found.waits[0] == pytest.approx(passes.PASS_S + 10 * passes.KERNELS * passes.KERNEL_S)
+    assert sum(found.parts().values()) == pytest.approx(found.total)
+
+
+def test_tensor_parallelism_shares_the_work_and_adds_collectives():
+    whole, shared = a_pass(tokens=64.0), a_pass(tokens=64.0, ways=replace(ALONE, tensor=np.array([4.0])))
+    assert shared.weights == pytest.approx(whole.weights / 4)
+    assert shared.cache == pytest.approx(whole.cache / 2)  # two heads of keys and values: kept twice
+    moved = 10 * 2 * (2 * 3 / 4) * 64 * 1000 * 2  # layers x two all-reduces of a message
+    assert shared.links[0] == pytest.approx(moved / (1e11 * passes.LINK_SHARE))
+    assert shared.waits - whole.waits == pytest.approx(10 * 2 * passes.COLLECTIVE_S)
+
+
+def test_experts_are_read_when_a_token_chooses_them():
+    few, many = a_pass(MIXED), a_pass(MIXED, tokens=1000.0)
+    routed = few.weights[0] - a_pass().weights[0]
+    assert routed == pytest.approx(7e9 * 2 * (2 / 8) / (1e12 * passes.ROUTED_SHARE))
+    assert many.weights[0] - a_pass().weights[0] == pytest.approx(7e9 * 2 / (1e12 * passes.ROUTED_SHARE))
+    assert MIXED.touched(np.array([2.0]))[0] == pytest.approx(1 - 0.75**2)
+
+
+def test_sliding_windows_cap_what_is_read():
+    shape = replace(DENSE, near=np.array([0.5]), window=np.array([128.0]))
+    assert shape.keys(np.array([1000.0]))[0] == pytest.approx(500 + 64)
+    assert shape.keys(np.array([100.0]))[0] == pytest.approx(100)
+
+
+def test_no_pass_beats_the_nominal_rates():
+    for tokens in (1.0, 64.0, 4096.0):
+        for degree in (1.0, 2.0, 8.0):
+            ways = replace(ALONE, tensor=np.array([degree]))
+            least = least_s(DENSE, HALF, ONE, ways.devices, np.array([tokens]))
+            assert a_pass(ways=ways, tokens=tokens).total > least
+
+
+def test_places_by_hand_and_unknown_memory():
+    context = np.array([1000.0])
+    free = 80e9 * engine.MEMORY_KEPT - 2e9
+    assert places_of(DENSE, HALF, ONE, ALONE, context)[0] == pytest.approx(free / (20_000 * 2 * 1000))
+    small = replace(ONE, memory_bytes=np.array([1e9]))
+    assert places_of(DENSE, HALF, small, ALONE, context)[0] == 0
+    unknown = replace(ONE, memory_bytes=np.array([math.nan]))
+    assert places_of(DENSE, HALF, unknown, ALONE, context)[0] == math.inf
+
+
+def a_load(concurrency, prompt=1000.0, output=200.0, fixed=0.0):
+    return of(Load, prompt=prompt, output=output, concurrency=concurrency, fixed=fixed)
+
+
+@pytest.mark.parametrize("concurrency", [1.0, 16.0, 256.0, 20_000.0])
+def test_littles_law_holds_in_the_closed_loop(concurrency):
+    load = a_load(concurrency)
+    served = serve(DENSE, HALF, ONE, ALONE, load)
+    residence = served.ttft + load.output * served.tpot
+    assert served.throughput * residence == pytest.approx(concurrency * load.output)
+
+
+def test_more_requests_are_never_served_sooner():
+    times = [serve(DENSE, HALF, ONE, ALONE, a_load(n)) for n in (1.0, 4.0, 32.0, 256.0, 4096.0, 30_000.0)]
+    for before, after in itertools.pairwise(times):
+        assert after.ttft > before.ttft
+        assert after.tpot >= before.tpot
+        assert after.throughput >= before.throughput * 0.999
+
+
+def test_endless_load_fills_all_places():
+    served = serve(DENSE, HALF, ONE, ALONE, a_load(math.inf, prompt=8000.0, output=8000.0))
+    assert served.batch == pytest.approx(served.places)
+    assert np.isfinite(served.throughput).all()
+
+
+def test_a_fixed_batch_computes_its_prompts_first():
+    load = a_load(32.0, fixed=1.0)
+    served = serve(DENSE, HALF, ONE, ALONE, load)
+    assert served.tpot == pytest.approx(served.decode.total)
+    assert served.ttft == pytest.approx(32 * served.prompt_s)
+
+
+def test_too_few_prefill_engines_limit_what_decoding_gets():
+    load = a_load(512.0, prompt=8000.0, output=50.0)
+    few, many = (serve_apart(DENSE, HALF, ONE, ALONE, load, ALONE, np.array([n])) for n in (1.0, 64.0))
+    assert few.ttft > 1.5 * many.ttft
+    assert few.throughput < many.throughput
+    assert few.throughput * 1.0 <= 50 / few.prompt_s * 1.001
+
+
+def test_scalars_are_served_alike():
+    shape = Shape(**{name: float(value[0]) for name, value in vars(DENSE).items()})
+    parts = [type(item)(**{name: float(value[0]) for name, value in vars(item).items()}) for item in (HALF, ONE, ALONE)]
+    found = serve(shape, *parts, Load(1000.0, 200.0, 16.0, 0.0))
+    assert float(found.tpot) == pytest.approx(serve(DENSE, HALF, ONE, ALONE, a_load(16.0)).tpot[0])
+
+
+@pytest.mark.parametrize("mean", [0.004, 0.02, 0.7, 3.0, 40.0])
+@pytest.mark.parametrize("probability", [0.5, 0.9, 0.99])
+def test_quantiles_of_new_prompts_per_pass(mean, probability):
+    found = int(poisson_quantile(np.array([mean]), probability)[0])
+    below = sum(math.exp(-mean) * mean**k / math.factorial(k) for k in range(found + 1))
+    before = below - math.exp(-mean) * mean**found / math.factorial(found)
+    slack = 0.05 if mean > 15 else 0.0
+    assert before - slack < probability <= below + slack
+
+
+def test_one_pass_in_a_hundred_takes_prompts_along():
+    load = a_load(16.0, output=200.0)
+    served = serve(DENSE, HALF, ONE, ALONE, load)  # 0.08 new prompts per pass
+    assert pass_quantile(served, load, 0.5) == pytest.approx(served.decode.total)
+    added = pass_quantile(served, load, 0.99) - served.decode.total
+    assert added == pytest.approx(engine.INTERLEAVED * served.prompt_s)
+
+
+def simulated(stream, requests, seed):
+    """Return times to the first token, and per token, of requests that arrive by themselves; pass by pass."""
+    rate, output, start, each, prompt, _ = (float(value[0]) for value in vars(stream).values())
+    chance = np.random.default_rng(seed)
+    arrivals = list(itertools.accumulate(chance.exponential(1 / rate, requests).tolist()))
+    now, waiting, running, first, per_token = 0.0, 0, [], [], []
+    passes_done = 0
+    while waiting < requests or running:
+        if not running and arrivals[waiting] > now:
+            now = arrivals[waiting]
+        joined = []
+        while waiting < requests and arrivals[waiting] <= now:
+            joined.append(arrivals[waiting])
+            waiting += 1
+        now += start + each * (len(running) + len(joined)) + prompt * len(joined)
+        passes_done += 1
+        for arrived in joined:
+            first.append(now - arrived)
+            heapq.heappush(running, (passes_done + int(output), now))
+        while running and running[0][0] <= passes_done:
+            _, began = heapq.heappop(running)
+            per_token.append((now - began) / output)
+    return np.array(first[requests // 10 :]), np.array(per_token[requests // 10 :])
+
+
+@pytest.mark.parametrize(("rate", "within"), [(2.0, 0.1), (8.0, 0.1), (14.0, 0.15)])
+def test_open_loops_against_a_simulation_of_their_passes(rate, within):
+    stream = of(Stream, rate=rate, output=100, start_s=0.010, each_s=0.0001, prompt_s=0.030, places=4000)
+    found = arriving(stream)
+    first, per_token = simulated(stream, 4000, seed=1)
+    assert found.ttft()[0] == pytest.approx(first.mean(), rel=within)
+    assert found.tpot()[0] == pytest.approx(per_token.mean(), rel=within)
+    assert found.tpot(0.9)[0] == pytest.approx(np.quantile(per_token, 0.9), rel=within)
+    for share in (0.5, 0.9, 0.99):
+        assert found.ttft(share)[0] == pytest.approx(np.quantile(first, share), rel=0.3)
+
+
+def test_a_stream_beyond_the_capacity_is_never_answered():
+    stream = of(Stream, rate=40, output=100, start_s=0.010, each_s=0.0001, prompt_s=0.030, places=400)
+    found = arriving(stream)
+    assert found.utilisation[0] > 1
+    assert found.ttft()[0] == math.inf

@@ -1,0 +1,156 @@
+"""Served language models from rows of tables: published throughputs, bad rows, what is learnt."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aios import catalogue
+from aios.cost.learning import fit, predict
+from aios.cost.serving_predictor import PREDICTOR
+from aios.fleet import load_catalogue
+from aios.models.transformers import transformer_like
+from aios.records.observation import Observations
+from aios.records.structures import described, numbers_of
+from aios.tables import load_forms, read_table
+
+SAMPLE = Path(__file__).parent / "data" / "trtllm_perf_sample.csv"
+LLAMA = transformer_like("Llama-3.1-8B")
+
+
+@pytest.fixture(scope="module")
+def devices():
+    return load_catalogue(catalogue.root() / "hardware")
+
+
+@pytest.fixture(scope="module")
+def published():
+    """Throughputs that TensorRT-LLM publishes, by the form that ships."""
+    forms = [form for form in load_forms(catalogue.root()) if form.name == "trtllm-overview"]
+    reading = read_table(SAMPLE, forms, lambda _: None, "llm/trtllm_perf_overview_sample.csv")
+    assert reading.reason is None
+    assert not reading.notes
+    return described(reading.observations[0], transformer_like)
+
+
+def rows(count=1, metric="latency.tpot.mean", value=0.02, words=None, **numbers):
+    """Return equal rows of a model with 8 thousand million parameters on an H100."""
+    texts = {"device": "h100", "model": "m", "software": "vllm 0.9", "precision": "bf16", "phase": "both",
+             "scenario": "closed-loop", **(words or {})}  # fmt: skip
+    counts = {**numbers_of(LLAMA), "prompt_tokens": 1000.0, "output_tokens": 200.0, "concurrency": 16.0, **numbers}
+    return Observations(
+        table="t",
+        predictor="serving",
+        metric=metric,
+        unit="s",
+        words={role: np.full(count, word) for role, word in texts.items()},
+        numbers={role: np.full(count, float(number)) for role, number in counts.items()},
+        types=np.full(count, "nvidia-h100-sxm5-80gb"),
+        families=np.full(count, "f"),
+        lines=np.arange(count),
+        values=np.full(count, value),
+    )
+
+
+def said(observations, devices):
+    return str(PREDICTOR.design(observations, devices).unknown[0])
+
+
+def test_physics_alone_is_near_published_throughputs(published, devices):
+    design = PREDICTOR.design(published, devices)
+    target = PREDICTOR.target(published)
+    assert set(design.unknown) == {""}
+    assert (target >= design.least).all()
+    # nothing is learnt here, and the rows go from 426 to 29,526 tokens per second
+    assert np.median(np.abs(np.expm1(design.base - target))) < 0.25
+    assert np.quantile(np.abs(design.base - target), 0.9) < 0.7
+
+
+def test_a_model_that_barely_fits_collapses_at_long_outputs(published, devices):
+    rate = PREDICTOR.value(published, PREDICTOR.design(published, devices).base)
+    large = (published.word("model") == "LLaMA v3.1 70B") & (published.number("tensor_parallel") == 1)
+    long = published.number("output_tokens") == 4096
+    short = (published.number("output_tokens") == 128) & (published.number("prompt_tokens") == 128)
+    assert rate[large & short][0] > 4 * rate[large & long][0]
+
+
+def test_twice_the_devices_are_not_twice_as_fast(published, devices):
+    rate = PREDICTOR.value(published, PREDICTOR.design(published, devices).base)
+    for prompt, output in ((128, 128), (500, 2000), (2048, 2048)):
+        same = (published.number("prompt_tokens") == prompt) & (published.number("output_tokens") == output)
+        same &= published.word("model") == "LLaMA v3.1 70B"
+        four, eight = (rate[same & (published.number("tensor_parallel") == n)][0] for n in (4, 8))
+        assert 1.0 < eight / four < 1.9
+
+
+def test_what_cannot_be_predicted_says_why(devices):
+    assert said(rows(), devices) == ""
+    assert "device is not in the catalogue" in said(replace(rows(), types=np.array([""])), devices)
+    assert "larger than the devices' memory" in said(rows(parameters=1e12, active_parameters=1e12), devices)
+    assert "larger than the devices' memory" in said(rows(parameters=1e15, active_parameters=1e15), devices)
+    assert "how this precision is stored" in said(rows(words={"precision": "octal"}), devices)
+    bare = rows()
+    bare = replace(bare, numbers={"concurrency": bare.numbers["concurrency"]})
+    assert "size of the model" in said(bare, devices)
+
+
+def test_only_a_size_is_enough(devices):
+    whole = rows()
+    size = {role: whole.numbers[role] for role in ("parameters", "prompt_tokens", "output_tokens", "concurrency")}
+    small = replace(whole, numbers={**size, "active_parameters": size["parameters"]})
+    exact, guessed = (PREDICTOR.design(item, devices).base[0] for item in (whole, small))
+    assert guessed == pytest.approx(exact, abs=0.25)
+
+
+def test_rows_faster_than_the_hardware_are_suspicious(devices):
+    # 16 GB of weights at 3.35 TB/s take 4.8 ms
+    slow, fast = rows(value=0.006), rows(value=0.001)
+    least = PREDICTOR.design(slow, devices).least
+    assert PREDICTOR.target(slow)[0] > least[0] > PREDICTOR.target(fast)[0]
+    unbelievable = rows(metric="throughput", value=1e6)
+    assert PREDICTOR.target(unbelievable)[0] < PREDICTOR.design(unbelievable, devices).least[0]
+
+
+@pytest.mark.parametrize("metric", PREDICTOR.metrics)
+def test_target_and_value_are_inverse(metric):
+    observations = rows(metric=metric, value=0.37)
+    assert PREDICTOR.value(observations, PREDICTOR.target(observations)) == pytest.approx(0.37)
+
+
+def test_a_slow_engine_is_learnt_and_an_unknown_one_is_ordinary(devices):
+    few = rows(60)
+    concurrency = 2.0 ** np.arange(60).__mod__(8)
+    slow = replace(
+        few,
+        numbers={**few.numbers, "concurrency": concurrency},
+        words={**few.words, "software": np.full(60, "slow 1.0"), "model": np.arange(60).astype(str)},
+        families=np.arange(60).astype(str),
+    )
+    design = PREDICTOR.design(slow, devices)
+    learnt = fit(design, design.base + np.log(1.5), slow.families, PREDICTOR, slow.metric, ("calibrated",))
+    again = predict(design, learnt, "calibrated").value - design.base
+    assert again == pytest.approx(np.log(1.5), abs=0.03)
+    other = PREDICTOR.design(rows(words={"software": "other 2"}), devices)
+    assert predict(other, learnt, "calibrated").value == pytest.approx(other.base)
+
+
+def test_time_per_output_token_grows_with_the_context(devices):
+    bases = [PREDICTOR.design(rows(prompt_tokens=n), devices).base[0] for n in (100, 1000, 10_000, 100_000)]
+    assert bases == sorted(bases)
+
+
+def test_structure_is_filled_in_where_a_table_leaves_it_out():
+    bare = rows()
+    bare = replace(bare, numbers={"layers": np.array([7.0])}, words={**bare.words, "model": np.array(["Llama-3.1-8B"])})
+    found = described(bare, transformer_like)
+    assert found.number("layers")[0] == 7  # what is stated stays
+    assert found.number("kv_values")[0] == 32 * 2 * 8 * 128
+    assert found.number("lookup_parameters")[0] == 128_256 * 4096
+
+
+def test_latent_attention_caches_its_latent():
+    numbers = numbers_of(transformer_like("deepseek-ai/DeepSeek-R1"))
+    assert numbers["kv_values"] == numbers["latent_values"] == 61 * (512 + 64)
+    assert numbers["kv_heads"] == 1
+    assert numbers["routed_parameters"] == 58 * 256 * 3 * 7168 * 2048
