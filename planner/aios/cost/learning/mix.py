@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, StageForm
 from aios.cost.learning.folds import judging_folds
-from aios.cost.learning.groups import groups_of, members
+from aios.cost.learning.groups import members
 from aios.records.calibration import Effect, Stage
 
 if TYPE_CHECKING:
@@ -44,11 +44,7 @@ def mixed(design: Design, mixes: Sequence[Stage]) -> Floats:
     matrix = np.column_stack(list(design.parts.values()))
     factors = np.ones((len(design.base), len(names)))
     for stage in mixes:
-        groups = groups_of(design, stage.keys)
-        for effect in stage.effects:
-            rows = groups == "\x1f".join(effect.group)
-            if rows.any():
-                factors[rows] = [effect.terms.get(name, 0.0) for name in names]
+        _put(factors, design, stage, names)
     total = (matrix * factors).sum(axis=1)
     return np.where(total > 0, np.log(np.maximum(total, 1e-300)), design.base)
 
@@ -77,13 +73,15 @@ def learn_mixes(
     for stage in known:
         _put(prior, design, stage, names)
     for form in forms:
-        groups = [(name, rows) for name, rows in members(design, form.keys) if len(rows) >= form.fewest]
         devices = design.keys["device"]
-        judged = [judging_folds(form.keys, devices[rows], folds[rows]) for _, rows in groups]
-        strength = _strength(relative, prior, groups, judged) if form.keys else _WIDEST
         effects = []
-        for name, rows in groups:
-            found = _factors(relative[rows], prior[rows[0]], strength)
+        for name, rows in members(design, form.keys):
+            if len(rows) < form.fewest:
+                continue
+            judged = judging_folds(form.keys, devices[rows], folds[rows])
+            wider = prior[rows].mean(axis=0)
+            strength = _strength(relative[rows], wider, judged) if form.keys else _WIDEST
+            found = _factors(relative[rows], wider, strength)
             terms = {term: float(factor) for term, factor in zip(names, found, strict=True) if factor > 0}
             group = tuple(name.split("\x1f")) if form.keys else ()
             effects.append(Effect(group=group, rows=len(rows), constant=0.0, terms=terms))
@@ -92,30 +90,28 @@ def learn_mixes(
     return tuple(stages)
 
 
-def _put(prior: Floats, design: Design, stage: Stage, names: Sequence[str]) -> None:
-    groups = groups_of(design, stage.keys)
-    for effect in stage.effects:
-        prior[groups == "\x1f".join(effect.group)] = [effect.terms.get(name, 0.0) for name in names]
+def _put(factors: Floats, design: Design, stage: Stage, names: Sequence[str]) -> None:
+    """Write the factors of a stage's groups into the rows of those groups."""
+    effects = {"\x1f".join(effect.group): effect for effect in stage.effects}
+    for name, rows in members(design, stage.keys):
+        effect = effects.get(name)
+        if effect is not None:
+            factors[rows] = [effect.terms.get(part, 0.0) for part in names]
 
 
-def _strength(
-    relative: Floats,
-    prior: Floats,
-    groups: Sequence[tuple[str, npt.NDArray[np.int64]]],
-    judged: Sequence[npt.NDArray[np.int64]],
-) -> float:
-    """Return the weight with which rows held back are predicted best, all groups together; with none, the largest."""
+def _strength(relative: Floats, prior: Floats, judged: npt.NDArray[np.int64]) -> float:
+    """Return the weight of the wider group's factors with which rows held back are predicted best; if none can be held
+    back, the largest."""
     import numpy as np
 
-    errors = np.zeros(len(_STRENGTHS))
-    for (_, rows), own in zip(groups, judged, strict=True):
-        held = own == own[len(own) // 2]  # one fold is enough to choose among a few
-        if held.all():
-            continue
-        for place, strength in enumerate(_STRENGTHS):
-            found = _factors(relative[rows[~held]], prior[rows[0]], strength)
-            errors[place] += float(np.abs(np.log(np.maximum(relative[rows[held]] @ found, 1e-6))).sum())
-    return _STRENGTHS[len(errors) - 1 - int(np.argmin(errors[::-1]))]
+    held = judged == judged[len(judged) // 2]  # one fold is enough to choose among a few
+    if held.all():
+        return _STRENGTHS[-1]
+    errors = []
+    for strength in reversed(_STRENGTHS):
+        found = _factors(relative[~held], prior, strength)
+        errors.append(float(np.abs(np.log(np.maximum(relative[held] @ found, 1e-6))).sum()))
+    return _STRENGTHS[len(errors) - 1 - int(np.argmin(errors))]
 
 
 def _factors(relative: Floats, prior: Floats, strength: float) -> Floats:

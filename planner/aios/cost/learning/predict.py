@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.learning.basis import columns_of, standardised
 from aios.cost.learning.design import Design
-from aios.cost.learning.groups import groups_of
+from aios.cost.learning.groups import members
 from aios.cost.learning.mix import mixed
 from aios.records.calibration import Calibration, Effect, Residual, Stage
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from aios.records.observation import Floats, Level, Texts
 
 __all__ = ["Predicted", "added", "predict", "spread_of", "strata_of"]
@@ -47,19 +50,20 @@ def added(design: Design, columns: Mapping[str, Floats], stage: Stage) -> Floats
     import numpy as np
 
     total = np.zeros(len(design.base))
-    groups = groups_of(design, stage.keys)
-    for effect in stage.effects:
-        rows = groups == "\x1f".join(effect.group)
-        if stage.keys and not rows.any():
-            continue
-        total[rows] += _sum(effect, columns, rows)
+    effects = {"\x1f".join(effect.group): effect for effect in stage.effects}
+    for name, rows in members(design, stage.keys):
+        effect = effects.get(name)
+        if effect is not None:
+            total[rows] = _sum(effect, columns, rows)
     return total
 
 
-def _sum(effect: Effect, columns: Mapping[str, Floats], rows: Texts) -> Floats:
+def _sum(effect: Effect, columns: Mapping[str, Floats], rows: npt.NDArray[np.int64]) -> Floats | float:
     terms = tuple(term for term in effect.terms if all(part in columns for part in term.split(" * ")))
+    if not terms:
+        return effect.constant
     chosen = {name: column[rows] for name, column in columns.items()}
-    matrix = columns_of(chosen, terms, int(rows.sum()))
+    matrix = columns_of(chosen, terms, len(rows))
     import numpy as np
 
     total: Floats = matrix @ np.array([effect.constant, *(effect.terms[term] for term in terms)])
