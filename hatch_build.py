@@ -12,10 +12,10 @@ class CatalogueBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # its p
     """Map the data folders into the package; an editable install reads them where they are."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add each data folder to the wheel unless it is editable."""
+        """Add the files of each data folder to the wheel unless it is editable; scripts that made them stay behind."""
         if version == "editable":
             return
         for folder in ("hardware", "intents", "schemas", "tables", "calibrations", "cards"):
-            source = Path(self.root) / folder
-            if source.is_dir():
-                build_data["force_include"][str(source)] = f"aios/_catalog/{folder}"
+            for file in sorted((Path(self.root) / folder).rglob("*")):
+                if file.is_file() and file.suffix not in (".py", ".pyc"):
+                    build_data["force_include"][str(file)] = f"aios/_catalog/{file.relative_to(self.root).as_posix()}"

@@ -22,5 +22,8 @@ case $catalogue in "$place"/*) ;; *) echo "the wheel reads its catalogue from $c
 "$aios" hardware show nvidia-t4 > /dev/null
 "$aios" hardware topology --fleet "$root/examples/mixed-fleet/fleet.yaml" > /dev/null
 "$aios" validate "$catalogue"/intents
+"$aios" model list > /dev/null
+"$aios" plan "$root/examples/edge-boards/intent.yaml" > /dev/null
+test -z "$(find "$catalogue" -name '*.py')"
 "$aios" plan "$root/examples/digits/intent.yaml" --fleet fleet.yaml --json > plan.json
 echo "wheel: ok"

@@ -10,34 +10,39 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 AIOS = str(Path(sys.executable).with_name("aios"))
+TIMES = ("latency", "throughput")
 WANTED = {
-    "vision latency and throughput": ({"network"}, ("latency", "throughput"), {"zero-shot": 0.25, "calibrated": 0.10}),
-    "language models: TTFT, TPOT, throughput": (
-        {"serving"},
-        ("latency", "throughput"),
-        {"zero-shot": 0.30, "calibrated": 0.15},
-    ),
+    "vision latency and throughput": ({"network"}, TIMES, {"zero-shot": 0.25, "calibrated": 0.10}),
+    "language models: TTFT, TPOT, throughput": ({"serving"}, TIMES, {"zero-shot": 0.30, "calibrated": 0.15}),
     "training step": ({"step", "scaling"}, ("step_time", "throughput"), {"zero-shot": 0.20, "calibrated": 0.08}),
     "power and energy": ({"power"}, ("power", "energy"), {"zero-shot": 0.25, "calibrated": 0.10}),
     "memory": ({"memory"}, ("memory",), {"zero-shot": 0.15, "calibrated": 0.08}),
 }
 """Name -> predictors, beginnings of metrics, and by level the median error that is wanted at most."""
+DECIDED = ("intents", "undecided", "feasible_share", "regret_median", "regret_p90")
+ENOUGH = {"feasible_share": 0.95, "regret_median": 0.03, "regret_p90": 0.15}
+"""Of decisions at the calibrated level: the least share, and the most regret."""
 
 
 def report_of(folder: Path) -> dict:
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "report.json")
+        start = time.perf_counter()
         subprocess.run([AIOS, "fidelity", "--data", str(folder), "--json-into", str(file)], check=True)
+        print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
         return json.loads(file.read_text())
 
 
-def summary(rows: list[dict]) -> list[str]:
+def errors(rows: list[dict]) -> list[str]:
     """Return a table: of each group of numbers, the middle table's error, weighed by rows, and how many reach it."""
-    lines = ["| numbers | level | tables | rows | median error | wanted | tables that reach it | coverage |"]
-    lines.append("|---|---|---:|---:|---:|---:|---:|---:|")
+    lines = [
+        "| numbers | level | tables | rows | median error | wanted | tables that reach it | coverage | roofline |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
     for name, (predictors, beginnings, wanted) in WANTED.items():
         for level, most in wanted.items():
             own = [
@@ -52,13 +57,49 @@ def summary(rows: list[dict]) -> list[str]:
                 continue
             total = sum(row["rows"] for row in own)
             median = weighted_median([(row["median_ape"], row["rows"]) for row in own])
+            physics = weighted_median([(row["references"]["roofline"]["median_ape"], row["rows"]) for row in own])
             reached = sum(row["median_ape"] <= most for row in own)
             covered = sum(row["coverage"] * row["rows"] for row in own) / total
             lines.append(
-                f"| {name} | {level} | {len(own)} | {total:,} | {100 * median:.1f} % | {100 * most:.0f} % "
-                f"| {reached} of {len(own)} | {100 * covered:.0f} % |"
+                f"| {name} | {level} | {len(own)} | {total:,} | {share(median)} | {100 * most:.0f} % "
+                f"| {reached} of {len(own)} | {100 * covered:.0f} % | {share(physics)} |"
             )
     return lines
+
+
+def references(rows: list[dict]) -> list[str]:
+    """Return a table: errors of images per second on each table, with those of two simpler ways on the same rows."""
+    lines = ["| table | level | rows | median | roofline | regression |", "|---|---|---:|---:|---:|---:|"]
+    for row in rows:
+        simple = row.get("references", {})
+        if row["predictor"] == "network" and simple.get("regression", {}).get("median_ape") is not None:
+            found = [row["median_ape"], *(simple[name]["median_ape"] for name in ("roofline", "regression"))]
+            what = f"{row['table']} {row['metric']} | {row['level']} | {row['rows']:,}"
+            lines.append(f"| {what} | {' | '.join(map(share, found))} |")
+    return lines
+
+
+def decisions(rows: list[dict], level: str) -> list[str]:
+    """Return a table: what deciding by predictions is worth, and by physics alone."""
+    lines = [
+        "| table | goal | undecided | feasible | regret | p90 | enough | by physics: feasible | regret | p90 |",
+        "|---|---|---:|---:|---:|---:|---|---:|---:|---:|",
+    ]
+    for row in rows:
+        if row["level"] != level or not row["intents"]:
+            continue
+        model, physics = ([found[name] for name in DECIDED[2:]] for found in (row, row["references"]["roofline"]))
+        good = None not in model and all(
+            value >= most if name == "feasible_share" else value <= most
+            for (name, most), value in zip(ENOUGH.items(), model, strict=True)
+        )
+        cells = [share(row["undecided"] / row["intents"]), *map(share, model), "yes" if good else "no"]
+        lines.append(f"| {row['table']} | {row['metric']} | {' | '.join([*cells, *map(share, physics)])} |")
+    return lines
+
+
+def share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def weighted_median(pairs: list[tuple[float, int]]) -> float:
@@ -78,7 +119,9 @@ def main() -> None:
     if (given.folder is None) == (given.report is None):
         parser.error("name a folder of tables, or a report of one")
     report = json.loads(given.report.read_text()) if given.report else report_of(given.folder)
-    print("\n".join(summary(report["tables"])))
+    rows = report["tables"]
+    parts = [errors(rows), references(rows), ["Decisions, calibrated:", "", *decisions(rows, "calibrated")]]
+    print("\n\n".join("\n".join(lines) for lines in parts))
 
 
 if __name__ == "__main__":

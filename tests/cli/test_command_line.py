@@ -81,7 +81,7 @@ def test_plan_document(aios, digits):
     assert (
         plan == json.loads((aios.place / "into.json").read_text()) == json.loads((aios.place / "plan.json").read_text())
     )
-    assert plan["format_version"] == "1.0"
+    assert plan["format_version"] == "1.1"
     assert plan["status"] == "optimal"
     assert set(plan["inputs"]) == {"intents", "fleet", "models", "profiles", "catalogue", "state"}
     (decision,) = plan["decisions"]
@@ -208,7 +208,7 @@ def test_model_inspect(aios, digits):
 
 
 def test_schemas_and_plugins(aios):
-    assert aios("schema").out.split() == ["device", "fleet", "intent"]
+    assert aios("schema").out.split() == ["calibration", "device", "fleet", "intent", "table"]
     assert json.loads(aios("schema", "intent").out)["$schema"].endswith("2020-12/schema")
     assert aios("schema", "plan").code == 1
     assert {"onnxruntime", "dryrun"} <= {item["name"] for item in aios("plugins", "--json").json}

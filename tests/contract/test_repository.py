@@ -87,16 +87,20 @@ def test_the_search_lets_other_paths_be():
         assert not [what for what, pattern in _FORBIDDEN.items() if pattern.search(line)], line
 
 
-@pytest.mark.parametrize("name", ["intent", "fleet", "device"])
+@pytest.mark.parametrize("name", ["intent", "fleet", "device", "table", "calibration"])
 def test_a_checked_in_schema_is_what_the_code_makes(name):
+    from aios.fidelity.keeping import CalibrationDocument
     from aios.fleet.forms.fleet import DeviceForm, FleetForm
     from aios.intents.written import IntentForm
     from aios.records.document import schema_text
+    from aios.tables.written import FormDocument
 
     form, title = {
         "intent": (IntentForm, "aios intent"),
         "fleet": (FleetForm, "aios fleet"),
         "device": (DeviceForm, "aios device type"),
+        "table": (FormDocument, "aios table"),
+        "calibration": (CalibrationDocument, "aios calibration"),
     }[name]
     written = (root() / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
     assert written == schema_text(form, title, f"aios/v1/{name}.schema.json")

@@ -12,7 +12,7 @@ from aios.cost.accuracy_predictor import PREDICTOR, kind_of, saturates
 from aios.cost.evidence import Evidence, Library
 from aios.cost.learning import Predicted, fit, predict
 from aios.records.calibration import Calibration
-from aios.records.candidate import Candidate
+from aios.records.candidate import Candidate, Estimate
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
@@ -178,12 +178,17 @@ def test_a_plan_takes_the_learnt_prior_and_without_one_the_coarse_one(
     intent: Intent, candidate: Candidate, profile: ModelProfile, fleet: Fleet, learnt: Calibration
 ) -> None:
     int8 = candidate.model_copy(update={"precision": "int8", "quantization": "static"})
-    sides = (intent, int8, profile, fleet.types[int8.device], Library(Evidence()))
-    prior, coarse = accuracies(*sides, learnt)[0]["accuracy.top1"], accuracies(*sides)[0]["accuracy.top1"]
+    device = fleet.types[int8.device]
+
+    def found(known: Calibration | None, item: Candidate = int8) -> Estimate:
+        calibrations = {} if known is None else {("accuracy", "accuracy_change"): known}
+        library = Library(Evidence(calibrations=calibrations))
+        return accuracies(intent, item, profile, device, library)[0]["accuracy.top1"]
+
+    prior, coarse = found(learnt), found(None)
     assert (prior.source, coarse.source) == ("calibrated", "assumed")
     assert prior.low < prior.value < 0.9 < prior.high
     assert 0.9 - prior.value < 0.02
-    other = learnt.model_copy(update={"version": PREDICTOR.version + 1})
-    assert accuracies(*sides, other)[0]["accuracy.top1"] == coarse
-    untouched = accuracies(intent, candidate, profile, sides[3], sides[4], learnt)[0]["accuracy.top1"]
+    assert found(learnt.model_copy(update={"version": PREDICTOR.version + 1})) == coarse
+    untouched = found(learnt, candidate)
     assert (untouched.value, untouched.source) == (0.9, "declared")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from aios.cost import Evidence, explain, price
 from aios.cost.language.answering import HORIZON_S, _wait
-from aios.cost.language.learnt import UNLEARNT, level_of
+from aios.cost.language.learnt import UNLEARNT
+from aios.cost.level import level_of
 from aios.cost.serving.arrivals import Stream, arriving
 from aios.cost.serving_predictor import PREDICTOR
 from aios.models.structures import card_profile
@@ -111,7 +112,8 @@ def test_more_requests_never_make_it_faster(rate, factor):
     for name in ("latency.ttft.mean", "latency.tpot.mean", "latency.p99"):
         if name in busy.estimates:
             assert busy.estimates[name].value >= 0.999 * calm.estimates[name].value
-    assert busy.estimates["power"].value >= 0.999 * calm.estimates["power"].value
+    # Fuller batches move the time from one kind of work to another, which draws a little more or less.
+    assert busy.estimates["power"].value >= 0.99 * calm.estimates["power"].value
     assert busy.estimates["throughput"].value == pytest.approx(calm.estimates["throughput"].value)
 
 

@@ -3,12 +3,16 @@
 import math
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import given as hypothesis_given
+from hypothesis import strategies as st
 
 from aios.cost import Evidence, price
 from aios.cost.network_predictor import PREDICTOR
-from aios.cost.network_time import learnt_time
+from aios.cost.network_time import NetworkTimes
 from aios.cost.roofline import roofline
 from aios.records.calibration import Calibration, Effect, Residual, Stage
+from aios.records.fleet import Fact
 
 
 def learnt(constant, device="cpu", setting="openvino|fp32||inference", metric="latency.mean", spread=1.2):
@@ -22,6 +26,11 @@ def learnt(constant, device="cpu", setting="openvino|fp32||inference", metric="l
         predictor="network", metric=metric, version=PREDICTOR.version, stages=stages, residuals=residuals
     )
     return {("network", metric): calibration}
+
+
+def learnt_time(profile, device, candidate, batch, tiers, calibrations):
+    profiles, types = {candidate.model: profile}, {device.name: device}
+    return NetworkTimes([candidate], profiles, types, calibrations).of(candidate, profile, device, batch, tiers)
 
 
 @pytest.fixture
@@ -63,6 +72,22 @@ def test_another_precision_is_less_sure(given):
     assert found.time.high / found.time.value == pytest.approx(1.2 * 1.5)
 
 
+def test_the_nearest_setting_is_the_executors_else_a_compiled_one_in_the_same_precision(given):
+    profile, device, candidate = given
+    known = learnt(0.0)[("network", "latency.mean")]
+    names = ("eager torch|fp32||inference", "compile torch|fp16||inference", "compile torch|fp32||inference")
+    effects = tuple(
+        Effect(group=("cpu", name), rows=rows, constant=0.0) for name, rows in zip(names, (90, 50, 20), strict=True)
+    )
+    known = known.model_copy(update={"stages": (known.stages[0], Stage(keys=("device", "setting"), effects=effects))})
+    found = learnt_time(profile, device, candidate, 1, {}, {("network", "latency.mean"): known})
+    assert "20 rows" in found.basis
+    named = learnt_time(
+        profile, device, candidate.model_copy(update={"executor": "torch"}), 1, {}, {("network", "latency.mean"): known}
+    )
+    assert "compile torch" in named.basis
+
+
 def test_a_device_that_nobody_measured_keeps_its_roofline(given):
     profile, device, candidate = given
     assert learnt_time(profile, device, candidate, 1, {}, learnt(0.0, device="another")) is None
@@ -78,3 +103,89 @@ def test_plans_are_made_of_it(intent, given, fleet):
     assert plain.estimates["throughput"].source == "analytic"
     assert slow.estimates["throughput"].source == "calibrated"
     assert slow.estimates["throughput"].value < plain.estimates["throughput"].value
+
+
+WORK = {
+    "convolution_macs": 1e9,
+    "convolution_values": 1e7,
+    "pointwise_macs": 5e8,
+    "pointwise_values": 2e7,
+    "kernels": 60.0,
+    "weights": 2e7,
+}
+"""An invented network whose operators are counted."""
+
+
+def shared(kind, software, rows=100):
+    """What holds for all devices of a kind, and knows none of them."""
+    calibration = learnt(0.0, device="another")[("network", "latency.mean")]
+    factors = dict.fromkeys(("convolution_macs", "pointwise_macs", "kernels", "weights", "pointwise_values"), 2.0)
+    mix = Stage(
+        keys=("class",),
+        effects=(Effect(group=(f"{kind}|{software}||inference",), rows=rows, constant=0.0, terms=factors),),
+    )
+    return {("network", "latency.mean"): calibration.model_copy(update={"mixes": (mix,), "stages": ()})}
+
+
+def test_counted_operators_are_predicted_on_a_device_that_nobody_measured(given, fleet):
+    profile, _, candidate = given
+    device, known = fleet.types["gpu"], shared("gpu", "tensorrt")
+    on_gpu = candidate.model_copy(update={"device": "gpu", "threads": 0})
+    found = learnt_time(profile.model_copy(update={"work": WORK}), device, on_gpu, 1, {}, known)
+    assert found.source == "analytic"
+    assert "zero-shot" in found.basis
+    assert "tensorrt" in found.basis
+    assert learnt_time(profile, device, on_gpu, 1, {}, known) is None, "nobody counted its operators"
+
+
+def test_a_processor_keeps_its_roofline_unless_the_engine_is_known(given):
+    profile, device, candidate = given
+    counted = profile.model_copy(update={"work": WORK})
+    assert learnt_time(counted, device, candidate, 1, {}, shared("cpu", "torch.compile")) is None
+    assert learnt_time(counted, device, candidate, 1, {}, shared("cpu", candidate.executor)) is not None
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_given(
+    st.floats(1e12, 1e15), st.floats(1e10, 5e12), st.floats(1.0, 8.0), st.floats(1.0, 8.0), st.sampled_from([1, 8, 64])
+)
+def test_more_bandwidth_and_peak_are_never_slower(given, fleet, peak, bandwidth, more_peak, more_bandwidth, batch):
+    profile, _, candidate = given
+    counted = profile.model_copy(update={"work": WORK})
+
+    def time(scale_peak, scale_bandwidth):
+        facts = {
+            "peak_ops_per_s": {"fp32": Fact(value=peak * scale_peak, unit="op/s")},
+            "memory_bandwidth_bytes_per_s": Fact(value=bandwidth * scale_bandwidth, unit="B/s"),
+        }
+        device = fleet.types["gpu"].model_copy(update=facts)
+        on_gpu = candidate.model_copy(update={"device": "gpu", "threads": 0, "batch": batch})
+        return learnt_time(counted, device, on_gpu, batch, {}, shared("gpu", "tensorrt")).time
+
+    slow, quick = time(1.0, 1.0), time(more_peak, more_bandwidth)
+    assert quick.value <= slow.value * 1.0001
+
+
+def test_all_candidates_are_worked_out_together_and_as_alone(given, fleet):
+    profile, _, candidate = given
+    counted = profile.model_copy(update={"work": WORK})
+    items = [candidate.model_copy(update={"device": "gpu", "threads": 0, "batch": size}) for size in (1, 4, 16)]
+    device, known = fleet.types["gpu"], shared("gpu", "tensorrt")
+    times = NetworkTimes(items, {items[0].model: counted}, fleet.types, known)
+    for item in items:
+        alone = learnt_time(counted, device, item, item.batch, {}, known)
+        assert times.of(item, counted, device, item.batch, {}) == alone
+
+
+def test_a_cap_takes_longer_and_draws_less(intent, given, fleet):
+    profile, _, candidate = given
+    facts = {"cap_low_w": Fact(value=20.0, unit="W"), "cap_high_w": Fact(value=70.0, unit="W")}
+    device = fleet.types["gpu"].model_copy(update=facts)
+    around = fleet.model_copy(update={"types": {**fleet.types, "gpu": device}})
+    busy = intent.model_copy(update={"load": None})
+    on_gpu = candidate.model_copy(update={"device": "gpu", "threads": 0, "nodes": ("rig",)})
+    free, capped = price(
+        busy, [on_gpu, on_gpu.model_copy(update={"power_mode": "30W"})], {"net": profile}, around, Evidence()
+    )
+    assert capped.estimates["power"].value < 30 < free.estimates["power"].value
+    assert capped.estimates["throughput"].value < free.estimates["throughput"].value

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aios.cost.energy.capping import capped, demand_behind, stretched
+from aios.cost.energy.capping import capped, demand_behind, freedom, stretched
 from aios.cost.energy.intensity import intensity
 
 SAMPLE = Path(__file__).parent / "data" / "zeus_power_sample.csv"
@@ -42,6 +42,13 @@ def test_capped_power_is_below_both_and_grows_with_both(demand: float, cap: floa
 
 
 @given(st.floats(10.0, 500.0), st.floats(10.0, 500.0))
+def test_freedom_is_the_slope_of_capped_power_in_percent(demand: float, cap: float) -> None:
+    slope = (np.log(capped(demand * 1.0001, cap)) - np.log(capped(demand, cap))) / np.log(1.0001)
+    assert freedom(demand, cap) == pytest.approx(slope, abs=1e-3)
+    assert freedom(demand, float("inf")) == 1.0
+
+
+@given(st.floats(10.0, 500.0), st.floats(10.0, 500.0))
 def test_the_demand_behind_a_capped_power_is_found_again(demand: float, cap: float) -> None:
     if demand < 2 * cap:
         assert demand_behind(capped(demand, cap), cap) == pytest.approx(demand, rel=1e-6)
@@ -57,7 +64,7 @@ def test_half_the_dynamic_power_costs_a_third_more_time_of_work_that_goes_with_t
 def test_intensity_lies_between_its_parts() -> None:
     assert intensity(1.0, 0.0, 0.0) == 0.9
     assert intensity(0.0, 0.0, 1.0) == 0.2
-    assert intensity(1.0, 1.0, 0.0) == pytest.approx((0.9 + 0.65) / 2)
+    assert intensity(1.0, 0.0, 1.0) == pytest.approx((0.9 + 0.2) / 2)
 
 
 def test_power_at_every_cap_follows_from_power_at_the_highest() -> None:

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aios.cost.energy.ratings import ratings_of
-from aios.cost.energy.work import work_of
+from aios.cost.energy.diffusion import diffusion_work
+from aios.cost.energy.fixed import amounts_of, fixed_work
+from aios.cost.energy.language import language_work
 from aios.cost.learning import fit, predict
 from aios.cost.power_predictor import PREDICTOR
+from aios.fleet import load_catalogue
 from aios.records.fleet import DeviceType, Fact
 from aios.records.observation import Observations
 from aios.tables import load_forms, read_table
@@ -90,45 +92,114 @@ def test_an_unknown_board_draws_a_few_watts_and_an_unknown_card_what_a_slot_feed
     assert 2 * 40 < cards < 400
 
 
-def test_decoding_draws_less_than_computing_and_waiting_least() -> None:
+def test_reading_draws_as_much_as_computing_and_waiting_least() -> None:
     rows = made(
         device=["card"] * 3,
-        phase=["decode", "decode", "decode"],
+        phase=["both"] * 3,
         precision=["fp16"] * 3,
         parameters=[7e9, 7e9, 1e8],
-        concurrency=[4.0, 4096.0, 1.0],
+        concurrency=[1.0, 1024.0, 1.0],
+        prompt_tokens=[64.0] * 3,
+        output_tokens=[64.0] * 3,
     )
     decoding, computing, waiting = physics(rows)
-    assert waiting < decoding < computing < 300
+    assert waiting < 0.8 * min(decoding, computing)
+    assert decoding == pytest.approx(computing, rel=0.25)
+    assert computing < 300
+
+
+def language(**columns: list[str] | list[float]) -> Observations:
+    size = len(next(iter(columns.values())))
+    known = {"prompt_tokens": [1.0] * size, "output_tokens": [1000.0] * size, **columns}
+    return made("energy", device=["card"] * size, phase=["both"] * size, precision=["fp16"] * size, **known)
 
 
 def test_a_token_of_a_dense_model_costs_its_weights_read_once_for_all_sequences() -> None:
-    rows = made(
-        "energy", device=["card"] * 2, phase=["decode"] * 2, precision=["fp16"] * 2, parameters=[7e9] * 2,
-        concurrency=[1.0, 8.0], sequence=[0.0, 0.0],
-    )  # fmt: skip
-    work = work_of(rows, ratings_of(rows, TYPES))
-    assert work.memory == pytest.approx([7e9 * 2 / 0.7e12, 7e9 * 2 / 0.7e12 / 8])
-    assert work.waiting == pytest.approx([4e-3, 4e-3 / 8])
-    one, eight = physics(rows)
-    assert 5 < one / eight < 8
+    rows = language(parameters=[2e9] * 2, concurrency=[1.0, 8.0])
+    work = language_work(rows, TYPES)
+    one, eight = work.parts["weights"]
+    assert one == pytest.approx(2e9 * 2 / 0.88e12, rel=0.1)
+    assert eight == pytest.approx(one / 8, rel=0.1)
+    first, second = physics(rows)
+    assert 4 < first / second <= 8
 
 
-def test_few_sequences_touch_few_experts() -> None:
-    rows = made(
-        device=["card"] * 2, phase=["decode"] * 2, precision=["fp16"] * 2, parameters=[1e11] * 2,
-        active_parameters=[1e10] * 2, concurrency=[1.0, 1000.0], sequence=[0.0, 0.0],
-    )  # fmt: skip
-    read = work_of(rows, ratings_of(rows, TYPES)).memory * [1.0, 1000.0]
-    assert read == pytest.approx(np.array([2e10, 2e11]) / 0.7e12)
-
-
-def test_a_scaled_network_works_with_the_squares_of_its_width_and_image() -> None:
-    rows = made(
-        "energy", device=["card"] * 2, macs=[4e8, 4e8], channel_multiplier=[1.0, 0.5], image_size=[224.0, 112.0]
+def test_weights_that_have_no_room_cross_the_hosts_link_in_every_pass() -> None:
+    small = CARD.model_copy(update={"memory_bytes": Fact(value=16e9, unit="B")})
+    rows = language(
+        parameters=[7.5e9, 3e9], concurrency=[1.0, 1.0], software=["transformers"] * 2, scenario=["batch"] * 2
     )
-    full, small = physics(rows)
-    assert full / small == pytest.approx(16)
+    beyond, within = language_work(rows, {"card": small}).parts["offloaded"]
+    assert beyond == pytest.approx((7.5e9 * 2 - 0.8 * 16e9) / 12e9, rel=0.05)
+    assert within == 0.0
+
+
+def test_devices_that_take_turns_draw_what_one_draws_and_the_others_idle_power() -> None:
+    rows = made(
+        device=["card"] * 2, phase=["both"] * 2, precision=["fp16"] * 2, parameters=[1e10] * 2, concurrency=[1.0] * 2,
+        software=["transformers"] * 2, devices=[1.0, 4.0], pipeline_parallel=[1.0, 4.0], prompt_tokens=[8.0] * 2,
+        output_tokens=[64.0] * 2,
+    )  # fmt: skip
+    one, four = physics(rows)
+    assert four == pytest.approx(one + 3 * 30, rel=0.05)
+
+
+def test_a_latent_token_takes_two_operations_per_weight_and_pass() -> None:
+    rows = made(
+        "energy", device=["card"] * 2, precision=["fp16"] * 2, parameters=[1e9] * 2, steps=[10.0] * 2,
+        passes=[1.0, 2.0], image_size=[512.0, 512.0], batch=[1.0, 1.0],
+    )  # fmt: skip
+    once, twice = diffusion_work(rows, TYPES).parts["products"]
+    rate = 1 / (1 / 1e14 + 1 / (0.75e12 * 300))  # what the units can and what the power pays for, one after the other
+    assert once == pytest.approx(2 * 1e9 * (512 / 16) ** 2 * 10 / rate)
+    assert twice == pytest.approx(2 * once)
+
+
+def test_an_autoencoder_that_makes_fewer_tokens_saves_their_work() -> None:
+    rows = made(
+        "energy", device=["card"] * 3, precision=["fp16"] * 3, parameters=[1e9] * 3, steps=[10.0] * 3,
+        image_size=[1024.0] * 3, latent_pixels=[16.0, 32.0, 16.0], frames=[1.0, 1.0, 9.0],
+        latent_frames=[4.0, 4.0, 8.0],
+    )  # fmt: skip
+    plain, deep, video = diffusion_work(rows, TYPES).parts["products"]
+    assert plain / deep == pytest.approx(4)
+    assert video / plain == pytest.approx(2)
+
+
+def test_half_the_image_is_a_quarter_of_the_work_and_a_batch_shares_weights_and_launches() -> None:
+    rows = made(
+        "energy", device=["card"] * 3, model=["resnet50"] * 3, image_size=[224.0, 112.0, 224.0], batch=[1.0, 1.0, 16.0]
+    )
+    parts = fixed_work(rows, TYPES, amounts_of(rows)).parts
+    full, small, together = parts["dense"]
+    assert full / small == pytest.approx(4, rel=0.01)
+    assert full == pytest.approx(together)
+    for name in ("weights", "launches"):
+        assert parts[name][0] / parts[name][2] == pytest.approx(16)
+
+
+def test_a_single_stream_keeps_one_device_busy_and_the_others_waiting() -> None:
+    rows = made(
+        "energy", device=["card"] * 2, model=["resnet50"] * 2, devices=[1.0, 4.0], scenario=["single-stream"] * 2,
+        host=["box"] * 2,
+    )  # fmt: skip
+    one, four = physics(rows)
+    assert 1 < four / one < 3
+
+
+def test_named_cores_and_accelerators_of_unknown_rates_take_joules_per_operation() -> None:
+    rows = made(
+        "energy", device=["board", "chip"], core=["A72", ""], model=["resnet50"] * 2, precision=["fp32", "int8"]
+    )
+    board, chip = physics(rows)
+    assert 0.8 < board < 8
+    assert chip < board / 50
+
+
+def test_a_capped_device_takes_fewer_joules_for_longer_work() -> None:
+    rows = made("energy", device=["card"] * 2, model=["resnet50"] * 2, batch=[64.0] * 2, power_cap=[np.nan, 200.0])
+    free, capped = physics(rows)
+    assert 0.6 * free < capped < free
 
 
 def test_what_cannot_be_is_not_learnt_and_what_nobody_states_is_not_predicted() -> None:
@@ -145,13 +216,23 @@ def test_the_way_back_is_the_way_there_and_back(value: float, metric: str) -> No
     assert PREDICTOR.value(rows, PREDICTOR.target(rows)) == pytest.approx([value])
 
 
+def zeus() -> tuple[Observations, dict[str, DeviceType]]:
+    """Return rows of real traces with the catalogue's facts of their devices."""
+    forms = [form for form in load_forms(ROOT / "tables") if form.name == "zeus-power"]
+    devices = load_catalogue(ROOT / "hardware")
+    (rows,) = read_table(SAMPLE, forms, {"a40": "nvidia-a40"}.get, "energy/zeus_power_trace.csv").observations
+    return rows, {str(name): devices[str(name)] for name in set(rows.types.tolist())}
+
+
+def test_physics_alone_is_near_the_power_of_training_that_was_traced() -> None:
+    rows, types = zeus()
+    off = np.abs(np.exp(PREDICTOR.design(rows, types).base) / rows.values - 1)
+    assert np.median(off) < 0.15
+    assert np.quantile(off, 0.9) < 0.5
+
+
 def test_rows_of_a_workload_at_some_caps_tell_its_power_at_others() -> None:
-    tdp = {"v100": 250.0, "p100": 250.0, "rtx6000": 260.0, "a40": 300.0}
-    known = {name: device(name, watts) for name, watts in tdp.items()}
-    forms = [form for form in load_forms(ROOT) if form.name == "zeus-power"]
-    identify = {name: name for name in known}.get
-    (rows,) = read_table(SAMPLE, forms, identify, "energy/zeus_power_trace.csv").observations
-    types = {**known, **{name: known[written] for name, written in zip(rows.types, rows.word("device"), strict=True)}}
+    rows, types = zeus()
     design, target = PREDICTOR.design(rows, types), PREDICTOR.target(rows)
     held = np.arange(len(rows)) % 4 == 1
     learnt = fit(design.take(~held), target[~held], rows.families[~held], PREDICTOR, "power", ("profiled",))

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from aios.cost import Evidence, price
 from aios.cost.distribution import JITTER, scaled
+from aios.cost.interval import Unknown
+from aios.cost.roofline import operator_times, spent_in
 from aios.records.candidate import Candidate, Estimate, Priced
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent, Load, ModelChoice
@@ -34,6 +36,15 @@ def of(
 ) -> Measurement:
     subject = subject_of(kind, candidate, engine=ENGINES["engine"])  # type: ignore[arg-type]  # one of the three kinds
     return Measurement(subject=subject, values=values, distributions=distributions or {}, as_of="2026-01-01")
+
+
+def busy_in(profile: ModelProfile, fleet: Fleet, candidate: Candidate) -> float:
+    times = operator_times(profile, fleet.types[candidate.device], candidate, candidate.batch)
+    assert not isinstance(times, Unknown)
+    spent = spent_in(times)
+    assert spent is not None
+    assert 0.2 < spent.intensity < 0.9
+    return spent.intensity
 
 
 def one(
@@ -132,7 +143,9 @@ def test_an_overloaded_candidate_has_a_throughput_and_no_latency(
     assert "latency.p99" not in priced.estimates
     assert "more than 1 replica can sustain" in priced.unknown["latency.p99"]
     assert priced.estimates["throughput"].value < 1e5
-    assert priced.estimates["power"].value == pytest.approx(4 + 0.7 * (40 - 8) * 0.5)
+    assert priced.estimates["power"].value == pytest.approx(
+        4 + busy_in(profile, fleet, candidate) * (40 - 8) * 0.5
+    )
 
 
 def test_when_only_the_slow_end_is_overloaded_the_high_end_is_an_hour(
@@ -173,7 +186,8 @@ def test_a_power_mode_caps_the_power(
 ) -> None:
     busy = intent.model_copy(update={"load": None})
     on_gpu = candidate.model_copy(update={"device": "gpu", "threads": 0, "nodes": ("rig",), "power_mode": mode})
-    assert one(busy, on_gpu, profile, fleet).estimates["power"].value == pytest.approx(10 + 0.7 * (cap - 10))
+    intensity = busy_in(profile, fleet, on_gpu.model_copy(update={"power_mode": None}))
+    assert one(busy, on_gpu, profile, fleet).estimates["power"].value == pytest.approx(10 + intensity * (cap - 10))
 
 
 def test_replicas_on_a_cpu_share_one_copy_of_the_weights(

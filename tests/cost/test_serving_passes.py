@@ -24,7 +24,10 @@ DENSE = of(
 )  # fmt: skip
 MIXED = replace(DENSE, routed=np.array([7e9]), experts=np.array([8.0]), active=np.array([2.0]))
 HALF = of(Stored, dense=2, routed=2, kv=2)
-ONE = of(Machine, ops_per_s=1e15, memory_bytes_per_s=1e12, memory_bytes=80e9, link_bytes_per_s=1e11, eager=0)
+ONE = of(
+    Machine, ops_per_s=1e15, half_ops_per_s=5e14, memory_bytes_per_s=1e12, memory_bytes=80e9, link_bytes_per_s=1e11,
+    eager=0, unfused=0,
+)  # fmt: skip
 ALONE = of(Ways, tensor=1, pipeline=1, data=1, expert=1, expert_tensor=1)
 
 
@@ -37,8 +40,10 @@ def test_decoding_one_token_by_hand():
     found = a_pass()
     assert found.weights[0] == pytest.approx(2e9 / (1e12 * passes.MEMORY_SHARE))
     assert found.cache[0] == pytest.approx(20_000 * 2 * 100 / (1e12 * passes.CACHE_SHARE))
-    assert found.compute[0] == pytest.approx(2e9 / (1e15 * passes.COMPUTE_SHARE))
-    assert found.scores[0] == pytest.approx(4 * 10_000 * 100 / (1e15 * passes.SCORES_SHARE))
+    # what the products put out (1e9 / 1000 values) and six residual streams per layer are written and read in 16 bits
+    between = (1e6 + 10 * 6 * 1000) * 4 / (1e12 * passes.MEMORY_SHARE)
+    assert found.compute[0] == pytest.approx(2e9 / (1e15 * passes.COMPUTE_SHARE) + between)
+    assert found.scores[0] == pytest.approx(4 * 10_000 * 100 / (5e14 * passes.SCORES_SHARE))
     assert found.links[0] == 0
     assert found.waits[0] == pytest.approx(passes.PASS_S + 10 * passes.KERNELS * passes.KERNEL_S)
     assert sum(found.parts().values()) == pytest.approx(found.total)
@@ -59,6 +64,26 @@ def test_experts_are_read_when_a_token_chooses_them():
     assert routed == pytest.approx(7e9 * 2 * (2 / 8) / (1e12 * passes.ROUTED_SHARE))
     assert many.weights[0] - a_pass().weights[0] == pytest.approx(7e9 * 2 / (1e12 * passes.ROUTED_SHARE))
     assert MIXED.touched(np.array([2.0]))[0] == pytest.approx(1 - 0.75**2)
+
+
+def test_tokens_of_an_expert_are_filled_up_to_tiles():
+    dense, mixed = a_pass(tokens=1e6), a_pass(MIXED, tokens=1e6)
+    each = 7e9 / 8
+    rows = 1e6 * 2 + 8 * passes.PADDED_ROWS
+    between = 1e6 * each * 2 / 1000 * 4 / (1e12 * passes.MEMORY_SHARE)
+    routed = mixed.compute - dense.compute
+    assert routed[0] == pytest.approx(2 * each * rows / (1e15 * passes.ROUTED_COMPUTE_SHARE) + between)
+
+
+def test_starting_kernels_one_by_one_hides_behind_a_busy_device():
+    eager = replace(ONE, eager=np.array([1.0]))
+    started = 10 * passes.KERNELS * passes.FUSED * passes.EAGER_KERNEL_S
+    for tokens in (1.0, 20_000.0):
+        captured, alone = a_pass(tokens=tokens), a_pass(tokens=tokens, machine=eager)
+        assert alone.total[0] == pytest.approx(math.hypot(captured.total[0], started))
+    plain = a_pass(tokens=64.0, machine=replace(eager, unfused=np.array([1.0])))
+    copied = passes.EAGER_CACHE * 2 * 10_000 * 2 * 64 * 100  # keys and values of every head, in 16 bits
+    assert plain.cache[0] == pytest.approx(copied / (1e12 * passes.CACHE_SHARE))
 
 
 def test_sliding_windows_cap_what_is_read():
@@ -103,6 +128,13 @@ def test_more_requests_are_never_served_sooner():
         assert after.ttft > before.ttft
         assert after.tpot >= before.tpot
         assert after.throughput >= before.throughput * 0.999
+
+
+def test_the_host_has_to_do_with_every_sequence():
+    shares = [a_load(16.0).host, a_load(math.inf).host, a_load(16.0, fixed=1.0).host]
+    assert [float(share[0]) for share in shares] == [1.0, engine.HANDED_OVER, 0.0]
+    few, many = (engine.sequences_s(a_load(n), np.array([n]), ALONE)[0] for n in (1.0, 100.0))
+    assert many == pytest.approx(100 * few) == pytest.approx(100 * engine.SEQUENCE_S)
 
 
 def test_endless_load_fills_all_places():

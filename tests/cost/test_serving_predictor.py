@@ -93,6 +93,9 @@ def test_what_cannot_be_predicted_says_why(devices):
     bare = rows()
     bare = replace(bare, numbers={"concurrency": bare.numbers["concurrency"]})
     assert "size of the model" in said(bare, devices)
+    apart = {"serving": "disagg"}
+    assert "how many engines" in said(rows(words=apart), devices)
+    assert said(rows(words=apart, replicas=2.0), devices) == ""
 
 
 def test_only_a_size_is_enough(devices):
@@ -110,6 +113,20 @@ def test_rows_faster_than_the_hardware_are_suspicious(devices):
     assert PREDICTOR.target(slow)[0] > least[0] > PREDICTOR.target(fast)[0]
     unbelievable = rows(metric="throughput", value=1e6)
     assert PREDICTOR.target(unbelievable)[0] < PREDICTOR.design(unbelievable, devices).least[0]
+
+
+@pytest.mark.parametrize("metric", PREDICTOR.metrics)
+@pytest.mark.parametrize("phase", ["both", "prefill", "decode"])
+def test_parts_make_up_the_time(metric, phase, devices):
+    design = PREDICTOR.design(rows(metric=metric, words={"phase": phase}, concurrency=5000.0), devices)
+    assert all(column[0] >= 0 for column in design.parts.values())
+    assert sum(column[0] for column in design.parts.values()) == pytest.approx(np.exp(design.base[0]))
+
+
+def test_requests_that_find_no_place_queue(devices):
+    few, many = (PREDICTOR.design(rows(metric="latency.ttft.mean", concurrency=n), devices) for n in (16.0, 5000.0))
+    assert few.parts["queue"][0] == 0
+    assert many.parts["queue"][0] > 0.5 * np.exp(many.base[0])
 
 
 @pytest.mark.parametrize("metric", PREDICTOR.metrics)

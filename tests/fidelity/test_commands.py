@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,7 @@ def folder(tmp_path_factory):
     (place / "boards.table.yaml").write_text(FORM)
     too_fast = "zfast1,nvidia-t4,1,100,5,1e9,0.001"
     lines = ["# source: made up; licence CC0", HEADER, *made_up(BOARDS), too_fast, "odd1,nvidia-t4,1,1,5,fast,1"]
+    lines.append("ares1,some board,1,1,5,10,100")
     (place / "boards.csv").write_text("\n".join(lines) + "\n")
     (place / "notes.csv").write_text("who,what\nme,this\n")
     return place
@@ -82,7 +84,7 @@ def test_the_report_has_every_figure(report):
     }
     for row in rows.values():
         assert row["table"] == "boards.csv"
-        assert row["rows"] <= 181
+        assert row["rows"] <= 182
         assert all(name in row for name in FIGURES)
     best = rows["throughput", "calibrated"]
     assert best["rows"] == 180
@@ -91,6 +93,8 @@ def test_the_report_has_every_figure(report):
     assert best["median_ape"] < best["references"]["roofline"]["median_ape"]
     assert best["feasible_share"] > 0.9
     assert best["regret_median"] < 0.2
+    assert best["undecided"] < best["intents"] / 2
+    assert set(best["references"]["roofline"]) >= {"median_ape", "feasible_share", "regret_median"}
     assert rows["latency.mean", "calibrated"]["feasible_share"] is None
     assert document["skipped"] == [{"table": "notes.csv", "reason": "no form knows its columns"}]
 
@@ -98,13 +102,51 @@ def test_the_report_has_every_figure(report):
 def test_impossible_rows_are_suspicious(report):
     words, document = report
     assert all(row["suspicious"] == 1 for row in document["tables"])
+    assert document["suspicious"] == {"boards.csv": [183]}
     assert "better than physics allows" in words
+
+
+def test_what_nobody_knows_is_listed(report):
+    words, document = report
+    assert document["unknown_devices"] == {"boards.csv": ["some board"]}
+    assert "boards.csv: no device of the catalogue, or not clear which: some board" in words
+    assert document["unknown_models"] == {}
 
 
 def test_bad_cells_are_told_with_their_place(report):
     words, _ = report
     assert "`fast` in column `rate` is no number" in words
     assert "boards.csv:184:" in words
+
+
+def test_lines_that_are_left_out_are_counted(folder, tmp_path):
+    (tmp_path / "boards.table.yaml").write_text(FORM.replace("spec:\n", "spec:\n  where: {batch: {not: ['1']}}\n", 1))
+    zero = "ares1,nvidia-t4,0,1,5,100,10"
+    (tmp_path / "boards.csv").write_text("\n".join([HEADER, *made_up(BOARDS), "ares1,nvidia-t4,2,1,5,,", zero]) + "\n")
+    out = tmp_path / "report.json"
+    done = aios("fidelity", "--data", tmp_path, "--level", "calibrated", "--no-regret", "--json-into", out)
+    document = json.loads(out.read_text())
+    assert document["lines"] == {
+        "boards.csv": {"lines": 182, "read": 120, "filtered": 60, "empty": 1, "unreadable": 1},
+    }
+    words = "120 of 182 lines are read; left out: 60 by its form, 1 without a measured number, 1 that cannot be read"
+    assert f"boards.csv: {words}" in done.stdout
+
+
+def test_a_predictor_that_fails_is_a_bug_and_does_not_hide_the_others(folder, capsys):
+    from aios.cli.fidelity import tell
+    from aios.workflow.fidelity import fidelity, request
+
+    def broken(predictor, metric):
+        if metric == "throughput":
+            raise ArithmeticError("no such number")
+
+    asked = request(folder / "boards.csv", None, ("zero-shot",), None, False, 0)
+    code = tell(fidelity(asked, broken, lambda _: None), None, json=False, json_into=None)
+    out, err = capsys.readouterr()
+    assert code == 70
+    assert "network throughput failed: ArithmeticError: no such number; this is a bug in aios" in err
+    assert re.search(r"boards.csv +latency.mean +zero-shot +180", out)
 
 
 def test_the_same_report_twice(folder):
@@ -131,13 +173,13 @@ def test_old_against_new(folder, report, tmp_path):
         (("--data", "{folder}", "--level", "calibratd"), 64, "did you mean `calibrated`?"),
         (("--data", "{folder}", "--predictor", "netwrk"), 64, "did you mean `network`?"),
         (("--data", "{folder}", "--against", "{folder}/boards.csv"), 1, "is no report"),
-        (("--data", "{folder}/notes.csv"), 0, ""),
+        (("--data", "{folder}/notes.csv"), 1, "no table could be read"),
     ],
 )
 def test_what_cannot_be_judged_is_said(folder, arguments, code, said):
     done = aios("fidelity", *(item.format(folder=folder) for item in arguments), code=code)
     assert said in done.stderr
-    if code == 0:
+    if "notes" in arguments[1]:
         assert "no form knows its columns" in done.stdout
 
 
@@ -147,6 +189,9 @@ def test_a_device_is_learnt_and_its_file_is_read_again(folder, tmp_path):
     assert {one["metric"], two["metric"]} == {"throughput", "latency.mean"}
     assert one["suspicious"] == {"boards.csv": [183]}
     assert one["after"][0]["median"] < 0.15
+    document = json.loads(done.stdout)
+    assert document["unknown_devices"] == {"boards.csv": ["some board"]}
+    assert len(document["notes"]) == 1
     text = Path(one["file"]).read_text()
     assert "source: made up" not in text.splitlines()[0]
     assert "licence: CC0" in text
@@ -156,7 +201,10 @@ def test_a_device_is_learnt_and_its_file_is_read_again(folder, tmp_path):
 
 
 def test_a_folder_is_learnt_and_refined(folder, tmp_path):
-    aios("calibrate", "--data", folder / "boards.csv", "--out", tmp_path)
+    words = aios("calibrate", "--data", folder, "--out", tmp_path).stdout
+    assert "skipped: notes.csv: no form knows its columns" in words
+    assert "`fast` in column `rate` is no number" in words
+    assert "boards.csv: no device of the catalogue, or not clear which: some board" in words
     names = sorted(path.name for path in tmp_path.iterdir())
     assert "network-throughput.yaml" in names
     assert {f"network-throughput-{name}.yaml" for name in BOARDS} <= set(names)

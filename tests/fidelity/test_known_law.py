@@ -136,15 +136,15 @@ def test_rows_better_than_physics_are_suspicious_and_not_judged():
     assert np.isnan(found.value[pool.suspicious]).all()
 
 
-def test_of_many_rows_each_half_has_its_intervals_from_the_other():
-    from aios.fidelity import splits
-    from aios.workflow.judging import _rows_for_intervals
+def test_what_cannot_be_predicted_or_believed_is_named():
+    def doubtful(rows, types):
+        found = design(rows, types)
+        unknown = np.where(rows.word("model") == "m7", "nobody knows it", "")
+        least = np.where(rows.lines == 5, np.inf, -np.inf)
+        return Design(found.features, found.base, found.keys, least, unknown)
 
-    rows = rows_of_a_law(rows=9000)
-    names = [rows.word("device"), rows.word("model"), rows.families, rows.lines.astype(str)]
-    for level in ("zero-shot", "calibrated", "profiled"):
-        parts = list(splits(level, *names))
-        seen = _rows_for_intervals(parts, len(rows))
-        assert len({id(mask) for mask in seen.values()}) == 2
-        assert not any((seen[part.group] & part.test).any() for part in parts)
-        assert all(mask.sum() > 1000 for mask in seen.values())
+    rows = rows_of_a_law(rows=200)
+    pool = pooled(LAW._replace(design=doubtful), "latency.mean", [(rows, None)], {})
+    assert pool.unpredictable_models() == {"t.csv": ("m7",)}
+    assert pool.suspicious_lines() == {"t.csv": (5,)}
+    assert pool.usable.sum() == 200 - 1 - (rows.word("model") == "m7").sum()

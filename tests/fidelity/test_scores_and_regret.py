@@ -3,8 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from aios.fidelity import Predictions, compared, decisions, score
+from aios.fidelity import Predictions, compared, configurations, decisions, derived, score
 from aios.fidelity.scoring import right_of
+from aios.records.fleet import DeviceType, Fact
 from aios.records.observation import Observations
 
 
@@ -37,17 +38,25 @@ def test_yes_and_no_are_judged_apart():
     assert right_of(np.array([1.0]), np.array([0.0])) == (0.0, None)
 
 
-def observed(metric, values, lines=None, **words):
+def observed(metric, values, lines=None, numbers=None, **words):
     n = len(values)
     names = {role: np.array(column) for role, column in words.items()}
-    return Observations(
-        "t", "p", metric, "", names, {}, np.full(n, ""), np.full(n, ""), np.array(lines or range(n)), np.array(values)
-    )
+    stated = {role: np.array(column, dtype=float) for role, column in (numbers or {}).items()}
+    types = np.array(names.get("device", [""] * n))
+    places = np.array(lines if lines is not None else range(n))
+    return Observations("t", "p", metric, "", names, stated, types, np.full(n, ""), places, np.array(values))
 
 
-def told(metric, measured, value, margin=0.0, **words):
+def told(metric, measured, value, margin=0.0, **stated):
     value = np.array(value, dtype=float)
-    return Predictions(observed(metric, measured, **words), value, value * (1 - margin), value * (1 + margin))
+    rows = observed(metric, np.array(measured, dtype=float), **stated)
+    return Predictions(rows, value, value * (1 - margin), value * (1 + margin), value)
+
+
+def decided(predicted, within, bound, goal, seed=0, types=None):
+    rows = configurations({item.observations.metric: [item] for item in predicted})
+    columns = [(name, derived(rows, name, types or {}, within)) for name in (bound, goal)]
+    return decisions(rows, within, columns[:1], columns[1], seed)
 
 
 TIME = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
@@ -70,8 +79,7 @@ def by_brute_force(time, high, energy, guess, limits):
 
 
 def test_who_knows_everything_regrets_nothing():
-    parts = {"latency.mean": [told("latency.mean", TIME, TIME)], "energy": [told("energy", ENERGY, ENERGY)]}
-    found = decisions(parts, (), ("latency.mean",), ("energy",), None, 0)
+    found, _ = decided([told("latency.mean", TIME, TIME), told("energy", ENERGY, ENERGY)], (), "latency.mean", "energy")
     assert found == (2000, 0, 1.0, 0.0, 0.0)
 
 
@@ -81,32 +89,93 @@ ORDERS = ([0, 1, 2, 3, 4, 5], [1, 0, 2, 3, 5, 4])
 @pytest.mark.parametrize(("margin", "order"), list(itertools.product((0.0, 0.3), ORDERS)))
 def test_regret_is_that_of_brute_force(margin, order):
     time, energy = TIME[order], ENERGY[list(reversed(order))]
-    parts = {
-        "latency.mean": [told("latency.mean", TIME, time, margin)],
-        "energy": [told("energy", ENERGY, energy)],
-    }
-    found = decisions(parts, (), ("latency.mean",), ("energy",), None, 3)
+    parts = [told("latency.mean", TIME, time, margin), told("energy", ENERGY, energy)]
+    found, physics = decided(parts, (), "latency.mean", "energy", 3)
     limits = np.quantile(TIME, np.linspace(0.1, 0.9, 4001))
-    feasible, regret = by_brute_force(TIME, time * (1 + margin), ENERGY, energy, limits)
-    assert found.intents == 2000
-    assert found.feasible_share == pytest.approx(feasible, abs=0.04)
-    assert found.regret_median == pytest.approx(regret, abs=0.02)
+    for got, high in ((found, time * (1 + margin)), (physics, time)):  # physics states no interval
+        feasible, regret = by_brute_force(TIME, high, ENERGY, energy, limits)
+        assert got.intents == 2000
+        assert got.feasible_share == pytest.approx(feasible, abs=0.04)
+        assert got.regret_median == pytest.approx(regret, abs=0.02)
+
+
+def test_what_is_surely_met_by_nothing_is_undecided():
+    parts = [told("latency.mean", TIME, TIME, margin=20.0), told("energy", ENERGY, ENERGY)]
+    found, physics = decided(parts, (), "latency.mean", "energy")
+    assert (found.undecided, found.feasible_share) == (2000, None)
+    assert physics.undecided == 0
 
 
 def test_sets_are_decided_apart_and_small_ones_not_at_all():
     device = ["a", "a", "a", "b", "b", "b"]
-    parts = {
-        "latency.mean": [told("latency.mean", TIME, TIME, device=device)],
-        "energy": [told("energy", ENERGY, ENERGY, device=device)],
-    }
-    assert decisions(parts, ("device",), ("latency.mean",), ("energy",), None, 0) is None
-    assert decisions(parts, (), ("latency.mean",), ("throughput",), None, 0) is None
+    parts = [told("latency.mean", TIME, TIME, device=device), told("energy", ENERGY, ENERGY, device=device)]
+    assert decided(parts, ("device",), "latency.mean", "energy") is None
 
 
 def test_throughput_is_better_higher():
-    parts = {"latency.mean": [told("latency.mean", TIME, TIME)], "throughput": [told("throughput", TIME, -TIME + 10)]}
-    found = decisions(parts, (), ("latency.mean",), ("throughput",), None, 0)
+    parts = [told("latency.mean", TIME, TIME), told("throughput", TIME, -TIME + 10)]
+    found, _ = decided(parts, (), "latency.mean", "throughput")
     assert found.regret_median > 0.3
+
+
+def test_an_accuracy_is_asked_for_where_it_is_stated():
+    """The one that takes least is never accurate enough: of all others the next is best and is chosen."""
+    accuracy = {"accuracy": [0.1, 0.9, 0.9, 0.9, 0.9, 0.9]}
+    parts = [told("latency.mean", TIME, TIME, numbers=accuracy), told("energy", TIME, TIME, numbers=accuracy)]
+    found, _ = decided(parts, (), "latency.mean", "energy")
+    assert found.feasible_share == 1.0
+    assert found.regret_p90 == 0.0
+    assert found.intents < 2000  # bounds below 2 with that accuracy are met by nothing
+
+
+def test_metrics_of_one_line_belong_together_and_words_tell_apart_what_stands_on_it_twice():
+    time = told("latency.mean", [1, 2, 3, 4], [1, 2, 3, 4], lines=[7, 7, 8, 8], precision=["a", "b", "a", "b"])
+    energy = told("energy", [5, 6], [5, 6], lines=[8, 7], precision=["b", "a"])
+    rows = configurations({"latency.mean": [time], "energy": [energy]})
+    assert rows.metrics["latency.mean"].measured.tolist() == [1, 2, 3, 4]
+    np.testing.assert_array_equal(rows.metrics["energy"].measured, [6, np.nan, np.nan, 5])
+    plain = configurations(
+        {
+            "power": [told("power", [1, 2], [1, 2], scenario=["x", "x"])],
+            "energy": [told("energy", [3, 4], [3, 4], scenario=["y", "y"])],
+        }
+    )
+    assert len(plain) == 2  # one number of each on a line: whatever they are called, it is one configuration
+
+
+def test_what_follows_from_a_rate():
+    numbers = {"batch": [8, 16], "devices": [1, 2], "price": [100, 300]}
+    rate = told("throughput", [4.0, 8.0], [2.0, 16.0], margin=0.5, numbers=numbers)
+    power = told("power", [10.0, 20.0], [10.0, 20.0], numbers=numbers)
+    rows = configurations({"throughput": [rate], "power": [power]})
+    time = derived(rows, "latency.mean", {})
+    assert time.measured.tolist() == [2.0, 4.0]  # 8 / 4, 16 x 2 / 8
+    assert time.value.tolist() == [4.0, 2.0]
+    assert time.high.tolist() == [8.0, 4.0]  # at half the rate
+    assert derived(rows, "energy", {}).measured.tolist() == [2.5, 2.5]
+    assert derived(rows, "cost", {}).measured.tolist() == [25.0, 37.5]
+    assert derived(rows, "memory", {}) is None
+
+
+def test_time_of_devices_is_what_they_cost_where_they_are_alike():
+    numbers = {"tensor_parallel": [2, 4], "data_parallel": [1, 2], "concurrency": [8, 8], "output_tokens": [11, 11]}
+    each = told("latency.tpot.mean", [0.1, 0.05], [0.1, 0.05], numbers=numbers, device=["x", "x"])
+    first = told("latency.ttft.mean", [0.1, 0.5], [0.1, 0.5], numbers=numbers, device=["x", "x"])
+    rows = configurations({"latency.tpot.mean": [each], "latency.ttft.mean": [first]})
+    rate = derived(rows, "throughput", {}).measured
+    np.testing.assert_allclose(rate, [8 * 11 / (0.1 + 10 * 0.1), 8 * 11 / (0.5 + 10 * 0.05)])
+    np.testing.assert_allclose(derived(rows, "cost", {}, ("device",)).measured, [2 / rate[0], 8 / rate[1]])
+    assert derived(rows, "cost", {}) is None  # of another device nobody knows the price
+
+
+def test_prices_of_the_catalogue():
+    def priced(**facts):
+        prices = {name: Fact(value=value, unit="USD", source="assumed") for name, value in facts.items()}
+        return DeviceType(name="d", kind="gpu", **prices)
+
+    types = {"a": priced(price_usd=100.0), "b": priced(price_usd=300.0, price_usd_per_h=2.0)}
+    rows = configurations({"throughput": [told("throughput", [2.0, 3.0], [2.0, 3.0], device=["a", "b"])]})
+    assert derived(rows, "cost", types).measured.tolist() == [50.0, 100.0]
 
 
 def test_changes_of_a_report():

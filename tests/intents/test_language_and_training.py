@@ -19,7 +19,7 @@ def test_a_language_model_is_a_card_with_prompts_answers_and_bounds_on_both_phas
     )
     assert [(model.name, model.path, model.card) for model in intent.models] == [
         ("Llama-3.1-8B", "meta-llama/Llama-3.1-8B", True),
-        ("config", "qwen/config.json", False),
+        ("qwen", "qwen/config.json", False),
     ]
     assert intent.load is not None
     assert (intent.load.rate_per_s, intent.load.prompt_tokens, intent.load.output_tokens) == (2.0, 1024, 256)

@@ -20,6 +20,7 @@ from aios.records.transformers import (
     kv_cache_bytes,
     kv_read_bytes,
     length_reason,
+    most_tensor,
     parallel_reasons,
     prefill_work,
     scheme_of,
@@ -344,3 +345,11 @@ def test_larger_contexts_never_cost_less() -> None:
             assert small <= large
             assert kv_cache_bytes(model, 1000.0) <= kv_cache_bytes(model, 2000.0)
             assert kv_read_bytes(model, 2000.0) <= kv_cache_bytes(model, 2000.0)
+
+
+def test_state_space_blocks_without_heads_are_divided_by_channel() -> None:
+    jamba = named("ai21labs/Jamba-v0.1")
+
+    assert parallel_reasons(jamba, tensor=8) == ()
+    assert most_tensor(jamba) == 32  # 8,192 channels beside 32 heads
+    assert any("8192 channels" in reason for reason in parallel_reasons(jamba, tensor=3))

@@ -266,3 +266,98 @@ def test_model_inspect_of_what_is_not_there(
 ) -> None:
     assert inspect(*arguments) == code
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"max_position_embeddings": 64, "rope_scaling": {"factor": factor, "original_max_position_embeddings": 64}}
+        for factor in (float("inf"), float("nan"), 10**400)
+    ]
+    + [
+        {"vision_config": {"depth": 2, "embed_dim": 8, "mlp_ratio": ratio}}
+        for ratio in (float("inf"), float("nan"), 10**400)
+    ],
+)
+def test_numbers_that_are_none_are_mistakes(changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        read_config({**LLAMA, **changes}, "x")
+
+    (told,) = caught.value.diagnostics
+    assert "it must be a number of at most 1,000,000,000,000" in told.summary
+
+
+@pytest.mark.parametrize("changes", [{"torch_dtype": "\ud800"}, {"anything": ["\ud800"]}, {"\udfff": 1}])
+def test_half_characters_are_refused(changes: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({**LLAMA, **changes}))
+
+    with pytest.raises(InputError, match="half a character"):
+        load_config(file)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"model_type": "clip", "text_config": LLAMA, "vision_config": {}, "projection_dim": 512}, "side by side"),
+        (
+            {"model_type": "zebra_pair", "text_config": LLAMA, "vision_config": {}, "logit_scale_init_value": 2.6592},
+            "side by side",
+        ),
+        ({"model_type": "mamba", "hidden_size": 768, "num_hidden_layers": 24, "vocab_size": 50280}, "states"),
+        ({"model_type": "whisper", "d_model": 384, "is_encoder_decoder": True}, "sound"),
+        ({**LLAMA, "model_type": "zebra", "is_encoder_decoder": True}, "encoder with a decoder"),
+    ],
+)
+def test_what_is_no_decoder_or_encoder_is_refused_with_the_reason(config: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_config(config, "x")
+
+    (told,) = caught.value.diagnostics
+    assert "is not read" in told.summary
+    assert reason in told.summary
+
+
+def test_every_other_block_of_gpt_neo_looks_back_256_tokens() -> None:
+    config = {
+        "model_type": "gpt_neo",
+        "architectures": ["GPTNeoForCausalLM"],
+        "hidden_size": 2048,
+        "num_layers": 24,
+        "num_heads": 16,
+        "vocab_size": 50257,
+        "max_position_embeddings": 2048,
+        "intermediate_size": None,
+        "attention_types": [[["global", "local"], 12]],
+        "window_size": 256,
+    }
+    preset = transformer_named("EleutherAI/gpt-neo-1.3B")
+    assert preset is not None
+
+    read = read_config(config, "x")
+    assert [(kind.kind, kind.layers, kind.window) for kind in read.attention] == [
+        ("full", 12, None),
+        ("sliding", 12, 256),
+    ]
+    assert read.attention == preset.attention
+    unstated = {key: value for key, value in config.items() if key not in ("attention_types", "window_size")}
+    assert read_config(unstated, "x").attention == read.attention
+
+
+def test_roberta_cannot_use_the_positions_up_to_that_of_its_padding() -> None:
+    config = {
+        **LLAMA,
+        "model_type": "roberta",
+        "architectures": ["RobertaModel"],
+        "max_position_embeddings": 514,
+        "pad_token_id": 1,
+    }
+
+    read = read_config(config, "x")
+    assert read.positions == 512
+    stated = read.model_copy(update={"positions": 514, "other_parameters": 0})
+    assert count_parameters(read).total == count_parameters(stated).total
+    for name in ("roberta-base", "xlm-roberta-large"):
+        preset = transformer_named(name)
+        assert preset is not None
+        assert (preset.positions, preset.other_parameters) == (512, 2 * preset.hidden)

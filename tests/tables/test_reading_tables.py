@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from aios.records.errors import InputError
 from aios.tables import load_forms, read_table
+from aios.tables.cells import is_precision
 from aios.tables.lines import header_of
 
 FORM = """\
@@ -226,3 +227,45 @@ def test_any_text_is_read_or_refused(text):
         except InputError:
             return
         assert reading.observations or reading.reason
+
+
+def test_lines_add_up(folder):
+    lines = HEADER + ROWS + "infer,cnn1,big,fp32,torch,,,4,,,\n" + "infer,cnn1,big\n" + "infer,cnn1,big,fp32,torch,,,0,5,8,\n"
+    counts = read(folder, lines).counts
+    assert counts._asdict() == {"lines": 6, "read": 2, "filtered": 1, "empty": 1, "unreadable": 2}
+
+
+@pytest.mark.parametrize(
+    ("precision", "macs", "batch", "said"),
+    [
+        ("fp32", "1", "0", "`0` in column `batch` cannot be: items per call on one device"),
+        ("fp32", "1", "-4", "`-4` in column `batch` cannot be: items per call on one device"),
+        ("fp32", "-3", "1", "`-3` in column `gmacs` cannot be: multiply-accumulates per item"),
+        ("fp99", "1", "1", "`fp99` in column `precision` names no known precision"),
+        ("zebra", "1", "1", "`zebra` in column `precision` names no known precision"),
+    ],
+)
+def test_rows_that_cannot_be_true_are_not_used(folder, precision, macs, batch, said):
+    row = f"infer,cnn1,big,{precision},torch,,{macs},{batch},50,8,\n"
+    reading = read(folder, HEADER + ROWS + row)
+    assert [len(rows) for rows in reading.observations] == [2, 2]
+    (note,) = reading.notes
+    assert note.summary == said
+    assert note.where is not None
+    assert note.where.line == 5
+    assert reading.counts.unreadable == 1
+
+
+@pytest.mark.parametrize("word", ["", "fp16", "W8A16", "Q4_K_M", "float8 rowwise", "w4a8_mxfp4_mxfp8", "8bit", "bf16"])
+def test_precisions_as_people_write_them(word):
+    assert is_precision(word)
+
+
+@pytest.mark.parametrize("size", ["1e300", "1e25"])
+def test_numbers_larger_than_anything_are_told(folder, size):
+    reading = read(folder, HEADER + ROWS + f"infer,cnn1,big,fp32,torch,,{size},4,50,8,\n")
+    rate, _ = reading.observations
+    assert len(rate) == 3
+    assert np.isnan(rate.number("macs")[2])
+    (note,) = reading.notes
+    assert "is larger than anything that is measured" in note.summary

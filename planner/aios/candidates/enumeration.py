@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
 from aios.candidates.language import Language, language_candidates
+from aios.candidates.modes import modes_of
 from aios.candidates.precisions import Precision, precisions_of, runs_on
 from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
@@ -237,7 +238,7 @@ def _places(fleet: Fleet, rejections: Rejections) -> Iterator[tuple[DeviceType, 
 def _members(family: _Family, space: _Space) -> Iterator[Candidate]:
     """Yield the candidates of one family, as far as device memory, cores and executor allow."""
     device, rejections = family.device, space.rejections
-    modes: Sequence[str | None] = sorted(mode.name for mode in device.power_modes) or (None,)
+    modes = modes_of(device, space.intent)
     batches = []
     for batch in batches_of(family.profile, space.intent, rejections):
         answers = _residing(family, batch, rejections)

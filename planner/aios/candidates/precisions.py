@@ -38,7 +38,7 @@ def precisions_of(intent: Intent, profile: ModelProfile, rejections: Rejections)
     if profile.precision == "fp32":
         found += [Precision("fp16", "none"), Precision("int8", "dynamic")]
         static = Precision("int8", "static")
-        if intent.data.calibrate:
+        if intent.data.calibrate or not profile.file_bytes:  # without a file there is nothing to quantise yet
             found.append(static)
         elif _allowed(static, rejections):
             rejections.add(

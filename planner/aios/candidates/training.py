@@ -8,6 +8,7 @@ from operator import le
 from typing import NamedTuple
 
 from aios.candidates.hosts import Host
+from aios.candidates.modes import modes_of
 from aios.candidates.rejections import Rejections
 from aios.records.base import trusted
 from aios.records.candidate import Candidate, Priced, Rejection
@@ -169,7 +170,8 @@ def _of_precision(space: TrainingSpace, precision: str) -> Iterator[Candidate]:
                 searched.append((spot, found))
                 for plan in _spread(found.plans):
                     kept += 1
-                    yield _candidate(space, precision, spot, where, plan)
+                    for mode in modes_of(space.device, space.intent):
+                        yield _candidate(space, precision, spot, where, plan, mode)
     _tell(space, what, searched, kept)
 
 
@@ -237,7 +239,9 @@ def _spread(plans: Sequence[TrainingPlan]) -> list[TrainingPlan]:
     return [plans[place] for place in sorted(places)]
 
 
-def _candidate(space: TrainingSpace, precision: str, spot: Spot, where: str, plan: TrainingPlan) -> Candidate:
+def _candidate(
+    space: TrainingSpace, precision: str, spot: Spot, where: str, plan: TrainingPlan, mode: str | None
+) -> Candidate:
     degrees = {
         "tensor": plan.tensor,
         "pipeline": plan.pipeline,
@@ -251,7 +255,7 @@ def _candidate(space: TrainingSpace, precision: str, spot: Spot, where: str, pla
     chunks = f"v{plan.chunks}" if plan.chunks > 1 else ""
     parts = (
         space.intent.name, space.name, space.place, precision, f"{spot.machines}x{spot.devices}", ways + chunks,
-        f"mb{plan.micro_batch}", f"recompute-{plan.recompute}", f"sharding-{sharding}", where,
+        f"mb{plan.micro_batch}", f"recompute-{plan.recompute}", f"sharding-{sharding}", where, mode or "",
     )  # fmt: skip
     fields = {
         "id": "/".join(part for part in parts if part),
@@ -268,7 +272,7 @@ def _candidate(space: TrainingSpace, precision: str, spot: Spot, where: str, pla
         "threads": 0,
         "replicas": 1,
         "parallelism": ways,
-        "power_mode": None,
+        "power_mode": mode,
         "tiers": {},
         "devices": spot.devices,
         "machines": spot.machines,

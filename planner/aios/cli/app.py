@@ -256,7 +256,9 @@ def calibrate(
     ] = False,
     profiles: Profiles = _PROFILES,
     predictor: Annotated[str | None, typer.Option("--predictor", help="Only this one.")] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where to write.")] = Path("calibrations"),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where to write; plans read <profiles>/calibrations.")
+    ] = _PROFILES / "calibrations",
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, counted, harmless, table
+from aios.cli.words import Ink, counted, diagnostic_text, harmless, table
 from aios.records.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from aios.workflow.measuredtables import MeasuredTables
 
 __all__ = ["calibrate"]
+
+_MOST_NOTES = 20
+_MOST_NAMES = 12
 
 
 def calibrate(
@@ -58,9 +61,10 @@ def calibrate(
             for item in found
         ],
         "unread": {item.table: item.reason for item in tables.readings if item.reason},
+        "unknown_devices": {item.table: list(item.unknown) for item in tables.readings if item.unknown},
         "notes": [note for item in tables.readings for note in item.notes],
     }
-    emit(_words(found), document, json=json, json_into=json_into)
+    emit("\n".join([_words(found), *_left_out(tables)]), document, json=json, json_into=json_into)
     return Exit.DONE
 
 
@@ -115,6 +119,25 @@ def _words(found: tuple[Learnt, ...]) -> str:
             told = f"{harmless(name)}: {count} better than physics allows, not learnt from: lines {shown}"
             lines.append(f"{ink('suspicious', 'yellow')}: {told}")
     return "\n".join([*lines, "", "errors are medians of |predicted / measured - 1| of rows that were held back"])
+
+
+def _left_out(tables: MeasuredTables) -> list[str]:
+    """Return what was not learnt from: tables, cells, devices that nobody knows."""
+    ink, readings = Ink(sys.stdout), tables.readings
+    lines = [
+        f"{ink('skipped', 'yellow')}: {harmless(item.table)}: {harmless(item.reason)}"
+        for item in readings
+        if item.reason
+    ]
+    notes = [note for item in readings for note in item.notes]
+    lines += [diagnostic_text(note, ink, "note") for note in notes[:_MOST_NOTES]]
+    lines += [f"and {counted(len(notes) - _MOST_NOTES, 'more note')}"] if len(notes) > _MOST_NOTES else []
+    for item in readings:
+        if item.unknown:
+            names = ", ".join(harmless(name) for name in item.unknown[:_MOST_NAMES])
+            rest = f" and {len(item.unknown) - _MOST_NAMES:,} more" if len(item.unknown) > _MOST_NAMES else ""
+            lines.append(f"{harmless(item.table)}: no device of the catalogue, or not clear which: {names}{rest}")
+    return lines
 
 
 def _error(error: LearntError | None) -> str:

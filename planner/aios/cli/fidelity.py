@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, counted, diagnostic_text, harmless, table
+from aios.cli.words import Ink, counted, diagnostic_text, harmless, print_diagnostics, table
 from aios.records.errors import Diagnostic, InputError
 
 if TYPE_CHECKING:
     from aios.fidelity import Change
     from aios.workflow.fidelity import Report, Request, Row
 
-__all__ = ["fidelity"]
+__all__ = ["fidelity", "tell"]
 
 _HEADERS = ["TABLE", "METRIC", "LEVEL", "ROWS", "MEDIAN", "P90", "BIAS", "COVERED", "ROOFLINE", "REGRESSION"]
-_DECIDED = ["FEASIBLE", "REGRET", "REGRET P90"]
+_DECIDED = ["UNDECIDED", "FEASIBLE", "REGRET", "REGRET P90"]
 _MOST_NOTES = 20
+_MOST_NAMES = 12
 
 
 def fidelity(request: Request, *, against: Path | None, json: bool, json_into: Path | None) -> int:
@@ -33,6 +34,11 @@ def fidelity(request: Request, *, against: Path | None, json: bool, json_into: P
     before = None if against is None else _old(against)
     with Progress("fidelity", quiet=json) as progress:
         report = work(request, shipped_calibrations(progress).shared, progress)
+    return tell(report, before, json=json, json_into=json_into)
+
+
+def tell(report: Report, before: list[Mapping[str, Any]] | None, *, json: bool, json_into: Path | None) -> int:
+    """Print a report, and what changed since an older one; return what it means for the caller."""
     document = report.as_json()
     if before is not None:
         from aios.fidelity import compared
@@ -43,6 +49,18 @@ def fidelity(request: Request, *, against: Path | None, json: bool, json_into: P
     else:
         words = _words(report)
     emit(words, document, json=json, json_into=json_into)
+    return _exit(report)
+
+
+def _exit(report: Report) -> Exit:
+    """Return what the report means for the caller; errors are told on standard error, beside what was found."""
+    if report.failed:
+        told = [f"{name} failed: {why}; this is a bug in aios" for name, why in report.failed.items()]
+        print_diagnostics([Diagnostic(summary=harmless(text)) for text in told])
+        return Exit.BUG
+    if not report.rows:
+        print_diagnostics([Diagnostic(summary="no table could be read; each is named above with its reason")])
+        return Exit.INPUT
     return Exit.DONE
 
 
@@ -65,17 +83,27 @@ def _words(report: Report) -> str:
     decided = any(row.figures["feasible_share"] is not None for row in report.rows)
     rows = [_row(row, decided) for row in report.rows]
     lines = [table([*_HEADERS, *(_DECIDED if decided else [])], rows, ink)] if rows else []
-    lines += ["", *_reasons(report)]
+    lines += ["", *_left_out(report), *_reasons(report)]
     lines += [f"{ink('failed', 'red')}: {harmless(name)}: {harmless(why)}" for name, why in report.failed.items()]
     lines += [f"{ink('skipped', 'yellow')}: {harmless(name)}: {harmless(why)}" for name, why in report.skipped.items()]
     notes = [note for reading in report.tables.readings for note in reading.notes]
     lines += [diagnostic_text(note, ink, "note") for note in notes[:_MOST_NOTES]]
     lines += [f"and {counted(len(notes) - _MOST_NOTES, 'more note')}"] if len(notes) > _MOST_NOTES else []
-    for reading in report.tables.readings:
-        if reading.unknown:
-            names = ", ".join(harmless(name) for name in reading.unknown)
-            lines.append(f"{harmless(reading.table)}: no device of the catalogue, or not clear which: {names}")
+    unknown = {reading.table: reading.unknown for reading in report.tables.readings if reading.unknown}
+    lines += _listed("no device of the catalogue, or not clear which", unknown)
+    lines += _listed("models of which too little is known", report.unknown_models)
+    lines += _listed("better than physics allows, neither learnt from nor judged: lines", report.suspicious)
     return "\n".join(lines)
+
+
+def _listed(what: str, tables: Mapping[str, Sequence[object]]) -> list[str]:
+    """Return a line for each table, with the first of its names."""
+    found = []
+    for name, items in tables.items():
+        shown = ", ".join(harmless(str(item)) for item in items[:_MOST_NAMES])
+        rest = f" and {len(items) - _MOST_NAMES:,} more" if len(items) > _MOST_NAMES else ""
+        found.append(f"{harmless(name)}: {what}: {shown}{rest}")
+    return found
 
 
 def _row(row: Row, decided: bool) -> list[str]:
@@ -84,14 +112,26 @@ def _row(row: Row, decided: bool) -> list[str]:
         harmless(row.table),
         row.metric,
         row.level,
-        f"{figures['rows']:,}",
+        _of_all(figures["rows"], sum(row.reasons.values())),
         _right(figures) if "ran_admitted" in figures else _share(figures["median_ape"]),
         _share(figures["p90_ape"]),
         _share(figures["bias"], sign=True),
         _share(figures["coverage"]),
         *(_share(references.get(name, {}).get("median_ape")) for name in ("roofline", "regression")),
     ]
-    return cells + [_share(figures[name]) for name in ("feasible_share", "regret_median", "regret_p90") if decided]
+    return cells + (_decided(figures) if decided else [])
+
+
+def _of_all(rows: int, unpredicted: int) -> str:
+    """Return a number of rows, and of how many where the others cannot be predicted."""
+    return f"{rows:,} of {rows + unpredicted:,}" if unpredicted else f"{rows:,}"
+
+
+def _decided(figures: Mapping[str, Any]) -> list[str]:
+    """Return what deciding by predictions is worth; undecided as a share of the intents."""
+    intents = figures["intents"]
+    undecided = figures["undecided"] / intents if intents else None
+    return [_share(undecided), *(_share(figures[name]) for name in ("feasible_share", "regret_median", "regret_p90"))]
 
 
 def _right(figures: Mapping[str, Any]) -> str:
@@ -115,6 +155,20 @@ def _reasons(report: Report) -> list[str]:
         f"{harmless(name)} {metric}: not predicted: {harmless(why)} ({', '.join(levels)})"
         for (name, metric, why), levels in found.items()
     ]
+
+
+def _left_out(report: Report) -> list[str]:
+    """Return a line for each table of which not every line is read."""
+    found = []
+    for reading in report.tables.readings:
+        counts = reading.counts
+        if counts.read == counts.lines:
+            continue
+        why = {"filtered": "by its form", "empty": "without a measured number", "unreadable": "that cannot be read"}
+        left = [f"{getattr(counts, name):,} {text}" for name, text in why.items() if getattr(counts, name)]
+        read = f"{counts.read:,} of {counts.lines:,} lines are read"
+        found.append(f"{harmless(reading.table)}: {read}; left out: {', '.join(left)}")
+    return found
 
 
 def _changes(changes: tuple[Change, ...]) -> str:

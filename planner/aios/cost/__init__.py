@@ -18,7 +18,7 @@ from aios.cost.evidence import Evidence
 from aios.cost.explaining import explain
 from aios.cost.pricing import price
 from aios.cost.routing import Flow, link_load
-from aios.cost.training_steps import search_in
+from aios.cost.training_search import search_in
 
 __all__ = [
     "Duration",

@@ -46,12 +46,8 @@ def accuracies(
     profile: ModelProfile,
     device: DeviceType,
     library: Library,
-    learnt: Calibration | None = None,
 ) -> tuple[dict[str, Estimate], dict[str, str]]:
-    """Return estimates of every accuracy metric that is known or asked for, and why others are unknown.
-
-    learnt: of the predictor ``accuracy``
-    """
+    """Return estimates of every accuracy metric that is known or asked for, and why others are unknown."""
     named = (*(item.metric for item in intent.require), *(goal.metric for goal in intent.goal))
     asked = {name for name in named if name.startswith("accuracy.")}
     declared = _declared(intent, candidate, profile)
@@ -63,12 +59,11 @@ def accuracies(
     same = library.accuracies(candidate, candidate.precision, candidate.quantization)
     stored = library.accuracies(candidate, profile.precision, "none")
     unknown: dict[str, str] = {}
-    prior = _prior(candidate, profile, device, intent.task, learnt)
     metrics = asked | set(declared) | {name for item in (*same, *stored) for name in item.values}
     for name in sorted(metrics - set(found)):
-        number = _elsewhere(name, candidate, library) or _from_stored(
-            name, candidate, profile, prior, declared, library
-        )
+        number = _elsewhere(name, candidate, library)
+        if number is None:
+            number = _from_stored(name, candidate, profile, device, intent.task, declared, library)
         if number is None:
             unknown[name] = f"neither measured nor declared; measure with `aios profile {intent.name}` on data.evaluate"
         else:
@@ -97,7 +92,8 @@ def _from_stored(
     name: str,
     candidate: Candidate,
     profile: ModelProfile,
-    prior: _Prior | None,
+    device: DeviceType,
+    task: str,
     declared: Mapping[str, float],
     library: Library,
 ) -> Estimate | None:
@@ -111,6 +107,7 @@ def _from_stored(
         start, origin = Interval(*(declared[name],) * 3), f"declared for {profile.precision}"
     else:
         return None
+    prior = _prior(candidate, profile, device, task, library)
     if prior is None:
         return estimate(name, start, "declared", origin)
     loss = prior.loss.times(start.value) if prior.relative else prior.loss
@@ -131,11 +128,12 @@ class _Prior(NamedTuple):
 
 
 def _prior(
-    candidate: Candidate, profile: ModelProfile, device: DeviceType, task: str, learnt: Calibration | None
+    candidate: Candidate, profile: ModelProfile, device: DeviceType, task: str, library: Library
 ) -> _Prior | None:
     """Return the usual loss, or None if the candidate computes as the file is stored."""
     if candidate.quantization == "none" and candidate.precision == profile.precision:
         return None
+    learnt = library.calibrations.get((PREDICTOR.name, "accuracy_change"))
     if learnt is not None and learnt.version == PREDICTOR.version and learnt.stages:
         change = _learnt_change(candidate, profile, device, task, learnt)
         return _Prior(Interval(-change.high, -change.value, -change.low), True, "calibrated")

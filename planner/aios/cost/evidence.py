@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import SkipValidation
 
 from aios.records.base import Record
 from aios.records.calibration import Calibration
@@ -18,14 +20,15 @@ class Evidence(Record):
 
     measurements: subject digest -> measurement · engines: executor name -> engine string (``onnxruntime 1.22.0``) ·
     calibration, evaluation: model name -> digest of the data that static quantisation reads, that accuracy is measured
-    on · calibrations: (predictor, metric) -> what was learnt of the fleet's devices and of all devices together
+    on · calibrations: (predictor, metric) -> what was learnt of the fleet's devices and of all devices together, which
+    may be read only when it is asked for
     """
 
     measurements: Mapping[str, Measurement] = {}
     engines: Mapping[str, str] = {}
     calibration: Mapping[str, str] = {}
     evaluation: Mapping[str, str] = {}
-    calibrations: Mapping[tuple[str, str], Calibration] = {}
+    calibrations: Annotated[Mapping[tuple[str, str], Calibration], SkipValidation] = {}
 
 
 class Library:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from aios.cost.energy.intensity import intensities
 from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Unknown
-from aios.cost.language.explaining import Spent, language_accounts
-from aios.cost.roofline import operator_times
+from aios.cost.network_time import NetworkTimes
+from aios.cost.roofline import operator_times, spent_in
 from aios.cost.service import Workbench
+from aios.cost.spent import Spent
 from aios.cost.tiers import tier_rates
-from aios.cost.training_accounts import training_accounts
 from aios.records.candidate import Priced
 from aios.records.explanation import Account, Bound, Explanation, Piece
 from aios.records.fleet import DeviceType, Fleet
@@ -40,8 +40,12 @@ def explain(intent: Intent, option: Priced, profile: ModelProfile, fleet: Fleet,
     candidate = option.candidate
     device = fleet.types[candidate.device]
     if intent.train is not None:
+        from aios.cost.training_accounts import training_accounts
+
         told = _Told(*training_accounts(intent, option, profile, fleet, evidence))
     elif profile.transformer is not None:
+        from aios.cost.language.explaining import language_accounts
+
         told = _Told(*language_accounts(intent, option, profile, fleet, evidence))
     else:
         told = _network(option, profile, device, fleet, evidence)
@@ -64,7 +68,8 @@ def _network(option: Priced, profile: ModelProfile, device: DeviceType, fleet: F
     times = rates if isinstance(rates, Unknown) else operator_times(profile, device, candidate, candidate.batch, rates)
     if isinstance(times, Unknown) or isinstance(rates, Unknown):
         return _Told((), None, (f"time: {times.reason if isinstance(times, Unknown) else ''}",))
-    service = Workbench(Library(evidence)).service_of(candidate, profile, device, rates)
+    learnt = NetworkTimes([candidate], {candidate.model: profile}, fleet.types, evidence.calibrations)
+    service = Workbench(Library(evidence), learnt).service_of(candidate, profile, device, rates)
     physical = sum(max(item.compute_s, item.memory_s) + item.launch_s for item in times)
     if isinstance(service, Unknown) or physical <= 0:
         return _Told((), None, (f"time: {service.reason if isinstance(service, Unknown) else 'no operator counts'}",))
@@ -88,9 +93,7 @@ def _network(option: Priced, profile: ModelProfile, device: DeviceType, fleet: F
         accounts.insert(
             0, _account("a request, on average", "latency.mean", tuple(parts), latency.source, latency.basis)
         )
-    memory_s = sum(item.memory_s for item in times if item.memory_s > item.compute_s)
-    compute_s = sum(item.compute_s for item in times if item.memory_s <= item.compute_s)
-    return _Told(tuple(accounts), Spent(compute_s, memory_s, sum(item.launch_s for item in times)))
+    return _Told(tuple(accounts), spent_in(times))
 
 
 def _account(of: str, metric: str | None, pieces: tuple[Piece, ...], source: object, basis: str) -> Account:

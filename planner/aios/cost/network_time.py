@@ -1,18 +1,19 @@
-"""Time of one call of a fixed network from what was learnt of its device, for what nobody measured here.
+"""Time of one call of a fixed network from what was learnt of devices, for what nobody measured here.
 
 A calibration knows a device under the software and in the precisions that it was measured in, working as a whole.
-Fewer threads, a power mode, another memory or precision are taken from there by the ratio of rooflines.
+Fewer threads, a power mode, another memory or precision are taken from there by the ratio of rooflines. Of a device
+that nobody measured it knows what holds for all of its kind, if the network's operators are counted (zero-shot).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 from aios.cost.interval import Interval, Unknown
-from aios.cost.language.learnt import level_of
 from aios.cost.learning import predict
 from aios.cost.network_predictor import PREDICTOR
+from aios.cost.network_setting import Setting, setting_of
 from aios.cost.roofline import roofline
 from aios.cost.tiers import TierRate
 from aios.records.base import Source
@@ -20,12 +21,9 @@ from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.model import MemoryPart, ModelProfile
-from aios.records.observation import Level, Observations
+from aios.records.observation import Observations
 
-__all__ = ["METRICS", "LearntTime", "learnt_time"]
-
-METRICS = ("latency.mean", "latency.p50", "throughput")
-"""What calibrations of networks are asked for, the most direct one first."""
+__all__ = ["LearntTime", "NetworkTimes"]
 
 _OTHER_PRECISION = 1.5
 """Factor either way by which a ratio of rooflines may be off between two precisions."""
@@ -39,71 +37,110 @@ class LearntTime(NamedTuple):
     basis: str
 
 
-class _Setting(NamedTuple):
-    """What a calibration was measured in. precision, software: words of its tables · rows: how many"""
+class _Row(NamedTuple):
+    """One prediction. items: of a call"""
 
-    software: str
-    precision: str
-    layout: str
-    rows: int
+    profile: ModelProfile
+    device: DeviceType
+    setting: Setting
+    items: int
+
+    @property
+    def key(self) -> _Key:
+        return (self.profile.name, self.device.name, self.setting, self.items)
 
 
-def learnt_time(
-    profile: ModelProfile,
-    device: DeviceType,
-    candidate: Candidate,
-    batch: int,
-    tiers: Mapping[MemoryPart, TierRate],
-    calibrations: Mapping[tuple[str, str], Calibration],
-) -> LearntTime | None:
-    """Return what a call of ``batch`` items takes; None where nothing was learnt of the device and little of the model.
+_Key: TypeAlias = tuple[str, str, Setting, int]
 
-    tiers: as of ``roofline``
-    """
-    chosen = _calibration(device, calibrations)
-    if chosen is None:
-        if not profile.work:
+
+class NetworkTimes:
+    """Times of the calls of some candidates; all of them are worked out together when the first one is asked for."""
+
+    def __init__(
+        self,
+        candidates: Iterable[Candidate],
+        profiles: Mapping[str, ModelProfile],
+        types: Mapping[str, DeviceType],
+        calibrations: Mapping[tuple[str, str], Calibration],
+    ) -> None:
+        """``candidates``: that may be asked for, in batches of their size or one; others come one by one"""
+        self._candidates = candidates
+        self._profiles, self._types, self._calibrations = profiles, types, calibrations
+        self._settings: dict[tuple[str, str, str], Setting | None] = {}
+        self._found: dict[_Key, Interval | None] | None = None
+
+    def of(
+        self,
+        candidate: Candidate,
+        profile: ModelProfile,
+        device: DeviceType,
+        batch: int,
+        tiers: Mapping[MemoryPart, TierRate],
+    ) -> LearntTime | None:
+        """Return what a call of ``batch`` items takes; None where nothing was learnt of the device, and either nothing
+        of others or the network's operators are not counted. tiers: as of ``roofline``"""
+        row = self._row(candidate, profile, device, batch)
+        if row is None:
             return None
-        chosen = next((item for metric in METRICS if (item := calibrations.get(("network", metric)))), None)
-    if chosen is None or chosen.version != PREDICTOR.version:
-        return None
-    level = level_of(chosen, device.name)
-    setting = _setting(chosen, device.name, candidate.precision)
-    precision = setting.precision or candidate.precision
-    ratio = _ratio(profile, device, candidate, batch, tiers, precision)
-    found = _predicted(profile, device, batch, chosen, level, setting._replace(precision=precision))
-    if ratio is None or found is None:
-        return None
-    low, value, high = found.times(ratio)
-    if precision != candidate.precision:
-        low, high = low / _OTHER_PRECISION, high * _OTHER_PRECISION
-    seen = f"of {setting.rows} rows on this device" if level == "calibrated" else "of other devices (zero-shot)"
+        if self._found is None:
+            self._found = self._all()
+        if row.key not in self._found:
+            self._found.update(self._predicted([row]))
+        found, setting = self._found[row.key], row.setting
+        ratio = _ratio(profile, device, candidate, batch, tiers, setting.precision)
+        if found is None or ratio is None:
+            return None
+        low, value, high = found.times(ratio)
+        if setting.precision != candidate.precision:
+            low, high = low / _OTHER_PRECISION, high * _OTHER_PRECISION
+        return LearntTime(Interval(low, value, high), *_told(setting))
+
+    def _row(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int) -> _Row | None:
+        key = (device.name, candidate.executor, candidate.precision)
+        if key not in self._settings:
+            self._settings[key] = setting_of(self._calibrations, device, candidate.executor, candidate.precision)
+        setting = self._settings[key]
+        if setting is None or (setting.level == "zero-shot" and not profile.work):
+            return None
+        return _Row(profile, device, setting, max(batch, profile.fixed_batch or 1))
+
+    def _all(self) -> dict[_Key, Interval | None]:
+        rows: dict[_Key, _Row] = {}
+        for candidate in self._candidates:
+            profile, device = self._profiles[candidate.model], self._types[candidate.device]
+            for batch in {1, candidate.batch}:
+                row = self._row(candidate, profile, device, batch)
+                if row is not None:
+                    rows.setdefault(row.key, row)
+        return self._predicted(list(rows.values()))
+
+    def _predicted(self, rows: list[_Row]) -> dict[_Key, Interval | None]:
+        """Return the time of each row, in one go for each calibration and level."""
+        import numpy as np
+
+        found: dict[_Key, Interval | None] = {}
+        kinds = {(row.setting.metric, row.setting.level) for row in rows}
+        for metric, level in sorted(kinds):
+            own = [row for row in rows if (row.setting.metric, row.setting.level) == (metric, level)]
+            asked = _observations(own, metric)
+            design = PREDICTOR.design(asked, {row.device.name: row.device for row in own})
+            targets = predict(design, self._calibrations[PREDICTOR.name, metric], level)
+            ends = [PREDICTOR.value(asked, target) for target in (targets.low, targets.value, targets.high)]
+            if metric == "throughput":
+                ends = [asked.number("batch") / rate for rate in ends]
+            known = (design.unknown == "") & np.isfinite(ends).all(axis=0)
+            for row, times, sound in zip(own, np.sort(ends, axis=0).T.tolist(), known.tolist(), strict=True):
+                found[row.key] = Interval(*times) if sound else None
+        return found
+
+
+def _told(setting: Setting) -> tuple[Source, str]:
+    """Return the source of a time, and how it came about."""
     where = f" under {setting.software}" if setting.software else ""
-    basis = f"{chosen.metric} learnt from measurements {seen}{where}"
-    source: Source = "calibrated" if level == "calibrated" else "analytic"
-    return LearntTime(Interval(low, value, high), source, basis)
-
-
-def _calibration(device: DeviceType, calibrations: Mapping[tuple[str, str], Calibration]) -> Calibration | None:
-    """Return the calibration that knows the device."""
-    known = (calibrations.get(("network", metric)) for metric in METRICS)
-    return next((item for item in known if item is not None and level_of(item, device.name) == "calibrated"), None)
-
-
-def _setting(learnt: Calibration, device: str, precision: str) -> _Setting:
-    """Return the setting that the device was measured in most often, in this precision if there is any."""
-    counts: dict[str, int] = {}
-    for stage in learnt.stages:
-        if stage.keys == ("device", "setting"):
-            for effect in stage.effects:
-                if effect.group[0] == device:
-                    counts[effect.group[1]] = max(counts.get(effect.group[1], 0), effect.rows)
-    found = []
-    for text, rows in counts.items():
-        software, own, layout, mode = (*text.split("|"), "", "", "")[:4]
-        if mode in ("", "inference"):
-            found.append(((own == precision, rows, text), _Setting(software, own, layout, rows)))
-    return max(found)[1] if found else _Setting("", "", "", 0)
+    if setting.level == "calibrated":
+        seen = f"{setting.rows} rows of this device" if setting.rows else "this device"
+        return "calibrated", f"{setting.metric} learnt from {seen}{where} (calibrated)"
+    return "analytic", f"{setting.metric} learnt from other devices of this kind{where} (zero-shot)"
 
 
 def _ratio(
@@ -136,52 +173,42 @@ def _ratio(
     return mine.value / its.value
 
 
-def _predicted(
-    profile: ModelProfile, device: DeviceType, batch: int, learnt: Calibration, level: Level, setting: _Setting
-) -> Interval | None:
+def _observations(rows: list[_Row], metric: str) -> Observations:
     import numpy as np
 
-    row = _observation(profile, device, batch, learnt.metric, setting)
-    design = PREDICTOR.design(row, {device.name: device})
-    if design.unknown[0]:
-        return None
-    targets = predict(design, learnt, level)
-    ends = [float(PREDICTOR.value(row, target)[0]) for target in (targets.low, targets.value, targets.high)]
-    if learnt.metric == "throughput":
-        ends = [batch / rate for rate in ends]
-    low, value, high = sorted(ends)
-    return Interval(low, value, high) if np.isfinite(high) else None
-
-
-def _observation(profile: ModelProfile, device: DeviceType, batch: int, metric: str, setting: _Setting) -> Observations:
-    import numpy as np
-
-    words = {
-        "model": profile.name,
-        "device": device.name,
-        "mode": "inference",
-        "precision": setting.precision,
-        "software": setting.software,
-        "layout": setting.layout,
+    columns = {
+        "model": [row.profile.name for row in rows],
+        "device": [row.device.name for row in rows],
+        "mode": ["inference"] * len(rows),
+        "precision": [row.setting.precision for row in rows],
+        "software": [row.setting.software for row in rows],
+        "layout": [row.setting.layout for row in rows],
     }
-    images = [spec.shape[-2:] for spec in profile.inputs[:1] if len(spec.shape) == 4]
-    sizes = [size for shape in images for size in shape if isinstance(size, int)]
     numbers = {
-        "macs": profile.macs or np.nan,
-        "parameters": profile.parameters or np.nan,
-        "image_size": float(np.sqrt(sizes[0] * sizes[1])) if len(sizes) == 2 else np.nan,
-        "batch": float(batch),
-        "devices": 1.0,
+        "macs": [row.profile.macs or np.nan for row in rows],
+        "parameters": [row.profile.parameters or np.nan for row in rows],
+        "image_size": [_side(row.profile) for row in rows],
+        "batch": [float(row.items) for row in rows],
+        "devices": [1.0] * len(rows),
     }
+    for name in sorted({name for row in rows for name in row.profile.work}):
+        numbers[name] = [row.profile.work.get(name, 0.0) if row.profile.work else np.nan for row in rows]
     return Observations(
         table="",
-        predictor="network",
+        predictor=PREDICTOR.name,
         metric=metric,
         unit="s",
-        words={role: np.array([word]) for role, word in words.items()},
-        numbers={role: np.array([number]) for role, number in numbers.items()},
-        types=np.array([device.name]),
-        families=np.array([""]),
-        lines=np.zeros(1, dtype=np.int64),
-        values=np.full(1, np.nan),
+        words={role: np.array(column) for role, column in columns.items()},
+        numbers={role: np.array(column, dtype=np.float64) for role, column in numbers.items()},
+        types=np.array(columns["device"]),
+        families=np.full(len(rows), ""),
+        lines=np.zeros(len(rows), dtype=np.int64),
+        values=np.full(len(rows), np.nan),
     )
+
+
+def _side(profile: ModelProfile) -> float:
+    """Return the side of the square that has as many pixels as an image that it takes in; NaN where it takes none."""
+    images = [spec.shape[-2:] for spec in profile.inputs[:1] if len(spec.shape) == 4]
+    sizes = [size for shape in images for size in shape if isinstance(size, int)]
+    return float((sizes[0] * sizes[1]) ** 0.5) if len(sizes) == 2 else float("nan")

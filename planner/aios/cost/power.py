@@ -14,14 +14,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from aios.cost.energy.capping import capped
+from aios.cost.energy.capping import capped, stretched
 from aios.cost.interval import Interval, Unknown, interval_of
 from aios.records.base import Source
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.measurement import Measured
 
-__all__ = ["Power", "cap_of", "power_of"]
+__all__ = ["Power", "cap_of", "power_of", "slowed"]
 
 _INTENSITY = Interval(0.35, 0.7, 1.0)
 
@@ -100,6 +100,21 @@ def cap_of(candidate: Candidate, device: DeviceType) -> float | None:
     low = device.cap_low_w.value if device.cap_low_w else 0.0
     high = device.cap_high_w.value if device.cap_high_w else math.inf
     return min(max(float(written), low), high)
+
+
+def slowed(candidate: Candidate, device: DeviceType, busy: float, clocked: float) -> float:
+    """Return the time of work under the cap that a candidate sets relative to that without one, at least 1.
+
+    busy: intensity, as ``energy.intensity`` has it · clocked: share of the time without a cap that goes with the clock,
+    which is that of computing; 1 where no cap is set, or where nobody states the rating
+    """
+    cap = cap_of(candidate, device)
+    if cap is None or device.tdp_w is None:
+        return 1.0
+    rating = device.tdp_w.value
+    idle = device.idle_w.value if device.idle_w else _IDLE.value * rating
+    demand = idle + max(0.0, rating - idle) * busy
+    return float(stretched(demand, cap, idle, clocked))
 
 
 def _intensity(busy: float | None) -> Interval:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from aios.cost.energy.capping import capped, freedom
+from aios.cost.energy.capping import capped, freedom, stretched
 from aios.cost.energy.diffusion import diffusion_work
 from aios.cost.energy.fixed import Amounts, amounts_of, fixed_joules, fixed_work
 from aios.cost.energy.intensity import ALONE, BUSY, shares_drawn
 from aios.cost.energy.language import language_work
 from aios.cost.energy.ratings import Ratings, ratings_of
-from aios.cost.energy.work import KINDS, Work
+from aios.cost.energy.work import KINDS, Kind, Work
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.records.fleet import DeviceType
 
@@ -40,21 +40,22 @@ def _design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
     import numpy as np
 
     ratings, amounts = ratings_of(rows, types), amounts_of(rows)
-    work = _work(rows, types, ratings, amounts)
+    work = _work(rows, types, amounts)
     cap = np.where(np.isnan(rows.number("power_cap")), np.inf, rows.number("power_cap"))
     whole = rows.word("host") != ""
-    drawn = _drawn(rows, ratings, work)
+    drawn = _drawn(ratings, work)
     watts = _watts(rows, ratings, work, drawn)
     demand = sum(watts.values(), np.zeros(len(rows)))
     least, unknown = np.full(len(rows), -np.inf), np.full(len(rows), "", dtype="<U80")
     if rows.metric == "energy":
-        parts = _joules(rows, ratings, work, amounts, drawn, whole)
+        slower = _under_cap(rows, ratings, work, watts, cap)
+        parts = {name: part * slower for name, part in _joules(rows, types, ratings, work, amounts, drawn).items()}
         least = np.where(np.isnan(amounts.macs), least, np.log(np.nan_to_num(amounts.macs, nan=1.0) * _LEAST_J))
         total = sum(parts.values(), np.zeros(len(rows)))
         lacking = "what an item is made of is not stated, or the device's rates"
         unknown = np.where(np.isfinite(total) & (total > 0), unknown, lacking)
     else:
-        parts = _drawn_by(rows, ratings, watts, cap, whole)
+        parts = _drawn_by(rows, ratings, watts, cap)
         total = sum(parts.values(), np.zeros(len(rows)))
         limit = rows.number("devices", 1.0) * np.minimum(cap, ratings.tdp_w)
         above = ~whole & (ratings.stated > 0) & (rows.values > _OVERSHOOT * limit)
@@ -62,14 +63,14 @@ def _design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
     return Design(
         features=_features(rows, ratings, work, amounts, cap, demand),
         base=np.log(np.where(unknown == "", total, 1.0)),
-        keys=_keys(rows, ratings, whole, work),
+        keys=_keys(rows, ratings, whole),
         least=least,
         unknown=unknown,
         parts={name: np.where(unknown == "", part, 1.0) for name, part in parts.items()},
     )
 
 
-def _work(rows: Observations, types: Mapping[str, DeviceType], ratings: Ratings, amounts: Amounts) -> Work:
+def _work(rows: Observations, types: Mapping[str, DeviceType], amounts: Amounts) -> Work:
     """Return what an item of each row takes, by what kind of model it is of."""
     import numpy as np
 
@@ -88,13 +89,13 @@ def _work(rows: Observations, types: Mapping[str, DeviceType], ratings: Ratings,
     return Work(parts, turns)
 
 
-def _drawn(rows: Observations, ratings: Ratings, work: Work) -> dict[str, Floats]:
-    """Return part -> watts of one device while that is done, the mean over devices that take turns."""
+def _drawn(ratings: Ratings, work: Work) -> dict[Kind, Floats]:
+    """Return kind of work -> watts of one device meanwhile, the mean over devices that take turns."""
     above = ratings.tdp_w - ratings.idle_w
     return {name: ratings.idle_w + above * share / work.turns for name, share in shares_drawn(ratings.waiting).items()}
 
 
-def _watts(rows: Observations, ratings: Ratings, work: Work, drawn: Mapping[str, Floats]) -> dict[str, Floats]:
+def _watts(rows: Observations, ratings: Ratings, work: Work, drawn: Mapping[Kind, Floats]) -> dict[str, Floats]:
     """Return kind of work -> mean watts of one device for it, without a cap."""
     import numpy as np
 
@@ -109,41 +110,53 @@ def _watts(rows: Observations, ratings: Ratings, work: Work, drawn: Mapping[str,
     }
 
 
-def _drawn_by(
-    rows: Observations, ratings: Ratings, watts: Mapping[str, Floats], cap: Floats, whole: Texts
-) -> dict[str, Floats]:
-    """Return the watts of the deployment by what draws them. limit: what the cap decides, whatever the work would draw"""
+def _outside(rows: Observations, ratings: Ratings) -> tuple[Floats, Floats]:
+    """Return what is metered per watt of one device, and the watts of the host; 1 per device and 0 of devices alone."""
+    import numpy as np
+
+    whole, card = rows.word("host") != "", ratings.card > 0
+    each = np.where(whole, np.where(card, 1 + _AIR, 1.0) / _SUPPLY, 1.0) * rows.number("devices", 1.0)
+    host = np.where(card, _SOCKET_W * rows.number("sockets", 1.0) / _SUPPLY, _MODULE_W)
+    return each, np.where(whole, host, 0.0)
+
+
+def _drawn_by(rows: Observations, ratings: Ratings, watts: Mapping[str, Floats], cap: Floats) -> dict[str, Floats]:
+    """Return the watts that are metered by what draws them. limit: what a cap decides, whatever the work would draw"""
     import numpy as np
 
     demand = sum(watts.values(), np.zeros(len(rows)))
-    kept = capped(demand, cap)
-    free = freedom(demand, cap)
-    card = ratings.card > 0
-    outside = np.where(whole, np.where(card, (1 + _AIR) / _SUPPLY, 1 / _SUPPLY), 1.0) * rows.number("devices", 1.0)
-    host = np.where(whole, np.where(card, _SOCKET_W * rows.number("sockets", 1.0) / _SUPPLY, _MODULE_W), 0.0)
-    parts = {name: part * kept / demand * free * outside for name, part in watts.items()}
-    return parts | {"limit": kept * (1 - free) * outside, "host": host}
-
-
-def _wall(rows: Observations, ratings: Ratings, watts: Floats, whole: Texts) -> Floats:
-    """Return the watts of all devices, or of the system around them."""
-    import numpy as np
-
-    devices = rows.number("devices", 1.0) * watts
-    server = (devices * (1 + _AIR) + _SOCKET_W * rows.number("sockets", 1.0)) / _SUPPLY
-    return np.where(whole, np.where(ratings.card > 0, server, devices / _SUPPLY + _MODULE_W), devices)
+    kept, free = capped(demand, cap), freedom(demand, cap)
+    each, host = _outside(rows, ratings)
+    parts = {name: part / demand * kept * free * each for name, part in watts.items()}
+    return parts | {"limit": kept * (1 - free) * each, "host": host}
 
 
 def _joules(
-    rows: Observations, ratings: Ratings, work: Work, amounts: Amounts, drawn: Mapping[str, Floats], whole: Texts
+    rows: Observations,
+    types: Mapping[str, DeviceType],
+    ratings: Ratings,
+    work: Work,
+    amounts: Amounts,
+    drawn: Mapping[Kind, Floats],
 ) -> dict[str, Floats]:
-    """Return what an item takes, by what for."""
+    """Return what an item takes, by what for: the watts while that is done, for as long as it takes."""
     import numpy as np
 
-    by_watts = {name: _wall(rows, ratings, drawn[KINDS[name]], whole) * part for name, part in work.parts.items()}
-    by_amounts = fixed_joules(rows, amounts)
-    timed = np.isfinite(work.seconds) | (rows.word("phase") != "") | ~np.isnan(rows.number("steps"))
-    return {name: np.where(timed, part, by_amounts.get(name, np.zeros(len(rows)))) for name, part in by_watts.items()}
+    each, host = _outside(rows, ratings)
+    by_amounts, nothing = fixed_joules(rows, types, amounts), np.zeros(len(rows))
+    counted = np.isnan(work.seconds) & (amounts.known > 0)
+    return {
+        name: np.where(counted, by_amounts.get(name, nothing), (drawn[KINDS[name]] * each + host) * part)
+        for name, part in work.parts.items()
+    }
+
+
+def _under_cap(rows: Observations, ratings: Ratings, work: Work, watts: Mapping[str, Floats], cap: Floats) -> Floats:
+    """Return the energy of an item under a cap relative to that without one: fewer watts, for longer."""
+    import numpy as np
+
+    demand = sum(watts.values(), np.zeros(len(rows)))
+    return capped(demand, cap) / demand * stretched(demand, cap, ratings.idle_w, work.share("compute"))
 
 
 def _features(
@@ -169,42 +182,49 @@ def _features(
         "output": logarithm(rows.number("output_tokens")),
         "compute": work.share("compute") * free,
         "memory": work.share("memory") * free,
+        "links": work.share("links") * free,
         "waiting": work.share("waiting") * free,
+        "spread": logarithm(rows.number("expert_parallel")),
         "work": logarithm(amounts.macs, 1e9),
     }
 
 
-def _keys(rows: Observations, ratings: Ratings, whole: Texts, work: Work) -> dict[str, Texts]:
+def _keys(rows: Observations, ratings: Ratings, whole: Texts) -> dict[str, Texts]:
+    """Return the groups.
+
+    regime: kind of work and what is metered · wide: the same where a whole system is metered or cores whose rates
+    nobody states, the physics of which rests on guesses that hundreds of systems correct · broad: the same but for
+    training, of which few kinds of networks are published: what they leave open on a device says nothing of
+    others
+    """
     import numpy as np
 
-    def joined(*columns: Texts) -> Texts:
-        text = columns[0].astype(str)
-        for column in columns[1:]:
-            text = np.char.add(np.char.add(text, "|"), column.astype(str))
-        return text
-
-    phase, steps = rows.word("phase"), np.where(np.isnan(rows.number("steps")), "", "diffusion")
-    wall = np.where(whole, np.where(ratings.card > 0, "server", "board"), "")
+    steps = np.where(np.isnan(rows.number("steps")), "", "diffusion")
+    metered = np.where(whole, np.where(ratings.card > 0, "server", "board"), "")
     cores = np.where(rows.word("core") == "", "", "cores")
-    kind = joined(rows.word("mode"), phase, steps, wall, cores)
+    fixed = np.where(rows.word("scenario") == "batch", "batch", "")
+    regime = _joined(rows.word("mode"), rows.word("phase"), steps, metered, cores, fixed)
     batch = np.char.mod("%g", rows.number("batch", 0.0))
     return {
-        "device": _named(rows),
-        "regime": kind,
-        "setting": joined(rows.word("software"), rows.word("scenario"), rows.word("precision")),
+        "device": np.where(rows.types == "", rows.word("device"), rows.types),
+        "regime": regime,
+        "wide": np.where((metered != "") | (cores != ""), regime, ""),
+        "broad": np.where(rows.word("mode") == "training", "", regime),
+        "setting": _joined(rows.word("software"), rows.word("scenario"), rows.word("precision")),
         "host": rows.word("host"),
         "core": rows.word("core"),
-        "task": rows.word("task"),
         "model": rows.word("model"),
-        "workload": joined(rows.word("model"), rows.word("dataset"), batch),
+        "workload": _joined(rows.word("model"), rows.word("dataset"), batch),
     }
 
 
-def _named(rows: Observations) -> Texts:
-    """Return the catalogue's name of each row's device, or what the table calls it."""
+def _joined(*columns: Texts) -> Texts:
     import numpy as np
 
-    return np.where(rows.types == "", rows.word("device"), rows.types)
+    text = columns[0].astype(str)
+    for column in columns[1:]:
+        text = np.char.add(np.char.add(text, "|"), column.astype(str))
+    return text
 
 
 def _target(rows: Observations) -> Floats:
@@ -223,23 +243,22 @@ def _value(_rows: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="power",
-    version=1,
+    version=2,
     metrics=("power", "energy"),
     stages=(
-        StageForm(("regime",), 0),
-        StageForm(("regime", "setting"), 0, 5),
-        StageForm(("regime", "core"), 0),
-        StageForm(("regime", "task"), 0, 20),
-        StageForm(("regime", "device"), 1, 20),
-        StageForm(("regime", "device"), 0),
-        StageForm(("regime", "device", "host"), 0),
-        StageForm(("regime", "device", "setting"), 0),
+        StageForm(("wide",), 0),
+        StageForm(("wide", "core"), 0),
+        StageForm(("broad", "device"), 1, 20),
+        StageForm(("broad", "device"), 0),
+        StageForm(("broad", "device", "host"), 0),
+        StageForm(("broad", "device", "setting"), 0),
         StageForm(("regime", "model"), 0),
         StageForm(("regime", "device", "model"), 1, 8),
         StageForm(("regime", "device", "model"), 0),
         StageForm(("regime", "device", "workload"), 1, 4),
+        StageForm(("regime", "device", "workload"), 0),
     ),
-    mixes=(StageForm(("regime",), 0, 20), StageForm(("regime", "device"), 0, 20)),
+    mixes=(StageForm(("wide",), 0, 20), StageForm(("broad", "device"), 0, 20)),
     design=_design,
     target=_target,
     value=_value,

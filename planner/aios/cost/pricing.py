@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.cost.accuracy import accuracies
 from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Interval, Unknown, estimate
-from aios.cost.language import price_language
 from aios.cost.load import LATENCIES, Loaded, loaded
 from aios.cost.memory import Memory, memory_of
+from aios.cost.network_time import NetworkTimes
 from aios.cost.power import Power, power_of
 from aios.cost.service import Service, Workbench
 from aios.cost.site import Site, site_of
 from aios.cost.tiers import residences_of, tier_rates
-from aios.cost.training_pricing import price_training
 from aios.records.base import trusted
 from aios.records.candidate import Candidate, Demand, Estimate, Priced, Residence
 from aios.records.fleet import DeviceType, Fleet
@@ -64,13 +63,30 @@ def price(
     """
     candidates = tuple(candidates)
     if intent.train is not None:
+        from aios.cost.training_pricing import price_training
+
         return price_training(intent, candidates, profiles, fleet, evidence)
     library = Library(evidence)
     language = [item for item in candidates if profiles[item.model].transformer is not None]
     others = [item for item in candidates if profiles[item.model].transformer is None]
-    found = iter(price_language(intent, language, profiles, fleet, evidence, library))
     fixed = iter(_networks(intent, others, profiles, fleet, evidence, library))
+    found = iter(_language(intent, language, profiles, fleet, evidence, library))
     return tuple(next(fixed if profiles[item.model].transformer is None else found) for item in candidates)
+
+
+def _language(
+    intent: Intent,
+    candidates: Sequence[Candidate],
+    profiles: Mapping[str, ModelProfile],
+    fleet: Fleet,
+    evidence: Evidence,
+    library: Library,
+) -> Sequence[Priced]:
+    if not candidates:
+        return ()
+    from aios.cost.language import price_language
+
+    return price_language(intent, candidates, profiles, fleet, evidence, library)
 
 
 def _networks(
@@ -82,8 +98,8 @@ def _networks(
     library: Library,
 ) -> list[Priced]:
     """Return candidates that run networks whose work is the same for every item."""
-    workbench = Workbench(library)
-    learnt = evidence.calibrations.get(("accuracy", "accuracy_change"))
+    candidates = tuple(candidates)
+    workbench = Workbench(library, NetworkTimes(candidates, profiles, fleet.types, evidence.calibrations))
     setups: dict[tuple[object, ...], _Setup] = {}
     accuracy: dict[tuple[object, ...], tuple[dict[str, Estimate], dict[str, str]]] = {}
     priced = []
@@ -96,7 +112,7 @@ def _networks(
         if setup is None:
             profile, device = profiles[candidate.model], fleet.types[candidate.device]
             if kind not in accuracy:
-                accuracy[kind] = accuracies(intent, candidate, profile, device, library, learnt)
+                accuracy[kind] = accuracies(intent, candidate, profile, device, library)
             rates = tier_rates(candidate, device, fleet)
             service = rates if isinstance(rates, Unknown) else workbench.service_of(candidate, profile, device, rates)
             sizes = profile.part_bytes(
@@ -166,7 +182,9 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
         estimates |= state.estimates
         if state.overloaded:
             unknown = {**unknown, **dict.fromkeys(LATENCIES, state.overloaded)}
-        power = power_of(candidate, device, share, state.rate, state.utilisation, service.energy_j, service.source)
+        power = power_of(
+            candidate, device, share, state.rate, state.utilisation, service.energy_j, service.source, service.busy
+        )
         _put_energy(estimates, power, state)
     if isinstance(power, Unknown):
         unknown = {**unknown, "power": power.reason, "energy": power.reason}

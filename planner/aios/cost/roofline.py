@@ -11,12 +11,13 @@ t = sum over operators of max(FLOPs / (peak x efficiency), bytes / (bandwidth x 
   together, activations alone if only they do.
 - Dynamic quantisation reads every input twice (range, then rounding) and writes it once as bytes.
 - What lives in another memory tier moves at that tier's rate, or that of the connection to it, until caches hold it.
-- A power mode scales the peak by its stated ``peak_scale``; bandwidth stays.
+- A power mode scales the peak by its stated ``peak_scale``, else by its watts; bandwidth stays. A cap stretches what
+  computes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -29,12 +30,14 @@ from aios.cost.efficiency import (
     launch_s,
 )
 from aios.cost.interval import Interval, Unknown
+from aios.cost.power import cap_of, slowed
+from aios.cost.spent import Spent
 from aios.cost.tiers import TierRate, at_end
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.model import VALUE_BYTES, MemoryPart, ModelProfile
 
-__all__ = ["OperatorTime", "activation_scale", "basis_of", "operator_times", "roofline"]
+__all__ = ["OperatorTime", "activation_scale", "basis_of", "operator_times", "roofline", "spent_in"]
 
 _MATRIX = (
     "Conv",
@@ -54,6 +57,11 @@ _FUSED = frozenset({
     "BatchNormalization", "Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Constant",
     "Identity", "Dropout", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear", "Cast",
 })  # fmt: skip
+
+
+_MODE_POWER = (1 / 3, 1 / 2, 1.0)
+"""Power of a mode's share of watts that its peak goes with, at each end: watts ~ clock^3 where voltage falls with the
+clock, ~ clock^2 where it falls less (Mei, Wang and Chu 2017), ~ peak where the mode switches units off."""
 
 
 class _Machine(NamedTuple):
@@ -85,11 +93,16 @@ def roofline(
     if missing:
         return Unknown(f"{missing}; state it, or measure with `aios profile`")
     items = max(batch, profile.fixed_batch or 1)
-    times = [
-        _time_s(profile, candidate, items, _machine(profile, device, candidate, items, end, tiers), end)
-        for end in range(3)
-    ]
-    return Interval(*times)
+    times = Interval(
+        *(
+            _time_s(profile, candidate, items, _machine(profile, device, candidate, items, end, tiers), end)
+            for end in range(3)
+        )
+    )
+    if cap_of(candidate, device) is None:
+        return times
+    spent = spent_in(_spent(profile, candidate, items, _machine(profile, device, candidate, items, 1, tiers), 1))
+    return times.times(slowed(candidate, device, spent.intensity, spent.clocked)) if spent else times
 
 
 def _missing(profile: ModelProfile, device: DeviceType, candidate: Candidate) -> str | None:
@@ -99,9 +112,6 @@ def _missing(profile: ModelProfile, device: DeviceType, candidate: Candidate) ->
         return f"no memory bandwidth of {device.name} is stated"
     if device.kind == "cpu" and device.cores is None and candidate.threads:
         return f"the cores of {device.name} are not stated"
-    mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
-    if mode is not None and mode.peak_scale is None:
-        return f"how fast {device.name} is in power mode {mode.name} (peak_scale) is not stated"
     if not profile.operators:
         return f"nothing is known of the operators of {profile.name}"
     return None
@@ -116,8 +126,7 @@ def _machine(
     tiers: Mapping[MemoryPart, TierRate],
 ) -> _Machine:
     """Return the rates of ``device`` at one end (0 best, 1 expected, 2 worst) of the ranges."""
-    mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
-    scale = mode.peak_scale.value if mode is not None and mode.peak_scale is not None else 1.0
+    scale = _mode_scale(device, candidate, end)
     assert device.memory_bandwidth_bytes_per_s is not None
     memory = cached = device.memory_bandwidth_bytes_per_s.value * BANDWIDTH[end]
     cached *= CACHE_SPEEDUP[end]
@@ -155,6 +164,17 @@ def _machine(
     )
 
 
+def _mode_scale(device: DeviceType, candidate: Candidate, end: int) -> float:
+    """Return the peak in a candidate's power mode relative to the full one: as stated, else by the watts of the mode
+    relative to the most that any allows, as clocks go with them."""
+    mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
+    if mode is None or mode.peak_scale is not None:
+        return 1.0 if mode is None or mode.peak_scale is None else mode.peak_scale.value
+    most = max(item.cap_w.value for item in device.power_modes)
+    scale: float = (mode.cap_w.value / most) ** _MODE_POWER[end]
+    return scale
+
+
 def _plain_precision(device: DeviceType, precision: str) -> str:
     return precision if precision in ("fp16", "bf16") and precision in device.peak_ops_per_s else "fp32"
 
@@ -175,6 +195,18 @@ class OperatorTime(NamedTuple):
     compute_s: float
     memory_s: float
     launch_s: float
+
+
+def spent_in(times: Iterable[OperatorTime]) -> Spent | None:
+    """Return what the time of operators goes into; None if they take none."""
+    compute = memory = waiting = 0.0
+    for item in times:
+        waiting += item.launch_s
+        if item.memory_s > item.compute_s:
+            memory += item.memory_s
+        else:
+            compute += item.compute_s
+    return Spent(compute, memory, waiting) if compute + memory + waiting > 0 else None
 
 
 def operator_times(
@@ -228,6 +260,7 @@ def basis_of(
     return (
         f"roofline over {count} operators at the {candidate.precision} peak and the bandwidth of {device.name}; "
         f"weights {fits} its cache; efficiencies assumed for a {device.kind}"
+        + ("" if cap_of(candidate, device) is None else f"; its cap of {candidate.power_mode} slows what computes")
         + "".join(f"; {part} read from {at.tier} at {at.bytes_per_s / 1e9:.3g} GB/s" for part, at in tiers.items())
         + (f"; {skipped} operators of unknown cost not counted" if skipped else "")
     )

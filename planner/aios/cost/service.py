@@ -16,9 +16,9 @@ from typing import NamedTuple, TypeAlias
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
-from aios.cost.network_time import LearntTime, learnt_time
+from aios.cost.network_time import LearntTime, NetworkTimes
 from aios.cost.queueing import Replica, Tail
-from aios.cost.roofline import basis_of, roofline
+from aios.cost.roofline import basis_of, operator_times, roofline, spent_in
 from aios.cost.tiers import TierRate
 from aios.records.base import Source
 from aios.records.candidate import Candidate
@@ -50,7 +50,8 @@ class Service(NamedTuple):
 
     replicas: how long it is occupied, at the low, expected and high end · mean_s, tail: latency of a lone request ·
     relative: both ends of that, relative to its value · energy_j: per request ·
-    memory_bytes: of one replica; both None if not measured
+    memory_bytes: of one replica; both None if not measured · busy: how near its rating a device comes while it works,
+    None if nobody knows what it does
     """
 
     replicas: tuple[Replica, Replica, Replica]
@@ -61,6 +62,7 @@ class Service(NamedTuple):
     basis: str
     energy_j: Measured | None
     memory_bytes: Measured | None
+    busy: float | None
 
 
 class _Compute(NamedTuple):
@@ -75,13 +77,14 @@ class _Compute(NamedTuple):
 class Workbench:
     """Works out services; equal parts of candidates are worked out once."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, learnt: NetworkTimes) -> None:
+        self._library, self._learnt_times = library, learnt
         self._sums: dict[tuple[int, int], tuple[Quantiles, Quantiles, Quantiles]] = {}
         self._shapes: dict[tuple[int, int], tuple[Quantiles, Quantiles]] = {}
         self._assumed = scaled(JITTER, ASSUMED_OVERHEAD.value)
         self._rooflines: dict[tuple[object, ...], Interval | Unknown] = {}
         self._times: dict[tuple[object, ...], LearntTime | None] = {}
+        self._intensities: dict[tuple[object, ...], float | None] = {}
 
     def service_of(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers
@@ -118,7 +121,19 @@ class Workbench:
             basis=basis,
             energy_j=_either("energy", serving, measured),
             memory_bytes=_either("memory", serving, measured),
+            busy=self._busy(candidate, profile, device, tiers),
         )
+
+    def _busy(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers) -> float | None:
+        """Return the intensity of a full call, the same for all that differ in caps or modes alone."""
+        key = (candidate.model, device.name, candidate.precision, candidate.quantization, candidate.threads,
+               candidate.batch, tuple(tiers.items()))  # fmt: skip
+        if key not in self._intensities:
+            plain = candidate.model_copy(update={"power_mode": None}) if candidate.power_mode else candidate
+            times = operator_times(profile, device, plain, candidate.batch, tiers)
+            spent = None if isinstance(times, Unknown) else spent_in(times)
+            self._intensities[key] = spent.intensity if spent else None
+        return self._intensities[key]
 
     def _compute(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
@@ -145,12 +160,10 @@ class Workbench:
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> LearntTime | None:
         """Return what calibrations say; candidates that differ in what they do not depend on share it."""
-        if not self._library.calibrations:
-            return None
-        key = (candidate.model, device.name, candidate.precision, candidate.quantization, candidate.threads, batch,
-               candidate.power_mode, tuple(tiers.items()))  # fmt: skip
+        key = (candidate.model, device.name, candidate.executor, candidate.precision, candidate.quantization,
+               candidate.threads, batch, candidate.power_mode, tuple(tiers.items()))  # fmt: skip
         if key not in self._times:
-            self._times[key] = learnt_time(profile, device, candidate, batch, tiers, self._library.calibrations)
+            self._times[key] = self._learnt_times.of(candidate, profile, device, batch, tiers)
         return self._times[key]
 
     def _roofline(

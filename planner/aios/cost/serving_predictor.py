@@ -1,19 +1,19 @@
 """Language models being served: physics from ``cost.serving``, the rest learnt.
 
-The physics is the same for all engines, so an engine never seen is taken as an ordinary one; what is learnt is by how
-much an engine, a version, a device and a precision are slower or faster, and how a model known on it grows with load.
+The physics is the same for all engines, so an engine never seen is taken as an ordinary one; what is learnt is by what
+factors an engine, a device under it and a precision are slower or faster at each kind of work, and how a model known on
+it grows with load.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
-from aios.cost.serving.engine import DRAFTED, MOST_SEQUENCES, Served, pass_quantile, serve, serve_apart
+from aios.cost.serving.engine import Served, pass_quantile, sequences_s, serve, serve_apart
 from aios.cost.serving.passes import least_s
-from aios.cost.serving.rows import Rows, rows_of
+from aios.cost.serving.rows import Rows, rows_of, uncounted_in
 from aios.records.fleet import DeviceType
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
     with np.errstate(all="ignore"):
         served = _served(rows)
         features = _sizes(rows, served)
-        base, bound = np.log(_seconds(observations, rows, served)), np.log(_least(observations, rows) * _RECORD)
+        parts = _parts(observations, rows, served)
+        base, bound = np.log(sum(parts.values())), np.log(_least(observations, rows) * _RECORD)
     unknown = np.where((rows.unknown == "") & ~np.isfinite(base), "the model does not fit its devices", rows.unknown)
     known = unknown == ""
     return Design(
@@ -42,43 +43,63 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
         keys=_keys(observations),
         least=np.where(known & np.isfinite(bound), bound, -np.inf),
         unknown=unknown,
+        parts={name: np.where(known, column, 0.0) for name, column in parts.items()},
     )
 
 
 def _served(rows: Rows) -> Served:
     """Return what each row's requests see, of one engine or of prefill and decode apart."""
-    import numpy as np
-
     parts = (rows.shape, rows.stored, rows.machine, rows.ways, rows.load)
     one = serve(*parts)
     if not rows.apart.any():
         return one
-    # Nobody states how many decode engines there are: as many as have a place for every request.
-    enough = np.where(rows.counted, 1.0, np.ceil(rows.load.concurrency / np.clip(one.places, 1.0, MOST_SEQUENCES)))
-    load = replace(rows.load, concurrency=rows.load.concurrency / enough)
-    two = serve_apart(*parts[:-1], load, rows.prefill, rows.prefill_replicas)
-    drafted = np.where(rows.counted, 1.0, DRAFTED)
-    two = replace(two, tpot=two.tpot / drafted, throughput=two.throughput * drafted)
-    return one.chosen(rows.apart, two)
+    return one.chosen(rows.apart, serve_apart(*parts, rows.prefill, rows.prefill_replicas))
 
 
-def _seconds(observations: Observations, rows: Rows, served: Served) -> Floats:
-    """Return the seconds that a metric is about; of a throughput, those of one token of the whole deployment."""
+def _parts(observations: Observations, rows: Rows, served: Served) -> dict[str, Floats]:
+    """Return the seconds that a metric is about, by what takes them; of a throughput, those of one token of the whole
+    deployment.
+
+    work: of the device · waits: for kernels and collectives to start · sequences: of the host, per pass · prompts: of
+    others, and in a whole request its own · first: accepting it, and passes until its prompt is computed · queue: until
+    there is a place
+    """
     import numpy as np
 
-    load, decode, prefill = rows.load, served.decode, served.prefill
+    nothing = np.zeros(len(observations))
+    first = {
+        "prompts": served.prefill.total + nothing,
+        "ahead": served.beside + nothing,
+        "first": served.handled + nothing,
+    }
+    first["queue"] = np.maximum(served.ttft - sum(first.values()), 0.0)
     if observations.metric.startswith("latency.ttft"):
-        return served.ttft
-    phase, of = observations.word("phase"), observations.metric.rpartition(".")[2]
-    each = pass_quantile(served, load, _SHARES[of]) if of in _SHARES else served.tpot
+        return first
+    load, of = rows.load, observations.metric.rpartition(".")[2]
+    decode, each = served.decode, served.tpot
+    each = pass_quantile(served, load, _SHARES[of]) if of in _SHARES else each
+    sequences = sequences_s(load, served.batch, rows.ways)
+    token = {
+        "work": decode.total - decode.waits,
+        "waits": decode.waits - sequences,
+        "sequences": sequences,
+        "prompts": np.maximum(each - decode.total, 0.0),
+    }
     if observations.metric.startswith("latency.tpot"):
-        return each
-    residence = load.output * each + served.ttft
+        return token
+    whole = {name: load.output * column for name, column in token.items()}
+    whole["prompts"] = whole["prompts"] + first["prompts"]
+    whole |= {"first": first["ahead"] + first["first"], "queue": first["queue"]}
     if observations.metric.startswith("latency"):
-        return residence
-    own = np.where(phase == "decode", decode.total, residence / load.output) / served.batch
-    found: Floats = np.where(phase == "prefill", prefill.total / load.prompt, own) / rows.replicas
-    return found
+        return whole
+    share = load.output * served.batch * rows.replicas
+    shared = {name: column / share for name, column in whole.items()}
+    for phase, alone, tokens in (("decode", decode, served.batch), ("prefill", served.prefill, load.prompt)):
+        only = {"work": alone.total - alone.waits, "waits": alone.waits}
+        its = observations.word("phase") == phase
+        for name, column in shared.items():
+            shared[name] = np.where(its, only.get(name, nothing) / tokens / rows.replicas, column)
+    return shared
 
 
 def _least(observations: Observations, rows: Rows) -> Floats:
@@ -118,16 +139,19 @@ def _sizes(rows: Rows, served: Served) -> dict[str, Floats]:
 
 
 def _keys(observations: Observations) -> dict[str, Texts]:
-    """Return the groups. engine: software without its version, and how it is used."""
+    """Return the groups. engine: software without its version, and how it is used · alone: the same where it computes
+    prompts or decodes alone, one kind of work, which a device is as good at for all models."""
     import numpy as np
 
     used = [observations.word(role).tolist() for role in ("software", "serving", "phase", "scenario")]
     rows = list(zip(*used, strict=True))
     engines = {words: f"{words[0].lower().partition(' ')[0]} {' '.join(words[1:])}" for words in dict.fromkeys(rows)}
     engine = np.array([engines[words] for words in rows], dtype=str)
+    engine = np.where(uncounted_in(observations), np.char.add(engine, " uncounted"), engine)
     return {
         "device": np.where(observations.types != "", observations.types, observations.word("device")),
         "engine": engine,
+        "alone": np.where(np.isin(observations.word("phase"), ("decode", "prefill")), engine, ""),
         "software": observations.word("software"),
         "precision": observations.word("precision"),
         "model": observations.word("model"),
@@ -152,19 +176,21 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="serving",
-    version=1,
+    version=2,
     metrics=(
         "throughput", "latency.mean", "latency.ttft.mean", "latency.tpot.mean", "latency.tpot.p50", "latency.tpot.p90",
         "latency.tpot.p99",
     ),
     stages=(
-        StageForm(("engine",), 0, 3),
-        StageForm(("software",), 0, 3),
-        StageForm(("device", "engine"), 0, 3),
-        StageForm(("device", "engine", "precision"), 0, 3),
+        StageForm(("device", "alone"), 0, 3),
         StageForm(("model",), 0, 2),
         StageForm(("model", "engine"), 1, 20),
         StageForm(("device", "model", "software", "precision"), 1, 8),
+    ),
+    mixes=(
+        StageForm(("engine",), 0, 3),
+        StageForm(("device", "engine"), 0, 3),
+        StageForm(("device", "engine", "precision"), 0, 3),
     ),
     design=_design,
     target=_target,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from aios.cost.evidence import Evidence
-from aios.cost.language.explaining import Spent
+from aios.cost.spent import Spent
 from aios.cost.training_pricing import HELD, PARTS
 from aios.cost.training_steps import steps_of
 from aios.records.candidate import Priced
@@ -68,9 +68,7 @@ def training_accounts(
             basis=memory.basis,
         ),
     )
-    computing = seconds["compute"] + seconds["recompute"]
-    waiting = float(steps.value[0]) - computing - seconds["optimizer"]
-    return accounts, Spent(computing, seconds["optimizer"], max(0.0, waiting))
+    return accounts, steps.spent(0)
 
 
 def _sorted(pieces: Iterable[Piece]) -> tuple[Piece, ...]:

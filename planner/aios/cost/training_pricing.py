@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from aios.cost.energy.intensity import intensity
 from aios.cost.evidence import Evidence
 from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.power import power_of
@@ -101,10 +100,10 @@ def _priced(
             "time", time, source, f"{many:,} steps of {step.value:.4g} s: {going}; {how}{_eight(candidate)}"
         ),
         "throughput": estimate("throughput", rate, source, f"{train.batch} sequences in a step of {step.value:.4g} s"),
-        "memory": _memory(held, devices),
+        "memory": _memory(held, devices, steps.memory.get(row)),
     }
     unknown = dict(site.unknown)
-    _put_power(estimates, unknown, candidate, fleet, site, time, parts, source)
+    _put_power(estimates, unknown, candidate, fleet, site, time, steps.spent(row).intensity, source)
     if site.price is not None:
         paid = site.price.value * devices * time.value / 3600
         basis = f"price x {devices} devices; {paid:,.0f} USD for the whole job"
@@ -136,12 +135,17 @@ def _told(level: str) -> tuple[Source, str]:
     return "analytic", "physics alone, as far off as published steps are (0.75 to 1.8): no calibration is at hand"
 
 
-def _memory(held: Mapping[str, float], devices: int) -> Estimate:
+def _memory(held: Mapping[str, float], devices: int, learnt: tuple[Interval, Source, str] | None) -> Estimate:
+    """Return the memory of all devices. learnt: relative to what is counted, source, basis"""
     total = sum(held.values())
     off = _MOVING_OFF * sum(held[name] for name in _MOVING) + held["margin"]
     listed = ", ".join(f"{HELD[name]} {size / 1e9:.3g} GB" for name, size in held.items() if size >= 5e6)
+    basis = f"on each of {devices} devices: {listed}"
+    if learnt is not None:
+        factors, source, how = learnt
+        return estimate("memory", factors.times(total * devices), source, f"{basis}; {how}")
     ends = Interval(total - off, total, total + off).times(devices)
-    return estimate("memory", ends, "analytic", f"on each of {devices} devices: {listed}")
+    return estimate("memory", ends, "analytic", basis)
 
 
 def _put_power(
@@ -151,13 +155,10 @@ def _put_power(
     fleet: Fleet,
     site: Site,
     time: Interval,
-    parts: Mapping[str, float],
+    busy: float,
     source: Source,
 ) -> None:
     """Add power of all devices, energy of the whole job and carbon; devices are at work as long as the job runs."""
-    computing = parts["compute"] + parts["recompute"]
-    waiting = sum(parts.values()) - computing - parts["optimizer"]
-    busy = intensity(computing, parts["optimizer"], waiting)
     always = Interval(1.0, 1.0, 1.0)
     devices = candidate.devices * candidate.machines
     power = power_of(candidate, fleet.types[candidate.device], devices, always, always, None, source, busy)

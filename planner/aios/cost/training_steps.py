@@ -6,19 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from aios.cost.interval import Interval
 from aios.cost.learning import predict
+from aios.cost.learnt_memory import memory_factors
+from aios.cost.power import slowed
+from aios.cost.spent import Spent
 from aios.cost.step_predictor import PREDICTOR, steps_design
 from aios.cost.training.hardware import Hardware
 from aios.cost.training.memory import Held, held_bytes
-from aios.cost.training.plans import plans
 from aios.cost.training.steptime import Kernels, Parts, Work, kernels, step_parts
 from aios.cost.training.structure import structure_of
 from aios.cost.training.surroundings import hardware_at
+from aios.records.base import Source
 from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate
-from aios.records.fleet import DeviceType, Fleet
+from aios.records.fleet import Fleet
 from aios.records.intent import Training
-from aios.records.training import Job, Search, Spot, TrainingPlans
+from aios.records.training import Spot
 from aios.records.transformer import Transformer
 
 if TYPE_CHECKING:
@@ -27,20 +31,19 @@ if TYPE_CHECKING:
 
     from aios.records.observation import Floats, Level, Texts
 
-__all__ = ["Steps", "search_in", "spot_of", "steps_of"]
+__all__ = ["Steps", "spot_of", "steps_of"]
 
 _UNLEARNT = (0.75, 1.0, 1.8)
 """Where measured steps lie relative to what physics alone says: nine in ten of 361 published ones between the ends, on
 GPUs from A100 to GB300 and on TPUs, of dense models and mixtures, with any engine."""
-_MOST = 1_000
-"""Splits that no quicker one is leaner than; a job has a few dozen of them at most."""
 
 
 class Steps(NamedTuple):
     """n candidates.
 
     low, value, high: seconds of a step, a 90 % interval · parts, kernels: of the physics, per token and device · work:
-    how the steps are split · held: of the fullest device · level: what was seen before, empty for nothing
+    how the steps are split · held: of the fullest device · level: what was seen before, empty for nothing · memory: by
+    row, what was learnt of the memory that such steps take, relative to held
     """
 
     low: Floats
@@ -51,6 +54,15 @@ class Steps(NamedTuple):
     work: Work
     held: Held
     level: Texts
+    memory: Mapping[int, tuple[Interval, Source, str]]
+
+    def spent(self, row: int) -> Spent:
+        """Return what devices of a candidate do in a step."""
+        seconds = self.parts_s(row)
+        computing = seconds["compute"] + seconds["recompute"]
+        return Spent(
+            computing, seconds["optimizer"], max(0.0, sum(seconds.values()) - computing - seconds["optimizer"])
+        )
 
     def kernels_s(self, row: int) -> Mapping[str, float]:
         """Return by kind of kernel where the computing of both passes goes in seconds, as it is in ``parts_s``."""
@@ -77,23 +89,6 @@ class Steps(NamedTuple):
     def held_by(self, row: int) -> Mapping[str, float]:
         """Return what the fullest device of a candidate holds, in bytes."""
         return {item.name: float(getattr(self.held, item.name)[row]) for item in fields(self.held)}
-
-
-def search_in(fleet: Fleet) -> Search:
-    """Return what finds splits of a step over devices of this fleet: those that no quicker one is leaner than.
-
-    It remembers what it found: every executor is asked about the same splits.
-    """
-    known: dict[tuple[object, ...], TrainingPlans] = {}
-
-    def search(model: Transformer, device: DeviceType, spot: Spot, job: Job) -> TrainingPlans:
-        key = (model.name, model.digest, device.name, spot, job)
-        if key not in known:
-            hardware = hardware_at(fleet, device, spot, job.precision)
-            known[key] = plans(model, device, spot.total, job, most=_MOST, hardware=hardware, frontier=True)
-        return known[key]
-
-    return search
 
 
 def spot_of(candidate: Candidate) -> Spot:
@@ -128,8 +123,36 @@ def steps_of(
             ends[:, rows] = found.low, found.value, found.high
             level[rows] = seen
     low, value, high = np.exp(ends) * work.tokens / work.devices
-    spent = kernels(structure, work, hardware)
-    return Steps(low, value, high, parts, spent, work, held_bytes(structure, work), level)
+    held = held_bytes(structure, work)
+    memory = _memory(candidates, held, calibrations)
+    steps = Steps(low, value, high, parts, kernels(structure, work, hardware), work, held, level, memory)
+    return _capped(steps, candidates, fleet)
+
+
+def _memory(
+    candidates: Sequence[Candidate], held: Held, calibrations: Mapping[tuple[str, str], Calibration]
+) -> dict[int, tuple[Interval, Source, str]]:
+    found: dict[int, tuple[Interval, Source, str]] = {}
+    for device in sorted({item.device for item in candidates}):
+        rows = [row for row, item in enumerate(candidates) if item.device == device]
+        precisions = [candidates[row].precision for row in rows]
+        learnt = memory_factors(held.total[rows], "training", device, precisions, calibrations)
+        if learnt is not None:
+            for row, *ends in zip(rows, learnt.low, learnt.value, learnt.high, strict=True):
+                found[row] = (Interval(*map(float, ends)), learnt.source, learnt.basis)
+    return found
+
+
+def _capped(steps: Steps, candidates: Sequence[Candidate], fleet: Fleet) -> Steps:
+    """Return the steps as long as they are under the caps that candidates set."""
+    import numpy as np
+
+    longer = np.ones(len(candidates))
+    for row, item in enumerate(candidates):
+        if item.power_mode is not None:
+            spent = steps.spent(row)
+            longer[row] = slowed(item, fleet.types[item.device], spent.intensity, spent.clocked)
+    return steps._replace(low=steps.low * longer, value=steps.value * longer, high=steps.high * longer)
 
 
 _T = TypeVar("_T", Work, Hardware)

@@ -60,6 +60,13 @@ class Column(NamedTuple):
         """Return the sum, both at the same ends."""
         return Column(*(own + more for own, more in zip(self, other, strict=True)))
 
+    def otherwise(self, other: Column) -> Column:
+        """Return it with another one in the rows where nothing of it was measured."""
+        import numpy as np
+
+        missing = np.isnan(self.measured)
+        return Column(*(np.where(missing, more, own) for own, more in zip(self, other, strict=True)))
+
     def take(self, rows: Index | Mask) -> Column:
         """Return the rows that an index or mask selects."""
         return Column(*(column[rows] for column in self))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aios.fidelity.configurations import Column, Configurations
@@ -16,20 +16,26 @@ __all__ = ["derived"]
 _DEGREES = ("tensor_parallel", "pipeline_parallel", "data_parallel")
 
 
-def derived(rows: Configurations, metric: str, types: Mapping[str, DeviceType]) -> Column | None:
-    """Return a metric of these rows as their table states it, else as it follows from others; None where it does not.
+def derived(
+    rows: Configurations, metric: str, types: Mapping[str, DeviceType], within: Sequence[str] = ()
+) -> Column | None:
+    """Return a metric of these rows: where their table states none, as it follows from others; None where it does not.
 
-    types: of devices, by name, whose prices hold where the table states none. See ``observation.DERIVED``.
+    types: of devices, by name, whose prices hold where the table states none · within: roles in which rows that are
+    compared are equal. See ``observation.DERIVED``.
     """
-    if metric in rows.metrics:
-        return rows.metrics[metric]
     ways: Mapping[str, Callable[[], Column | None]] = {
         "throughput": lambda: _throughput(rows),
         "latency.mean": lambda: _latency(rows),
         "energy": lambda: _energy(rows),
-        "cost": lambda: _cost(rows, types),
+        "cost": lambda: _cost(rows, types, alike=not {"device", "device_type"}.isdisjoint(within)),
     }
-    return ways[metric]() if metric in ways else None
+    return _first(rows.metrics.get(metric), ways[metric]() if metric in ways else None)
+
+
+def _first(stated: Column | None, follows: Column | None) -> Column | None:
+    """Return what is stated, in rows where it is not what follows."""
+    return stated.otherwise(follows) if stated is not None and follows is not None else stated or follows
 
 
 def _throughput(rows: Configurations) -> Column | None:
@@ -62,7 +68,7 @@ def _time_of_item(rows: Configurations) -> Column | None:
     """Return the time of a run, else of an item or token at the measured rate."""
     if "time_to_target" in rows.metrics:
         return rows.metrics["time_to_target"]
-    rate = rows.metrics.get("throughput") or _throughput(rows)
+    rate = _first(rows.metrics.get("throughput"), _throughput(rows))
     return None if rate is None else rate.inverse()
 
 
@@ -71,7 +77,8 @@ def _energy(rows: Configurations) -> Column | None:
     return None if power is None or time is None else power.times(time)
 
 
-def _cost(rows: Configurations, types: Mapping[str, DeviceType]) -> Column | None:
+def _cost(rows: Configurations, types: Mapping[str, DeviceType], alike: bool) -> Column | None:
+    """Price x time. alike: rows are compared with rows of the same device alone, whose time is what it costs."""
     import numpy as np
 
     time = _time_of_item(rows)
@@ -79,20 +86,15 @@ def _cost(rows: Configurations, types: Mapping[str, DeviceType]) -> Column | Non
         return None
     price = rows.number("price")
     if np.isnan(price).all():
-        price = _price(rows, types) * _devices(rows)
+        price = (np.ones(len(rows)) if alike else _price(rows, types)) * _devices(rows)
     return None if np.isnan(price).all() else time.times(price)
 
 
 def _price(rows: Configurations, types: Mapping[str, DeviceType]) -> Floats:
-    """Return what one device of each row costs, to rent or to buy, whichever is known of more rows.
-
-    Where all are of one type it is 1: its time is what it costs.
-    """
+    """Return what one device of each row costs, to rent or to buy, whichever is known of more rows."""
     import numpy as np
 
     names = set(rows.types.tolist())
-    if len(names) == 1 and "" not in names:
-        return np.ones(len(rows))
     ways = []
     for fact in ("price_usd_per_h", "price_usd"):
         facts = {name: getattr(types[name], fact) if name in types else None for name in names}
@@ -105,8 +107,8 @@ def _devices(rows: Configurations) -> Floats:
     """Return how many devices a row is measured on, those that compute prompts apart included."""
     import numpy as np
 
-    degrees = [rows.number(role, 1.0) for role in (*_DEGREES, "replicas")]
-    apart = [rows.number(f"prefill_{role}", 1.0) for role in _DEGREES]
+    degrees = [np.maximum(rows.number(role, 1.0), 1.0) for role in (*_DEGREES, "replicas")]
+    apart = [np.maximum(rows.number(f"prefill_{role}", 1.0), 1.0) for role in _DEGREES]
     product = np.prod(degrees, axis=0) + np.prod(apart, axis=0) * rows.number("prefill_replicas", 0.0)
     stated = rows.number("devices")
     found: Floats = np.where(np.isnan(stated), product, stated)

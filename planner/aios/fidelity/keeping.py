@@ -16,6 +16,7 @@ from aios.records.errors import InputError
 
 __all__ = [
     "BASE",
+    "CalibrationDocument",
     "calibration_text",
     "divided",
     "file_name",
@@ -43,7 +44,9 @@ class _Metadata(BaseModel):
     name: str
 
 
-class _Document(BaseModel):
+class CalibrationDocument(BaseModel):
+    """A document of ``kind: Calibration``."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     apiVersion: Literal["aios/v1"]
@@ -112,7 +115,7 @@ def read_calibration(text: bytes, file: str) -> Calibration:
         wrong = more[0].diagnostic((), "a file holds one calibration", remedy="write the second one to another file")
     if wrong is not None:
         raise InputError(wrong)
-    return check(document, _Document).spec
+    return check(document, CalibrationDocument).spec
 
 
 def without_devices(learnt: Calibration) -> Calibration:
@@ -126,7 +129,7 @@ def of_devices(learnt: Calibration) -> dict[str, tuple[Stage, ...]]:
 
 
 def _of(stages: Sequence[Stage], device: bool) -> tuple[Stage, ...]:
-    return tuple(stage for stage in stages if ("device" in stage.keys) is device)
+    return tuple(stage for stage in stages if any(key.endswith("device") for key in stage.keys) is device)
 
 
 def divided(learnt: Calibration, devices: Mapping[str, int], fewest_of_model: int = 10) -> tuple[Calibration, ...]:
@@ -139,7 +142,7 @@ def divided(learnt: Calibration, devices: Mapping[str, int], fewest_of_model: in
         name: tuple(
             _without_rare(stage, fewest_of_model)
             for stage in getattr(learnt, name)
-            if not {"device", "model"} <= set(stage.keys)
+            if not ("model" in stage.keys and any(key.endswith("device") for key in stage.keys))
         )
         for name in _EFFECTS
     }
@@ -175,7 +178,7 @@ def _without_rare(stage: Stage, fewest: int) -> Stage:
 
 
 def _of_device(stage: Stage, device: str) -> Stage:
-    place = stage.keys.index("device")
+    place = next(index for index, key in enumerate(stage.keys) if key.endswith("device"))
     return stage.model_copy(update={"effects": tuple(item for item in stage.effects if item.group[place] == device)})
 
 
@@ -187,7 +190,8 @@ def merged(shared: Calibration | None, own: Sequence[Calibration]) -> tuple[Cali
     """
     alone = [item for item in own if without_devices(item) != item.model_copy(update={"mixes": (), "stages": ()})]
     if shared is None:
-        return (own[0] if len(alone) == len(own) == 1 else None), ()
+        several = "each was learnt by itself, and nothing is known of what devices have in common: learn them together"
+        return (own[0], ()) if len(alone) == len(own) == 1 else (None, (several,) if own else ())
     base = digest_of(shared.model_dump(mode="json"))
     fitting, remarks = [], []
     for item in own:
@@ -202,12 +206,8 @@ def merged(shared: Calibration | None, own: Sequence[Calibration]) -> tuple[Cali
             "stages": (*shared.stages, *_together([item.stages for item in fitting])),
         }
     )
-    if len(fitting) == 1:
-        levels = {item.level for item in fitting[0].residuals}
-        kept = tuple(item for item in shared.residuals if item.level not in levels)
-        found = found.model_copy(
-            update={"residuals": (*kept, *fitting[0].residuals), "spread": fitting[0].spread or shared.spread}
-        )
+    own_residuals = tuple(residual for item in fitting for residual in item.residuals)
+    found = found.model_copy(update={"residuals": (*shared.residuals, *own_residuals)})
     return found, tuple(remarks)
 
 

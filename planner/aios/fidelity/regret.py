@@ -169,6 +169,7 @@ def _sets(
     known = np.ones(len(rows), dtype=bool)
     for _, column in (bound, goal):
         known &= np.isfinite(np.array([column.measured, column.value, column.reference])).all(axis=0)
+        known &= column.measured > 0
     accuracy = rows.number("accuracy")
     groups: dict[tuple[object, ...], list[int]] = {}
     cells = [_cells(rows, role) for role in within]

@@ -113,7 +113,7 @@ class _Reader:
             self.mistakes.append(self.document.diagnostic(where, summary, remedy="write one of them"))
         path = file.card or self.path(file.path or "")
         return ModelChoice(
-            name=file.name or (_of_card(file.card) if file.card else PurePosixPath(path).stem),
+            name=file.name or (_of_card(file.card) if file.card else _of_path(PurePosixPath(path))),
             path=path,
             card=file.card is not None,
             declared={f"accuracy.{measure}": value for measure, value in sorted(file.declared.accuracy.items())},
@@ -192,6 +192,13 @@ def _load(form: LoadForm) -> Load:
 def _of_card(card: str) -> str:
     """Return a name of files and plans for a published model: what follows the publisher's."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", card.rpartition("/")[2]).strip("-._") or "model"
+
+
+def _of_path(path: PurePosixPath) -> str:
+    """Return the name of a file without its suffix; of a configuration, which all bear one name, that of its folder."""
+    if path.name == "config.json" and path.parent.name:
+        return path.parent.name
+    return path.stem if re.fullmatch(r"\.[A-Za-z]\w*", path.suffix) else path.name
 
 
 def _value_at(data: Any, path: Path) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Texts = npt.NDArray[np.str_]
 
-__all__ = ["DERIVED", "MEASURED", "NUMBERS", "WORDS", "Level", "Observations"]
+__all__ = ["BELOW_ZERO", "DERIVED", "FROM_ONE", "MEASURED", "NUMBERS", "WORDS", "Level", "Observations"]
 
 Level = Literal["zero-shot", "calibrated", "profiled"]
 """What was seen before a row is predicted. zero-shot: no row of its device, catalogue facts alone · calibrated: other
@@ -121,7 +121,7 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "steps": (Dimension.COUNT, "denoising steps of a diffusion model"),
     "passes": (Dimension.COUNT, "of the network per denoising step: 2 with guidance by a second, unconditional one"),
     "frames": (Dimension.COUNT, "of a video"),
-    "latent_pixels": (Dimension.COUNT, "side of the square of an image that is one token of a diffusion model, in pixels"),
+    "latent_pixels": (Dimension.COUNT, "side of the square of pixels that is one token of a diffusion model"),
     "latent_frames": (Dimension.COUNT, "of a video that are one frame of its latents"),
     "sockets": (Dimension.COUNT, "processors of the host around the devices"),
     "channel_multiplier": (
@@ -135,6 +135,14 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "out_of_memory": (Dimension.COUNT, "1 where the source reports that it did not fit, else 0"),
 }
 """Roles of columns that hold numbers: the kind of quantity, in whose SI unit they are kept, and what it is."""
+
+FROM_ONE = frozenset(
+    {"batch", "global_batch", "micro_batch", "devices", "nodes", "threads", "cores", "concurrency", "instances"}
+)
+"""Roles of numbers that count from 1. Degrees do not: tables write 0 for a kind of parallelism that is not there."""
+
+BELOW_ZERO = frozenset({"reference_accuracy"})
+"""Roles of numbers that may be below zero: measures of accuracy, which may be a logarithm."""
 
 _SPREAD = {"mean": "mean", "p50": "median", "p90": "90th percentile", "p95": "95th", "p99": "99th percentile"}
 
@@ -155,7 +163,7 @@ MEASURED: Mapping[str, tuple[Dimension, str]] = {
 
 DERIVED: Mapping[str, str] = {
     "latency.mean": "of one call: items of a batch on all devices / throughput",
-    "throughput": "items of a batch / time of a call or step; of requests that are answered together, their tokens / time",
+    "throughput": "items of a batch / time of a call or step; of requests answered together, their tokens / time",
     "energy": "power x time of an item, token, or epoch",
     "cost": "price of the devices x time of an item or token: what the table states, else the catalogue",
 }

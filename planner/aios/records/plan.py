@@ -13,7 +13,7 @@ from aios.records.selection import Conflict, ObjectiveValue, Placement
 
 __all__ = ["FORMAT_VERSION", "Action", "ActionKind", "Claim", "Decision", "Deployment", "Inputs", "Plan", "SolverNote"]
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]

@@ -6,6 +6,6 @@ by it, without code. What cannot be read is told with its line.
 
 from aios.tables.form import TableForm
 from aios.tables.loading import load_forms
-from aios.tables.reading import Reading, read_table
+from aios.tables.reading import Counts, Reading, read_table
 
-__all__ = ["Reading", "TableForm", "load_forms", "read_table"]
+__all__ = ["Counts", "Reading", "TableForm", "load_forms", "read_table"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,30 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["Notes", "allowed", "numbers_of", "parts_of", "words_of"]
+__all__ = ["Notes", "allowed", "is_precision", "numbers_of", "parts_of", "tell_of", "words_of"]
 
 _UNSTATED = frozenset({"", "-", "--", "n/a", "na", "nan", "none", "null", "?"})
 """What people write into a cell for which they have no number; compared without case."""
+
+
+_MOST = 1e30
+"""Nothing that is measured, and no size of what it is measured on, is larger than this in SI units."""
+
+_PRECISION_WORDS = re.compile(
+    r"\b(float|double|half|int|integer|bits?|binary|ternary|mixed|amp|awq|gptq|quanti[sz]ed|dynamic|static|ptq|qat|unset|"
+    r"none|auto|default|base)\b"
+)
+"""Words of precisions that state no bits."""
+_BITS: Mapping[str, frozenset[int]] = {
+    **dict.fromkeys(("fp", "f", "float"), frozenset({4, 6, 8, 16, 32, 64})),
+    **dict.fromkeys(("bf", "bfloat"), frozenset({16})),
+    **dict.fromkeys(("tf",), frozenset({32})),
+    **dict.fromkeys(("nf", "nvfp"), frozenset({4})),
+    **dict.fromkeys(("mxfp",), frozenset({4, 6, 8})),
+    **dict.fromkeys(("int", "uint", "i", "u", "q", "iq", "tq", "w", "a"), frozenset({*range(1, 9), 16, 32, 64})),
+}
+"""How the name of a number format begins -> the bits that such formats have."""
+_FORMAT = re.compile(r"(?<![a-z])([a-z]+)(\d+)")
 
 
 class Notes:
@@ -37,6 +58,10 @@ class Notes:
         """Remember a cell; of each kind of trouble the first is shown."""
         first = self._found.setdefault((column, trouble), (line, cell, set()))
         first[2].add(line)
+
+    def lines(self) -> set[int]:
+        """Return the lines that have some trouble."""
+        return set().union(*(lines for _, _, lines in self._found.values()))
 
     def told(self) -> tuple[Diagnostic, ...]:
         """Return one diagnostic for each column and kind of trouble, at the first cell that has it."""
@@ -66,6 +91,14 @@ def words_of(table: RawTable, source: WordSource) -> tuple[Texts, Mask]:
     known = {cells: _word(" ".join(cell for cell in cells if cell), source) for cells in set(rows)}
     words = np.array([known[cells][0] for cells in rows])
     return words, np.array([known[cells][1] for cells in rows])
+
+
+def is_precision(word: str) -> bool:
+    """Say whether a word names formats of numbers: ``fp16``, ``w8a16``, ``Q4_K_M``, but not ``fp99``; empty is none."""
+    lower = word.lower()
+    known = [int(bits) in _BITS[kind] for kind, bits in _FORMAT.findall(lower) if kind in _BITS]
+    bare = _PRECISION_WORDS.search(re.sub(r"[^a-z]", " ", lower))
+    return not word or (all(known) if known else bare is not None)
 
 
 def _word(cell: str, source: WordSource) -> tuple[str, bool]:
@@ -108,24 +141,52 @@ def numbers_of(table: RawTable, source: NumberSource, notes: Notes, rows: Mask, 
 
     if source.column is None:
         return np.full(len(table), (source.value or 0.0) * source.factor)
-    found = _column(table, source.column, source, notes, rows)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is told below
+        found = _computed(table, source, source.column, notes, rows)
+    found = _without(
+        np.abs(found) > _MOST, found, "is larger than anything that is measured", table, source, notes, rows
+    )
+    if above_zero:
+        wrong = "is nothing that can be measured: it is not above zero"
+        found = _without(found <= 0, found, wrong, table, source, notes, rows)
+    return found
+
+
+def _computed(table: RawTable, source: NumberSource, column: str, notes: Notes, rows: Mask) -> Floats:
+    import numpy as np
+
+    found = _column(table, column, source, notes, rows)
     if source.minus is not None:
         found = found - _column(table, source.minus, source, notes, rows)
     plain = NumberSource(None, 1.0)
-    for column in source.times:
-        found = found * _column(table, column, plain, notes, rows)
-    for column in source.over:
-        divisor = _column(table, column, plain, notes, rows)
+    for factor in source.times:
+        found = found * _column(table, factor, plain, notes, rows)
+    for name in source.over:
+        divisor = _column(table, name, plain, notes, rows)
         found = found / np.where(divisor == 0, np.nan, divisor)
     if source.default is not None:
         found = np.where(np.isnan(found), source.default, found)
-    found = found * source.factor
-    if above_zero:
-        for place in np.flatnonzero(rows & (found <= 0)):
-            cell = table.columns[source.column][place]
-            notes.add(source.column, "is nothing that can be measured: it is not above zero", table.lines[place], cell)
-        found = np.where(found <= 0, np.nan, found)
-    return found
+    return found * source.factor
+
+
+def _without(
+    wrong: Mask, found: Floats, trouble: str, table: RawTable, source: NumberSource, notes: Notes, rows: Mask
+) -> Floats:
+    """Return numbers with NaN in place of wrong ones, which are told."""
+    import numpy as np
+
+    if not wrong.any():
+        return found
+    tell_of(rows & wrong, source.column or "", trouble, table, notes)
+    return np.where(wrong, np.nan, found)
+
+
+def tell_of(places: Mask, column: str, trouble: str, table: RawTable, notes: Notes) -> None:
+    """Note the cells of a column that have some trouble."""
+    import numpy as np
+
+    for place in np.flatnonzero(places):
+        notes.add(column, trouble, table.lines[place], table.columns[column][place])
 
 
 def _column(table: RawTable, column: str, source: NumberSource, notes: Notes, rows: Mask) -> Floats:

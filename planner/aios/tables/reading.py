@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios.records.errors import Diagnostic
-from aios.records.observation import Observations
-from aios.tables.cells import Notes, allowed, numbers_of, parts_of, words_of
+from aios.records.observation import BELOW_ZERO, FROM_ONE, NUMBERS, Observations
+from aios.tables.cells import Notes, allowed, is_precision, numbers_of, parts_of, tell_of, words_of
 from aios.tables.form import MetricSource, NumberSource, TableForm, WordSource
 from aios.tables.joining import Beside, joined
 from aios.tables.lines import RawTable, header_of, pivoted, read_rows
@@ -22,10 +22,27 @@ if TYPE_CHECKING:
     from aios.records.observation import Floats, Texts
     from aios.tables.cells import Mask
 
-__all__ = ["Identify", "Reading", "fitting", "is_meant", "read_table"]
+__all__ = ["Counts", "Identify", "Reading", "fitting", "is_meant", "read_table"]
 
 Identify = Callable[[str], str | None]
 """What a table calls a device -> its name in the catalogue."""
+
+
+class Counts(NamedTuple):
+    """What became of the lines of a table (of a long one made wide: of its configurations).
+
+    lines: below the header · read: that some metric is read from · filtered: that no metric's conditions let through ·
+    empty: that no measured number stands in · unreadable: whose cells cannot be read, or cannot be true
+    """
+
+    lines: int = 0
+    read: int = 0
+    filtered: int = 0
+    empty: int = 0
+    unreadable: int = 0
+
+
+_NONE = Counts()
 
 
 @dataclass(frozen=True)
@@ -34,7 +51,8 @@ class Reading:
 
     table: its name · observations: one for each metric, in the order of the forms; parallel to ``forms`` · notes: cells
     and rows that could not be read · unknown: devices that no catalogue entry is called like · reason: why nothing was
-    read, if so · source, licence: as its comments say
+    read, if so · source, licence: as its comments say ·
+    counts: what became of its lines
     """
 
     table: str
@@ -45,6 +63,7 @@ class Reading:
     reason: str | None = None
     source: str | None = None
     licence: str | None = None
+    counts: Counts = _NONE
 
 
 class _Fit(NamedTuple):
@@ -80,12 +99,16 @@ def read_table(
         notes.add("", f"this row has not {len(header)} cells, as many as the header", line, "")
     found: list[tuple[Observations, TableForm]] = []
     unknown: dict[str, None] = {}
+    lines: set[int] = set()
+    let_through: set[int] = set()
     for form in fit.forms:
         shaped = table if form.pivot is None else pivoted(table, form.pivot)
         wide = _Wide(joined(shaped, form.joins, beside), form, identify, notes)
         observed = [wide.observed(metric) for metric in form.metrics]
         found += [(item, form) for item in observed if item is not None and len(item)]
         unknown |= wide.unknown
+        lines |= set(shaped.lines)
+        let_through |= wide.let_through
     return Reading(
         table=name,
         observations=tuple(item for item, _ in found),
@@ -95,7 +118,18 @@ def read_table(
         reason=None if found else "none of its rows meets the conditions of its form, or none holds a number",
         source=table.source,
         licence=table.licence,
+        counts=_counts(lines, table.odd, let_through, [item for item, _ in found], notes),
     )
+
+
+def _counts(
+    lines: set[int], odd: Sequence[int], let_through: set[int], found: Sequence[Observations], notes: Notes
+) -> Counts:
+    read = {int(line) for rows in found for line in rows.lines}
+    unreadable = (lines & notes.lines()) - read
+    empty = (lines & let_through) - read - unreadable
+    left = len(lines) - len(read) - len(unreadable) - len(empty)
+    return Counts(len(lines) + len(odd), len(read), left, len(empty), len(unreadable) + len(odd))
 
 
 def fitting(name: str, header: Sequence[str], forms: Sequence[TableForm]) -> _Fit:
@@ -152,6 +186,7 @@ class _Wide:
     def __init__(self, table: RawTable, form: TableForm, identify: Identify, notes: Notes) -> None:
         self.table, self.form, self.identify, self.notes = table, form, identify, notes
         self.unknown: dict[str, None] = {}
+        self.let_through: set[int] = set()
         self.rows = allowed(table, form.where)
         self.words = self._words(form.words)
         self.numbers = self._numbers(form.numbers, self.rows)
@@ -166,10 +201,12 @@ class _Wide:
         rows = self.rows & allowed(self.table, metric.where)
         for _, through in words.values():
             rows &= through
+        numbers = {**self.numbers, **self._numbers(metric.numbers, rows)}
+        self.let_through |= {self.table.lines[place] for place in np.flatnonzero(rows)}
+        rows &= self._possible(rows, words, numbers, metric)
         signed = metric.metric in ("fits", "accuracy_change")
         values = numbers_of(self.table, metric.number, self.notes, rows, above_zero=not signed)
         chosen = np.flatnonzero(rows & np.isfinite(values))
-        numbers = {**self.numbers, **self._numbers(metric.numbers, rows)}
         arrays = {role: column[chosen] for role, (column, _) in words.items()}
         return Observations(
             table=self.table.file,
@@ -183,6 +220,29 @@ class _Wide:
             lines=np.array(self.table.lines, dtype=np.int64)[chosen],
             values=values[chosen],
         )
+
+    def _possible(
+        self, rows: Mask, words: Mapping[str, tuple[Texts, Mask]], numbers: Mapping[str, Floats], metric: MetricSource
+    ) -> Mask:
+        """Return which rows can be true; of the others it is told what cannot."""
+        import numpy as np
+
+        possible = np.ones(len(rows), dtype=bool)
+        counts = {**self.form.numbers, **metric.numbers}
+        for role, column in numbers.items():
+            below = column <= 0 if role in FROM_ONE else column < 0
+            if role not in BELOW_ZERO and below.any():
+                wrong = f"cannot be: {NUMBERS[role][1]}"
+                tell_of(rows & below, counts[role].column or metric.number.column or "", wrong, self.table, self.notes)
+                possible &= ~below
+        said = {**self.form.words, **metric.words}
+        for role in ("precision", "kv_precision"):
+            if role in words and said[role].columns:
+                written, places = np.unique(words[role][0], return_inverse=True)
+                odd = ~np.array([is_precision(str(word)) for word in written])[places]
+                tell_of(rows & odd, said[role].columns[0], "names no known precision", self.table, self.notes)
+                possible &= ~odd
+        return possible
 
     def _words(self, sources: Mapping[str, WordSource]) -> dict[str, tuple[Texts, Mask]]:
         return {role: words_of(self.table, source) for role, source in sources.items() if self._has(source)}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from aios.records.errors import BadValue
 from aios.records.forms import Many, nearest
@@ -56,11 +56,14 @@ def _as_text(value: object) -> object:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-Cell = Annotated[str, BeforeValidator(_as_text)]
+_BARE = WithJsonSchema({"type": ["string", "number", "boolean"]})
+Cell = Annotated[str, BeforeValidator(_as_text), _BARE]
 """Text of a cell; a number may be written bare."""
 Search = Annotated[str, AfterValidator(_pattern), Field(max_length=500)]
 Pattern = Annotated[str, AfterValidator(_pattern), AfterValidator(_with_group), Field(max_length=500)]
-Column = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+Column = Annotated[str, BeforeValidator(_as_text), Field(min_length=1), _BARE]
+DeviceName = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
+"""In the catalogue; null for a device that is not in it."""
 WordRole = Annotated[str, _among(WORDS, "role of a column of words")]
 NumberRole = Annotated[str, _among(NUMBERS, "role of a column of numbers")]
 MetricName = Annotated[str, _among(MEASURED, "metric")]
@@ -188,7 +191,7 @@ class Specification(Written):
     words: dict[WordRole, Column | WordForm] = {}
     numbers: dict[NumberRole, NumberForm] = {}
     family: PartForm | None = None
-    devices: dict[str, str | None] = {}
+    devices: dict[str, DeviceName] = {}
     metrics: Many[MetricForm]
     choices: Many[ChoiceForm] = ()
 

@@ -65,7 +65,7 @@ def calibrate_device(
             continue
         learnt, before = _of_device(pool, name, known.shared(predictor, metric), tell)
         learnt = learnt.model_copy(update={"provenance": (*learnt.provenance, *_provenance(pool, tables.readings))})
-        found.append(_write(learnt, before, _suspicious(pool), out))
+        found.append(_write(learnt, before, pool.suspicious_lines(), out))
     if not found:
         raise InputError(_nothing(name, tables, only))
     return tuple(found)
@@ -112,7 +112,7 @@ def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[s
         }
     )
     shared, *own = divided(learnt, enough)
-    yield _write(shared, None, _suspicious(pool), out)
+    yield _write(shared, None, pool.suspicious_lines(), out)
     for item in own:
         rows = pool.usable & (pool.devices == item.device)
         errors = {error.level: error for error in _errors(pool, judged, rows) if not error.table}
@@ -278,16 +278,6 @@ def _provenance(pool: Pool, readings: Sequence[Reading]) -> tuple[Provenance, ..
         for name, values in sorted(rows.items())
         if values
     )
-
-
-def _suspicious(pool: Pool) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for part in pool.parts:
-        lines = part.observations.lines[pool.suspicious[part.rows]]
-        if len(lines):
-            name = part.observations.table
-            found[name] = tuple(sorted({*found.get(name, ()), *map(int, lines)}))
-    return found
 
 
 def _write(

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from aios import catalogue
+from aios.records.base import digest_of
 from aios.records.calibration import Calibration
 from aios.records.errors import InputError
 
-__all__ = ["Calibrations", "load_calibrations", "shipped_calibrations"]
+__all__ = ["Calibrations", "Relevant", "load_calibrations", "shipped_calibrations"]
 
 Key = tuple[str, str]
 
@@ -19,8 +20,11 @@ class Calibrations(Mapping[Key, Calibration]):
 
     def __init__(self, folders: Sequence[Path], tell: Callable[[str], None]) -> None:
         """``folders``: a file in a later one stands for one of the same name in an earlier one."""
-        self._files = {path.name: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+        found = {path.name: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+        self._files = {name: path for name, path in found.items() if _is_calibration(name)}
         self._tell = tell
+        for path in (path for name, path in found.items() if name not in self._files):
+            tell(f"{path} is not called like a calibration (PREDICTOR-METRIC.yaml or with -DEVICE) and not used")
         self._read: dict[str, Calibration | None] = {}
 
     def __getitem__(self, key: Key) -> Calibration:
@@ -50,6 +54,12 @@ class Calibrations(Mapping[Key, Calibration]):
             self._tell(remark)
         return found
 
+    def digests(self, keys: Collection[Key], devices: Collection[str]) -> Mapping[str, str]:
+        """Return file name -> digest of each file that says something of these keys and devices. Raises InputError."""
+        wanted = {"-".join(key) + ".yaml" for key in keys}
+        wanted |= {f"{'-'.join(key)}-{device}.yaml" for key in keys for device in devices}
+        return {name: digest_of(_bytes(self._files[name])) for name in sorted(wanted & self._files.keys())}
+
     def shared(self, predictor: str, metric: str) -> Calibration | None:
         """Return what is known of all devices together."""
         name = f"{predictor}-{metric}.yaml"
@@ -63,10 +73,7 @@ class Calibrations(Mapping[Key, Calibration]):
         if name in self._read:
             return self._read[name]
         path = self._files[name]
-        try:
-            found: Calibration | None = read_calibration(path.read_bytes(), str(path))
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        found: Calibration | None = read_calibration(_bytes(path), str(path))
         assert found is not None
         known = predictor(found.predictor).version if found.predictor in PREDICTORS else None
         if found.version != known:
@@ -74,6 +81,49 @@ class Calibrations(Mapping[Key, Calibration]):
             found = None
         self._read[name] = found
         return found
+
+
+class Relevant(Mapping[Key, Calibration]):
+    """What a plan may need of all that was learnt: of some predictors, metrics and devices; read when it is asked for,
+    as a plan whose numbers are all measured needs none of it."""
+
+    def __init__(self, known: Calibrations, keys: Sequence[Key], devices: Collection[str]) -> None:
+        self._known, self._keys, self._devices = known, tuple(keys), frozenset(devices)
+        self._read: dict[Key, Calibration | None] = {}
+
+    def __getitem__(self, key: Key) -> Calibration:
+        """Return one; raises KeyError where there is none."""
+        if key not in self._read:
+            self._read[key] = self._known.of(*key, devices=self._devices) if key in self._keys else None
+        found = self._read[key]
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter([key for key in self._keys if self.get(key) is not None])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def digests(self) -> Mapping[str, str]:
+        """Return file name -> digest of all that could be asked for, without understanding any of it."""
+        return self._known.digests(self._keys, self._devices)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _is_calibration(name: str) -> bool:
+    from aios.cost.predictors import PREDICTORS
+    from aios.records.observation import MEASURED
+
+    predictor, metric, *_ = [*name.removesuffix(".yaml").split("-"), ""]
+    return predictor in PREDICTORS and metric in MEASURED
 
 
 def _key(name: str) -> Key:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from aios.records.fleet import DeviceType
 from aios.records.observation import Level
 
 if TYPE_CHECKING:
@@ -42,9 +43,11 @@ class Row:
 
 
 def with_decisions(rows: Sequence[Row], tables: MeasuredTables, judged: Judged, seed: int) -> list[Row]:
-    """Return the rows with what deciding costs, at the metrics that are goals; a goal that follows from others has a
-    row of its own."""
-    from aios.fidelity import configurations, derived
+    """Return the rows with what deciding costs, at the metrics that are goals.
+
+    A goal that follows from others has a row of its own; of rows of one metric by several predictors the first is it.
+    """
+    from aios.fidelity import configurations
 
     found: dict[tuple[str, str, Level], dict[str, Any]] = {}
     more: list[Row] = []
@@ -53,14 +56,12 @@ def with_decisions(rows: Sequence[Row], tables: MeasuredTables, judged: Judged, 
         if not choices:
             continue
         known = configurations(predicted)
-        names = dict.fromkeys(name for choice in choices for name in (*choice.bound, *choice.goal))
-        columns = {name: column for name in names if (column := derived(known, name, tables.types)) is not None}
-        for goal, got in _decided(known, choices, columns, seed):
+        for goal, column, got in _decided(known, choices, tables.types, seed):
             if goal in predicted:
                 found[table, goal, level] = got
             else:
-                more.append(Row(table, _DERIVED, goal, level, {**_scored(columns[goal]), **got}))
-    told = [_with(row, found.get((row.table, row.metric, row.level))) for row in rows]
+                more.append(Row(table, _DERIVED, goal, level, {**_scored(column), **got}))
+    told = [_with(row, found.pop((row.table, row.metric, row.level), None)) for row in rows]
     return told + more
 
 
@@ -70,23 +71,24 @@ def _choices(tables: MeasuredTables, table: str) -> list[Choice]:
 
 
 def _decided(
-    known: Configurations, choices: Sequence[Choice], columns: Mapping[str, Column], seed: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each goal with its figures; of choices with the same goal the first that decides something holds."""
-    from aios.fidelity import decisions
+    known: Configurations, choices: Sequence[Choice], types: Mapping[str, DeviceType], seed: int
+) -> Iterator[tuple[str, Column, dict[str, Any]]]:
+    """Yield each goal with its column and figures; of choices with the same goal the first that decides something."""
+    from aios.fidelity import decisions, derived
 
     told: set[str] = set()
     for choice in choices:
-        bounds = [(name, columns[name]) for name in choice.bound if name in columns]
+        names = dict.fromkeys((*choice.bound, *choice.goal))
+        columns = {name: column for name in names if (column := derived(known, name, types, choice.within)) is not None}
         for goal in choice.goal:
             if goal in told or goal not in columns:
                 continue
-            others = [bound for bound in bounds if bound[0] != goal]
-            got = decisions(known, choice.within, others, (goal, columns[goal]), seed)
+            bounds = [(name, columns[name]) for name in choice.bound if name in columns and name != goal]
+            got = decisions(known, choice.within, bounds, (goal, columns[goal]), seed)
             if got is not None:
                 told.add(goal)
                 model, physics = (_figures(item) for item in got)
-                yield goal, {**model, "references": {"roofline": physics}}
+                yield goal, columns[goal], {**model, "references": {"roofline": physics}}
 
 
 def _figures(item: Decisions) -> dict[str, Any]:

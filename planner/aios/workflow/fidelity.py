@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aios.records.calibration import Calibration
 from aios.records.errors import Diagnostic, UsageError
@@ -59,20 +59,29 @@ def request(
 
 @dataclass(frozen=True)
 class Report:
-    """What was found. skipped: table -> why nothing of it is predicted · failed: predictor and metric -> its error"""
+    """What was found.
+
+    skipped: table -> why nothing of it is predicted · failed: predictor and metric -> its error · suspicious: table ->
+    lines of rows that are better than physics allows · unknown_models: table -> those of rows that cannot be predicted
+    """
 
     rows: tuple[Row, ...]
     tables: MeasuredTables
     skipped: Mapping[str, str]
     failed: Mapping[str, str]
+    suspicious: Mapping[str, Sequence[int]]
+    unknown_models: Mapping[str, Sequence[str]]
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as one JSON document."""
         return {
             "tables": [row.as_json() for row in self.rows],
+            "lines": {item.table: item.counts._asdict() for item in self.tables.readings if item.reason is None},
             "skipped": [{"table": table, "reason": reason} for table, reason in self.skipped.items()],
             "failed": dict(self.failed),
             "unknown_devices": {item.table: list(item.unknown) for item in self.tables.readings if item.unknown},
+            "unknown_models": {table: list(names) for table, names in self.unknown_models.items()},
+            "suspicious": {table: list(lines) for table, lines in self.suspicious.items()},
         }
 
 
@@ -84,22 +93,33 @@ def fidelity(
     shipped: predictor and metric -> what is known of them without these tables
     """
     tables = _asked_for(read_tables(request.data, request.table, tell), request.predictor)
-    rows: list[Row] = []
     failed: dict[str, str] = {}
-    judged: dict[tuple[str, Level], dict[str, list[Predictions]]] = {}
+    found = _Found([], {}, {}, {})
     for (name, metric), parts in _by_target(tables, request.predictor).items():
         try:
-            rows += _judge(name, metric, parts, tables, request, shipped, judged, tell)
+            _judge(name, metric, parts, tables, request, shipped, found, tell)
         except Exception as error:  # noqa: BLE001 - a predictor's failure is told; the others' results still stand
             failed[f"{name} {metric}"] = f"{type(error).__name__}: {error}"
+    rows = found.rows
     if request.regret:
         tell("drawing intents")
-        rows = with_decisions(rows, tables, judged, request.seed)
+        rows = with_decisions(rows, tables, found.judged, request.seed)
     order = {reading.table: place for place, reading in enumerate(tables.readings)}
     rows.sort(key=lambda row: (order[row.table], row.predictor, row.metric, LEVELS.index(row.level)))
     told = {row.table for row in rows}
     skipped = {item.table: item.reason or "its predictor failed" for item in tables.readings if item.table not in told}
-    return Report(tuple(rows), tables, skipped, failed)
+    suspicious = {table: sorted(found.suspicious[table]) for table in order if table in found.suspicious}
+    unknown = {table: sorted(found.unknown[table]) for table in order if table in found.unknown}
+    return Report(tuple(rows), tables, skipped, failed, suspicious, unknown)
+
+
+class _Found(NamedTuple):
+    """What judging one pool after the other adds up to; see ``Report``. judged: table and level -> metric -> parts"""
+
+    rows: list[Row]
+    judged: dict[tuple[str, Level], dict[str, list[Predictions]]]
+    suspicious: dict[str, set[int]]
+    unknown: dict[str, set[str]]
 
 
 def _asked_for(tables: MeasuredTables, only: str | None) -> MeasuredTables:
@@ -127,23 +147,25 @@ def _judge(
     tables: MeasuredTables,
     request: Request,
     shipped: Callable[[str, str], Calibration | None],
-    judged: dict[tuple[str, Level], dict[str, list[Predictions]]],
+    found: _Found,
     tell: Callable[[str], None],
-) -> list[Row]:
+) -> None:
     from aios.cost.predictors import predictor
 
     pool = pooled(predictor(name), metric, parts, tables.types)
-    rows = []
+    by_table: dict[str, list[Part]] = {}
+    for part in pool.parts:
+        by_table.setdefault(part.observations.table, []).append(part)
     for level in request.levels:
-        found = held_back(pool, level, shipped(name, metric) if level == "zero-shot" else None, tell)
+        told = held_back(pool, level, shipped(name, metric) if level == "zero-shot" else None, tell)
         for part in pool.parts:
-            told = _predictions(pool, part, found)
-            judged.setdefault((part.observations.table, level), {}).setdefault(metric, []).append(told)
-        by_table: dict[str, list[Part]] = {}
-        for part in pool.parts:
-            by_table.setdefault(part.observations.table, []).append(part)
-        rows += [_row(pool, table, own, level, found) for table, own in by_table.items()]
-    return rows
+            judged = found.judged.setdefault((part.observations.table, level), {})
+            judged.setdefault(metric, []).append(_predictions(pool, part, told))
+        found.rows.extend(_row(pool, table, own, level, told) for table, own in by_table.items())
+    for table, lines in pool.suspicious_lines().items():
+        found.suspicious.setdefault(table, set()).update(lines)
+    for table, names in pool.unpredictable_models().items():
+        found.unknown.setdefault(table, set()).update(names)
 
 
 def _predictions(pool: Pool, part: Part, found: HeldBack) -> Predictions:

@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from aios.cost.learning import Predictor, StageForm
-    from aios.fidelity import Split
     from aios.records.observation import Floats
 
     Mask = npt.NDArray[np.bool_]
 
 __all__ = ["HeldBack", "held_back"]
 
-_MOST_FOR_INTERVALS = 4000
-"""Rows from which intervals are learnt; more would take several times as long and say the same."""
 _MOST_FOR_UNSEEN = 8000
 """Rows from which an unseen device is predicted: what devices have in common is soon learnt, and learnt 25 times."""
 _REFERENCE = ("macs", "activations", "parameters", "batch")
@@ -71,14 +68,12 @@ def held_back(pool: Pool, level: Level, shared: Calibration | None, tell: Callab
     columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.lines)]
     parts = list(splits(level, *columns))
     tell(f"{pool.predictor.name} {pool.metric}: {level}, {len(rows):,} rows")
-    seen_by = _rows_for_intervals(parts, len(rows))
-    intervals: dict[int, Calibration] = {}
-    for train, test, _, group in parts:
-        if group not in intervals:
-            intervals[group] = _learnt(pool, _fewer(rows[seen_by[group]], pool, _MOST_FOR_INTERVALS), (level,))
-            intervals |= {other: intervals[group] for other in seen_by if seen_by[other] is seen_by[group]}
-        known = _fewer(rows[train], pool, _MOST_FOR_UNSEEN) if level == "zero-shot" else rows[train]
-        _predict(pool, known, rows[test], level, intervals[group], found)
+    for part in parts:
+        known = _fewer(rows[part.train], pool, _MOST_FOR_UNSEEN) if level == "zero-shot" else rows[part.train]
+        _predict(pool, known, rows[part.test], level, found)
+    for group in {part.group: part for part in parts}.values():
+        together = [part.test for part in parts if part.group == group.group]
+        _widen(pool, rows[group.others], rows[np.logical_or.reduce(together)], level, found)
     if not parts:
         return replace(found, reason=_why_none(level))
     return found
@@ -116,29 +111,6 @@ def _why_none(level: Level) -> str:
     }[level]
 
 
-def _learnt(pool: Pool, rows: npt.NDArray[np.int64], levels: Sequence[Level]) -> Calibration:
-    from aios.cost.learning import fit
-
-    design, target, families = pool.design.take(rows), pool.target[rows], pool.families[rows]
-    return fit(design, target, families, pool.predictor, pool.metric, levels)
-
-
-def _rows_for_intervals(parts: Sequence[Split], rows: int) -> dict[int, Mask]:
-    """Return for each group of splits the rows that its intervals are learnt from, none of which it predicts.
-
-    Of many rows, one half of the groups learns from what the other half predicts: two lessons, not one per group.
-    """
-    import numpy as np
-
-    if rows < 2 * _MOST_FOR_INTERVALS or len({part.group for part in parts}) < 2:
-        return {part.group: part.others for part in parts}
-    groups = sorted({part.group for part in parts})
-    halves = [np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)]
-    for part in parts:
-        halves[1 - groups.index(part.group) % 2] |= part.test
-    return {group: halves[place % 2] for place, group in enumerate(groups)}
-
-
 def _fewer(rows: npt.NDArray[np.int64], pool: Pool, most: int) -> npt.NDArray[np.int64]:
     """Return every so manieth of more than ``most`` rows, of each device the same share."""
     import numpy as np
@@ -148,26 +120,39 @@ def _fewer(rows: npt.NDArray[np.int64], pool: Pool, most: int) -> npt.NDArray[np
 
 
 def _predict(
-    pool: Pool,
-    train: npt.NDArray[np.int64],
-    test: npt.NDArray[np.int64],
-    level: Level,
-    intervals: Calibration,
-    found: HeldBack,
+    pool: Pool, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], level: Level, found: HeldBack
 ) -> None:
-    """Fill in the rows of ``test``, with the widths that ``intervals`` has learnt."""
-    from aios.cost.learning import predict
+    """Fill in what is expected of the rows of ``test``."""
+    from aios.cost.learning import fit, predict
 
     design = pool.design.take(test)
-    value = predict(design, _learnt(pool, train, ()), level).value
-    width = predict(design, intervals, level)
-    found.value[test] = value
-    found.low[test] = value + (width.low - width.value)
-    found.high[test] = value + (width.high - width.value)
+    learnt = fit(*pool.taken(train), pool.predictor, pool.metric, ())
+    found.value[test] = predict(design, learnt, level).value
     found.roofline[test] = design.base + _constant(pool, train, test, level)
     regression = _regression(pool, train, test, level)
     if regression is not None:
         found.regression[test] = regression
+
+
+def _widen(
+    pool: Pool, others: npt.NDArray[np.int64], test: npt.NDArray[np.int64], level: Level, found: HeldBack
+) -> None:
+    """Fill in the ends of the intervals of ``test``: as wide as other rows, held back likewise, were off."""
+    import numpy as np
+
+    from aios.cost.learning import predict
+    from aios.cost.learning.basis import ranges_of
+    from aios.cost.learning.intervals import with_intervals
+
+    design, target, families = pool.taken(others)
+    learnt = Calibration(predictor=pool.predictor.name, metric=pool.metric, version=pool.predictor.version)
+    learnt = learnt.model_copy(update={"features": ranges_of(design)})
+    learnt = with_intervals(learnt, design, families, {level: target - found.value[others]})
+    own = pool.design.take(test)
+    nothing = np.zeros(len(test))
+    width = predict(replace(own, base=nothing, least=nothing - np.inf, parts={}), learnt, level)
+    found.low[test] = np.maximum(found.value[test] + width.low, own.least)
+    found.high[test] = found.value[test] + width.high
 
 
 def _constant(pool: Pool, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], level: Level) -> Floats:

@@ -97,7 +97,12 @@ def _described(reading: Reading) -> Reading:
     from aios.models.transformers import transformer_like, transformer_named
     from aios.records.structures import described
 
-    finders = {"serving": transformer_like, "power": transformer_like, "step": transformer_named, "memory": transformer_named}
+    finders = {
+        "serving": transformer_like,
+        "power": transformer_like,
+        "step": transformer_named,
+        "memory": transformer_named,
+    }
     found = (
         described(rows, finders[rows.predictor]) if rows.predictor in finders else rows for rows in reading.observations
     )

@@ -113,7 +113,7 @@ def inputs_of(given: Given, state: State) -> Inputs:
 
 def _evidence(given: Given) -> object:
     """Return all that was measured or learnt and that estimates follow from."""
-    learnt = {" ".join(key): item for key, item in sorted(given.calibrations.items())}
+    learnt = given.calibrations.digests()
     return {"measurements": _relevant(given), "calibrations": learnt} if learnt else _relevant(given)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 __all__ = ["Part", "Pool", "pooled"]
+
+TRANSFORMERS = frozenset({"serving", "step", "memory", "power"})
+"""Predictors whose models are transformers, mostly."""
+_FEWEST_FAMILIES = 5
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,27 @@ class Pool:
     usable: Mask
     suspicious: Mask
 
-    def taken(self, rows: Mask) -> tuple[Design, Floats, Texts]:
+    def taken(self, rows: Mask | npt.NDArray[np.int64]) -> tuple[Design, Floats, Texts]:
         """Return design, target and families of some rows, as ``fit`` takes them."""
         return self.design.take(rows), self.target[rows], self.families[rows]
+
+    def suspicious_lines(self) -> dict[str, tuple[int, ...]]:
+        """Return table -> lines of rows that are better than physics allows."""
+        found: dict[str, set[int]] = {}
+        for part in self.parts:
+            lines = part.observations.lines[self.suspicious[part.rows]]
+            if len(lines):
+                found.setdefault(part.observations.table, set()).update(map(int, lines))
+        return {table: tuple(sorted(lines)) for table, lines in found.items()}
+
+    def unpredictable_models(self) -> dict[str, tuple[str, ...]]:
+        """Return table -> models of rows of which too little is known to predict them."""
+        found: dict[str, set[str]] = {}
+        for part in self.parts:
+            names = part.observations.word("model")[self.design.unknown[part.rows] != ""]
+            if len(names):
+                found.setdefault(part.observations.table, set()).update(map(str, names))
+        return {table: tuple(sorted(names)) for table, names in found.items()}
 
 
 def pooled(
@@ -83,13 +106,40 @@ def pooled(
         target=target,
         devices=np.concatenate([np.where(rows.types == "", rows.word("device"), rows.types) for rows, _ in parts]),
         models=np.concatenate([rows.word("model") for rows, _ in parts]),
-        families=np.concatenate([rows.families for rows, _ in parts]),
+        families=np.concatenate([_families(rows) for rows, _ in parts]),
         lines=np.concatenate(
             [np.char.add(f"{rows.table}:", rows.lines.astype(str)) if len(rows) else rows.types for rows, _ in parts]
         ),
         usable=usable(design, target),
         suspicious=known & (target < design.least),
     )
+
+
+def _families(rows: Observations) -> Texts:
+    """Return one name for models that belong together in all tables, however each of them writes it.
+
+    The first word of the name: of the published transformer that it is one, where a predictor goes by that, else of
+    what the form says without its publisher, unless that leaves too few names. Shapes and other names that begin with a
+    digit stay whole.
+    """
+    import numpy as np
+
+    from aios.models.transformers import transformer_named
+
+    families, places = np.unique(rows.families, return_inverse=True)
+    words = [_first_word(str(name)) for name in families]
+    found = np.array(words)[places] if len(set(words)) >= _FEWEST_FAMILIES else rows.families
+    if rows.predictor not in TRANSFORMERS:
+        return found
+    models, which = np.unique(rows.word("model"), return_inverse=True)
+    known = [transformer_named(str(name)) if name else None for name in models]
+    published = np.array([_first_word(model.name.lower()) if model else "" for model in known] or [""])[which]
+    return np.where(published == "", found, published)
+
+
+def _first_word(name: str) -> str:
+    found = re.match(r"[a-z]+", name.rpartition("/")[2])
+    return found[0] if found else name
 
 
 def _of_table(design: Design, table: str) -> Design:

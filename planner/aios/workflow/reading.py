@@ -22,9 +22,9 @@ from aios.workflow.discovering import discover_fleet
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
-    from aios.records.calibration import Calibration
     from aios.records.measurement import Measurement
     from aios.records.model import ModelProfile
+    from aios.workflow.calibrations import Relevant
 
 __all__ = ["Given", "fingerprint", "fleet_of", "gather", "read_written"]
 
@@ -51,7 +51,7 @@ class Given:
     calibration: Mapping[str, Mapping[str, str]]
     evaluation: Mapping[str, Mapping[str, str]]
     measurements: Mapping[str, Measurement]
-    calibrations: Mapping[tuple[str, str], Calibration]
+    calibrations: Relevant
 
     @cached_property
     def executors(self) -> Mapping[str, Any]:
@@ -288,22 +288,21 @@ _TRAINING = ("throughput", "step_time")
 
 def _calibrations(
     setting: Setting, intents: Sequence[Intent], profiles: Mapping[str, Mapping[str, ModelProfile]], fleet: Fleet
-) -> Mapping[tuple[str, str], Calibration]:
+) -> Relevant:
     """Return what was learnt that plans of these intents depend on: shipped, or kept beside the profiles."""
-    from aios.workflow.calibrations import load_calibrations
+    from aios.workflow.calibrations import Relevant, load_calibrations
 
     folders = [catalogue.root() / "calibrations", setting.profiles / "calibrations"]
     known = load_calibrations(folders, setting.tell)
     models = [profile for intent in intents for profile in profiles[intent.name].values()]
-    wanted = [("accuracy", "accuracy_change")]
+    wanted = [("accuracy", "accuracy_change"), ("memory", "memory")]
     if any(profile.transformer is not None for profile in models):
         wanted += [("serving", metric) for metric in _SERVING]
     if any(profile.transformer is None for profile in models):
         wanted += [("network", metric) for metric in _NETWORKS]
     if any(intent.train is not None for intent in intents):
         wanted += [("step", metric) for metric in _TRAINING]
-    found = {key: known.of(*key, devices=frozenset(fleet.types)) for key in wanted}
-    return {key: item for key, item in found.items() if item is not None}
+    return Relevant(known, wanted, fleet.types)
 
 
 def _for_each(intents: Sequence[Intent], read: Callable[[Intent], T]) -> Mapping[str, T]:

@@ -51,7 +51,7 @@ def demand_behind(mean_w: Number, cap_w: Number) -> Number:
     return demand
 
 
-def stretched(demand_w: Floats, cap_w: Floats, idle_w: Floats, clocked: Floats) -> Floats:
+def stretched(demand_w: Number, cap_w: Number, idle_w: Number, clocked: Number) -> Number:
     """Return time under a cap relative to time without one, at least 1.
 
     clocked: share of the time without a cap that goes with the clock
@@ -60,5 +60,5 @@ def stretched(demand_w: Floats, cap_w: Floats, idle_w: Floats, clocked: Floats) 
 
     above = np.maximum(demand_w - idle_w, 1e-6)
     left = np.clip((capped(demand_w, cap_w) - idle_w) / above, _SLOWEST, 1.0)
-    slower: Floats = 1 - clocked + clocked / left ** (1 / _CLOCK_POWER)
+    slower: Number = 1 - clocked + clocked / left ** (1 / _CLOCK_POWER)
     return slower

@@ -18,8 +18,8 @@ __all__ = ["diffusion_work"]
 _SCORES = 0.7
 """Of the rate that products with weights keep up, what attention reaches."""
 _LATENT_PIXELS, _LATENT_FRAMES = 16.0, 4.0
-"""Side in pixels and number of frames of one token where nobody states them: 8 by the autoencoder x 2 by the patches, and
-causal video autoencoders (FLUX, Stable Diffusion 3, Wan 2.1, HunyuanVideo)."""
+"""Side in pixels and number of frames of one token where nobody states them: 8 by the autoencoder x 2 by the patches,
+and causal video autoencoders (FLUX, Stable Diffusion 3, Wan 2.1, HunyuanVideo)."""
 _WIDTH_PER_BLOCK = 128.0
 """Width of a transformer divided by its number of blocks: 77 (Wan 14B: 3072/40) to 162 (FLUX: 3072/19)."""
 _PASSES = 2.0
@@ -27,12 +27,12 @@ _PASSES = 2.0
 _IMAGE_PIXELS = 512.0
 """Height and width of a diffusion model's images where nobody states them: of Stable Diffusion 1."""
 _DECODER_FLOP = 1e7
-"""Operations per pixel of an autoencoder that turns latents into images (Stable Diffusion: 2.5e12 for 512 x 512)."""
+"""Operations per pixel of an autoencoder that turns latents into images: an estimate, some 2.5e12 for 512 x 512."""
 _LAUNCHES_PER_BLOCK, _LAUNCH_S = 30.0, 6e-6
 """Kernels of one block with two attentions, and what starting one from Python takes where it is not overlapped."""
 _EXCHANGES, _EXCHANGE_S, _LINK_RATE = 4.0, 3e-5, 1e11
-"""All-to-alls of one block whose tokens are spread over devices (queries, keys, values, result: DeepSpeed Ulysses, arXiv
-2309.14509), the fixed part of one, and bytes per second and device that they reach."""
+"""All-to-alls of one block whose tokens are spread over devices (queries, keys, values, result: DeepSpeed Ulysses,
+arXiv 2309.14509), the fixed part of one, and bytes per second and device that they reach."""
 
 
 def diffusion_work(rows: Observations, types: Mapping[str, DeviceType]) -> Work:

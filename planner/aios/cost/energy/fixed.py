@@ -10,29 +10,35 @@ from aios.cost.energy.work import Work
 from aios.cost.networks.figures import figures_of
 from aios.cost.networks.rates import numeric, rates_of
 from aios.records.fleet import DeviceType
+from aios.records.networks import CLASSES
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Observations
 
 __all__ = ["Amounts", "amounts_of", "fixed_joules", "fixed_work"]
 
-_COMPUTE, _NARROW, _MEMORY = 1.0, 0.15, 1.5
-"""Shares of the peak rates that dense and depthwise products and moving values reach."""
+_NARROW, _MEMORY = 0.15, 1.5
+"""Of the rate that dense products keep up, what depthwise and grouped ones reach · of the memory's bandwidth, at which
+values move: engines for inference keep part of them in caches. Estimates, which tables correct."""
 _TRAINING = 3.0
 """Work of a training step relative to inference: forward, gradients of activations, gradients of weights."""
 _TRAINING_STEP_S, _SAMPLE_S = 1e-2, 2e-5
 """Host time of one training step, and of loading a sample with several workers."""
-_WITHIN = frozenset({"elementwise_values", "thin_pointwise_values", "silu_values", "strided_product_values", "group_normalization_values", "strided_normalization_values"})
-_MAC_J, _VALUE_J, _LAUNCH_J = 4e-10, 8e-10, 2e-5
-"""Joules per multiply-accumulate in 32 bits, per byte moved and per operator started, of processors and boards whose
-rates nobody states, the whole board included (MLPerf: 0.3 to 0.8 J for ResNet-50; MLPerf Tiny: 10 mJ for ResNet-8)."""
+_MOVED = tuple(f"{kind}_values" for kind in CLASSES if kind != "elementwise")
+"""Values that are moved: elementwise operators are computed with the product before them."""
+_MAC_J, _BYTE_J, _LAUNCH_J = 4e-10, 8e-10, 2e-5
+"""Joules per multiply-accumulate in 32 bits, per byte moved and per operator started, of processor cores with the board
+around them, of the size that boards are measured at (MLPerf: 0.8 to 3.5 J for ResNet-50 in 32 bits; MLPerf Tiny: 5 to
+18 mJ for ResNet-8 on a Cortex-M4)."""
+_ACCELERATOR = 0.01
+"""Of that, what accelerators spend whose rates nobody states: some picojoules per multiply-accumulate in 8 bits."""
 
 
 @dataclass(frozen=True)
 class Amounts:
     """Per item. dense, depthwise: multiply-accumulates · moved: bytes of activations · fetched: bytes of weights, once
-    per call · launches: operators, once per call · known: whether anything of the network is · times: forward passes
-    that it is worth · macs: all multiply-accumulates, NaN where none are known"""
+    per call · launches: operators, once per call ·
+    known: 1 where anything of the network is · macs: all multiply-accumulates, NaN where none are known"""
 
     dense: Floats
     depthwise: Floats
@@ -52,7 +58,6 @@ def amounts_of(rows: Observations) -> Amounts:
     formats = [numeric(str(word)) for word in words]
     weight, value = (np.array([getattr(item, name) for item in formats])[places] for name in ("weight", "value"))
     found = figures.amounts
-    total = [amount for name, amount in found.items() if name.endswith("_values") and name not in _WITHIN]
     times = np.where(rows.word("mode") == "training", _TRAINING, 1.0)
     narrow = found["depthwise_macs"] + found["grouped_macs"]
     dense = found["convolution_macs"] + found["pointwise_macs"] + found["attention_macs"]
@@ -61,7 +66,7 @@ def amounts_of(rows: Observations) -> Amounts:
     return Amounts(
         dense=times * dense,
         depthwise=times * narrow,
-        moved=times * value * np.sum(total, axis=0),
+        moved=times * value * np.sum([found[name] for name in _MOVED], axis=0),
         fetched=times * weight * found["weights"],
         launches=times * found["kernels"],
         known=known.astype(float),
@@ -80,11 +85,11 @@ def fixed_work(rows: Observations, types: Mapping[str, DeviceType], amounts: Amo
     devices = rows.number("devices", 1.0) / turns
     training = rows.word("mode") == "training"
     known = (amounts.known > 0) & (rates.known > 0) & (rows.word("core") == "")
-    compute = 2 / (rates.peak * _COMPUTE * devices)
+    compute = 2 / (rates.peak * devices)
     memory = 1 / (rates.bandwidth * _MEMORY * devices)
     parts = {
         "dense": amounts.dense * compute,
-        "depthwise": amounts.depthwise * compute * _COMPUTE / _NARROW,
+        "depthwise": amounts.depthwise * compute / _NARROW,
         "values": amounts.moved * memory,
         "weights": amounts.fetched * memory / batch,
         "launches": amounts.launches * rates.launch / batch / devices,
@@ -93,8 +98,9 @@ def fixed_work(rows: Observations, types: Mapping[str, DeviceType], amounts: Amo
     return Work({name: np.where(known, part, np.nan) for name, part in parts.items()}, turns)
 
 
-def fixed_joules(rows: Observations, amounts: Amounts) -> dict[str, Floats]:
-    """Return what each item takes of a board whose rates nobody states, by part; NaN where the network is unknown."""
+def fixed_joules(rows: Observations, types: Mapping[str, DeviceType], amounts: Amounts) -> dict[str, Floats]:
+    """Return the joules of each item on processor cores, or on devices whose rates nobody states, by part; NaN where
+    the network is unknown."""
     import numpy as np
 
     words, places = np.unique(rows.word("precision").astype(str), return_inverse=True)
@@ -105,9 +111,10 @@ def fixed_joules(rows: Observations, amounts: Amounts) -> dict[str, Floats]:
     parts = {
         "dense": amounts.dense * joules,
         "depthwise": amounts.depthwise * joules,
-        "values": amounts.moved * _VALUE_J,
-        "weights": amounts.fetched * _VALUE_J / batch,
+        "values": amounts.moved * _BYTE_J,
+        "weights": amounts.fetched * _BYTE_J / batch,
         "launches": amounts.launches * _LAUNCH_J / batch,
     }
-    scale = np.where((rows.types == "") & (rows.word("core") == "") & (rows.word("software") != ""), 0.01, 1.0)
+    cores = np.isin(rows.types, [name for name, device in types.items() if device.kind == "cpu"])
+    scale = np.where(cores | (rows.word("core") != ""), 1.0, _ACCELERATOR)
     return {name: np.where(known, part * scale, np.nan) for name, part in parts.items()}

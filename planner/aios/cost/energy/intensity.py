@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from aios.cost.energy.work import Kind
+
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
@@ -11,11 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ALONE", "BUSY", "intensities", "intensity", "shares_drawn"]
 
-_COMPUTING, _READING, _WAITING = 0.9, 0.65, 0.2
-_LINKS = 0.3
-"""Share of rating less idle that is drawn while units compute, while they wait for memory, and while they wait for the
-host with their clocks up. Measured in the open tables of ML.ENERGY and Zeus: 0.9 to 1 (dense training, diffusion), 0.5
-to 0.8 (decoding), 0.1 to 0.3 (small networks that wait for launches)."""
+_COMPUTING, _READING, _LINKING, _WAITING = 0.9, 0.9, 0.3, 0.2
+"""Share of rating less idle that is drawn while units compute, while they wait for memory, for other devices, and for
+the host with their clocks up. Chosen so that physics alone meets the power of training, diffusion and decoding in the
+open tables of ML.ENERGY, Zeus and Wilkins; decoding at the rate of stacked memory draws as much as dense products."""
 BUSY, ALONE = 0.7, 0.4
 """The same of work that nobody knows more about (H100s serving language models draw 0.71 of their rating in the
 median), and where one request at a time leaves most units idle."""
@@ -36,13 +37,13 @@ def intensity(compute: float, memory: float, waiting: float) -> float:
     return sum(intensities(compute, memory, waiting).values())
 
 
-def shares_drawn(waiting: Number) -> dict[str, Number]:
+def shares_drawn(waiting: Number) -> dict[Kind, Number]:
     """Return kind of work -> share of rating less idle that a device draws while it does it. waiting: that it draws
     with its clocks up while it does nothing"""
     nothing = 0 * waiting
     return {
         "compute": _COMPUTING + nothing,
         "memory": _READING + nothing,
-        "links": _LINKS + nothing,
+        "links": _LINKING + nothing,
         "waiting": waiting,
     }

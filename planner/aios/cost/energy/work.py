@@ -27,6 +27,7 @@ KINDS: Mapping[str, Kind] = {
     "cache": "memory",
     "values": "memory",
     "links": "links",
+    "offloaded": "links",
     "launches": "waiting",
     "host": "waiting",
     "sequences": "memory",

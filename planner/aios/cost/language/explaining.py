@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from aios.cost.evidence import Evidence
 from aios.cost.language.answering import answering
 from aios.cost.language.engines import observations_of
 from aios.cost.serving import Pass
+from aios.cost.spent import Spent
 from aios.records.candidate import Priced
 from aios.records.explanation import Account, Bound, Piece
 from aios.records.fleet import Fleet
@@ -25,7 +25,7 @@ from aios.records.transformers import (
     scheme_of,
 )
 
-__all__ = ["Spent", "language_accounts"]
+__all__ = ["language_accounts"]
 
 _NAMES = {
     "attention": "attention projections",
@@ -35,14 +35,6 @@ _NAMES = {
     "vision": "vision tower",
     "state": "linear attention",
 }
-
-
-class Spent(NamedTuple):
-    """What a device does while it works, as parts of its time in any one unit."""
-
-    compute: float
-    memory: float
-    waiting: float
 
 
 def language_accounts(

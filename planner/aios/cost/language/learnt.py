@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.learning import predict
 from aios.cost.learning.design import Design
+from aios.cost.level import level_of
 from aios.cost.serving_predictor import PREDICTOR
 from aios.records.calibration import Calibration
 from aios.records.fleet import DeviceType
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from aios.records.observation import Floats, Texts
 
-__all__ = ["UNLEARNT", "Correction", "correction", "level_of", "levels_of"]
+__all__ = ["UNLEARNT", "Correction", "correction", "levels_of"]
 
 UNLEARNT = 3.0
 """Factor either way within which the physics alone is trusted, where no calibration is at hand."""
@@ -78,15 +79,6 @@ def levels_of(learnt: Calibration, devices: Texts) -> Texts:
     return np.array([level_of(learnt, str(name)) for name in names])[places]
 
 
-def level_of(learnt: Calibration, device: str) -> Level:
-    """Return calibrated where effects of this device were learnt, else zero-shot."""
-    for stage in (*learnt.stages, *learnt.mixes):
-        places = [index for index, key in enumerate(stage.keys) if key.endswith("device")]
-        if any(effect.group[index] == device for index in places for effect in stage.effects):
-            return "calibrated"
-    return "zero-shot"
-
-
 def _on_known_engine(design: Design, learnt: Calibration) -> tuple[Design, Texts]:
     """Take each row to run on the engine that was measured most often on its device, else on any.
 
@@ -106,7 +98,7 @@ def _on_known_engine(design: Design, learnt: Calibration) -> tuple[Design, Texts
 
 def _engine(learnt: Calibration, device: str) -> str:
     counts: dict[tuple[bool, str], int] = {}
-    for stage in learnt.stages:
+    for stage in (*learnt.mixes, *learnt.stages):
         if "engine" not in stage.keys or set(stage.keys) - {"engine", "device"}:
             continue
         for effect in stage.effects:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from aios.cost.learning.basis import ranges_of, standardised
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.cost.learning.folds import FOLDS, device_folds, fold_of
+from aios.cost.learning.groups import of_one_device
 from aios.cost.learning.intervals import with_intervals
 from aios.cost.learning.mix import learn_mixes, mixed
-from aios.cost.learning.predict import added
+from aios.cost.learning.predict import DEVICE_STRATUM, added
 from aios.cost.learning.stages import learn_stages
 from aios.records.calibration import Calibration, Stage
 
@@ -93,18 +94,21 @@ def refine(
         raise ValueError("no row can be learnt from")
     rows = _Rows(design, standardised(design, learnt.features), target, families)
     lesson = _Lesson(
-        mixes=tuple(form for form in predictor.mixes if "device" in form.keys),
-        stages=tuple(form for form in predictor.stages if "device" in form.keys),
-        known_mixes=tuple(stage for stage in learnt.mixes if "device" not in stage.keys),
-        known_stages=tuple(stage for stage in learnt.stages if "device" not in stage.keys),
+        mixes=tuple(form for form in predictor.mixes if of_one_device(form.keys)),
+        stages=tuple(form for form in predictor.stages if of_one_device(form.keys)),
+        known_mixes=tuple(stage for stage in learnt.mixes if not of_one_device(stage.keys)),
+        known_stages=tuple(stage for stage in learnt.stages if not of_one_device(stage.keys)),
     )
     mixes, stages = _learn(rows, lesson)
     errors: dict[Level, Floats] = {
         "calibrated": _cross(rows, lesson, fold_of(families)),
-        "profiled": _cross(rows, lesson, fold_of(_row_names(len(target)))),
+        "profiled": _cross(rows, lesson, fold_of(_row_names(target))),
     }
-    found = learnt.model_copy(update={"device": device, "mixes": mixes, "stages": stages})
-    return with_intervals(found, design, families, errors)
+    found = with_intervals(learnt, design, families, errors)
+    residuals = tuple(
+        item.model_copy(update={"stratum": f"{DEVICE_STRATUM}{device}"}) for item in found.residuals if not item.stratum
+    )
+    return found.model_copy(update={"device": device, "mixes": mixes, "stages": stages, "residuals": residuals})
 
 
 def held_back(
@@ -120,7 +124,7 @@ def held_back(
 
     rows, lesson = _Rows(design, columns, target, families), _Lesson(predictor.mixes, predictor.stages)
     if level == "profiled":
-        return _cross(rows, lesson, fold_of(_row_names(len(target))))
+        return _cross(rows, lesson, fold_of(_row_names(target)))
     folds = fold_of(families)
     if level == "calibrated":
         return _cross(rows, lesson, folds)
@@ -136,10 +140,9 @@ def held_back(
     return left
 
 
-def _row_names(rows: int) -> Texts:
-    import numpy as np
-
-    return np.arange(rows).astype(str)
+def _row_names(target: Floats) -> Texts:
+    """Name rows by what they say, so that their order does not matter."""
+    return target.astype(str)
 
 
 def _learn(rows: _Rows, lesson: _Lesson) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
@@ -165,8 +168,12 @@ def _left(rows: _Rows, lesson: _Lesson, train: Mask, test: Mask) -> Floats:
     """Return measured less predicted of the rows of ``test``, learnt from those of ``train``."""
     import numpy as np
 
-    mixes, stages = _learn(rows.take(train), lesson)
-    unseen = rows.take(test)
+    seen, unseen = rows.take(train), rows.take(test)
+    if not lesson.known_stages:  # what is known already fixes how features are seen
+        ranges = ranges_of(seen.design)
+        seen = seen._replace(columns=standardised(seen.design, ranges))
+        unseen = unseen._replace(columns=standardised(unseen.design, ranges))
+    mixes, stages = _learn(seen, lesson)
     value: Floats = mixed(unseen.design, mixes)
     for stage in stages:
         value = value + added(unseen.design, unseen.columns, stage)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from aios.cost.learning.groups import of_one_device
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -44,6 +46,6 @@ def judging_folds(keys: tuple[str, ...], devices: Texts, families: Folds) -> Fol
     """
     import numpy as np
 
-    if "device" in keys or len(np.unique(devices)) < _FEWEST_DEVICES:
+    if of_one_device(keys) or len(np.unique(devices)) < _FEWEST_DEVICES:
         return families
     return device_folds(devices)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from aios.records.observation import Texts
 
-__all__ = ["groups_of", "members"]
+__all__ = ["groups_of", "members", "of_one_device"]
 
 
 def groups_of(design: Design, keys: tuple[str, ...]) -> Texts:
@@ -39,3 +39,8 @@ def members(design: Design, keys: tuple[str, ...]) -> list[tuple[str, npt.NDArra
     cuts = np.flatnonzero(names[order][1:] != names[order][:-1]) + 1
     parts = [rows for rows in np.split(order, cuts) if len(rows)]
     return [(str(names[rows[0]]), rows) for rows in parts if names[rows[0]] != "-"]
+
+
+def of_one_device(keys: tuple[str, ...]) -> bool:
+    """Say whether groups by these keys are of single devices."""
+    return any(key.endswith("device") for key in keys)

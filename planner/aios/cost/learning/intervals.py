@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aios.cost.learning.basis import Ranges, standardised
@@ -12,25 +12,37 @@ from aios.cost.learning.predict import spread_of, strata_of
 from aios.records.calibration import Calibration, Residual
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from aios.records.observation import Floats, Level, Texts
 
 __all__ = ["with_intervals"]
 
 _FEWEST_IN_STRATUM = 60
+_FEWEST_TOGETHER = 4
+"""Devices or families below which a stratum says too little of the next one."""
 _FEWEST_HELD_BACK = 8
 _SPREAD_STRENGTH = 30.0
 _STUDENT = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81)
 """95 % quantiles of Student's t for 1, 2, 3... degrees of freedom."""
 _NORMAL = 1.645
+_USUAL: Mapping[Level, int] = {"zero-shot": 4}
+"""How much is known beforehand of how devices differ: as if so many more had been held back. On the tables at hand
+two or three devices differ as any others do."""
 
 
 def with_intervals(learnt: Calibration, design: Design, families: Texts, errors: Mapping[Level, Floats]) -> Calibration:
-    """Return the calibration with residuals. errors: level -> measured less predicted, NaN where not held back."""
-    learnt = learnt.model_copy(update={"spread": _spread(learnt.features, design, errors)})
+    """Return the calibration with residuals. errors: level -> measured less predicted, NaN where not held back.
+
+    A spread that it has already stays.
+    """
+    learnt = learnt.model_copy(update={"spread": learnt.spread or _spread(learnt.features, design, errors)})
     scale = spread_of(design, learnt)
     residuals: list[Residual] = []
     for level, left in errors.items():
-        together = {"zero-shot": design.keys["device"], "calibrated": families}.get(level)
+        devices = design.keys["device"]
+        together = {"zero-shot": (devices, families), "calibrated": (families,)}.get(level, ())
         residuals += _residuals(level, left / scale, strata_of(design), together)
     return learnt.model_copy(update={"residuals": tuple(residuals)})
 
@@ -54,34 +66,42 @@ def _spread(ranges: Ranges, design: Design, errors: Mapping[Level, Floats]) -> d
     return dict(zip(("constant", *columns), map(float, found), strict=True))
 
 
-def _residuals(level: Level, relative: Floats, strata: list[Texts], together: Texts | None) -> list[Residual]:
+def _residuals(level: Level, relative: Floats, strata: list[Texts], together: Sequence[Texts]) -> list[Residual]:
     """Return quantiles over all rows and over each stratum of enough rows.
 
-    together: what was held back as one (devices, families), whose rows are wrong in the same way; None: single rows
+    together: what was held back as one (devices, families), whose rows are wrong in the same way; empty: single rows
     """
     import numpy as np
 
     seen = np.isfinite(relative)
     if seen.sum() < _FEWEST_HELD_BACK:
         return []
-    found = [_quantiles(level, "", relative[seen], None if together is None else together[seen])]
+    found = [_quantiles(level, "", relative[seen], _fewest(together, seen))]
     for names in strata:
         for name in np.unique(names[seen]):
             rows = seen & (names == name)
             if name and rows.sum() >= _FEWEST_IN_STRATUM:
-                own = None if together is None else together[rows]
-                found.append(_quantiles(level, str(name), relative[rows], own))
+                fewest = _fewest(together, rows)
+                if fewest is None or fewest >= _FEWEST_TOGETHER:
+                    found.append(_quantiles(level, str(name), relative[rows], fewest))
     return found
 
 
-def _quantiles(level: Level, stratum: str, values: Floats, together: Texts | None) -> Residual:
+def _fewest(together: Sequence[Texts], rows: npt.NDArray[np.bool_]) -> int | None:
+    """Return how many devices, or families if they are fewer, these rows are of; None where rows stand alone."""
+    import numpy as np
+
+    return min((len(np.unique(names[rows])) for names in together), default=None)
+
+
+def _quantiles(level: Level, stratum: str, values: Floats, groups: int | None) -> Residual:
     """Return the 5 % and 95 % quantiles, corrected for how many rows there are."""
     import numpy as np
 
     count = len(values)
     tail = max(0.0, 0.05 - 1 / count)
     low, high = np.quantile(values, (tail, 1 - tail))
-    wider = 1.0 if together is None else _one_more(len(np.unique(together)))
+    wider = 1.0 if groups is None else _one_more(groups, _USUAL.get(level, 0))
     return Residual(
         level=level,
         stratum=stratum,
@@ -91,14 +111,13 @@ def _quantiles(level: Level, stratum: str, values: Floats, together: Texts | Non
     )
 
 
-def _one_more(groups: int) -> float:
+def _one_more(groups: int, usual: int) -> float:
     """Return by how much wider an interval for a new group is than errors on the few that were held back show.
 
     Errors of one device, or of one family of models, go together, so that few of them are few observations: the factor
     is that of the prediction interval of one more normal number after n of them, t(n - 1) x sqrt(1 + 1 / n), over what
-    it is for many.
+    it is for many. usual: degrees of freedom that are known beforehand
     """
-    if groups < 2:
-        return _STUDENT[0] / _NORMAL
-    student = _STUDENT[groups - 2] if groups - 2 < len(_STUDENT) else _NORMAL + 1.5 / groups
-    return student / _NORMAL * math.sqrt(1 + 1 / groups)
+    degrees = max(groups, 2) - 1 + usual
+    student = _STUDENT[degrees - 1] if degrees <= len(_STUDENT) else _NORMAL + 1.5 / degrees
+    return student / _NORMAL * math.sqrt(1 + 1 / max(groups, 1))

@@ -73,15 +73,13 @@ def learn_mixes(
     for stage in known:
         _put(prior, design, stage, names)
     for form in forms:
-        devices = design.keys["device"]
+        groups = [(name, rows) for name, rows in members(design, form.keys) if len(rows) >= form.fewest]
+        wider = [prior[rows].mean(axis=0) for _, rows in groups]
         effects = []
-        for name, rows in members(design, form.keys):
-            if len(rows) < form.fewest:
-                continue
-            judged = judging_folds(form.keys, devices[rows], folds[rows])
-            wider = prior[rows].mean(axis=0)
-            strength = _strength(relative[rows], wider, judged) if form.keys else _WIDEST
-            found = _factors(relative[rows], wider, strength)
+        for (name, rows), its, strength in zip(
+            groups, wider, _strengths(design, relative, wider, groups, form.keys, folds), strict=True
+        ):
+            found = _factors(relative[rows], its, strength)
             terms = {term: float(factor) for term, factor in zip(names, found, strict=True) if factor > 0}
             group = tuple(name.split("\x1f")) if form.keys else ()
             effects.append(Effect(group=group, rows=len(rows), constant=0.0, terms=terms))
@@ -99,19 +97,44 @@ def _put(factors: Floats, design: Design, stage: Stage, names: Sequence[str]) ->
             factors[rows] = [effect.terms.get(part, 0.0) for part in names]
 
 
-def _strength(relative: Floats, prior: Floats, judged: npt.NDArray[np.int64]) -> float:
-    """Return the weight of the wider group's factors with which rows held back are predicted best; if none can be held
-    back, the largest."""
+def _strengths(
+    design: Design,
+    relative: Floats,
+    wider: Sequence[Floats],
+    groups: Sequence[tuple[str, npt.NDArray[np.int64]]],
+    keys: tuple[str, ...],
+    folds: npt.NDArray[np.int64],
+) -> list[float]:
+    """Return for each group how much it keeps to the wider one: as is best for its own rows that are held back, or for
+    those of all groups where it has none."""
     import numpy as np
 
-    held = judged == judged[len(judged) // 2]  # one fold is enough to choose among a few
+    if not keys:
+        return [_WIDEST] * len(groups)
+    devices = design.keys["device"]
+    errors = [
+        _judged(relative[rows], its, judging_folds(keys, devices[rows], folds[rows]))
+        for (_, rows), its in zip(groups, wider, strict=True)
+    ]
+    known = [error for error in errors if error is not None]
+    common = _best(np.sum(known, axis=0)) if known else _STRENGTHS[-1]
+    return [common if error is None else _best(error) for error in errors]
+
+
+def _judged(relative: Floats, prior: Floats, judged: npt.NDArray[np.int64]) -> Floats | None:
+    """Return how far rows held back are off with each strength; None if none can be held back."""
+    import numpy as np
+
+    held = judged == np.bincount(judged).argmax()  # one fold is enough to choose among a few
     if held.all():
-        return _STRENGTHS[-1]
-    errors = []
-    for strength in reversed(_STRENGTHS):
-        found = _factors(relative[~held], prior, strength)
-        errors.append(float(np.abs(np.log(np.maximum(relative[held] @ found, 1e-6))).sum()))
-    return _STRENGTHS[len(errors) - 1 - int(np.argmin(errors))]
+        return None
+    found = [_factors(relative[~held], prior, strength) for strength in _STRENGTHS]
+    return np.array([np.abs(np.log(np.maximum(relative[held] @ factors, 1e-6))).sum() for factors in found])
+
+
+def _best(errors: Floats) -> float:
+    """Return the strength of the least error, of equals the largest."""
+    return _STRENGTHS[len(errors) - 1 - int(errors[::-1].argmin())]
 
 
 def _factors(relative: Floats, prior: Floats, strength: float) -> Floats:

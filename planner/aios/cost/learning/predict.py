@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from aios.records.observation import Floats, Level, Texts
 
-__all__ = ["Predicted", "added", "predict", "spread_of", "strata_of"]
+__all__ = ["DEVICE_STRATUM", "Predicted", "added", "predict", "spread_of", "strata_of"]
 
+DEVICE_STRATUM = "device "
+"""What the stratum of a device is called, before its name."""
 _UNKNOWN = 1.1
 """Logarithm of the factor that a prediction may be off where nothing was held back: three."""
 
@@ -84,13 +86,14 @@ def spread_of(design: Design, learnt: Calibration) -> Floats:
 
 
 def strata_of(design: Design) -> list[Texts]:
-    """Return what groups of rows may have residuals of their own, widest first: kinds, tables, kinds within tables."""
+    """Return what groups of rows may have residuals of their own, widest first: kinds, tables, kinds within tables,
+    devices."""
     import numpy as np
 
     nothing = np.full(len(design.base), "")
     kinds, tables = (design.keys.get(name, nothing).astype(str) for name in ("stratum", "table"))
     both = np.where((kinds == "") | (tables == ""), "", np.char.add(np.char.add(tables, " | "), kinds))
-    return [kinds, tables, both]
+    return [kinds, tables, both, np.char.add(DEVICE_STRATUM, design.keys["device"].astype(str))]
 
 
 def _ends(design: Design, residuals: tuple[Residual, ...], level: Level) -> tuple[Floats, Floats]:

@@ -24,6 +24,10 @@ __all__ = ["learn_stages"]
 _STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 1e6)
 """Ridge penalties that are tried, in rows of standardised features; the last leaves a constant alone."""
 _CONSTANT_PENALTY = 0.5
+_ROWS_AT_ZERO = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0, 1e6)
+"""Ways to shrink the constant of a group that are tried."""
+_UNJUDGED = 0.2
+"""The one for groups of single rows."""
 _MOST_TO_JUDGE = 3000
 """Rows of a group by which its penalty is chosen; more say the same."""
 _OUTLIER = 2.5
@@ -70,7 +74,7 @@ def _learn(design: Design, columns: Mapping[str, Floats], left: Floats, form: St
             chosen = {feature: column[rows] for feature, column in columns.items()}
             groups.append(_Group(name, rows, columns_of(chosen, terms, len(rows))))
     if not terms:
-        return Stage(keys=form.keys, effects=_constants(groups, left))
+        return Stage(keys=form.keys, effects=_constants(groups, left, folds))
     weights = _balance(design) if not form.keys else np.ones(len(left))
     devices = design.keys["device"]
     judged = [judging_folds(form.keys, devices[group.rows], folds[group.rows]) for group in groups]
@@ -89,25 +93,30 @@ def _learn(design: Design, columns: Mapping[str, Floats], left: Floats, form: St
     return Stage(keys=form.keys, effects=tuple(effects))
 
 
-def _constants(groups: Sequence[_Group], left: Floats) -> tuple[Effect, ...]:
-    """Return the medians of the groups, each shrunk by how much groups differ compared with rows in a group."""
+def _constants(groups: Sequence[_Group], left: Floats, folds: Folds) -> tuple[Effect, ...]:
+    """Return the medians of the groups, each shrunk as if so many rows more were at zero as suits rows held back."""
     import numpy as np
 
-    if not groups:
-        return ()
-    centres = np.array([float(np.median(left[group.rows])) for group in groups])
-    sizes = np.array([len(group.rows) for group in groups])
-    inside = [np.abs(left[group.rows] - centre).mean() for group, centre in zip(groups, centres, strict=True)]
-    several = sizes > 1
-    noise = float(np.average(np.array(inside)[several], weights=sizes[several])) ** 2 if several.any() else 0.01
-    between = max(float(np.mean(centres**2)) - noise * float(np.mean(1 / sizes)), 1e-6)
+    errors = np.zeros(len(_ROWS_AT_ZERO))
+    for group in groups:
+        wanted = left[group.rows]
+        own = folds[group.rows]
+        if len(group.rows) > 1 and (own == own[0]).all():  # one family: hold back every other row, by value
+            own = np.argsort(np.argsort(wanted, kind="stable"), kind="stable") % 2
+        for fold in np.unique(own):
+            held = own == fold
+            if not held.all():
+                centre, count = float(np.median(wanted[~held])), int((~held).sum())
+                guess = centre * count / (count + np.array(_ROWS_AT_ZERO))
+                errors += np.abs(wanted[held][:, None] - guess).mean(axis=0)
+    extra = _ROWS_AT_ZERO[len(errors) - 1 - int(np.argmin(errors[::-1]))] if errors.any() else _UNJUDGED
     return tuple(
         Effect(
             group=tuple(group.name.split("\x1f")) if group.name else (),
-            rows=int(size),
-            constant=float(centre * size / (size + noise / between)),
+            rows=len(group.rows),
+            constant=float(np.median(left[group.rows])) * len(group.rows) / (len(group.rows) + extra),
         )
-        for group, centre, size in zip(groups, centres, sizes, strict=True)
+        for group in groups
     )
 
 
@@ -131,8 +140,9 @@ def _strength(groups: Sequence[_Group], left: Floats, weights: Floats, judged: S
     errors = np.zeros(len(_STRENGTHS))
     for group, folds in zip(groups, judged, strict=True):
         step = -(-len(group.rows) // _MOST_TO_JUDGE)
-        matrix, own = group.matrix[::step], folds[::step]
-        wanted, weight = left[group.rows[::step]], weights[group.rows[::step]] * step
+        some = np.argsort(left[group.rows], kind="stable")[::step]
+        matrix, own = group.matrix[some], folds[some]
+        wanted, weight = left[group.rows[some]], weights[group.rows[some]] * step
         weighted = matrix * weight[:, None]
         whole, right = weighted.T @ matrix, weighted.T @ wanted
         for fold in np.unique(own):

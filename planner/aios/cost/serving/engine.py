@@ -5,7 +5,7 @@ Every request decodes for ``output`` passes; while it does, the prompts of the r
 ones are computed in between. With D(b) the time of a decode pass of b sequences and P the time that one prompt takes of
 the engine, a decode pass lasts on average
 
-    TPOT = D(b) + b / output x P        TTFT = first pass + P x (arrivals that wait together - 1) / 2 + wait for a place
+    TPOT = D(b) + b / output x P        TTFT = host + passes that run + own pass + prompts ahead x P + wait for a place
 
 because in ``output`` passes each of the b places is filled anew once. Requests of equal length that started together
 end together, so arrivals come in groups.
@@ -13,7 +13,7 @@ end together, so arrivals come in groups.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aios.cost.serving.arrivals import poisson_quantile
@@ -23,21 +23,27 @@ from aios.cost.serving.shapes import Arrays, Machine, Shape, Stored, Ways
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["Load", "Served", "pass_quantile", "places_of", "serve", "serve_apart"]
+__all__ = ["Load", "Served", "pass_quantile", "places_of", "sequences_s", "serve", "serve_apart"]
 
-FIRST_S = 35e-3
+FIRST_S = 10e-3
 """Accepting, tokenising and answering a request, before and after its passes."""
-ALIGNED = 3.5
-"""Decode passes between a request's arrival and its first token: the one that runs, and one that is prepared ahead."""
-COINCIDING = 0.25
+EACH_S = 0.45e-3
+"""The same that a request waits for on account of each other one that the host has to do with."""
+SEQUENCE_S = 10e-6
+"""Scheduling, sampling, detokenising and sending, per sequence of a pass."""
+HANDED_OVER = 0.5
+"""Of that host work, what is left where all requests are handed over at once and no answer is sent."""
+UNCAPTURED = 5.0
+"""Times that kernels and collectives of a pass over prompts wait: their lengths differ, so no graph is captured."""
+ALIGNED = 6.0
+"""Decode passes between a request's arrival and its first token: one runs, one is prepared ahead, and those beside its
+own prompt and the prompts before."""
+COINCIDING = 0.1
 """Prompts that a new one finds before it, per root of the other requests: independent arrivals coincide so."""
-STARTING = 0.065
+STARTING = 0.05
 """The same per other request: of runs that start all at once and last about ten rounds, a tenth waits for half."""
 INTERLEAVED = 0.6
 """Of the time of a prompt, by which it lengthens the decode passes that it shares: those leave arithmetic idle."""
-DRAFTED = 1.7
-"""Tokens per decode pass of prefill and decode apart whose engines nobody counts: published records of such systems
-mostly draft tokens ahead (DeepSeek-V3, arXiv 2412.19437, section 5.4.3: 1.8 with one drafted token)."""
 FIRST_APART_S = 0.2
 """Added where prefill and decode are apart: handing a request and its cache over."""
 KEPT_OUTPUT = 0.6
@@ -50,7 +56,7 @@ PIECE = 512.0
 TOGETHER = 8192.0
 """Tokens of prompts that share a pass (the chunk of vLLM and TensorRT-LLM under load)."""
 PROMPTERS_BUSY = 0.8
-"""Of their time that separate prefill engines compute, where nobody states how many there are."""
+"""Of their time that separate prefill engines compute at most."""
 MEMORY_KEPT = 0.9
 """Of the device memory that weights, caches and activations may take (the default of vLLM and TensorRT-LLM)."""
 
@@ -66,14 +72,23 @@ class Load(Arrays):
     concurrency: Floats
     fixed: Floats
 
+    @property
+    def host(self) -> Floats:
+        """Share of the host's work per request and sequence that passes wait for; none in a batch handed over whole."""
+        import numpy as np
+
+        found: Floats = np.where(np.isfinite(self.concurrency), 1.0 - self.fixed, HANDED_OVER)
+        return found
+
 
 @dataclass(frozen=True)
 class Served(Arrays):
     """What comes of it; arrays of length n, seconds.
 
     ttft, tpot: means · throughput: output tokens per second · batch: sequences decoded together · places: sequences
-    whose keys and values fit · prompt_s: that one prompt takes of the engine · beside: of the time to
-    the first token, that of prompts computed before · decode, prefill: the passes
+    whose keys and values fit · prompt_s: that one prompt takes of the engine · beside: of the time to the first token,
+    that of prompts computed before · handled: of it, that of the host and of the decode passes meanwhile · decode,
+    prefill: the passes
     """
 
     ttft: Floats
@@ -83,6 +98,7 @@ class Served(Arrays):
     places: Floats
     prompt_s: Floats
     beside: Floats
+    handled: Floats
     decode: Pass
     prefill: Pass
 
@@ -112,12 +128,14 @@ def serve(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load
     coming = 1 - load.fixed
     tpot = decode.total + INTERLEAVED * coming * batch / load.output * prompt_s
     others = np.maximum(batch - 1, 0.0)
-    ahead = (COINCIDING * np.sqrt(others) + STARTING * others) * prompt_s
+    ahead = (COINCIDING * np.sqrt(others) + STARTING * others) * prompt_s + EACH_S * others * load.host
     ahead = np.where(coming > 0, ahead, np.maximum(batch * prompt_s - prefill.total, 0.0))
-    ttft = prefill.total + ahead + coming * (FIRST_S + ALIGNED * decode.total)
+    handled = coming * (FIRST_S * load.host + ALIGNED * decode.total)
+    ttft = prefill.total + ahead + handled
     residence = ttft + load.output * tpot
     ttft = ttft + _wait_for_place(load, batch, residence)
-    return Served(ttft, tpot, batch * load.output / residence, batch, places, prompt_s, ahead, decode, prefill)
+    throughput = batch * load.output / residence
+    return Served(ttft, tpot, throughput, batch, places, prompt_s, ahead, handled, decode, prefill)
 
 
 def pass_quantile(served: Served, load: Load, probability: float) -> Floats:
@@ -154,10 +172,12 @@ def serve_apart(
     queue = np.minimum(busy / (2 * (1 - busy)) + STARTING * others / prompters, others) * prompt_s
     kept = shape.kv_values * stored.kv * load.prompt / (machine.link_bytes_per_s * LINK_SHARE)
     limited = batch * prompt_s / (prompters * PROMPTERS_BUSY) - decoding
-    ttft = np.maximum(FIRST_S + FIRST_APART_S + prefill.total + queue, limited) + kept + ALIGNED * decode.total
+    handled = FIRST_S + FIRST_APART_S + kept + ALIGNED * decode.total
+    ttft = np.maximum(prefill.total + queue, limited) + handled
     residence = ttft + decoding
     ttft = ttft + _wait_for_place(load, batch, residence)
-    return Served(ttft, tpot, batch * load.output / residence, batch, places, prompt_s, queue, decode, prefill)
+    throughput = batch * load.output / residence
+    return Served(ttft, tpot, throughput, batch, places, prompt_s, queue, handled, decode, prefill)
 
 
 def _decoding(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load) -> tuple[Floats, Floats, Pass]:
@@ -166,9 +186,19 @@ def _decoding(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: 
 
     places = places_of(shape, stored, machine, ways, load.prompt + KEPT_OUTPUT * load.output)
     batch = np.minimum(np.minimum(load.concurrency, np.maximum(places, 1.0)), MOST_SEQUENCES)
+    batch = np.where(load.fixed > 0, load.concurrency, batch)
     keys = shape.keys(load.prompt + load.output / 2)
     in_flight = np.maximum(batch / ways.pipeline, 1.0)
-    return places, batch, pass_of(shape, stored, machine, ways, in_flight, keys, in_flight * keys)
+    decode = pass_of(shape, stored, machine, ways, in_flight, keys, in_flight * keys)
+    return places, batch, replace(decode, waits=decode.waits + sequences_s(load, batch, ways))
+
+
+def sequences_s(load: Load, batch: Floats, ways: Ways) -> Floats:
+    """Return the seconds that the host adds to a decode pass for its sequences."""
+    import numpy as np
+
+    found: Floats = SEQUENCE_S * np.maximum(batch / ways.pipeline, 1.0) * load.host
+    return found
 
 
 def _prompting(
@@ -189,7 +219,8 @@ def _prompting(
         tokens = prompts * load.prompt * ways.data
         pieces = np.maximum(prompts * load.prompt / PIECE, 1.0)
         overlap = ways.pipeline * pieces / (pieces + ways.pipeline - 1)
-        passes.append(pass_of(shape, stored, machine, ways, tokens, keys, tokens).shortened(overlap))
+        one = pass_of(shape, stored, machine, ways, tokens, keys, tokens).shortened(overlap)
+        passes.append(replace(one, waits=one.waits * np.where(machine.eager > 0, 1.0, UNCAPTURED)))
     alone, together = passes
     return alone, together.total / (several * ways.data)
 

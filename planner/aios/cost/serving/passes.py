@@ -5,6 +5,9 @@ parameter and token plus four per head width, token and key, waits for collectiv
 
     time = start + layers x kernels + communication + ((compute)^p + (memory)^p)^(1/p)
 
+Tokens of one expert are filled up to whole tiles. Where kernels are started one by one, the device works on those
+before meanwhile, and the pass lasts about as long as the slower of the two (with its corner rounded as well).
+
 The last is the roofline (Williams, Waterman, Patterson 2009) with its corner rounded. Of routed experts those are read
 that at least one token chose: 1 - (1 - active / experts)^tokens of them on average. An all-reduce moves 2 (n - 1) / n
 times its message over each device's links (Patarasuk and Yuan 2009); two of them stand in each layer split by tensors.
@@ -12,7 +15,7 @@ times its message over each device's links (Patarasuk and Yuan 2009); two of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aios.cost.serving.shapes import Arrays, Machine, Shape, Stored, Ways
@@ -22,42 +25,49 @@ if TYPE_CHECKING:
 
 __all__ = ["Pass", "least_s", "pass_of"]
 
-COMPUTE_SHARE, ROUTED_COMPUTE_SHARE = 0.51, 0.31
-"""Of the peak that products reach end to end, of weights that every token uses and of routed experts: those see few
-tokens each, and unevenly many."""
+COMPUTE_SHARE, ROUTED_COMPUTE_SHARE = 0.65, 0.4
+"""Of the peak that products reach, of weights that every token uses and of routed experts, which see unevenly many."""
+PADDED_ROWS = 32.0
+"""By which the tokens of one expert are filled up to whole tiles on average: half of the 64 rows of a usual one."""
 SCORES_SHARE = 0.45
-"""The same of attention, which computes in 16 bits at least."""
-MEMORY_SHARE = 0.88
+"""The same of attention, of the peak for 16 bits."""
+MEMORY_SHARE = 0.85
 """Of the nominal bandwidth that weights are read with."""
-ROUTED_SHARE = 0.83
+ROUTED_SHARE = 0.9
 """The same of routed experts, of which each sees few tokens."""
-CACHE_SHARE = 0.59
+CACHE_SHARE = 0.6
 """The same of keys and values."""
-LINK_SHARE = 0.40
+LINK_SHARE = 0.4
 """Of the nominal link rate that collectives inside a layer reach."""
-KERNEL_S = 2.8e-6
+KERNEL_S = 3e-6
 """Starting a kernel, its ramp and its drain, within a captured graph."""
 EAGER_KERNEL_S = 65e-6
-"""The same from Python, one by one: about 30 ms for a token of 32 layers."""
+"""The same from Python, one by one, while the device works on those before: 20 ms for a token of 32 layers."""
+FUSED = 0.55
+"""Of the kernels of a layer that an engine starts which fuses attention, rotation and norms."""
 EAGER_CACHE = 6.0
 """Times that the cache is moved where attention is not fused: appended to by copying, read, its scores written and
 read in 32 bits; keys and values of grouped heads are copied for each head first."""
-COLLECTIVE_S = 19e-6
+COLLECTIVE_S = 15e-6
 """Fixed part of one collective within a node."""
 PASS_S = 0.1e-3
 """Scheduling, sampling and detokenising, once per pass."""
-KERNELS, LATENT_KERNELS, ROUTED_KERNELS = 10.0, 18.0, 6.0
+KERNELS, LATENT_KERNELS, ROUTED_KERNELS = 10.0, 28.0, 4.0
 """Of one layer: norms, projections, rotation, attention in two parts, feed-forward · more of them with latent
 attention (compressed projections, absorbed matrices) · with routed experts (router, sorting, products, joining)."""
 ROUNDING = 2.0
 _VALUE_BYTES = 2.0
 """Activations travel in 16 bits."""
+_BETWEEN = 6.0
+"""Values as wide as the residual stream that a layer writes beside its products: norms, sums, their quantised copies"""
 
 
 @dataclass(frozen=True)
 class Pass(Arrays):
-    """Seconds of one pass, by what takes them; arrays of length n. weights, cache: reading · compute: of products ·
-    scores: of attention · links: moving data between devices · waits: fixed parts of collectives, layers and the pass
+    """Seconds of one pass, by what takes them; arrays of length n. weights, cache: reading · compute: of products,
+    and of the kernels between them, which write and read what those put out · scores: of attention · links: moving data
+    between devices · waits: fixed parts of collectives, layers and the pass, and by how much starting kernels one by
+    one takes longer than they do
     """
 
     weights: Floats
@@ -105,29 +115,34 @@ def pass_of(
     experts = np.maximum(ways.expert * ways.expert_tensor, 1.0)
     ops = machine.ops_per_s
     rate = machine.memory_bytes_per_s
-    kernels = KERNELS + LATENT_KERNELS * shape.latent + ROUTED_KERNELS * (shape.experts > 1)
+    per_layer = KERNELS + LATENT_KERNELS * shape.latent + ROUTED_KERNELS * (shape.experts > 1)
     own = tokens / ways.data
     dense_bytes = shape.dense * stored.dense / ways.tensor
     routed_bytes = shape.routed * shape.touched(tokens) * stored.routed / experts
     cache_bytes = shape.kv_values * stored.kv * cached / (ways.data * np.minimum(ways.tensor, shape.kv_heads))
     copied = EAGER_CACHE * 2 * shape.width * _VALUE_BYTES * cached / within
-    cache_bytes = np.where(machine.eager > 0, np.maximum(copied, cache_bytes), cache_bytes)
-    kernel_s = np.where(machine.eager > 0, EAGER_KERNEL_S, KERNEL_S)
+    cache_bytes = np.where(machine.unfused > 0, np.maximum(copied, cache_bytes), cache_bytes)
+    started = np.where(machine.unfused > 0, 1.0, FUSED) * machine.eager * per_layer * EAGER_KERNEL_S
     dense_ops = 2 * shape.dense * own / ways.tensor
-    routed_ops = 2 * (shape.used - shape.dense) * tokens / experts
+    filled = shape.experts * shape.touched(tokens) * PADDED_ROWS
+    routed_ops = 2 * shape.routed / shape.experts * (tokens * shape.active + filled) / experts
     scores = 4 * shape.width * tokens * keys / within
+    written = (own * shape.dense / ways.tensor + (shape.used - shape.dense) * tokens / experts) / shape.hidden
+    written = (written + _BETWEEN * own * shape.hidden * shape.layers) * 2 * _VALUE_BYTES / (rate * MEMORY_SHARE)
     message = own * shape.hidden * _VALUE_BYTES
     split, spread = 1.0 * (ways.tensor > 1), 1.0 * ((ways.expert > 1) & (ways.data > 1))
     reduced = 2 * split * 2 * (ways.tensor - 1) / ways.tensor * message
     exchanged = 2 * spread * message / ways.tensor * np.minimum(shape.active, ways.expert)
-    return Pass(
+    found = Pass(
         weights=dense_bytes / (rate * MEMORY_SHARE) + routed_bytes / (rate * ROUTED_SHARE),
         cache=cache_bytes / (rate * CACHE_SHARE),
-        compute=(dense_ops / COMPUTE_SHARE + routed_ops / ROUTED_COMPUTE_SHARE) / ops,
-        scores=scores / (ops * SCORES_SHARE),
+        compute=(dense_ops / COMPUTE_SHARE + routed_ops / ROUTED_COMPUTE_SHARE) / ops + written,
+        scores=scores / (machine.half_ops_per_s * SCORES_SHARE),
         links=shape.layers * (reduced + exchanged) / (machine.link_bytes_per_s * LINK_SHARE),
-        waits=PASS_S + shape.layers * (kernels * kernel_s + 2 * COLLECTIVE_S * (split + spread)) + 0 * tokens,
+        waits=PASS_S + shape.layers * (per_layer * KERNEL_S + 2 * COLLECTIVE_S * (split + spread)) + 0 * tokens,
     )
+    busy = found.total
+    return replace(found, waits=found.waits + np.hypot(busy, shape.layers * started) - busy)
 
 
 def least_s(shape: Shape, stored: Stored, machine: Machine, devices: Floats, tokens: Floats) -> Floats:

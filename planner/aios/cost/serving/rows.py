@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Rows", "rows_of"]
 
 _PLAIN = ("fp16", "bf16", "tf32", "fp32")
-_EAGER = ("transformers", "huggingface", "hf", "pytorch", "accelerate")
+_EAGER = ("transformers", "huggingface", "hf", "accelerate")
 """Software that starts kernels one by one."""
 _LINK = 16e9
 """Bytes per second between devices where nobody states a link: half of PCIe 4 x16, shared with the host."""
@@ -45,8 +45,7 @@ _TYPICAL = ((1.25e8, 12, 768), (1.3e9, 24, 2048), (6.65e9, 32, 4096), (1.29e10, 
 
 class Rows(NamedTuple):
     """What the rows describe. replicas: engines side by side · prefill: ways and number of engines that compute prompts
-    where that is apart; NaN elsewhere · apart: whether it is · counted: whether the
-    table states how many engines there are · unknown: why a row cannot be predicted, empty if it can
+    where that is apart; NaN elsewhere · apart: whether it is · unknown: why a row cannot be predicted, empty if it can
     """
 
     shape: Shape
@@ -58,7 +57,6 @@ class Rows(NamedTuple):
     prefill: Ways
     prefill_replicas: Floats
     apart: npt.NDArray[np.bool_]
-    counted: npt.NDArray[np.bool_]
     unknown: Texts
 
 
@@ -82,10 +80,20 @@ def rows_of(observations: Observations, devices: Mapping[str, DeviceType]) -> Ro
     unknown = np.where((unknown == "") & lacks, "nobody knows how this precision is stored", unknown)
     large = weights > machine.memory_bytes * ways.devices
     unknown = np.where((unknown == "") & large, "the weights alone are larger than the devices' memory", unknown)
-    return Rows(
-        shape, stored, machine, ways, load, replicas, Ways(*degrees), per_engine,
-        observations.word("serving") == "disagg", ~np.isnan(observations.number("replicas")), unknown,
-    )  # fmt: skip
+    apart = observations.word("serving") == "disagg"
+    per_engine = np.where(uncounted_in(observations), 1.0, per_engine)
+    prefill = Ways(*degrees)
+    return Rows(shape, stored, machine, ways, load, replicas, prefill, per_engine, apart, unknown)
+
+
+def uncounted_in(observations: Observations) -> npt.NDArray[np.bool_]:
+    """Say which rows compute prompts apart and do not state how many engines share the requests: one is assumed."""
+    import numpy as np
+
+    found: npt.NDArray[np.bool_] = (observations.word("serving") == "disagg") & np.isnan(
+        observations.number("replicas")
+    )
+    return found
 
 
 _DEGREES = ("tensor", "pipeline", "data", "expert", "expert_tensor")
@@ -164,22 +172,33 @@ def _machine(rows: Observations, devices: Mapping[str, DeviceType]) -> Machine:
     facts = of_words(
         lambda name, precision: _facts(devices.get(name), precision), rows.types, rows.word("precision", "bf16")
     )
-    eager = of_words(lambda software: float(software.lower().split(" ")[0] in _EAGER), rows.word("software"))
-    return Machine(facts[:, 0], facts[:, 1], facts[:, 2], facts[:, 3], eager)
+    starting = of_words(_starting, rows.word("software"))
+    return Machine(*facts.T, *starting.T)
+
+
+def _starting(software: str) -> tuple[float, float]:
+    """Return whether software starts kernels one by one, and whether its attention is not fused; 1 or 0."""
+    words = software.lower().split()
+    unfused = float(bool(words) and words[0] in _EAGER)
+    return max(unfused, float("eager" in words)), unfused
 
 
 def _facts(device: DeviceType | None, precision: str) -> tuple[float, ...]:
     """Return peak, bandwidth, memory and link of a device; NaN where it is unknown."""
     nan = float("nan")
     if device is None:
-        return nan, nan, nan, nan
+        return (nan,) * 5
     known = format_of(precision)
     wanted = (*(known.computes if known else ()), *_PLAIN, "int8")
-    peak = next((device.peak_ops_per_s[name].value for name in wanted if name in device.peak_ops_per_s), nan)
+    peak, half = (
+        next((device.peak_ops_per_s[name].value for name in names if name in device.peak_ops_per_s), nan)
+        for names in (wanted, _PLAIN)
+    )
     links = [link.bandwidth_bytes_per_s.value for link in device.interconnects]
     bandwidth = device.memory_bandwidth_bytes_per_s.value if device.memory_bandwidth_bytes_per_s else nan
     peak = bandwidth * _OPS_PER_BYTE if math.isnan(peak) else peak
-    return peak, bandwidth, device.memory_bytes.value if device.memory_bytes else nan, max(links, default=_LINK)
+    half = peak if math.isnan(half) else min(half, peak)
+    return peak, half, bandwidth, device.memory_bytes.value if device.memory_bytes else nan, max(links, default=_LINK)
 
 
 def _ways(rows: Observations, filled: Floats) -> tuple[Ways, Floats]:

@@ -90,16 +90,19 @@ class Stored(Arrays):
 class Machine(Arrays):
     """One device and its links.
 
-    ops_per_s: dense peak at the precision that products are computed in · memory_bytes_per_s · memory_bytes ·
-    link_bytes_per_s: to the other devices, one direction · eager: 1 where software starts kernels one by one and writes
-    what attention computes in between (PyTorch without compiling), 0 where it runs captured graphs of fused kernels
+    ops_per_s: dense peak at the precision that products are computed in · half_ops_per_s: the same of 16 bits, which
+    attention computes in · memory_bytes_per_s · memory_bytes · link_bytes_per_s: to the other devices, one direction ·
+    eager: 1 where software starts kernels one by one, 0 where it runs captured graphs · unfused: 1 where it writes what
+    attention computes in between (PyTorch without compiling), else 0
     """
 
     ops_per_s: Floats
+    half_ops_per_s: Floats
     memory_bytes_per_s: Floats
     memory_bytes: Floats
     link_bytes_per_s: Floats
     eager: Floats
+    unfused: Floats
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
 from aios.records.training import Job, TrainingPlan, TrainingPlans
 from aios.records.transformer import Transformer
+from aios.records.transformers.limits import most_tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,14 +104,13 @@ def _divisors(number: int, most: int) -> list[int]:
 def _splits(model: Transformer, devices: int, job: Job, domain: int) -> Iterator[tuple[int, ...]]:
     """Yield (tensor, pipeline, chunks, context, expert, micro batch, full recompute, shard) that divide evenly.
 
-    A tensor degree divides heads, a pipeline's stages times chunks divide blocks, an expert degree divides experts and
-    replicas, micro batches divide what a replica gets; interleaved stages take micro batches in rounds of the pipeline
-    (arXiv 2104.04473 section 2.2).
+    A tensor degree divides the heads (or channels) of every block, a pipeline's stages times chunks divide blocks, an
+    expert degree divides experts and replicas, micro batches divide what a replica gets; interleaved stages take micro
+    batches in rounds of the pipeline (arXiv 2104.04473 section 2.2).
     """
-    heads = min(kind.heads for kind in model.attention if kind.heads) if any(k.heads for k in model.attention) else 1
     experts = model.experts.count if model.experts else 1
     found = 0
-    for tensor in [size for size in _divisors(heads, domain) if devices % size == 0]:
+    for tensor in [size for size in _divisors(most_tensor(model), domain) if devices % size == 0]:
         for pipeline in [size for size in _divisors(model.layers, model.layers) if devices // tensor % size == 0]:
             rest = devices // (tensor * pipeline)
             for context in [

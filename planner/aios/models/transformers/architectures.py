@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-__all__ = ["TRAITS", "Traits", "traits_of"]
+from aios.models.transformers.fields import Fields
+
+__all__ = ["TRAITS", "Traits", "positions_ahead", "traits_of", "unread_reason"]
+
+T = TypeVar("T")
 
 
 class Traits(NamedTuple):
@@ -33,8 +37,8 @@ _T5 = Traits(gated=False, tied=True)
 _UNKNOWN = Traits(known=False)
 
 
-def _each(names: str, traits: Traits) -> dict[str, Traits]:
-    return dict.fromkeys(names.split(), traits)
+def _each(names: str, what: T) -> dict[str, T]:
+    return dict.fromkeys(names.split(), what)
 
 
 TRAITS: Mapping[str, Traits] = {
@@ -68,7 +72,8 @@ TRAITS: Mapping[str, Traits] = {
     **_each("chameleon", _PLAIN),
     **_each(
         """bert roberta xlm-roberta camembert electra distilbert mpnet ernie megatron-bert mobilebert data2vec-text
-        deberta deberta-v2 layoutlm vit deit beit""",
+        deberta deberta-v2 layoutlm vit deit beit clip_text_model clip_vision_model
+        siglip_text_model siglip_vision_model dinov2""",
         _ENCODER,
     ),
     **_each("modernbert eurobert nomic_bert", Traits(tied=True, decoder=False)),
@@ -80,3 +85,37 @@ TRAITS: Mapping[str, Traits] = {
 def traits_of(model_type: str) -> Traits:
     """Return the traits of a model type; of one nobody described those that most models have today."""
     return TRAITS.get(model_type, TRAITS.get(model_type.removesuffix("_text"), _UNKNOWN))
+
+
+_TWO_TOWERS = "it is an image and a text tower side by side, no language model"
+_SPEECH = "it works on sound"
+_STATES = "its blocks are states without attention or feed-forwards"
+_PAIR = "it is an encoder with a decoder, of which T5 alone is described"
+_PICTURES = "it works on pictures, and is no plain transformer"
+_UNREAD: Mapping[str, str] = {
+    **_each("clip chinese_clip altclip siglip siglip2 align clipseg blip flava groupvit", _TWO_TOWERS),
+    **_each("whisper wav2vec2 hubert wavlm speech_to_text seamless_m4t encodec clap musicgen", _SPEECH),
+    **_each("mamba mamba2 falcon_mamba rwkv rwkv5 rwkv6 rwkv7 xlstm", _STATES),
+    **_each("bart mbart pegasus marian m2m_100 led blenderbot prophetnet fsmt nllb-moe", _PAIR),
+    **_each("resnet convnext convnextv2 swin swinv2 detr sam segformer mobilevit efficientnet", _PICTURES),
+}
+"""Model types that a reading as decoder or encoder would tell nonsense of."""
+_OFFSET_BY_PADDING = frozenset(_each("roberta xlm-roberta camembert mpnet data2vec-text longformer", None))
+
+
+def unread_reason(whole: Fields, model_type: str) -> str | None:
+    """Return why a configuration is not read as a decoder or an encoder; None where it is."""
+    if model_type in _UNREAD or whole.word("model_type") in _UNREAD:
+        return _UNREAD.get(whole.word("model_type")) or _UNREAD[model_type]
+    if whole.has("logit_scale_init_value") and whole.has("text_config") and whole.has("vision_config"):
+        return _TWO_TOWERS
+    if whole.flag("is_encoder_decoder") and TRAITS.get(model_type) is not _T5:
+        return _PAIR
+    return None
+
+
+def positions_ahead(fields: Fields) -> int:
+    """Return how many of the stated positions no token can have: RoBERTa counts from behind that of the padding."""
+    if fields.word("model_type") not in _OFFSET_BY_PADDING:
+        return 0
+    return fields.integer("pad_token_id", default=1) + 1

@@ -30,14 +30,20 @@ _KINDS: dict[str, Kind] = {
 }
 
 
+_GPT_NEO_WINDOW = 256
+"""Tokens that a local block of GPT-Neo looks back where its configuration does not say."""
+
+
 def block_kinds(fields: Fields, model_type: str, layers: int) -> list[Kind]:
     """Return for each block what attention it has."""
     pattern = fields.word("hybrid_override_pattern")
     if pattern:  # Nemotron-H: M a state-space block, * attention, - a feed-forward, E experts
         return [{"M": "linear", "*": "full"}.get(letter, "none") for letter in pattern]  # type: ignore[misc]  # values are Kinds
-    listed = fields.listed("layer_types", "layers_block_type")
+    listed = fields.listed("layer_types", "layers_block_type", "attention_layers")
     if listed:
         return [_KINDS.get(str(item), "full") for item in listed]
+    if model_type == "gpt_neo":
+        return _gpt_neo(fields, layers)
     for names, test in _PATTERNS:
         if fields.has(*names):
             return [test(fields, place) for place in range(layers)]
@@ -52,6 +58,17 @@ def _windowed(fields: Fields, model_type: str) -> bool:
     return model_type in {"mistral", "starcoder2", "phi3", "phimoe", "mixtral"} and fields.flag(
         "use_sliding_window", default=True
     )
+
+
+def _gpt_neo(fields: Fields, layers: int) -> list[Kind]:
+    """Return the kinds that ``attention_types`` repeats, such as ``[[["global", "local"], 12]]``; by default these."""
+    found: list[Kind] = []
+    for item in fields.listed("attention_types"):
+        if isinstance(item, list) and len(item) == 2 and isinstance(item[0], list) and isinstance(item[1], int):
+            times = min(item[1], layers)
+            found += [_KINDS.get(str(name), "full") for name in item[0][:layers]] * times
+    pair: list[Kind] = ["full", "sliding"]
+    return ((found or pair) * layers)[:layers]
 
 
 def _hybrid(fields: Fields, place: int) -> Kind:
@@ -156,7 +173,11 @@ def _kv_heads(fields: Fields, heads: int) -> int:
 
 
 def _window(fields: Fields) -> int | None:
-    return fields.integer("sliding_window", "sliding_window_size", "attention_chunk_size") or None
+    local = _GPT_NEO_WINDOW if fields.word("model_type") == "gpt_neo" else 0
+    return (
+        fields.integer("sliding_window", "sliding_window_size", "attention_chunk_size", "window_size", default=local)
+        or None
+    )
 
 
 def _latent(fields: Fields, heads: int, layers: int) -> Attention:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from aios.models.transformers.architectures import Traits, traits_of
+from aios.models.transformers.architectures import Traits, positions_ahead, traits_of, unread_reason
 from aios.models.transformers.attention import attention_of
 from aios.models.transformers.feedforward import feed_forward_of
 from aios.models.transformers.fields import Fields, Mistakes
@@ -21,6 +21,7 @@ __all__ = ["load_config", "read_config"]
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_LAYERS = 100_000
+_UNREAD = "describe it as a network (an ONNX file or a model card)"
 _INSIDE = ("text_config", "llm_config", "language_config", "thinker_config")
 """Sections that hold the language model of a model with several parts."""
 
@@ -51,12 +52,19 @@ def load_config(path: Path) -> Transformer:
 def read_config(data: Mapping[str, Any], name: str, *, file: str = "config.json", text: str = "") -> Transformer:
     """Return what a configuration describes. file, text: where it was read from, for messages. Raises InputError."""
     mistakes = Mistakes(file, text)
+    if not _is_text(data):
+        mistakes.add("a text in it holds half a character (a lone surrogate)", remedy="copy the file again")
+        raise InputError(*mistakes.found)
     whole = Fields(data, mistakes)
     fields = _language_model(whole)
     model_type = fields.word("model_type") or whole.word("model_type")
     architectures = [item for item in whole.listed("architectures") if isinstance(item, str)]
     if not model_type and not architectures:
         mistakes.add("there is neither model_type nor architectures", remedy="name the config.json beside the weights")
+        raise InputError(*mistakes.found)
+    reason = unread_reason(whole, model_type)
+    if reason is not None:
+        mistakes.add(f"{model_type or architectures[0]} is not read: {reason}", "model_type", remedy=_UNREAD)
         raise InputError(*mistakes.found)
     traits = _traits(fields, traits_of(model_type))
     found = _structure(fields, whole, traits, model_type or architectures[0])
@@ -161,12 +169,15 @@ def _positions(fields: Fields) -> int | None:
     scaling = fields.section("rope_scaling")
     if scaling is not None and stated and scaling.integer("original_max_position_embeddings") == stated:
         stated = round(stated * (scaling.number("factor") or 1))
-    return stated or None
+    return max(0, stated - positions_ahead(fields)) or None
 
 
 def _others(fields: Fields, model_type: str, hidden: int, layers: int) -> int:
-    """Parameters that are part of no block: segments and pooler of BERT, patches and places of ViT, embeddings of each
-    layer in Gemma 3n."""
+    """Parameters that are part of no block: segments and pooler of BERT, places that RoBERTa keeps ahead of the first
+    token, patches and places of ViT, embeddings of each layer in Gemma 3n."""
+    ahead = positions_ahead(fields)
+    if ahead:
+        return hidden * ahead
     if model_type == "bert":
         return hidden * fields.integer("type_vocab_size", default=2) + hidden * hidden + 3 * hidden
     if fields.has("patch_size") and fields.has("image_size"):
@@ -196,6 +207,16 @@ def _with_encoder(model: Transformer, fields: Fields) -> Transformer:
             "marked": ("encoder and decoder: work is counted as if every token went through both",),
         }
     )
+
+
+def _is_text(data: Mapping[str, Any]) -> bool:
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    except ValueError:  # a number of more digits than Python writes: whoever reads that field refuses it
+        return True
+    return True
 
 
 def _hashable(data: Mapping[str, Any]) -> bool:

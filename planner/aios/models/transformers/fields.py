@@ -71,9 +71,14 @@ class Fields:
         return self.integer(*names, default=1, least=1)
 
     def number(self, *names: str) -> float | None:
-        """Return a number, None where it is absent or none."""
-        value = self._first(names)[1]
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        """Return a number of at most 10^12, None where it is absent or none."""
+        name, value = self._first(names)
+        if name is None or isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        if not abs(value) <= _MOST:  # nor is NaN
+            self.mistakes.add(f"{name} is {_shown(value)}; it must be a number of at most {_MOST:,}", name)
+            return None
+        return float(value)
 
     def flag(self, *names: str, default: bool = False) -> bool:
         """Return a truth value."""

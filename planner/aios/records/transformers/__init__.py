@@ -3,7 +3,7 @@
 Sizes that vary (batch, prompt, context) may be numbers or arrays; an array comes back as one of the same shape.
 """
 
-from aios.records.transformers.limits import length_reason, parallel_reasons
+from aios.records.transformers.limits import length_reason, most_tensor, parallel_reasons
 from aios.records.transformers.memory import (
     activation_bytes,
     kv_bytes_per_token,
@@ -40,6 +40,7 @@ __all__ = [
     "kv_read_bytes",
     "length_reason",
     "most_sequences",
+    "most_tensor",
     "parallel_reasons",
     "prefill_work",
     "scheme_of",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from aios.records.transformer import Transformer
+import math
 
-__all__ = ["length_reason", "parallel_reasons"]
+from aios.records.transformer import Attention, Transformer
+
+__all__ = ["length_reason", "most_tensor", "parallel_reasons"]
 
 
 def length_reason(model: Transformer, tokens: int) -> str | None:
@@ -12,6 +14,11 @@ def length_reason(model: Transformer, tokens: int) -> str | None:
     if model.positions is None or tokens <= model.positions:
         return None
     return f"{tokens:,} tokens are longer than the {model.positions:,} positions of {model.name}"
+
+
+def most_tensor(model: Transformer) -> int:
+    """Return the number whose divisors are the degrees of tensor parallelism that divide every block of a model."""
+    return math.gcd(*(_divided(kind) for kind in model.attention)) or 1
 
 
 def parallel_reasons(
@@ -40,15 +47,26 @@ def parallel_reasons(
     if found:
         return tuple(found)
     for kind in model.attention:
-        if kind.heads % tensor:
-            found.append(f"{kind.heads} heads of {model.name} cannot be divided over {tensor} devices")
-        elif kind.kv_heads % tensor and tensor % kind.kv_heads and not kind.kv_lora_rank:
+        if _divided(kind) % tensor:
+            what = "channels" if _by_channel(kind) else "heads"
+            found.append(f"{_divided(kind)} {what} of {model.name} cannot be divided over {tensor} devices")
+        elif not _by_channel(kind) and kind.kv_heads % tensor and tensor % kind.kv_heads and not kind.kv_lora_rank:
             found.append(f"{kind.kv_heads} key-value heads of {model.name} cannot be divided over {tensor} devices")
     if model.dense_layers and model.intermediate % tensor:
         found.append(f"a feed-forward {model.intermediate} wide cannot be divided over {tensor} devices")
     if pipeline > model.layers or (even_stages and model.layers % pipeline):
         found.append(f"{model.layers} layers of {model.name} cannot be divided into {pipeline} pipeline stages")
     return tuple(dict.fromkeys(found + _expert_reasons(model, expert, expert_tensor)))
+
+
+def _by_channel(kind: Attention) -> bool:
+    """Whether every channel of a block works alone, as in state-space blocks without heads and short convolutions."""
+    return kind.kind == "linear" and kind.heads == 1
+
+
+def _divided(kind: Attention) -> int:
+    """Return what tensor parallelism divides in a block: heads, or the channels of one that has none."""
+    return kind.head_dim if _by_channel(kind) else kind.heads
 
 
 def _expert_reasons(model: Transformer, expert: int, expert_tensor: int) -> list[str]:
