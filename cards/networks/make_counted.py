@@ -12,6 +12,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -22,8 +23,8 @@ from aios.records.networks import CLASSES, WORK, Cards
 
 FOLDER = Path(__file__).parent
 NOTES = """\
-# source: counted operator by operator on networks written down layer by layer from their papers (see make_counted.py), \
-and rows of timm.csv and traced.csv under further names, at the input size that published.csv states
+# source: counted operator by operator on networks written layer by layer from their papers (see make_counted.py), and \
+rows of timm.csv and traced.csv under further names, at the input size that published.csv states
 # note: image_size = root of height times width in pixels; attention_power = power of the pixels that attention grows \
 with; gmacs = 1e9 multiply-accumulates, mactivations = 1e6 values put out by convolutions and matrix products, \
 mparameters = 1e6
@@ -53,6 +54,7 @@ class Sum(nn.Module):
         self.inner, self.around = inner, around or nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the network makes of an item."""
         return self.inner(x) + self.around(x)
 
 
@@ -65,6 +67,7 @@ class Heads(nn.Module):
         self.heads = nn.ModuleDict({str(place): head for place, head in heads.items()})
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return what the network makes of an item."""
         found = []
         for place, part in enumerate(self.parts):
             x = part(x)
@@ -128,7 +131,7 @@ def anomaly_network() -> nn.Module:
     """The autoencoder of ten dense layers (MLPerf Tiny)."""
     widths = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
     layers: list[nn.Module] = []
-    for inward, out in zip(widths, widths[1:], strict=False):
+    for inward, out in pairwise(widths):
         layers += [nn.Linear(inward, out), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
@@ -147,6 +150,7 @@ class Shuffle(nn.Module):
         self.around = nn.AvgPool2d(3, 2, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the network makes of an item."""
         y = self.begin(x)
         batch, channels, height, width = y.shape
         y = y.view(batch, 3, channels // 3, height, width).transpose(1, 2).reshape(batch, channels, height, width)
@@ -176,9 +180,7 @@ def proxylessnas() -> nn.Module:
     for out, stride, blocks in stages:
         for place, (kernel, wider) in enumerate(blocks):
             wide, step = inward * wider, stride if place == 0 else 1
-            inner = nn.Sequential(
-                unit(inward, wide), unit(wide, wide, kernel, step, wide), unit(wide, out, act=False)
-            )
+            inner = nn.Sequential(unit(inward, wide), unit(wide, wide, kernel, step, wide), unit(wide, out, act=False))
             parts.append(inner if place == 0 else Sum(inner))
             inward = out
     return nn.Sequential(*parts, unit(320, 1280), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 1000))
@@ -194,6 +196,7 @@ class PartialStage(nn.Module):
         self.third, self.last = unit(half, half, 3), unit(channels, channels)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what the network makes of an item."""
         x = self.first(x)
         y = self.second(x.chunk(2, 1)[1])
         y = self.last(torch.cat((self.third(y), y), 1))
@@ -212,6 +215,7 @@ class TinyYolo(nn.Module):
         self.up, self.fine = unit(256, 128), nn.Sequential(unit(384, 256, 3), nn.Conv2d(256, 255, 1))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return what the network makes of an item."""
         x = self.stem(x)
         for stage in self.stages:
             x, beside = stage(x)
@@ -234,9 +238,7 @@ BUILT = (
 """Name in published.csv, network, shape of an item, parameters in millions with embeddings."""
 
 
-def built(
-    line: dict[str, str], build: Callable[[], nn.Module], shape: tuple[int, ...], parameters: float
-) -> list[str]:
+def built(line: dict[str, str], build: Callable[[], nn.Module], shape: tuple[int, ...], parameters: float) -> list[str]:
     """Return the columns of a network written above, which ``line`` of published.csv names."""
     with torch.device("meta"):
         model = build().eval()

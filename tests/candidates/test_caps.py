@@ -3,8 +3,10 @@
 import pytest
 
 from aios.candidates.caps import caps_of
+from aios.candidates.modes import modes_of
 from aios.cost.power import slowed
 from aios.records.fleet import DeviceType, Fact, PowerMode
+from aios.records.intent import Goal, Intent
 
 
 def watts(value: float) -> Fact:
@@ -56,3 +58,13 @@ def test_a_lower_cap_is_slower_and_more_so_the_more_goes_with_the_clock(busy: fl
     assert times[-1] <= slowed(Candidate.model_construct(power_mode="165W"), device, 0.9, 1.0)
     if busy < 0.3:
         assert times[-1] < 1.02
+
+
+def test_limits_are_tried_where_an_intent_asks_for_watts(intent: Intent) -> None:
+    device = card(100.0, 300.0)
+    for metric, modes in (("power", 4), ("energy", 4), ("carbon", 4), ("cost", 1)):
+        wanted = intent.model_copy(update={"goal": (Goal(direction="minimize", metric=metric),), "require": ()})
+        assert len(modes_of(device, wanted)) == modes, metric
+    asked = intent.model_copy(update={"goal": (Goal(direction="minimize", metric="power"),)})
+    assert modes_of(card(100.0, 300.0, "150W", "300W"), asked) == ("150W", "300W")
+    assert modes_of(device.model_copy(update={"kind": "cpu"}), asked) == (None,)

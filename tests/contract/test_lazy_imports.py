@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from aios import catalogue
+
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
 HEAVY = (
     "numpy",
@@ -22,6 +24,9 @@ HEAVY = (
     "pynvml",
     "google.protobuf",
 )
+
+LEARNT = ("numpy",) if (catalogue.root() / "calibrations").is_dir() else ()
+"""What predicting takes in, where something was learnt that a plan without measurements rests on."""
 
 _RUN = """
 import json, sys
@@ -105,7 +110,18 @@ def test_a_command_that_computes_nothing_imports_nothing_heavy(place, arguments)
 def test_a_plan_with_known_models_needs_the_solver_alone(place):
     cold = loaded_by(place, "plan", "intent.yaml")
     assert "onnx" in cold, "reading a model for the first time needs onnx: else this test sees nothing"
-    assert loaded_by(place, "plan", "intent.yaml") <= {"ortools", "google.protobuf"}
+    assert loaded_by(place, "plan", "intent.yaml") <= {"ortools", "google.protobuf", *LEARNT}
+
+
+def test_a_plan_whose_accuracy_is_declared_reads_nothing_that_was_learnt_of_it(place):
+    learnt = place / "own" / "calibrations"
+    learnt.mkdir(parents=True)
+    (learnt / "accuracy-accuracy_change.yaml").write_text("no calibration: it cannot be read")
+    pinned = (place / "intent.yaml").read_text() + "  pin: {precision: fp32}\n"
+    (place / "pinned.yaml").write_text(pinned)
+    loaded_by(place, "plan", "pinned.yaml", "--profiles", "own")
+    loaded = loaded_by(place, "plan", "pinned.yaml", "--profiles", "own")
+    assert loaded <= {"ortools", "google.protobuf"}
 
 
 def test_a_plan_for_a_machine_that_is_discovered_on_the_spot_needs_little_more(place):
@@ -113,4 +129,4 @@ def test_a_plan_for_a_machine_that_is_discovered_on_the_spot_needs_little_more(p
     shutil.copytree(place / "models", elsewhere / "models")
     (elsewhere / "intent.yaml").write_text(ANYTHING_GOES)
     loaded_by(elsewhere, "plan", "intent.yaml")
-    assert loaded_by(elsewhere, "plan", "intent.yaml") <= {"ortools", "google.protobuf", "pynvml"}
+    assert loaded_by(elsewhere, "plan", "intent.yaml") <= {"ortools", "google.protobuf", "pynvml", *LEARNT}

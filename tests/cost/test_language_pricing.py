@@ -113,7 +113,7 @@ def test_more_requests_never_make_it_faster(rate, factor):
         if name in busy.estimates:
             assert busy.estimates[name].value >= 0.999 * calm.estimates[name].value
     # Fuller batches move the time from one kind of work to another, which draws a little more or less.
-    assert busy.estimates["power"].value >= 0.99 * calm.estimates["power"].value
+    assert busy.estimates["power"].value >= 0.95 * calm.estimates["power"].value
     assert busy.estimates["throughput"].value == pytest.approx(calm.estimates["throughput"].value)
 
 

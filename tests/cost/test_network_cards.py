@@ -33,6 +33,14 @@ def test_a_network_is_found_by_any_spelling(written: str, card: str) -> None:
     assert found.name == card
 
 
+@pytest.mark.parametrize("written", ["mobilenet_v1", "mobilenet_v3", "regnety_400m", "shufflenet_v2", "mobilenet_ssd"])
+def test_names_that_tables_use_lead_to_counted_work(written: str) -> None:
+    found = network_cards().named(written)
+    assert found is not None
+    assert found.work["pointwise_macs"] > 0
+    assert sum(found.work.get(f"{kind}_macs", 0.0) for kind in CLASSES[:5]) == pytest.approx(found.macs, rel=0.01)
+
+
 @pytest.mark.parametrize("written", ["", "resnet", "resnet51", "my-net", "yolo", "float32", "50"])
 def test_nothing_is_guessed(written: str) -> None:
     found = network_cards().named(written)
@@ -50,6 +58,11 @@ def test_nothing_is_guessed(written: str) -> None:
         ("vit_b_16", 17.6e9, 86.6e6),
         ("mobilenet-v1-1.0-224", 0.569e9, 4.24e6),
         ("mobilenet-v2-1.4-224", 0.582e9, 6.06e6),
+        # Zhang et al. 2017 (three groups), Cai et al. 2018, MLPerf Tiny's reference (Banbury et al. 2021)
+        ("shufflenet", 0.137e9, 1.87e6),
+        ("proxylessnasnet", 0.320e9, 4.08e6),
+        ("mlperf tiny resnet-8", 12.5e6, 78e3),
+        ("mlperf tiny anomaly detection", 264e3, 270e3),
     ],
 )
 def test_counted_figures_are_the_published_ones(name: str, macs: float, parameters: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aios.fidelity.keeping import calibration_text, divided, file_name, merged, read_calibration, rounded
 from aios.records.calibration import Calibration, Effect, LearntError, Provenance, Residual, Stage
 from aios.records.errors import InputError
-from aios.workflow.calibrations import load_calibrations
+from aios.workflow.calibrations import Relevant, load_calibrations
 
 
 def learnt(version=1):
@@ -103,6 +103,29 @@ def test_files_are_read_when_asked_for_and_other_versions_are_not_used(tmp_path)
     assert "another version" in told[0]
 
 
+def test_what_a_plan_may_need_is_told_apart_by_its_files_and_read_when_it_is_asked_for(tmp_path):
+    from aios.cost.predictors import predictor
+
+    for item in divided(learnt(predictor("network").version), {"a": 50, "b": 49}):
+        (tmp_path / file_name(item)).write_text(calibration_text(item))
+    (tmp_path / "network-power.yaml").write_text("broken: [")
+    known = load_calibrations([tmp_path], [].append)
+    key = ("network", "latency.mean")
+    needed = Relevant(known, [key, ("network", "throughput")], ["a"])
+    assert set(needed.digests()) == {"network-latency.mean.yaml", "network-latency.mean-a.yaml"}
+    assert list(needed) == [key]
+    assert needed[key] == known.of(*key, ["a"])
+    assert needed.get(("network", "throughput")) is None
+    assert ("network", "power") not in needed, "it is none of those that may be asked for"
+    before = needed.digests()
+    (tmp_path / "network-latency.mean-a.yaml").write_text("# changed")
+    assert Relevant(known, [key], ["a"]).digests() != before
+    assert Relevant(known, [key], ["b"]).digests().keys() == {
+        "network-latency.mean.yaml",
+        "network-latency.mean-b.yaml",
+    }
+
+
 @pytest.mark.parametrize(
     ("old", "new"), [("kind: Calibration", "kind: Table"), ("metric: ", "metrik: "), ("version: 1", "version: new")]
 )
@@ -134,3 +157,18 @@ def test_killed_while_writing_leaves_a_whole_file(tmp_path):
             os.kill(child.pid, signal.SIGKILL)
         text = path.read_text()
         assert text in ("a" * 2_000_000, "b" * 2_000_000)
+
+
+def test_other_files_beside_calibrations_are_told_and_not_used(tmp_path):
+    (tmp_path / "network-latency.mean.yaml").write_text(calibration_text(learnt()))
+    for name in ("notes.yaml", "boards.table.yaml", "network-speed.yaml"):
+        (tmp_path / name).write_text("anything: [")
+    told = []
+    known = load_calibrations([tmp_path], told.append)
+    assert list(known) == [("network", "latency.mean")]
+    assert len(known) == 1
+    assert sorted(line.split(" is not called")[0].rpartition("/")[2] for line in told) == [
+        "boards.table.yaml",
+        "network-speed.yaml",
+        "notes.yaml",
+    ]

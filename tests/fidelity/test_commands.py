@@ -119,7 +119,7 @@ def test_bad_cells_are_told_with_their_place(report):
     assert "boards.csv:184:" in words
 
 
-def test_lines_that_are_left_out_are_counted(folder, tmp_path):
+def test_lines_that_are_left_out_are_counted(tmp_path):
     (tmp_path / "boards.table.yaml").write_text(FORM.replace("spec:\n", "spec:\n  where: {batch: {not: ['1']}}\n", 1))
     zero = "ares1,nvidia-t4,0,1,5,100,10"
     (tmp_path / "boards.csv").write_text("\n".join([HEADER, *made_up(BOARDS), "ares1,nvidia-t4,2,1,5,,", zero]) + "\n")
@@ -138,7 +138,7 @@ def test_a_predictor_that_fails_is_a_bug_and_does_not_hide_the_others(folder, ca
     from aios.workflow.fidelity import fidelity, request
 
     def broken(predictor, metric):
-        if metric == "throughput":
+        if (predictor, metric) == ("network", "throughput"):
             raise ArithmeticError("no such number")
 
     asked = request(folder / "boards.csv", None, ("zero-shot",), None, False, 0)
@@ -146,7 +146,7 @@ def test_a_predictor_that_fails_is_a_bug_and_does_not_hide_the_others(folder, ca
     out, err = capsys.readouterr()
     assert code == 70
     assert "network throughput failed: ArithmeticError: no such number; this is a bug in aios" in err
-    assert re.search(r"boards.csv +latency.mean +zero-shot +180", out)
+    assert re.search(r"boards.csv +latency.mean +zero-shot +180 of 18\d ", out)
 
 
 def test_the_same_report_twice(folder):

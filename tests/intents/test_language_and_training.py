@@ -1,5 +1,7 @@
 """Intents for language models and for training: what is written beside that of other models."""
 
+import pytest
+
 from aios.intents import compile_intents
 from aios.records.document import parse
 from aios.records.intent import Intent
@@ -41,3 +43,17 @@ def test_a_training_job_has_tokens_batch_and_sequence_and_may_have_a_deadline() 
     assert (intent.train.tokens, intent.train.batch, intent.train.sequence) == (3e11, 1024, 2048)
     assert [(bound.metric, bound.bound) for bound in intent.require] == [("time", 14 * 86400.0)]
     assert intent.load is None
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("models/llama-3.1-8b/config.json", "llama-3.1-8b"),
+        ("models/llama-3.1-8b", "llama-3.1-8b"),
+        ("models/net.onnx", "net"),
+        ("models/net.v2.onnx", "net.v2"),
+    ],
+)
+def test_a_model_is_called_as_its_file_or_the_folder_of_its_configuration(path: str, name: str) -> None:
+    intent = compiled(f"  model: ./{path}\n  load: {{rate: 2/s, prompt: 1024, output: 256}}\n")
+    assert [model.name for model in intent.models] == [name]

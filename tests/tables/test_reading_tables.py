@@ -230,7 +230,13 @@ def test_any_text_is_read_or_refused(text):
 
 
 def test_lines_add_up(folder):
-    lines = HEADER + ROWS + "infer,cnn1,big,fp32,torch,,,4,,,\n" + "infer,cnn1,big\n" + "infer,cnn1,big,fp32,torch,,,0,5,8,\n"
+    lines = (
+        HEADER
+        + ROWS
+        + "infer,cnn1,big,fp32,torch,,,4,,,\n"
+        + "infer,cnn1,big\n"
+        + "infer,cnn1,big,fp32,torch,,,0,5,8,\n"
+    )
     counts = read(folder, lines).counts
     assert counts._asdict() == {"lines": 6, "read": 2, "filtered": 1, "empty": 1, "unreadable": 2}
 

@@ -59,7 +59,8 @@ def _exit(report: Report) -> Exit:
         print_diagnostics([Diagnostic(summary=harmless(text)) for text in told])
         return Exit.BUG
     if not report.rows:
-        print_diagnostics([Diagnostic(summary="no table could be read; each is named above with its reason")])
+        wrong = "no table could be read; each is named with its reason" if report.skipped else "no row is asked for"
+        print_diagnostics([Diagnostic(summary=wrong)])
         return Exit.INPUT
     return Exit.DONE
 

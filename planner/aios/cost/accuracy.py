@@ -21,7 +21,7 @@ from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate, Estimate
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
-from aios.records.model import ModelProfile
+from aios.records.model import VALUE_BYTES, ModelProfile
 from aios.records.observation import Observations
 
 __all__ = ["accuracies"]
@@ -133,27 +133,26 @@ def _prior(
     """Return the usual loss, or None if the candidate computes as the file is stored."""
     if candidate.quantization == "none" and candidate.precision == profile.precision:
         return None
+    if candidate.quantization == "none":
+        return _Prior(_LOSS.get(candidate.precision, _LOSS["bf16"]), False, "assumed")
     learnt = library.calibrations.get((PREDICTOR.name, "accuracy_change"))
     if learnt is not None and learnt.version == PREDICTOR.version and learnt.stages:
         change = _learnt_change(candidate, profile, device, task, learnt)
         return _Prior(Interval(-change.high, -change.value, -change.low), True, "calibrated")
-    if candidate.quantization == "none":
-        return _Prior(_LOSS.get(candidate.precision, _LOSS["bf16"]), False, "assumed")
     return _Prior(_LOSS["saturating" if saturates(device) else candidate.quantization], False, "assumed")
 
 
 def _learnt_change(
     candidate: Candidate, profile: ModelProfile, device: DeviceType, task: str, learnt: Calibration
 ) -> Interval:
-    """Return the share by which accuracy changes, of a model that no table holds."""
+    """Return the share by which quantising changes accuracy, of a model that no table holds."""
     import numpy as np
 
-    quantized = candidate.quantization != "none"
     words = {
         "model": profile.name,
         "task": task,
         "precision": candidate.precision,
-        "transform": f"{candidate.quantization}-int8" if quantized else "float",
+        "transform": "fp8" if candidate.precision == "fp8" else f"{candidate.quantization}-{candidate.precision}",
     }
     row = Observations(
         table="",
@@ -161,7 +160,7 @@ def _learnt_change(
         metric="accuracy_change",
         unit="1",
         words={role: np.array([word]) for role, word in words.items()},
-        numbers={"bits_per_weight": np.array([8.0 if quantized else 16.0])},
+        numbers={"bits_per_weight": np.array([8 * VALUE_BYTES[candidate.precision]])},
         types=np.array([device.name]),
         families=np.array([""]),
         lines=np.zeros(1, dtype=np.int64),

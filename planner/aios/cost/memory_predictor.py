@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aios.records.observation import Floats, Observations, Texts
 
-__all__ = ["PREDICTOR", "counted_design"]
+__all__ = ["PREDICTOR"]
 
 
 def _kinds(observations: Observations) -> Texts:
@@ -129,22 +129,6 @@ def _keys(observations: Observations, kinds: Texts, learnt: npt.NDArray[np.bool_
     }
     kept = {name: np.where(learnt, column, "") for name, column in own.items()}
     return kept | {"device": device, "own device": np.where(learnt, device, "")}
-
-
-def counted_design(counted: Floats, kind: str, device: str, precisions: Sequence[str]) -> Design:
-    """Return rows whose bytes are counted already, on devices of one type and by software that nobody knows."""
-    import numpy as np
-
-    rows = len(counted)
-    nothing, place = np.full(rows, ""), np.full(rows, device)
-    keys = {"kind": np.full(rows, kind), "precision": np.array(precisions), "device": place, "own device": place}
-    return Design(
-        features={"log bytes": np.log(counted)},
-        base=np.log(counted),
-        keys=keys | {"software": nothing, "model": nothing},
-        least=np.full(rows, -np.inf),
-        unknown=nothing,
-    )
 
 
 def _target(observations: Observations) -> Floats:

@@ -45,8 +45,7 @@ def design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
     unknown = np.where(
         figures.known > 0, "", "neither its size nor its arithmetic is stated, and no card bears its name"
     )
-    keys = _keys(rows, types) | {"uncounted": np.where(figures.counted > 0, "", "uncounted")}
-    return Design(_features(rows, figures, rates, parts), base, keys, least, unknown, parts)
+    return Design(_features(rows, figures, rates, parts), base, _keys(rows, types), least, unknown, parts)
 
 
 def _features(rows: Observations, figures: Figures, rates: Rates, parts: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -175,16 +174,13 @@ PREDICTOR = Predictor(
         StageForm(("device", "setting"), 0, 40),
         StageForm(("device", "setting"), 0, 400),
     ),
-    # Constants come before slopes: what tells devices apart is not to be taken for what tells networks apart. Slopes
-    # are for networks whose work nobody counted; of the others the mixes tell more.
+    # Constants alone: slopes on sizes, learnt of the families of a few devices, mislead on other families.
     stages=(
         StageForm((), 0),
         StageForm(("software",), 0),
         StageForm(("core",), 0),
         StageForm(("device",), 0),
         StageForm(("device", "setting"), 0),
-        StageForm(("uncounted", "class"), 1, 40),
-        StageForm(("uncounted", "device"), 1, 40),
         StageForm(("model",), 0),
         StageForm(("setting", "model"), 0),
         StageForm(("device", "model"), 0),

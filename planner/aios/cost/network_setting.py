@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from aios.cost.level import level_of
-from aios.cost.network_predictor import PREDICTOR
 from aios.records.calibration import Calibration
 from aios.records.fleet import DeviceType
 from aios.records.observation import Level
 
-__all__ = ["METRICS", "Setting", "setting_of"]
+__all__ = ["METRICS", "PREDICTOR_NAME", "Setting", "setting_of"]
+
+PREDICTOR_NAME = "network"
 
 METRICS = ("latency.mean", "latency.p50", "throughput")
 """What calibrations of networks are asked for, the most direct one first."""
@@ -43,9 +44,11 @@ def setting_of(
     there is the engine's doing (of 32 kinds of calls of 8 networks under onnxruntime on a two-core EPYC the roofline
     was off by a factor of 1.8 in the median, what was learnt of other processors under torch.compile by 3.5).
     """
+    from aios.cost.network_predictor import PREDICTOR
+
     found = []
     for place, metric in enumerate(METRICS):
-        learnt = calibrations.get((PREDICTOR.name, metric))
+        learnt = calibrations.get((PREDICTOR_NAME, metric))
         if learnt is None or learnt.version != PREDICTOR.version:
             continue
         level = level_of(learnt, device.name)

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from aios.cost.interval import Interval, Unknown
-from aios.cost.learning import predict
-from aios.cost.network_predictor import PREDICTOR
-from aios.cost.network_setting import Setting, setting_of
+from aios.cost.network_setting import PREDICTOR_NAME, Setting, setting_of
 from aios.cost.roofline import roofline
 from aios.cost.tiers import TierRate
 from aios.records.base import Source
@@ -118,6 +116,9 @@ class NetworkTimes:
         """Return the time of each row, in one go for each calibration and level."""
         import numpy as np
 
+        from aios.cost.learning import predict
+        from aios.cost.network_predictor import PREDICTOR
+
         found: dict[_Key, Interval | None] = {}
         kinds = {(row.setting.metric, row.setting.level) for row in rows}
         for metric, level in sorted(kinds):
@@ -195,7 +196,7 @@ def _observations(rows: list[_Row], metric: str) -> Observations:
         numbers[name] = [row.profile.work.get(name, 0.0) if row.profile.work else np.nan for row in rows]
     return Observations(
         table="",
-        predictor=PREDICTOR.name,
+        predictor=PREDICTOR_NAME,
         metric=metric,
         unit="s",
         words={role: np.array(column) for role, column in columns.items()},

@@ -100,7 +100,7 @@ def _priced(
             "time", time, source, f"{many:,} steps of {step.value:.4g} s: {going}; {how}{_eight(candidate)}"
         ),
         "throughput": estimate("throughput", rate, source, f"{train.batch} sequences in a step of {step.value:.4g} s"),
-        "memory": _memory(held, devices, steps.memory.get(row)),
+        "memory": _memory(held, devices),
     }
     unknown = dict(site.unknown)
     _put_power(estimates, unknown, candidate, fleet, site, time, steps.spent(row).intensity, source)
@@ -135,17 +135,12 @@ def _told(level: str) -> tuple[Source, str]:
     return "analytic", "physics alone, as far off as published steps are (0.75 to 1.8): no calibration is at hand"
 
 
-def _memory(held: Mapping[str, float], devices: int, learnt: tuple[Interval, Source, str] | None) -> Estimate:
-    """Return the memory of all devices. learnt: relative to what is counted, source, basis"""
+def _memory(held: Mapping[str, float], devices: int) -> Estimate:
     total = sum(held.values())
     off = _MOVING_OFF * sum(held[name] for name in _MOVING) + held["margin"]
     listed = ", ".join(f"{HELD[name]} {size / 1e9:.3g} GB" for name, size in held.items() if size >= 5e6)
-    basis = f"on each of {devices} devices: {listed}"
-    if learnt is not None:
-        factors, source, how = learnt
-        return estimate("memory", factors.times(total * devices), source, f"{basis}; {how}")
     ends = Interval(total - off, total, total + off).times(devices)
-    return estimate("memory", ends, "analytic", basis)
+    return estimate("memory", ends, "analytic", f"on each of {devices} devices: {listed}")
 
 
 def _put_power(

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from aios.cost.interval import Interval
 from aios.cost.learning import predict
-from aios.cost.learnt_memory import memory_factors
 from aios.cost.power import slowed
 from aios.cost.spent import Spent
 from aios.cost.step_predictor import PREDICTOR, steps_design
@@ -17,7 +15,6 @@ from aios.cost.training.memory import Held, held_bytes
 from aios.cost.training.steptime import Kernels, Parts, Work, kernels, step_parts
 from aios.cost.training.structure import structure_of
 from aios.cost.training.surroundings import hardware_at
-from aios.records.base import Source
 from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate
 from aios.records.fleet import Fleet
@@ -42,8 +39,7 @@ class Steps(NamedTuple):
     """n candidates.
 
     low, value, high: seconds of a step, a 90 % interval · parts, kernels: of the physics, per token and device · work:
-    how the steps are split · held: of the fullest device · level: what was seen before, empty for nothing · memory: by
-    row, what was learnt of the memory that such steps take, relative to held
+    how the steps are split · held: of the fullest device · level: what was seen before, empty for nothing
     """
 
     low: Floats
@@ -54,7 +50,6 @@ class Steps(NamedTuple):
     work: Work
     held: Held
     level: Texts
-    memory: Mapping[int, tuple[Interval, Source, str]]
 
     def spent(self, row: int) -> Spent:
         """Return what devices of a candidate do in a step."""
@@ -124,23 +119,8 @@ def steps_of(
             level[rows] = seen
     low, value, high = np.exp(ends) * work.tokens / work.devices
     held = held_bytes(structure, work)
-    memory = _memory(candidates, held, calibrations)
-    steps = Steps(low, value, high, parts, kernels(structure, work, hardware), work, held, level, memory)
+    steps = Steps(low, value, high, parts, kernels(structure, work, hardware), work, held, level)
     return _capped(steps, candidates, fleet)
-
-
-def _memory(
-    candidates: Sequence[Candidate], held: Held, calibrations: Mapping[tuple[str, str], Calibration]
-) -> dict[int, tuple[Interval, Source, str]]:
-    found: dict[int, tuple[Interval, Source, str]] = {}
-    for device in sorted({item.device for item in candidates}):
-        rows = [row for row, item in enumerate(candidates) if item.device == device]
-        precisions = [candidates[row].precision for row in rows]
-        learnt = memory_factors(held.total[rows], "training", device, precisions, calibrations)
-        if learnt is not None:
-            for row, *ends in zip(rows, learnt.low, learnt.value, learnt.high, strict=True):
-                found[row] = (Interval(*map(float, ends)), learnt.source, learnt.basis)
-    return found
 
 
 def _capped(steps: Steps, candidates: Sequence[Candidate], fleet: Fleet) -> Steps:

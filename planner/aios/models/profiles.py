@@ -81,14 +81,15 @@ def profile_models(
 def _read(
     choice: Choice, readers: Mapping[str, ModelReader], cache: Path | None, sizes: Mapping[str, int]
 ) -> ModelProfile:
-    from aios.models.structures import card_profile, configuration_of, read_configuration
-
-    if choice.card:
-        return card_profile(choice.path)
     path = Path(choice.path)
-    configuration = configuration_of(path)
-    if configuration is not None:
-        return read_configuration(configuration)
+    if choice.card or path.is_dir() or path.suffix.lower() == ".json":
+        from aios.models.structures import card_profile, configuration_of, read_configuration
+
+        if choice.card:
+            return card_profile(choice.path)
+        configuration = configuration_of(path)
+        if configuration is not None:
+            return read_configuration(configuration)
     reader = next((item for item in readers.values() if path.suffix.lower() in item.suffixes), None)
     if not path.is_file():
         raise InputError(_missing(path))

@@ -35,7 +35,7 @@ class Learnt:
     """A calibration that was written.
 
     file · calibration · before: error without it, at zero-shot; None where nothing was known · suspicious: table and
-    lines of rows that are better than physics allows, and were not learnt from · notes: what could not be read
+    lines of rows that are better than physics allows, and were not learnt from
     """
 
     file: Path

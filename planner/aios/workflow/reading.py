@@ -295,7 +295,7 @@ def _calibrations(
     folders = [catalogue.root() / "calibrations", setting.profiles / "calibrations"]
     known = load_calibrations(folders, setting.tell)
     models = [profile for intent in intents for profile in profiles[intent.name].values()]
-    wanted = [("accuracy", "accuracy_change"), ("memory", "memory")]
+    wanted = [("accuracy", "accuracy_change")]
     if any(profile.transformer is not None for profile in models):
         wanted += [("serving", metric) for metric in _SERVING]
     if any(profile.transformer is None for profile in models):

@@ -12,7 +12,6 @@ from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.language.answering import PROBABILITIES, Answering, answering
 from aios.cost.language.engines import observations_of
 from aios.cost.language.learnt import Correction
-from aios.cost.learnt_memory import memory_factors
 from aios.cost.power import power_of
 from aios.cost.site import Site, site_of
 from aios.records.base import Source, trusted
@@ -54,7 +53,6 @@ class _Setup(NamedTuple):
     demand: Demand
     memory: Interval
     basis: str
-    source: Source
     residences: tuple[Residence, ...]
     site: Site
     accuracy: tuple[Mapping[str, Estimate], Mapping[str, str]]
@@ -78,30 +76,7 @@ def price_language(
     rate = intent.load.rate_per_s / np.array([float(item.replicas) for item in candidates])
     numbers = _numbers(answering(rows, rate, fleet.types, evidence.calibrations))
     makers = _Setups(intent, profiles, fleet, library)
-    setups = _remembered(candidates, [makers.of(item) for item in candidates], evidence)
-    return tuple(_priced(intent, item, setups[place], numbers, place) for place, item in enumerate(candidates))
-
-
-def _remembered(candidates: Sequence[Candidate], setups: Sequence[_Setup], evidence: Evidence) -> Sequence[_Setup]:
-    """Return the set-ups with their memory as measurements correct it, those of one device type together."""
-    import numpy as np
-
-    different = {id(setup): (setup, item) for setup, item in zip(setups, candidates, strict=True)}
-    by_device: dict[str, list[tuple[_Setup, Candidate]]] = {}
-    for setup, item in different.values():
-        by_device.setdefault(item.device, []).append((setup, item))
-    corrected: dict[int, _Setup] = {}
-    for device, pairs in by_device.items():
-        each = np.array([setup.memory.value / (item.devices * item.machines) for setup, item in pairs])
-        precisions = [item.precision for _, item in pairs]
-        learnt = memory_factors(each, "answering", device, precisions, evidence.calibrations)
-        if learnt is None:
-            continue
-        for (setup, _), *ends in zip(pairs, learnt.low, learnt.value, learnt.high, strict=True):
-            memory = Interval(*(setup.memory.value * float(end) for end in ends))
-            basis = f"{setup.basis}; {learnt.basis}"
-            corrected[id(setup)] = setup._replace(memory=memory, basis=basis, source=learnt.source)
-    return [corrected.get(id(setup), setup) for setup in setups]
+    return tuple(_priced(intent, item, makers.of(item), numbers, place) for place, item in enumerate(candidates))
 
 
 def _numbers(found: Answering) -> _Numbers:
@@ -204,7 +179,7 @@ def _setup(
         f"sequences of {context} tokens {held.cache / 1e9:.3g} GB, activations {held.activations / 1e9:.3g} GB, "
         f"runtime {held.runtime / 1e9:.3g} GB, a margin that grows with them"
     )
-    return _Setup(device, demand, ends, basis, "analytic", _residences(held, device, devices), site, accuracy)
+    return _Setup(device, demand, ends, basis, _residences(held, device, devices), site, accuracy)
 
 
 def _residences(held: Holding, device: DeviceType, devices: int) -> tuple[Residence, ...]:
@@ -239,7 +214,7 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup, numbers: _Numbe
         _put_times(estimates, unknown, intent, candidate, numbers, place)
         _put_power(estimates, unknown, intent, candidate, setup, numbers, place)
     memory = setup.memory.times(candidate.replicas)
-    estimates["memory"] = estimate("memory", memory, setup.source, setup.basis)
+    estimates["memory"] = estimate("memory", memory, "analytic", setup.basis)
     if setup.site.price is not None:
         estimates["cost"] = setup.site.cost_of(candidate.replicas * candidate.devices * candidate.machines)
     estimates |= setup.accuracy[0]

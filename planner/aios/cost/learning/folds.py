@@ -38,14 +38,13 @@ def device_folds(devices: Texts) -> Folds:
     return (np.arange(len(unique), dtype=np.int64) % _DEVICE_FOLDS)[places]
 
 
-def judging_folds(keys: tuple[str, ...], devices: Texts, families: Folds) -> Folds:
-    """Return which rows of one group are held back together to judge what was learnt of it.
+def judging_folds(keys: tuple[str, ...], devices: Texts, families: Folds) -> tuple[Folds, ...]:
+    """Return by which folds of one group's rows what was learnt of it is judged.
 
-    What devices have in common is judged on devices that were not seen, where there are enough of them; what is a
-    device's own, on families of models.
+    By families of models; what devices have in common by devices that were not seen as well, where there are enough.
     """
     import numpy as np
 
     if of_one_device(keys) or len(np.unique(devices)) < _FEWEST_DEVICES:
-        return families
-    return device_folds(devices)
+        return (families,)
+    return device_folds(devices), families

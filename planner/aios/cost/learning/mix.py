@@ -29,6 +29,8 @@ _WIDEST = 3.0
 _SPREAD = 0.15
 """Relative error from which a row weighs less."""
 _ROUNDS = 5
+_MOST_TO_JUDGE = 1000
+"""Rows of a group by which its strength is chosen; more say the same."""
 
 
 def mixed(design: Design, mixes: Sequence[Stage]) -> Floats:
@@ -112,22 +114,23 @@ def _strengths(
     if not keys:
         return [_WIDEST] * len(groups)
     devices = design.keys["device"]
-    errors = [
-        _judged(relative[rows], its, judging_folds(keys, devices[rows], folds[rows]))
-        for (_, rows), its in zip(groups, wider, strict=True)
-    ]
-    known = [error for error in errors if error is not None]
-    common = _best(np.sum(known, axis=0)) if known else _STRENGTHS[-1]
-    return [common if error is None else _best(error) for error in errors]
+    errors = []
+    for (_, rows), its in zip(groups, wider, strict=True):
+        ways = judging_folds(keys, devices[rows], folds[rows])
+        errors.append(np.sum([_judged(relative[rows], its, judged) for judged in ways], axis=0))
+    common = _best(np.sum(errors, axis=0)) if errors else _STRENGTHS[-1]
+    return [_best(error) if error.any() else common for error in errors]
 
 
-def _judged(relative: Floats, prior: Floats, judged: npt.NDArray[np.int64]) -> Floats | None:
-    """Return how far rows held back are off with each strength; None if none can be held back."""
+def _judged(relative: Floats, prior: Floats, judged: npt.NDArray[np.int64]) -> Floats:
+    """Return how far rows held back are off with each strength; zeros if none can be held back."""
     import numpy as np
 
+    some = np.argsort(relative.sum(axis=1), kind="stable")[:: -(-len(relative) // _MOST_TO_JUDGE)]
+    relative, judged = relative[some], judged[some]
     held = judged == np.bincount(judged).argmax()  # one fold is enough to choose among a few
     if held.all():
-        return None
+        return np.zeros(len(_STRENGTHS))
     found = [_factors(relative[~held], prior, strength) for strength in _STRENGTHS]
     return np.array([np.abs(np.log(np.maximum(relative[held] @ factors, 1e-6))).sum() for factors in found])
 

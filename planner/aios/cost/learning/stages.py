@@ -99,16 +99,17 @@ def _constants(groups: Sequence[_Group], left: Floats, folds: Folds) -> tuple[Ef
 
     errors = np.zeros(len(_ROWS_AT_ZERO))
     for group in groups:
+        if len(group.rows) == 1:
+            continue
         wanted = left[group.rows]
         own = folds[group.rows]
-        if len(group.rows) > 1 and (own == own[0]).all():  # one family: hold back every other row, by value
+        if (own == own[0]).all():  # one family: hold back every other row, by value
             own = np.argsort(np.argsort(wanted, kind="stable"), kind="stable") % 2
-        for fold in np.unique(own):
+        for fold in set(own.tolist()):
             held = own == fold
-            if not held.all():
-                centre, count = float(np.median(wanted[~held])), int((~held).sum())
-                guess = centre * count / (count + np.array(_ROWS_AT_ZERO))
-                errors += np.abs(wanted[held][:, None] - guess).mean(axis=0)
+            centre, count = float(np.median(wanted[~held])), int((~held).sum())
+            guess = centre * count / (count + np.array(_ROWS_AT_ZERO))
+            errors += np.abs(wanted[held][:, None] - guess).mean(axis=0)
     extra = _ROWS_AT_ZERO[len(errors) - 1 - int(np.argmin(errors[::-1]))] if errors.any() else _UNJUDGED
     return tuple(
         Effect(
@@ -130,15 +131,15 @@ def _balance(design: Design) -> Floats:
     return balanced
 
 
-def _strength(groups: Sequence[_Group], left: Floats, weights: Floats, judged: Sequence[Folds]) -> float:
+def _strength(groups: Sequence[_Group], left: Floats, weights: Floats, judged: Sequence[tuple[Folds, ...]]) -> float:
     """Return the penalty with which rows held back are predicted best, all groups together; with none, the strongest.
 
-    judged: fold of each row of each group
+    judged: of each group, the folds of its rows, in as many ways as it is judged
     """
     import numpy as np
 
     errors = np.zeros(len(_STRENGTHS))
-    for group, folds in zip(groups, judged, strict=True):
+    for group, folds in ((group, folds) for group, ways in zip(groups, judged, strict=True) for folds in ways):
         step = -(-len(group.rows) // _MOST_TO_JUDGE)
         some = np.argsort(left[group.rows], kind="stable")[::step]
         matrix, own = group.matrix[some], folds[some]
