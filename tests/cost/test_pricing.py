@@ -143,9 +143,7 @@ def test_an_overloaded_candidate_has_a_throughput_and_no_latency(
     assert "latency.p99" not in priced.estimates
     assert "more than 1 replica can sustain" in priced.unknown["latency.p99"]
     assert priced.estimates["throughput"].value < 1e5
-    assert priced.estimates["power"].value == pytest.approx(
-        4 + busy_in(profile, fleet, candidate) * (40 - 8) * 0.5
-    )
+    assert priced.estimates["power"].value == pytest.approx(4 + busy_in(profile, fleet, candidate) * (40 - 8) * 0.5)
 
 
 def test_when_only_the_slow_end_is_overloaded_the_high_end_is_an_hour(

@@ -93,9 +93,15 @@ def test_what_cannot_be_predicted_says_why(devices):
     bare = rows()
     bare = replace(bare, numbers={"concurrency": bare.numbers["concurrency"]})
     assert "size of the model" in said(bare, devices)
+
+
+def test_where_nobody_says_how_many_engines_share_the_requests_one_is_assumed_and_learnt_of_apart(devices):
     apart = {"serving": "disagg"}
-    assert "how many engines" in said(rows(words=apart), devices)
-    assert said(rows(words=apart, replicas=2.0), devices) == ""
+    guessed = PREDICTOR.design(rows(words=apart), devices)
+    stated = PREDICTOR.design(rows(words=apart, replicas=1.0, prefill_replicas=1.0), devices)
+    assert guessed.unknown[0] == stated.unknown[0] == ""
+    assert guessed.base[0] == stated.base[0]
+    assert guessed.keys["engine"][0] != stated.keys["engine"][0]
 
 
 def test_only_a_size_is_enough(devices):

@@ -39,6 +39,11 @@ def inspect_transformer(path: Path) -> Transformer:
     from aios.models.transformers import find_transformer, load_config
 
     if path.is_dir():
+        if not (path / "config.json").is_file():
+            summary = f"{path} is a folder, not a model file"
+            raise InputError(
+                Diagnostic(summary=summary, remedy="name the model file in it, or a folder with config.json")
+            )
         return load_config(path / "config.json")
     if path.exists() or path.suffix == ".json":
         return load_config(path)
