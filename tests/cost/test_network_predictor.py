@@ -213,3 +213,21 @@ def test_a_known_law_is_found_for_networks_that_were_not_seen() -> None:
     off = np.abs(np.expm1(held_back(design, columns, target, rows.families, PREDICTOR, "calibrated")))
     assert np.median(off) < 0.06
     assert np.quantile(off, 0.9) < 0.15
+
+
+def test_a_network_with_far_other_arithmetic_than_its_graph_works_on_maps_of_another_size() -> None:
+    from aios.catalogue import network_cards
+    from aios.cost.networks.operators import asked_of, sizes_of
+
+    card = network_cards().named("resnet50")
+    assert card is not None
+    assert card.macs
+    own = sizes_of([card])
+    like = asked_of([card], own).amounts
+    larger = asked_of([card], own._replace(macs=own.macs * 4)).amounts
+    near = asked_of([card], own._replace(macs=own.macs * 1.2)).amounts
+    for name in ("pointwise_macs", "convolution_values"):
+        assert larger[name][0] == pytest.approx(4 * like[name][0])
+        assert near[name][0] == like[name][0]  # another habit of counting
+    for name in ("weights", "kernels"):
+        assert larger[name][0] == like[name][0]  # once per call, whatever the size

@@ -228,7 +228,7 @@ def test_physics_alone_is_near_the_power_of_training_that_was_traced() -> None:
     rows, types = zeus()
     off = np.abs(np.exp(PREDICTOR.design(rows, types).base) / rows.values - 1)
     assert np.median(off) < 0.15
-    assert np.quantile(off, 0.9) < 0.6
+    assert np.quantile(off, 0.9) < 0.5
 
 
 def test_rows_of_a_workload_at_some_caps_tell_its_power_at_others() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.catalogue import network_cards
 from aios.records.card import ModelCard
-from aios.records.networks import CLASSES, WORK
+from aios.records.networks import CLASSES, PER_CALL, WORK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,9 @@ _REACH = (1.0, 0.5, 0.7, 0.5)
 be unlike: published families are about that wide."""
 _OTHER_KIND = 4.0
 """What being of another kind counts, in squares of such differences."""
+_OTHER_SIZE = 0.7
+"""Logarithm of the ratio of stated to counted arithmetic beyond which it is not the graph that was counted: a factor of
+two, more than fused or uncounted operators make."""
 _AT_ONCE = 500
 """Networks that are compared with all known ones at once; more take much memory."""
 
@@ -91,6 +94,7 @@ def asked_of(cards: list[ModelCard | None], stated: Sizes) -> Asked:
     kind = np.where(stated.kind == "", own.kind, stated.kind)
     counted = np.array([bool(card and card.work) for card in cards], dtype=bool)
     amounts = np.array([[card.work.get(name, 0.0) if card else 0.0 for name in WORK] for card in cards])
+    amounts *= _resized(stated.macs, own.macs)
     gaps = np.isnan(numbers).any(axis=1) | ~counted
     for rows in np.array_split(np.flatnonzero(gaps), 1 + int(gaps.sum()) // _AT_ONCE):
         found, numbers[rows] = _alike(numbers[rows], kind[rows])
@@ -98,6 +102,21 @@ def asked_of(cards: list[ModelCard | None], stated: Sizes) -> Asked:
     macs, activations, parameters, pixels = numbers.T
     sizes = Sizes(macs, activations, parameters, pixels, kind)
     return Asked(dict(zip(WORK, amounts.T, strict=True)), sizes, counted.astype(np.float64))
+
+
+def _resized(stated: Floats, counted: Floats) -> Floats:
+    """Return (n, amounts) by how much a network does more per item than the graph of its name; 1 where it is that.
+
+    One with far other arithmetic is the same network on maps of another size, such as one for small pictures without
+    its first strides; smaller differences are other habits of counting.
+    """
+    import numpy as np
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = stated / counted
+        other = np.abs(np.log(ratio)) > _OTHER_SIZE
+    per_item = np.array([name not in PER_CALL for name in WORK])
+    return np.where(other[:, None] & per_item, np.nan_to_num(ratio, posinf=1.0)[:, None], 1.0)
 
 
 def _alike(numbers: Floats, kind: Texts) -> tuple[Floats, Floats]:
