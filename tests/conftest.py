@@ -1,7 +1,25 @@
-"""Options of the whole suite."""
+"""Options and manners of the whole suite."""
+
+import gc
+import signal
+
+import pytest
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--accept-golden", action="store_true", help="Write what golden cases print now as what is expected."
     )
+
+
+@pytest.fixture(autouse=True)
+def process_as_found():
+    """A command run in this process sets it up as one that ends with it: children would inherit ignored signals."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    threshold = gc.get_threshold()
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    if gc.get_threshold() != threshold:
+        gc.set_threshold(*threshold)
+        gc.unfreeze()
