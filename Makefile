@@ -17,8 +17,8 @@ $(READY): requirements.lock requirements-models.lock pyproject.toml
 demo: $(READY)  ## plan, apply, a few requests, verify, destroy: the whole story on examples/digits
 	$(BIN)/aios demo
 
-test: $(READY)  ## the whole suite
-	$(BIN)/python -m pytest
+test: $(READY)  ## the whole suite, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

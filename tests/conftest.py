@@ -2,6 +2,7 @@
 
 import gc
 import signal
+import sys
 
 import pytest
 
@@ -16,8 +17,9 @@ def pytest_addoption(parser):
 def process_as_found():
     """A command run in this process sets it up as one that ends with it: children would inherit ignored signals."""
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    threshold = gc.get_threshold()
+    threshold, hook = gc.get_threshold(), sys.unraisablehook
     yield
+    sys.unraisablehook = hook
     for number, handler in kept.items():
         signal.signal(number, handler)
     if gc.get_threshold() != threshold:

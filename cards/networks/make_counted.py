@@ -1,10 +1,10 @@
 """Count well-known networks that no library builds, and name counted ones as tables call them: ``counted.csv``.
 
-    pip install torch timm numpy
+    pip install torch timm torchvision transformers numpy
     PYTHONPATH=planner:cards/networks python cards/networks/make_counted.py
 
-Networks are written below layer by layer as their papers state them, and counted as ``make_timm.py`` counts. A network
-of ``published.csv`` that is the same as a counted one (a name in common, figures that agree) is a row of the latter's
+Networks are written below and in ``built.py`` layer by layer as their papers state them, or built without weights by
+libraries, and counted as ``make_timm.py`` counts. A network of ``published.csv`` that is the same as a counted one (a name in common, figures that agree) is a row of the latter's
 work under the names of the former.
 """
 
@@ -16,15 +16,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from make_timm import HEAD, Trace, Whole, _short, kind_of, work_of
+from built import LIBRARY, Item
+from make_timm import HEAD, Trace, Whole, _short, work_of
 from torch import nn
 
 from aios.records.networks import CLASSES, WORK, Cards
 
 FOLDER = Path(__file__).parent
 NOTES = """\
-# source: counted operator by operator on networks written layer by layer from their papers (see make_counted.py), and \
-rows of timm.csv and traced.csv under further names, at the input size that published.csv states
+# source: counted operator by operator on networks written layer by layer from their papers (see make_counted.py and \
+built.py) or built without weights by torchvision 0.29.2 (BSD-3-Clause) and transformers 5.23.0 (Apache-2.0; no file of \
+theirs is in here), and rows of timm.csv and traced.csv under further names, at the input size that published.csv states
 # note: image_size = root of height times width in pixels; attention_power = power of the pixels that attention grows \
 with; gmacs = 1e9 multiply-accumulates, mactivations = 1e6 values put out by convolutions and matrix products, \
 mparameters = 1e6
@@ -225,33 +227,41 @@ class TinyYolo(nn.Module):
 
 
 BUILT = (
-    ("mobilenet_ssd", lambda: mobilenet_ssd(21, 1), (3, 300, 300), 5.8),
-    ("ssd-mobilenet", lambda: mobilenet_ssd(91, 1), (3, 300, 300), 6.8),
-    ("shufflenet", shufflenet, (3, 224, 224), 1.87),
-    ("proxylessnasnet", proxylessnas, (3, 224, 224), 4.08),
-    ("yolov4-tiny", TinyYolo, (3, 416, 416), 6.06),
-    ("mlperf tiny resnet-8", small_resnet, (3, 32, 32), 0.078),
-    ("mlperf tiny ds-cnn", keyword_network, (1, 49, 10), 0.0386),
-    ("mlperf tiny mobilenet-v1-0.25-96", small_mobilenet, (3, 96, 96), 0.219),
-    ("mlperf tiny anomaly detection", anomaly_network, (640,), 0.27),
-)  # fmt: skip
-"""Name in published.csv, network, shape of an item, parameters in millions with embeddings."""
+    Item("mobilenet_ssd", lambda: mobilenet_ssd(21, 1), ((1, 3, 300, 300),), 5.8),
+    Item("ssd-mobilenet", lambda: mobilenet_ssd(91, 1), ((1, 3, 300, 300),), 6.8),
+    Item("shufflenet", shufflenet, ((1, 3, 224, 224),), 1.87),
+    Item("proxylessnasnet", proxylessnas, ((1, 3, 224, 224),), 4.08),
+    Item("yolov4-tiny", TinyYolo, ((1, 3, 416, 416),), 6.06),
+    Item("mlperf tiny resnet-8", small_resnet, ((1, 3, 32, 32),), 0.078),
+    Item("mlperf tiny ds-cnn", keyword_network, ((1, 1, 49, 10),), 0.0386),
+    Item("mlperf tiny mobilenet-v1-0.25-96", small_mobilenet, ((1, 3, 96, 96),), 0.219),
+    Item("mlperf tiny anomaly detection", anomaly_network, ((1, 640),), 0.27),
+    *LIBRARY,
+)
 
 
-def built(line: dict[str, str], build: Callable[[], nn.Module], shape: tuple[int, ...], parameters: float) -> list[str]:
-    """Return the columns of a network written above, which ``line`` of published.csv names."""
+def built(line: dict[str, str], item: Item) -> list[str]:
+    """Return the columns of a network that is built, which ``line`` of published.csv names."""
     with torch.device("meta"):
-        model = build().eval()
-    item, trace = torch.empty((1, *shape), device="meta"), Trace(model)
+        model = item.build().eval().to("meta")
+    given = [_input(shape) for shape in item.shapes]
+    trace = Trace(model)
     with torch.no_grad(), Whole(trace), trace:
-        model(item)
+        model(*given)
     work = work_of(trace.calls)
     products = [(call, times) for call, times in trace.calls.items() if call.kind in CLASSES[:5]]
     macs = sum(call.macs * times for call, times in products)
     values = sum(call.put_out * times for call, times in products)
-    size = f"{math.sqrt(shape[1] * shape[2]):g}" if shape[0] in (1, 3) else ""
-    named = [line["name"], line["aliases"], kind_of(line["name"], work), size, ""]
-    return named + _figures((macs, values, parameters * 1e6), work)
+    parameters = (item.parameters or sum(weight.numel() for weight in model.parameters()) / 1e6) * 1e6
+    attention = "2" if work["attention_macs"] and line["image_size"] else ""
+    named = [line["name"], line["aliases"], line["kind"], line["image_size"], attention]
+    return named + _figures((macs, values, parameters), work)
+
+
+def _input(shape: tuple[int | str, ...]) -> torch.Tensor:
+    if shape[0] == "ids":
+        return torch.zeros(shape[1:], dtype=torch.long, device="meta")
+    return torch.empty(shape, device="meta")
 
 
 def _figures(totals: tuple[float, float, float], work: Mapping[str, float]) -> list[str]:
@@ -285,9 +295,9 @@ def main() -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEAD)
     library = Cards((FOLDER / name).read_text(encoding="utf-8") for name in ("traced.csv", "timm.csv"))
-    own = {name: (build, shape, parameters) for name, build, shape, parameters in BUILT}
+    own = {item.name: item for item in BUILT}
     for name, line in published.items():
-        row = built(line, *own[name]) if name in own else counted_as(line, library)
+        row = built(line, own[name]) if name in own else counted_as(line, library)
         if row:
             writer.writerow(row)
     (FOLDER / "counted.csv").write_text(NOTES + text.getvalue(), encoding="utf-8")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from aios.records.networks.cards import Cards
+if TYPE_CHECKING:
+    from aios.records.networks.cards import Cards
 
 __all__ = ["network_cards", "root"]
 
@@ -27,5 +29,7 @@ def network_cards() -> Cards:
 
     Of one name in several files ``traced.csv`` counts first: it holds networks at the sizes of their publishers.
     """
+    from aios.records.networks.cards import Cards
+
     files = sorted((root() / "cards" / "networks").glob("*.csv"), reverse=True)
     return Cards(path.read_text(encoding="utf-8") for path in files)

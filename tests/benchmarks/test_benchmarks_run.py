@@ -1,4 +1,4 @@
-"""The benchmarks of communication run, on cases small enough for every test run; how long they take is not judged."""
+"""Benchmarks run, on cases small enough for every test run; how long they take is not judged."""
 
 import importlib
 import re
@@ -43,6 +43,12 @@ def test_mappings_are_compared_on_a_small_mesh():
     for _mesh, training, _computing, *mappings, _took in found:
         aware, *others = (float(SHARE.search(cell)[1]) for cell in mappings)
         assert 0 < aware <= min(others), training
+
+
+def test_predictions_of_every_kind_are_counted():
+    found = rows(run("predictions.py", "--rows", "500", "--rounds", "1"))
+    assert len(found) == 11
+    assert all(float(cells[1].replace(",", "")) > 0 for cells in found)
 
 
 def test_collectives_are_judged_by_the_constants_that_ship():

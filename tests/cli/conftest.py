@@ -54,7 +54,7 @@ class Terminal:
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start a command in a process group of its own, as a shell does; ``place`` marks all that comes of it."""
         process = subprocess.Popen(
             [AIOS, *map(str, arguments)],
@@ -64,7 +64,7 @@ class Terminal:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env=self._environment({}),
+            env=self._environment(environment),
         )
         self.started.append(process)
         return process

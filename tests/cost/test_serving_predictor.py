@@ -8,6 +8,7 @@ import pytest
 
 from aios import catalogue
 from aios.cost.learning import fit, predict
+from aios.cost.serving.rows import rows_of
 from aios.cost.serving_predictor import PREDICTOR
 from aios.fleet import load_catalogue
 from aios.models.transformers import transformer_like
@@ -95,13 +96,38 @@ def test_what_cannot_be_predicted_says_why(devices):
     assert "size of the model" in said(bare, devices)
 
 
-def test_where_nobody_says_how_many_engines_share_the_requests_one_is_assumed_and_learnt_of_apart(devices):
+def test_where_nobody_counts_engines_they_fill_32_devices_and_are_learnt_of_apart(devices):
     apart = {"serving": "disagg"}
-    guessed = PREDICTOR.design(rows(words=apart), devices)
-    stated = PREDICTOR.design(rows(words=apart, replicas=1.0, prefill_replicas=1.0), devices)
-    assert guessed.unknown[0] == stated.unknown[0] == ""
-    assert guessed.base[0] == stated.base[0]
-    assert guessed.keys["engine"][0] != stated.keys["engine"][0]
+    for tensor, concurrency, engines in ((1.0, 16.0, 16.0), (1.0, 100.0, 32.0), (4.0, 100.0, 8.0), (64.0, 100.0, 1.0)):
+        numbers = {"tensor_parallel": tensor, "concurrency": concurrency}
+        guessed = PREDICTOR.design(rows(words=apart, **numbers), devices)
+        stated = PREDICTOR.design(rows(words=apart, replicas=engines, **numbers), devices)
+        assert guessed.unknown[0] == stated.unknown[0] == ""
+        # how attention is split is not stated either: the quicker way is taken
+        assert guessed.base[0] <= stated.base[0]
+        if tensor == 1:
+            assert guessed.base[0] == stated.base[0]
+        assert guessed.keys["engine"][0] != stated.keys["engine"][0]
+
+
+def test_attention_whose_cache_cannot_be_split_is_split_by_sequences_under_load(devices):
+    latent = numbers_of(transformer_like("deepseek-ai/DeepSeek-R1"))
+    words = {"serving": "disagg", "precision": "fp8"}
+    few, many = (
+        rows_of(rows(words=words, **latent, tensor_parallel=16.0, expert_parallel=16.0, concurrency=n), devices).ways
+        for n in (2.0, 2000.0)
+    )
+    assert (few.tensor[0], few.data[0]) == (16.0, 1.0)
+    assert (many.tensor[0], many.data[0]) == (1.0, 16.0)
+
+
+def test_fewer_prefill_engines_than_decode_engines_may_be_enough(devices):
+    numbers = {"replicas": 8.0, "concurrency": 64.0, "output_tokens": 1000.0}
+    first = {"metric": "latency.ttft.mean", "words": {"serving": "disagg"}}
+    unsaid, one = (
+        PREDICTOR.design(rows(**first, **numbers, **more), devices) for more in ({}, {"prefill_replicas": 1.0})
+    )
+    assert unsaid.base[0] == one.base[0]
 
 
 def test_only_a_size_is_enough(devices):
@@ -156,6 +182,30 @@ def test_a_slow_engine_is_learnt_and_an_unknown_one_is_ordinary(devices):
     assert again == pytest.approx(np.log(1.5), abs=0.03)
     other = PREDICTOR.design(rows(words={"software": "other 2"}), devices)
     assert predict(other, learnt, "calibrated").value == pytest.approx(other.base)
+
+
+def test_software_waits_for_its_host_as_it_is_known_to(devices):
+    def parts(software, **numbers):
+        return PREDICTOR.design(rows(words={"software": software}, **numbers), devices).parts
+
+    old, new = (parts(name, concurrency=256.0)["sequences"][0] for name in ("vllm-v0 0.5", "vllm 0.9"))
+    assert (old, new) == (pytest.approx(256 * 270e-6), pytest.approx(256 * 35e-6))
+    old, new = (parts(name, tensor_parallel=8.0)["waits"][0] for name in ("vllm-v0 0.5", "vllm 0.9"))
+    assert old - new == pytest.approx(10e-3 + 8 * 6e-3 - 0.1e-3)
+
+
+def test_sums_of_16_bits_are_twice_as_fast_on_cards_that_halve_others(devices):
+    def machine(device, software):
+        row = replace(rows(words={"software": software, "precision": "fp16"}), types=np.array([device]))
+        return rows_of(row, devices).machine
+
+    card, server = "nvidia-geforce-rtx-4090", "nvidia-a100-pcie-80gb"
+    usual, narrow = machine(card, "vllm"), machine(card, "llama.cpp")
+    assert narrow.ops_per_s[0] == pytest.approx(2 * usual.ops_per_s[0], rel=0.01)
+    assert narrow.half_ops_per_s[0] == usual.half_ops_per_s[0]
+    assert machine(server, "llama.cpp").ops_per_s[0] == machine(server, "vllm").ops_per_s[0]
+    assert (narrow.reading[0], usual.reading[0], machine(server, "vllm").reading[0]) == (1.0, 1.0, 1.0)
+    assert machine(server, "llama.cpp").reading[0] < 1.0
 
 
 def test_time_per_output_token_grows_with_the_context(devices):

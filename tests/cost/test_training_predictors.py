@@ -12,6 +12,9 @@ from aios.cost.memory_predictor import PREDICTOR as MEMORY
 from aios.cost.predictors import PREDICTORS, predictor
 from aios.cost.scaling_predictor import PREDICTOR as SCALING
 from aios.cost.step_predictor import PREDICTOR as STEP
+from aios.cost.training.jobs import work_in
+from aios.cost.training.scaling import item_parts
+from aios.cost.training.structure import structures_in
 from aios.fleet.catalogue import load_catalogue
 from aios.records.observation import Observations
 from aios.tables import load_forms, read_table
@@ -92,6 +95,28 @@ def test_what_an_engine_adds_is_learnt() -> None:
     assert predict(fresh, learnt, "calibrated").value - fresh.base == pytest.approx([np.log(1.5)], abs=0.03)
 
 
+def test_words_for_recomputation_are_whole_words() -> None:
+    """`selective+sequence_parallel` is not `full`, though it holds `all`."""
+    written = ["full", "selective+sequence_parallel", "none", "True"]
+    observed = rows("step", "step_time", [1.0] * 4, {"recompute": written}, {"parameters": [7e9] * 4})
+    work = work_in(observed, structures_in(observed))
+    assert work.recompute.tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert work.scores_again.tolist() == [0.0, 1.0, 0.0, 0.0]
+
+
+def test_mixtures_teach_nothing_of_other_mixtures() -> None:
+    numbers = {
+        "parameters": [30e9] * 2,
+        "active_parameters": [3e9, 30e9],
+        "experts": [64.0, 0.0],
+        "active_experts": [4.0, 0.0],
+    }
+    observed = rows("step", "step_time", [1.0] * 2, {"model": ["sparse", "whole"]}, numbers)
+    keys = STEP.design(observed, DEVICES).keys
+    assert keys["alike"].tolist() == ["sparse", "dense"]
+    assert keys["mixture"].tolist() == ["sparse", ""]
+
+
 @pytest.mark.parametrize("metric", ["step_time", "throughput", "time_to_target"])
 def test_scaling_leads_back(metric: str) -> None:
     observed = rows("scaling", metric, [0.3, 7.0], {}, {"devices": [1, 8], "batch": [32, 64]})
@@ -110,6 +135,77 @@ def test_machines_apart_are_never_quicker_and_devices_never_more_than_proportion
     single, together, pair, apart = SCALING.value(observed, SCALING.design(observed, DEVICES).base).tolist()
     assert together <= 8 * single
     assert together > pair > apart
+
+
+def one(words: dict[str, str], numbers: dict[str, float], metric: str = "throughput") -> dict[str, float]:
+    """Return the parts of one row."""
+    observed = rows(
+        "scaling",
+        metric,
+        [1.0],
+        {role: [word] for role, word in words.items()},
+        {role: [number] for role, number in numbers.items()},
+    )
+    return {name: float(part[0]) for name, part in item_parts(observed, DEVICES).items()}
+
+
+def test_where_an_image_goes_by_hand() -> None:
+    """ResNet-50 on V100 in fp16: 6 x 4.1e9 / (0.3 x 125e12) s, 20 x 2 B x 11.1e6 / (0.8 x 900e9) s; host code of 175
+    operators takes 28 ms for 256 images, a tenth of which is not hidden. Together 1.29 ms; 1.20 ms are published."""
+    numbers = {"batch": 256.0, "macs": 4.1e9, "activations": 11.1e6, "operators": 175.0, "parameters": 25.6e6}
+    parts = one({"device": "nvidia-v100-sxm2-16gb", "precision": "fp16"}, numbers)
+    assert parts["products"] == pytest.approx(24.6e9 / 37.5e12)
+    assert parts["memory"] == pytest.approx(444e6 / 720e9)
+    assert parts["host"] == pytest.approx(0.1 * (175 * 1.5e-4 + 2e-3) / 256)
+    assert (parts["near"], parts["far"]) == (0.0, 0.0)
+    assert sum(parts.values()) == pytest.approx(1.20e-3, rel=0.1)
+
+
+def test_small_steps_take_what_their_host_takes() -> None:
+    """One image of a network of 184 operators: the host's 29.6 ms, whatever little the device does."""
+    parts = one({"device": "nvidia-a40"}, {"batch": 1.0, "macs": 1e8, "activations": 9e5, "operators": 184.0})
+    assert sum(parts.values()) == pytest.approx(184 * 1.5e-4 + 2e-3, rel=1e-6)
+
+
+def test_devices_without_a_fabric_send_gradients_through_their_host_and_ethernet() -> None:
+    """2 machines of 4 T4 (PCIe 3 x16, 15.75 GB/s): 2 x 3/4 x 100 MB at a quarter of the 12.6 GB/s that a network card
+    beside it could take, then 2 x 1/2 x 100 MB at 60 % of 10 Gbit/s; per item of 10."""
+    numbers = {"batch": 10.0, "macs": 1e9, "parameters": 25e6, "devices": 8.0, "nodes": 2.0}
+    parts = one({"device": "nvidia-t4"}, numbers)
+    assert parts["near"] == pytest.approx(1.5 * 1e8 / (0.25 * 0.8 * 15.754e9) / 10, rel=1e-3)
+    assert parts["far"] == pytest.approx(1e8 / (0.6 * 1.25e9) / 10)
+
+
+def test_plain_fp32_is_no_tf32() -> None:
+    """19.5 TFLOPS of A100, of which seven tenths are reached, in place of three tenths of 156."""
+    plain, usual = (
+        one({"precision": word}, {"batch": 8.0, "macs": 1e9})["products"] for word in ("plain fp32", "fp32")
+    )
+    assert plain / usual == pytest.approx(156 * 0.3 / (19.5 * 0.7))
+
+
+def test_a_batch_that_nobody_states_fills_the_memory() -> None:
+    """0.8 x 80e9 B / (3 x 2 B x 11.1e6) = 961 images, over which the host's step is spread."""
+    numbers = {"macs": 4.1e9, "activations": 11.1e6, "operators": 175.0}
+    parts = one({"precision": "fp16"}, numbers)
+    assert parts["host"] == pytest.approx(0.1 * (175 * 1.5e-4 + 2e-3) / (0.8 * 80e9 / (3 * 22.2e6)))
+
+
+def test_a_table_of_one_machine_counts_the_devices_that_were_used(tmp_path: Path) -> None:
+    """Invented rows in the columns of a published table: `8x_..._1xH100` is one device of a machine of eight, a batch
+    that of all devices."""
+    lines = (
+        "set,system,n_gpu,gpu_w,price_usd,model,precision,batch_per_gpu,throughput",
+        "v1,8x H100 80GB SXM5,8,700,,resnet50,fp16,10240,20000",
+        "v2,Cloud_8x_Texas_1xH100_80GB_SXM5_v2,8,700,,resnet50,fp16,,2800",
+        "v1,RTX 3090,1,350,,resnet50,fp16,448,1000",
+    )
+    path = tmp_path / "training" / "lambda_train_throughput.csv"
+    path.parent.mkdir()
+    path.write_text("# source: invented\n" + "\n".join(lines) + "\n")
+    (observed,) = read_table(path, FORMS, lambda _: None, str(path)).observations
+    assert observed.number("devices").tolist() == [8.0, 1.0, 1.0]
+    assert observed.number("batch", 0.0).tolist() == [1280.0, 0.0, 448.0]
 
 
 def test_a_placement_of_digits_tells_the_fullest_machine() -> None:

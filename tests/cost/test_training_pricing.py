@@ -8,7 +8,7 @@ import pytest
 from aios import catalogue
 from aios.check import audit
 from aios.cost import Evidence, explain, price, search_in
-from aios.cost.step_predictor import PREDICTOR
+from aios.cost.step_predictor import DENSE, PREDICTOR
 from aios.cost.training.surroundings import hardware_at, network_rate
 from aios.fleet.catalogue import load_catalogue
 from aios.records.base import Span
@@ -214,7 +214,11 @@ def learnt(device: str, factor: float, version: int = PREDICTOR.version) -> Cali
         predictor="step",
         metric="throughput",
         version=version,
-        stages=(Stage(keys=("device",), effects=(Effect(group=(device,), rows=9, constant=math.log(factor)),)),),
+        stages=(
+            Stage(
+                keys=("device", "alike"), effects=(Effect(group=(device, DENSE), rows=9, constant=math.log(factor)),)
+            ),
+        ),
         residuals=(
             Residual(level="calibrated", stratum="", low=math.log(0.9), high=math.log(1.1), rows=9),
             Residual(level="zero-shot", stratum="", low=math.log(0.7), high=math.log(1.5), rows=9),

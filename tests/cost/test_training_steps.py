@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aios import catalogue
 from aios.cost.training import Hardware, Structure, Work, hardware_of, published_flops, step_parts, structure_of
 from aios.cost.training.hardware import arithmetic
+from aios.cost.training.steptime import kernels
 from aios.fleet.catalogue import load_catalogue
 from aios.records.transformer import Attention, Experts, Transformer
 
@@ -37,6 +38,7 @@ def gpt(layers: int, hidden: int, heads: int, vocabulary: int = 51200) -> Transf
 def work(**changes: float) -> Work:
     usual: dict[str, float] = {item.name: 1.0 for item in fields(Work)}
     usual |= {"sequence": 2048.0, "shard": 0.0, "recompute": 0.0, "scores_again": 0.0, "adapters": 0.0}
+    usual |= {"unfused": 0.0}
     return Work(**{name: np.array([float(value)]) for name, value in (usual | changes).items()})
 
 
@@ -193,3 +195,59 @@ def test_many_jobs_at_once_are_the_same_jobs() -> None:
     together = step_parts(shape(), Work(**columns), machine()).total
     alone = [step_parts(shape(), work(devices=8, global_batch=64, tensor=t), machine()).total[0] for t in (1, 2, 8)]
     assert together.tolist() == pytest.approx(alone)
+
+
+def test_softmax_goes_at_the_rate_of_exponentials() -> None:
+    """A100: 19.5e12 fp32 operations a second, 8 in the time of one exponential; H100 61.8e12 (1/16 of 989.5e12), 16.
+
+    Two devices alike but for twice as many special function units differ in that half of the softmax alone.
+    """
+    assert machine().exponentials == pytest.approx(19.5e12 / 8)
+    assert machine("nvidia-h100-sxm5-80gb").exponentials == pytest.approx(989.5e12 / 16 / 16)
+    base, ultra = (
+        kernels(shape(), work(), machine(name, "bf16")).scores for name in ("nvidia-gb200-186gb", "nvidia-gb300-279gb")
+    )
+    pairs = 24 * 24 * 2048 / 2
+    assert base - ultra == pytest.approx(6 * pairs * (16 - 8) / 80e12)
+
+
+def test_a_window_bounds_what_a_query_reads() -> None:
+    """Of 2048 keys a query reads 1024 in the mean, in a window of 128 it is 128 x (1 - 128 / 4096) = 124."""
+    far = shape()
+    ones = np.ones(1)
+    near = replace(far, near=ones, window=128 * ones)
+    half = replace(far, near=0.5 * ones, window=128 * ones)
+    whole, narrow, mixed = (kernels(model, work(), machine()).scores for model in (far, near, half))
+    assert narrow / whole == pytest.approx(124 / 1024)
+    assert mixed == pytest.approx((whole + narrow) / 2)
+
+
+def test_scores_that_are_written_out_are_traffic() -> None:
+    """32 bytes per head and key, of which 13 again where scores are computed again, at 80 % of 2039 GB/s."""
+    fused, unfused, selective = (
+        step_parts(shape(), work(**changes), machine())
+        for changes in ({}, {"unfused": 1.0}, {"unfused": 1.0, "scores_again": 1.0})
+    )
+    written = 32 * 24 * 24 * 2048 / (0.8 * 2039e9)
+    assert unfused.compute - fused.compute == pytest.approx(written)
+    scores = kernels(shape(), work(), machine()).scores
+    assert selective.recompute == pytest.approx(scores + written * 13 / 32)
+
+
+def test_experts_of_a_latent_exchange_less() -> None:
+    """Of a latent a quarter as wide, in half of the blocks, an eighth travels."""
+    sparse = structure_of(
+        gpt(24, 2048, 16).model_copy(
+            update={"dense_layers": 0, "experts": Experts(layers=24, count=64, active=8, intermediate=1024)}
+        )
+    )
+    ones = np.ones(1)
+    latent = replace(sparse, expert_width=512 * ones, expert_layers=12 * ones)
+    job = work(devices=8, expert=8, global_batch=8)
+    assert step_parts(latent, job, machine()).expert * 8 == pytest.approx(step_parts(sparse, job, machine()).expert)
+
+
+def test_state_space_blocks_take_time() -> None:
+    plain = shape()
+    hybrid = replace(plain, linear_width=np.full(1, 24 * 4096.0))
+    assert step_parts(hybrid, work(), machine()).compute > step_parts(plain, work(), machine()).compute

@@ -1,14 +1,18 @@
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+import yaml
 
 from aios.fidelity.keeping import calibration_text, divided, file_name, merged, read_calibration, rounded
 from aios.records.calibration import Calibration, Effect, LearntError, Provenance, Residual, Stage
 from aios.records.errors import InputError
+from aios.records.observation import Observations
 from aios.workflow.calibrations import Relevant, load_calibrations
 
 
@@ -39,12 +43,34 @@ def learnt(version=1):
     )
 
 
-def test_a_file_gives_back_what_was_written_to_five_digits():
+def of_now():
+    """Return the same under names that the predictor has now, whatever they are."""
+    from aios.cost.predictors import predictor
+
+    known = predictor("network")
+    row = Observations(
+        table="", predictor="network", metric="latency.mean", unit="s", words={}, numbers={},
+        types=np.array([""]), families=np.array([""]), lines=np.array([1]), values=np.array([1.0]),
+    )  # fmt: skip
+    design = known.design(row, {})
+    feature, part = next(iter(design.features)), next(iter(design.parts))
+    text = calibration_text(learnt(known.version)).replace("macs", feature).replace("gemm", part)
+    return read_calibration(text.encode(), "x.yaml")
+
+
+def test_a_file_gives_back_what_was_written_to_four_digits():
     text = calibration_text(learnt())
     back = read_calibration(text.encode(), "x.yaml")
     assert back == rounded(learnt())
-    assert back.features["macs"][0] == 20.123
+    assert back.features["macs"][0] == 20.12
     assert calibration_text(back) == text
+
+
+def test_what_is_written_is_json_and_block_style_is_read_as_well():
+    text = calibration_text(learnt())
+    assert json.loads(text)["spec"]["stages"][1]["keys"] == ["device"]
+    block = yaml.safe_dump(json.loads(text))
+    assert read_calibration(block.encode(), "x.yaml") == rounded(learnt())
 
 
 def test_effects_stand_one_a_line_so_that_differences_are_read():
@@ -81,10 +107,7 @@ def test_what_was_learnt_on_top_of_something_else_is_left_aside():
 
 
 def test_files_are_read_when_asked_for_and_other_versions_are_not_used(tmp_path):
-    from aios.cost.predictors import predictor
-
-    version = predictor("network").version
-    for item in divided(learnt(version), {"a": 50, "b": 49}):
+    for item in divided(of_now(), {"a": 50, "b": 49}):
         (tmp_path / file_name(item)).write_text(calibration_text(item))
     (tmp_path / "network-power.yaml").write_text("broken: [")
     told = []
@@ -98,15 +121,16 @@ def test_files_are_read_when_asked_for_and_other_versions_are_not_used(tmp_path)
         known.shared("network", "power")
     old = tmp_path / "old"
     old.mkdir()
-    (old / "network-latency.mean.yaml").write_text(calibration_text(learnt(version + 1)))
+    version = of_now().version + 1
+    for item in divided(of_now().model_copy(update={"version": version}), {"a": 50, "b": 49}):
+        (old / file_name(item)).write_text(calibration_text(item))
     assert load_calibrations([old], told.append).of("network", "latency.mean") is None
-    assert "another version" in told[0]
+    assert len(told) == 1, "three files have the same reason"
+    assert f"of version {version} of the predictor network, which is at {version - 1}" in told[0]
 
 
 def test_what_a_plan_may_need_is_told_apart_by_its_files_and_read_when_it_is_asked_for(tmp_path):
-    from aios.cost.predictors import predictor
-
-    for item in divided(learnt(predictor("network").version), {"a": 50, "b": 49}):
+    for item in divided(of_now(), {"a": 50, "b": 49}):
         (tmp_path / file_name(item)).write_text(calibration_text(item))
     (tmp_path / "network-power.yaml").write_text("broken: [")
     known = load_calibrations([tmp_path], [].append)
@@ -127,7 +151,14 @@ def test_what_a_plan_may_need_is_told_apart_by_its_files_and_read_when_it_is_ask
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("kind: Calibration", "kind: Table"), ("metric: ", "metrik: "), ("version: 1", "version: new")]
+    ("old", "new"),
+    [
+        ('"kind": "Calibration"', '"kind": "Table"'),
+        ('"metric": ', '"metrik": '),
+        ('"version": 1', '"version": "new"'),
+        ('"version": 1', '"version": 1, "version": 1'),
+        ('"apiVersion"', "[" * 5000 + '"apiVersion"'),
+    ],
 )
 def test_damaged_files_are_refused_with_a_place(old, new):
     text = calibration_text(learnt())
@@ -135,6 +166,79 @@ def test_damaged_files_are_refused_with_a_place(old, new):
     with pytest.raises(InputError) as caught:
         read_calibration(text.replace(old, new).encode(), "x.yaml")
     assert caught.value.diagnostics[0].where.line > 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"features": {"colour": (0.0, 1.0, 0.0, 1.0)}}, "it has no feature or part called colour"),
+        ({"spread": {"constant": 0.0, "colour": 1.0}}, "it has no feature or part called colour"),
+        ({"stages": (Stage(keys=("colour",), effects=()),)}, "it learns nothing by colour"),
+        ({"mixes": (Stage(keys=(), effects=(Effect(group=(), rows=1, terms={"x": 1.0}),)),)}, "part called x"),
+        ({"stages": (Stage(keys=(), effects=(Effect(group=(), rows=1, terms={"x * y": 1.0}),)),)}, "called x"),
+        ({"metric": "throughput"}, "what it holds is called network-throughput.yaml"),
+        ({"predictor": "networks"}, "there is no predictor networks"),
+        ({"metric": "accuracy_change"}, "network does not predict accuracy_change"),
+    ],
+)
+def test_what_its_predictor_does_not_understand_is_told_and_not_used(tmp_path, changed, reason):
+    (tmp_path / "network-latency.mean.yaml").write_text(calibration_text(of_now().model_copy(update=changed)))
+    told = []
+    assert load_calibrations([tmp_path], told.append).of("network", "latency.mean") is None
+    assert len(told) == 1
+    assert reason in told[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("[20.12, 1.5, 10.0, 30.0]", "[20.12, 0.0, 10.0, 30.0]", "a deviation above zero"),
+        ("[20.12, 1.5, 10.0, 30.0]", "[20.12, 1.5, 40.0, 30.0]", "no least above its most"),
+        ('["a", "on: x, y"]', '["a"]', "as many names"),
+        ('{"gemm": 1.25}', '{"gemm": -1.25}', "not below zero"),
+        ('"constant": 0.5', '"constant": 5000.0', "none is beyond 50"),
+        ('"constant": 0.5', '"constant": Infinity', "finite number, not `Infinity`"),
+        ('"constant": 0.5', '"constant": "fast"', "number"),
+    ],
+)
+def test_what_no_rows_can_have_taught_is_refused_with_its_place(old, new, said):
+    text = calibration_text(learnt())
+    assert old in text
+    with pytest.raises(InputError) as caught:
+        read_calibration(text.replace(old, new).encode(), "x.yaml")
+    (wrong,) = caught.value.diagnostics
+    assert said in f"{wrong.summary} {wrong.reason} {wrong.remedy}"
+    assert wrong.where.line == 1 + text[: text.index(old)].count("\n")
+
+
+def test_a_file_that_was_cut_off_is_refused():
+    text = calibration_text(learnt())
+    lines = text.splitlines(keepends=True)
+    for end in range(len(lines) - 1):
+        for cut in ("".join(lines[:end]), "".join(lines[:end]) + lines[end][: len(lines[end]) // 2]):
+            with pytest.raises(InputError) as caught:
+                read_calibration(cut.encode(), "x.yaml")
+            assert all(item.where is not None for item in caught.value.diagnostics), cut
+    with pytest.raises(InputError):
+        read_calibration(b"\x00" * 1000, "x.yaml")
+
+
+def test_terms_too_small_to_matter_are_left_out_and_their_groups_stay():
+    small = learnt().stages[1].effects[0].model_copy(update={"constant": 1e-4, "terms": {"macs": 1e-5, "x": 0.3}})
+    stages = (learnt().stages[0], Stage(keys=("device",), effects=(small,)))
+    _, a = divided(learnt().model_copy(update={"stages": stages}), {"a": 50})
+    assert a.stages[0].effects == (Effect(group=("a",), rows=50, constant=0.0, terms={"x": 0.3}),)
+    assert "constant" not in next(line for line in calibration_text(a).splitlines() if '"group": ["a"]' in line)
+
+
+def test_intervals_of_a_device_stand_in_its_own_file():
+    own = Residual(level="calibrated", stratum="device a", low=-0.2, high=0.3, rows=50)
+    whole = learnt().model_copy(update={"residuals": (*learnt().residuals, own)})
+    shared, a, b = divided(whole, {"a": 50, "b": 49})
+    assert [item.level for item in shared.residuals] == ["zero-shot"]
+    assert a.residuals == (own,)
+    assert b.residuals == ()
+    assert own in merged(shared, [a, b])[0].residuals
 
 
 WRITER = """

@@ -95,6 +95,11 @@ def test_the_report_has_every_figure(report):
     assert best["regret_median"] < 0.2
     assert best["undecided"] < best["intents"] / 2
     assert set(best["references"]["roofline"]) >= {"median_ape", "feasible_share", "regret_median"}
+    assert best["intents"] + best["impossible"] == 2000
+    assert max(best["loose"], best["undecided"]) <= best["intents"]
+    risky = best["references"]["expected"]
+    assert risky["undecided"] <= best["undecided"]  # a pessimistic end keeps more out
+    assert (risky["intents"], risky["impossible"]) == (best["intents"], best["impossible"])
     assert rows["latency.mean", "calibrated"]["feasible_share"] is None
     assert document["skipped"] == [{"table": "notes.csv", "reason": "no form knows its columns"}]
 
@@ -193,8 +198,8 @@ def test_a_device_is_learnt_and_its_file_is_read_again(folder, tmp_path):
     assert document["unknown_devices"] == {"boards.csv": ["some board"]}
     assert len(document["notes"]) == 1
     text = Path(one["file"]).read_text()
-    assert "source: made up" not in text.splitlines()[0]
-    assert "licence: CC0" in text
+    assert '"source": "made up"' in text
+    assert '"licence": "CC0"' in text
     from aios.fidelity.keeping import calibration_text, read_calibration
 
     assert calibration_text(read_calibration(text.encode(), "x")) == text

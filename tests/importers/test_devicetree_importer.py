@@ -558,9 +558,9 @@ def test_hostile_text_ends_in_mistakes(content):
     ids=["words", "nodes", "one name", "deleted", "comments"],
 )  # fmt: skip
 def test_large_text_is_read_or_refused_soon(text):
-    begun = time.perf_counter()
+    begun = time.process_time()
     read_or_refused(text.encode(), "large.dts")
-    assert time.perf_counter() - begun < 8  # some 1 s
+    assert time.process_time() - begun < 8  # some 1 s
 
 
 def test_a_negative_cell_is_what_it_is_compiled_to():

@@ -205,9 +205,9 @@ def test_all_bad_cells_are_told_with_line_and_column():
 
 
 def test_of_very_many_mistakes_the_first_fifty_are_told_soon():
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = mistakes_of("name,cpu\n" + "".join(f"n{i},x\n" for i in range(20_000)))
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     assert len(found) == 51
     assert found[-1].summary == "and 19950 more mistakes in nodes.csv"
 
@@ -362,12 +362,12 @@ def test_fifteen_hundred_machines_take_little():
     kinds = [("32000", "262144", "0", ""), ("96000", "524288", "2", "T4"), ("128000", "786432", "8", "X9")]
     rows = [f"n-{number:04d},{','.join(kinds[number % 3])}" for number in range(1523)]
     text = "\n".join(["sn,cpu_milli,memory_mib,gpu,model", *rows]).encode()
-    begun = time.perf_counter()
+    begun = time.process_time()
     tracemalloc.start()
     found = read(text).machines
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
     assert most < 10e6
     assert len(found) == 1523
     assert found[1].devices is found[4].devices or found[1].devices == found[4].devices
@@ -384,9 +384,9 @@ def test_fifteen_hundred_machines_take_little():
     ids=["hosts", "group", "cells", "columns"],
 )
 def test_time_grows_with_the_size_alone(text):
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert read(text).machines
-    assert time.perf_counter() - begun < 5  # some 0.7 s
+    assert time.process_time() - begun < 5  # some 0.7 s
 
 
 @pytest.mark.parametrize(
@@ -407,9 +407,9 @@ def test_time_grows_with_the_size_alone(text):
     ids=lambda content: repr(content[:12]),
 )
 def test_hostile_lists_end_in_mistakes(content):
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = mistakes_of(content)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     assert 1 <= len(found) <= 51
 
 

@@ -422,10 +422,10 @@ class TestBadInput:
         ],
     )
     def test_parts_that_no_maker_cuts_stop_nobody(self, amounts, size):
-        began = time.perf_counter()
+        began = time.process_time()
         (machine,) = read_text(listed(node("n", amounts, {"cloud.google.com/gke-gpu-partition-size": size}))).machines
         assert devices(machine)
-        assert time.perf_counter() - began < 5
+        assert time.process_time() - began < 5
 
     def test_a_bomb_of_aliases_ends_soon(self):
         lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
@@ -457,9 +457,9 @@ class TestBadInput:
         content = json.dumps({"items": nodes, "kind": "List"}, indent=4).encode()
         assert len(content) > 7e6
         tracemalloc.start()
-        began = time.perf_counter()
+        began = time.process_time()
         inventory = read_text(content)
-        took, peak = time.perf_counter() - began, tracemalloc.get_traced_memory()[1]
+        took, peak = time.process_time() - began, tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert len(inventory.machines) == 700
         assert took < 10  # some 0.7 s without tracing

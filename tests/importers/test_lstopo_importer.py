@@ -159,9 +159,9 @@ def test_any_set_of_processors_is_read_or_passed_over(allowed):
 
 def test_far_more_devices_than_a_machine_has_are_not_connected():
     cards = "".join('<object type="PCIDev" pci_type="0302 [10de:1db1] [10de:1db1] a1"/>' for _ in range(2000))
-    begun = time.perf_counter()
+    begun = time.process_time()
     inventory = read(node(inside=cards))
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     assert inventory.machines[0].devices[1].count == 2000
     assert inventory.left_out == ("n1: how its 2000 devices are connected, which are too many",)
 
@@ -294,11 +294,11 @@ BOMB = f"<!DOCTYPE topology [{ENTITIES}]><topology>&e9;</topology>"
     ids=["empty", "nothing", "html", "cut", "csv", "bomb", "external", "deep", "many", "large", "binary"],
 )
 def test_what_is_no_topology_is_refused_soon(content, summary):
-    begun = time.perf_counter()
+    begun = time.process_time()
     (found,) = mistakes_of(content)
     assert summary in found.summary
     assert found.where.file == "node.xml"
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_options_are_refused():

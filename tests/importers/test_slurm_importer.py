@@ -384,9 +384,9 @@ class TestBadInput:
         ],
     )
     def test_what_cannot_be_read(self, text, word):
-        began = time.perf_counter()
+        began = time.process_time()
         assert word in " ".join(item.summary for item in mistakes_of(text))
-        assert time.perf_counter() - began < 5
+        assert time.process_time() - began < 5
 
     def test_of_two_outputs_with_one_node_neither_wins(self):
         text = "NodeName=a CPUAlloc=0 CPUTot=8\n"
@@ -419,10 +419,10 @@ class TestBadInput:
         ids=["unknown nodes", "unknown keys", "memberships", "partitions", "down", "spared", "indices", "json"],
     )
     def test_time_grows_with_the_size_alone(self, files):
-        began = time.perf_counter()
+        began = time.process_time()
         with contextlib.suppress(InputError):
             assert Importer().read({name: text.encode() for name, text in files.items()}, {}).machines
-        assert time.perf_counter() - began < 10  # some 1 s
+        assert time.process_time() - began < 10  # some 1 s
 
     def test_switches_in_a_circle(self):
         text = "SwitchName=a Nodes=n1 Switches=b\nSwitchName=b Switches=a\n"
@@ -430,11 +430,11 @@ class TestBadInput:
         assert "below itself" in told.summary
 
     def test_only_the_first_fifty_mistakes_are_told(self):
-        began = time.perf_counter()
+        began = time.process_time()
         told = mistakes_of("".join(f"NodeName=n{i} CPUs=x\n" for i in range(20_050)))
         assert len(told) == 51
         assert "20000 more" in told[-1].summary
-        assert time.perf_counter() - began < 8  # some 0.5 s
+        assert time.process_time() - began < 8  # some 0.5 s
 
     def test_reading_stops_at_the_first_that_is_too_much(self):
         (told,) = mistakes_of("".join(f"NodeName={letter}[1-150000] CPUs=1\n" for letter in "abcdefgh"))
@@ -457,14 +457,14 @@ class TestBadInput:
         assert diagnostics
 
     def test_a_hundred_thousand_nodes_are_read_soon(self):
-        began = time.perf_counter()
+        began = time.process_time()
         inventory = read_text("NodeName=n[000001-100000] CPUs=64 Gres=gpu:a40:4\nPartitionName=p Nodes=ALL\n")
         assert len(inventory.machines) == 100_000
-        assert time.perf_counter() - began < 10  # some 1 s
+        assert time.process_time() - began < 10  # some 1 s
 
     def test_json_of_many_nodes_is_read_soon(self):
         one = json.loads((DATA / "nodes.json").read_text())["nodes"][0]
         text = json.dumps({"nodes": [one | {"name": f"n{index}"} for index in range(2000)]})
-        began = time.perf_counter()
+        began = time.process_time()
         assert len(read_text(text, "nodes.json").machines) == 2000
-        assert time.perf_counter() - began < 8  # some 0.5 s
+        assert time.process_time() - began < 8  # some 0.5 s

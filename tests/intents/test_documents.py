@@ -133,9 +133,9 @@ def test_several_mistakes_are_reported_together_with_the_syntax_error_that_ends_
 
 
 def test_a_file_that_is_too_large_is_not_even_parsed() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert complaints(b"a: [" * (10 * 2**20 // 4)) == [(1, 1, "f.yaml has 10.0 MiB; at most 8 MiB are read")]
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
     assert read(b"a: '" + b"x" * (MAX_BYTES - 5) + b"'")[0].kind is None
 
 

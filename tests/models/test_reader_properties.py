@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -77,6 +78,13 @@ def read(data: bytes) -> None:
 def test_the_seed_itself_is_sound() -> None:
     onnx.checker.check_model(onnx.load_model_from_string(SEED), full_check=True)
     read(SEED)
+
+
+@pytest.mark.parametrize("groups", [0, -2, 2**62])
+def test_a_convolution_of_no_possible_number_of_groups(groups: int) -> None:
+    model = onnx.load_model_from_string(SEED)
+    next(item for item in model.graph.node[0].attribute if item.name == "group").i = groups
+    read(model.SerializeToString())
 
 
 @given(st.binary(max_size=400))

@@ -287,6 +287,21 @@ def test_numbers_that_are_none_are_mistakes(changes: dict[str, Any]) -> None:
     assert "it must be a number of at most 1,000,000,000,000" in told.summary
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"num_key_value_heads": 7}, "32 heads cannot share 7 of keys and values evenly"),
+        ({"num_key_value_heads": 64}, "32 heads cannot share 64 of keys and values evenly"),
+        ({"num_attention_heads": 31, "num_key_value_heads": 31}, "a width of 4096 does not divide into 31 heads"),
+    ],
+)
+def test_heads_that_do_not_divide_are_mistakes(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_config({**LLAMA, "hidden_size": 4096, "num_attention_heads": 32, **changes}, "x")
+
+    assert [item.summary for item in caught.value.diagnostics] == [told]
+
+
 @pytest.mark.parametrize("changes", [{"torch_dtype": "\ud800"}, {"anything": ["\ud800"]}, {"\udfff": 1}])
 def test_half_characters_are_refused(changes: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "config.json"

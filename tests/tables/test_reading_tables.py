@@ -158,10 +158,10 @@ def test_empty_files(folder, text, reason):
     ],
 )
 def test_what_is_no_table_is_refused_soon(folder, text):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(InputError) as caught:
         read(folder, HEADER.encode() + text)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert caught.value.diagnostics[0].summary
 
 

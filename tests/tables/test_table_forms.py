@@ -48,6 +48,7 @@ def test_a_good_form(tmp_path):
         ("{model: model}", "{model: {column: m, value: v}}", "one source is wanted"),
         ("kind: Table", "kind: Tabel", "did you mean `Table`?"),
         ("metrics: [", "choices: [{within: [devise], bound: power, goal: throughput}]\n  metrics: [", "unknown role"),
+        ("metrics: [", "choices: [{within: device, goal: throughput}]\n  metrics: [", "nothing limits"),
     ],
 )
 def test_mistakes_have_a_place_and_a_remedy(tmp_path, old, new, said):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from aios.apply.core import (
     Answer,
@@ -26,7 +26,7 @@ from aios.apply.core import (
 from aios.records.errors import AiosError, Diagnostic, WorldError
 from aios.records.plan import Action, Claim
 from aios.records.state import State
-from aios.spi.executor import Executor, Journal, Store
+from aios.spi.executor import Executor, Journal, Outcome, Store
 
 __all__ = ["RunLog", "StateKeeper", "execute"]
 
@@ -96,28 +96,7 @@ def execute(
         raise WorldError(*problems)
     journal.begin(plan, state)
     recalled = {action.address: journal.outcome(action.address) or {} for action in actions}
-
-    def perform(instruction: Instruction) -> Answer:
-        match instruction:
-            case Proceed():
-                return Turn(stop=stop(), at=now())
-            case Note(event, facts):
-                journal.record(event, **facts)
-            case Save(following):
-                return state_store.save(following)
-            case CarryOut(action, prior):
-                return _asked(
-                    action,
-                    lambda: executors[action.executor].carry_out(
-                        action, prior, journal.action(action.address), artefacts
-                    ),
-                )
-            case Look(action, handle):
-                return _asked(action, lambda: executors[action.executor].observe(action.address, handle))
-            case Tell(event):
-                on_event(event)
-        return None
-
+    world = _World(state_store, executors, artefacts, journal, now, on_event, stop)
     core = steps(Run(plan=plan, actions=actions, promises=promises, recalled=recalled), state)
     answer: Answer = None
     while True:
@@ -127,7 +106,40 @@ def execute(
             report: Report = finished.value
             journal.end(report.complete)
             return report
-        answer = perform(instruction)
+        answer = world.perform(instruction)
+
+
+class _World(NamedTuple):
+    """What a run acts on; see ``execute``."""
+
+    states: StateKeeper
+    executors: Mapping[str, Executor]
+    artefacts: Store
+    journal: RunLog
+    now: Callable[[], str]
+    on_event: Callable[[Event], None]
+    stop: Callable[[], bool]
+
+    def perform(self, instruction: Instruction) -> Answer:
+        """Do what the core says, and return what it wants to know of it."""
+        match instruction:
+            case Proceed():
+                return Turn(stop=self.stop(), at=self.now())
+            case Note(event, facts):
+                self.journal.record(event, **facts)
+            case Save(following):
+                return self.states.save(following)
+            case CarryOut(action, prior):
+                return _asked(action, lambda: self._carry_out(action, prior))
+            case Look(action, handle):
+                return _asked(action, lambda: self.executors[action.executor].observe(action.address, handle))
+            case Tell(event):
+                self.on_event(event)
+        return None
+
+    def _carry_out(self, action: Action, prior: Mapping[str, Any] | None) -> Outcome:
+        executor, notes = self.executors[action.executor], self.journal.action(action.address)
+        return executor.carry_out(action, prior, notes, self.artefacts)
 
 
 def _preflight(actions: Sequence[Action], state: State, executors: Mapping[str, Executor]) -> tuple[Diagnostic, ...]:

@@ -6,10 +6,15 @@ they are given in. It knows no prices: whether a candidate is good is for ``aios
 ``worthwhile`` leaves out, once they are priced, batches that would not form.
 """
 
+from typing import TYPE_CHECKING
+
 from aios.candidates.batches import Worthwhile, worthwhile
 from aios.candidates.enumeration import Enumeration, enumerate_candidates
-from aios.candidates.language import language_problems
-from aios.candidates.training import training_problems
+from aios.records.lazily import lazily
+
+if TYPE_CHECKING:
+    from aios.candidates.language import language_problems
+    from aios.candidates.training import training_problems
 
 __all__ = [
     "Enumeration",
@@ -19,3 +24,8 @@ __all__ = [
     "training_problems",
     "worthwhile",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {"language_problems": "aios.candidates.language", "training_problems": "aios.candidates.training"},
+)

@@ -6,14 +6,12 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
-from aios.candidates.language import Language, language_candidates
 from aios.candidates.modes import modes_of
 from aios.candidates.precisions import Precision, precisions_of, runs_on
 from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
 from aios.candidates.residences import Residing, residing
 from aios.candidates.sizes import batches_of, replica_bound, replicas_of, threads_of
-from aios.candidates.training import TrainingSpace, training_candidates
 from aios.records.base import trusted
 from aios.records.candidate import Candidate, Rejection
 from aios.records.fleet import DeviceType, Fleet
@@ -147,6 +145,8 @@ def _served(
 ) -> Iterator[Candidate]:
     """Yield the ways to serve a language model on a device that the executor accepts; it is asked once a precision."""
     place = f"{device.name}@{executor}" if space.crowded else device.name
+    from aios.candidates.language import Language, language_candidates
+
     around = Language(
         space.intent, profile.name, profile.digest, model, device, hosts, executor, place, space.rejections
     )
@@ -165,6 +165,8 @@ def _trained(
     if space.intent.train is None or space.search is None:
         return
     place = f"{device.name}@{executor}" if space.crowded else device.name
+    from aios.candidates.training import TrainingSpace, training_candidates
+
     around = TrainingSpace(
         space.intent, space.intent.train, profile.name, profile.digest, model, device, hosts, executor, place,
         space.rejections, space.search,

@@ -239,7 +239,10 @@ def fidelity(
     """Predict rows of measured tables that were held back; print errors, coverage, and what decisions would cost."""
     from aios.cli.fidelity import fidelity as work
     from aios.workflow.fidelity import request
+    from aios.workflow.saving import see_place
 
+    if json_into is not None:
+        see_place(json_into)
     asked = request(data, table, tuple(level or ()), predictor, regret, seed)
     return work(asked, against=against, json=json, json_into=json_into)
 
@@ -264,7 +267,13 @@ def calibrate(
 ) -> int:
     """Learn from measured rows what devices really reach; write small, readable files that plans use."""
     from aios.cli.calibrating import calibrate as work
+    from aios.workflow.fidelity import one_predictor
+    from aios.workflow.saving import see_place
 
+    one_predictor(predictor)
+    for path in (out / "*.yaml", json_into):
+        if path is not None:
+            see_place(path)
     own = profiles if from_profiles else None
     return work(device, table, data, own, predictor, out, json=json, json_into=json_into)
 

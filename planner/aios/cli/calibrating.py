@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, counted, diagnostic_text, harmless, table
+from aios.cli.threads import one_thread
+from aios.cli.words import Ink, counted, diagnostic_text, harmless, print_diagnostics, table
 from aios.records.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +42,11 @@ def calibrate(
     from aios.workflow.calibrations import load_calibrations
 
     _one_source(device, source, data, profiles)
+    one_thread()
+    failed: Mapping[str, str] = {}
     with Progress("calibrate", quiet=json) as progress:
         if data is not None:
-            found, tables = calibrate_all(data, predictor, out, progress)
+            found, tables, failed = calibrate_all(data, predictor, out, progress)
         else:
             known = load_calibrations([catalogue.root() / "calibrations", out], progress)
             tables = _tables(source, profiles, progress)
@@ -63,8 +67,13 @@ def calibrate(
         "unread": {item.table: item.reason for item in tables.readings if item.reason},
         "unknown_devices": {item.table: list(item.unknown) for item in tables.readings if item.unknown},
         "notes": [note for item in tables.readings for note in item.notes],
+        "failed": failed,
     }
     emit("\n".join([_words(found), *_left_out(tables)]), document, json=json, json_into=json_into)
+    if failed:
+        told = [f"{name} failed: {why}; this is a bug in aios" for name, why in failed.items()]
+        print_diagnostics([Diagnostic(summary=harmless(text)) for text in told])
+        return Exit.BUG
     return Exit.DONE
 
 

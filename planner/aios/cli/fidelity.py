@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.progress import Progress
+from aios.cli.threads import one_thread
 from aios.cli.words import Ink, counted, diagnostic_text, harmless, print_diagnostics, table
 from aios.records.errors import Diagnostic, InputError
 
@@ -31,6 +32,7 @@ def fidelity(request: Request, *, against: Path | None, json: bool, json_into: P
     from aios.workflow.calibrations import shipped_calibrations
     from aios.workflow.fidelity import fidelity as work
 
+    one_thread()
     before = None if against is None else _old(against)
     with Progress("fidelity", quiet=json) as progress:
         report = work(request, shipped_calibrations(progress).shared, progress)

@@ -57,6 +57,8 @@ _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    # What was being built when the signal came may complain of that as it is thrown away: nobody need know.
+    sys.unraisablehook = lambda _: None
     raise _Stopped(number)
 
 

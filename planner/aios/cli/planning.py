@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.progress import Progress
+from aios.cli.threads import one_thread
 from aios.cli.ways import device_words, spread_words
 from aios.cli.words import Ink, counted, table
 from aios.records.candidate import Estimate, Priced, Residence
@@ -45,6 +46,7 @@ def plan(
     from aios.plan import plan_text
     from aios.workflow.planning import make_plan
 
+    one_thread()
     with Progress("plan", quiet=json):
         planned = make_plan(setting, keep_others=keep_others)
     text = plan_text(planned.plan)

@@ -13,12 +13,17 @@ says why. There are no infinite prices: a candidate that cannot sustain the load
 its links with.
 """
 
-from aios.cost.collectives import Duration, collective, point_to_point
-from aios.cost.evidence import Evidence
-from aios.cost.explaining import explain
-from aios.cost.pricing import price
-from aios.cost.routing import Flow, link_load
-from aios.cost.training_search import search_in
+from typing import TYPE_CHECKING
+
+from aios.records.lazily import lazily
+
+if TYPE_CHECKING:
+    from aios.cost.collectives import Duration, collective, point_to_point
+    from aios.cost.evidence import Evidence
+    from aios.cost.explaining import explain
+    from aios.cost.pricing import price
+    from aios.cost.routing import Flow, link_load
+    from aios.cost.training_search import search_in
 
 __all__ = [
     "Duration",
@@ -31,3 +36,18 @@ __all__ = [
     "price",
     "search_in",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "Duration": "aios.cost.collectives",
+        "Evidence": "aios.cost.evidence",
+        "Flow": "aios.cost.routing",
+        "collective": "aios.cost.collectives",
+        "explain": "aios.cost.explaining",
+        "link_load": "aios.cost.routing",
+        "point_to_point": "aios.cost.collectives",
+        "price": "aios.cost.pricing",
+        "search_in": "aios.cost.training_search",
+    },
+)

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from aios.cost.accuracy_predictor import PREDICTOR, saturates
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, estimate, interval_of
-from aios.cost.learning import predict
 from aios.records.base import Source
 from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate, Estimate
@@ -147,6 +146,8 @@ def _learnt_change(
 ) -> Interval:
     """Return the share by which quantising changes accuracy, of a model that no table holds."""
     import numpy as np
+
+    from aios.cost.learning import predict
 
     words = {
         "model": profile.name,

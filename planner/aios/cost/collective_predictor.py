@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.collectives import PRIOR
 from aios.cost.learning import Design, Predictor, StageForm
+from aios.cost.logarithms import target_of, value_of
 from aios.records.fleet import DeviceType
 
 if TYPE_CHECKING:
@@ -133,20 +134,6 @@ def _classes(types: Texts, devices: Mapping[str, DeviceType]) -> Texts:
     return np.array(found or [""])[places]
 
 
-def _target(observed: Observations) -> Floats:
-    import numpy as np
-
-    seconds: Floats = np.log(observed.values)
-    return seconds
-
-
-def _value(_: Observations, target: Floats) -> Floats:
-    import numpy as np
-
-    seconds: Floats = np.exp(target)
-    return seconds
-
-
 PREDICTOR = Predictor(
     name="collective",
     version=1,
@@ -160,6 +147,6 @@ PREDICTOR = Predictor(
         StageForm(("device", "operation", "setting"), 1, 12),
     ),
     design=_design,
-    target=_target,
-    value=_value,
+    target=target_of,
+    value=value_of,
 )

@@ -17,9 +17,11 @@ t = sum over operators of max(FLOPs / (peak x efficiency), bytes / (bandwidth x 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from aios.cost.efficiency import (
     BANDWIDTH,
@@ -37,7 +39,7 @@ from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.model import VALUE_BYTES, MemoryPart, ModelProfile
 
-__all__ = ["OperatorTime", "activation_scale", "basis_of", "operator_times", "roofline", "spent_in"]
+__all__ = ["OperatorTime", "activation_scale", "basis_of", "operator_times", "roofline", "spent_in", "worked"]
 
 _MATRIX = (
     "Conv",
@@ -62,6 +64,11 @@ _FUSED = frozenset({
 _MODE_POWER = (1 / 3, 1 / 2, 1.0)
 """Power of a mode's share of watts that its peak goes with, at each end: watts ~ clock^3 where voltage falls with the
 clock, ~ clock^2 where it falls less (Mei, Wang and Chu 2017), ~ peak where the mode switches units off."""
+
+
+_Work: TypeAlias = tuple[str, int, bool, float, float, float]
+"""Equal operators of a call: their kind, how many, whether they are matrix products, and of each its operations and its
+bytes of weights and of activations. A plain tuple, as a plan makes tens of thousands of them."""
 
 
 class _Machine(NamedTuple):
@@ -89,20 +96,30 @@ def roofline(
 
     tiers: part -> rate at which the device reads what does not live in its own memory.
     """
+    found = worked(profile, device, candidate, batch, tiers)
+    return found if isinstance(found, Unknown) else found[0]
+
+
+def worked(
+    profile: ModelProfile,
+    device: DeviceType,
+    candidate: Candidate,
+    batch: int,
+    tiers: Mapping[MemoryPart, TierRate],
+) -> tuple[Interval, Spent | None] | Unknown:
+    """Return what ``roofline`` does, and what the expected time would go into without a cap."""
     missing = _missing(profile, device, candidate)
     if missing:
         return Unknown(f"{missing}; state it, or measure with `aios profile`")
     items = max(batch, profile.fixed_batch or 1)
-    times = Interval(
-        *(
-            _time_s(profile, candidate, items, _machine(profile, device, candidate, items, end, tiers), end)
-            for end in range(3)
-        )
-    )
-    if cap_of(candidate, device) is None:
-        return times
-    spent = spent_in(_spent(profile, candidate, items, _machine(profile, device, candidate, items, 1, tiers), 1))
-    return times.times(slowed(candidate, device, spent.intensity, spent.clocked)) if spent else times
+    work = _work(profile, candidate, items)
+    best, expected, worst = (_machine(profile, device, candidate, items, end, tiers) for end in range(3))
+    lean = [item for item in work if item[0] not in _FUSED]
+    times = Interval(*(_time_s(*pair, items) for pair in ((lean, best), (lean, expected), (work, worst))))
+    spent = spent_in(_spent(lean, expected))
+    if spent is None or cap_of(candidate, device) is None:
+        return times, spent
+    return times.times(slowed(candidate, device, spent.intensity, spent.clocked)), spent
 
 
 def _missing(profile: ModelProfile, device: DeviceType, candidate: Candidate) -> str | None:
@@ -221,32 +238,48 @@ def operator_times(
     if missing:
         return Unknown(f"{missing}; state it, or measure with `aios profile`")
     items = max(batch, profile.fixed_batch or 1)
-    return tuple(_spent(profile, candidate, items, _machine(profile, device, candidate, items, 1, tiers), 1))
+    lean = [item for item in _work(profile, candidate, items) if item[0] not in _FUSED]
+    return tuple(_spent(lean, _machine(profile, device, candidate, items, 1, tiers)))
 
 
-def _time_s(profile: ModelProfile, candidate: Candidate, items: int, machine: _Machine, end: int) -> float:
-    spent = _spent(profile, candidate, items, machine, end)
-    return items * machine.kept_s + sum(max(item.compute_s, item.memory_s) + item.launch_s for item in spent)
-
-
-def _spent(
-    profile: ModelProfile, candidate: Candidate, items: int, machine: _Machine, end: int
-) -> Iterator[OperatorTime]:
+def _work(profile: ModelProfile, candidate: Candidate, items: int) -> list[_Work]:
     weights = profile.weight_bytes_at(candidate.precision) / profile.weight_bytes if profile.weight_bytes else 1.0
     moved = activation_scale(profile, candidate)
     dynamic = candidate.quantization == "dynamic"
+    found = []
     for operator in profile.operators:
-        matrix = operator.kind.startswith(_MATRIX)
-        if end < 2 and operator.kind in _FUSED:
-            continue
-        activations = (operator.input_bytes + operator.output_bytes) * moved
+        kind, read = operator.kind, operator.input_bytes
+        matrix = _is_matrix(kind)
+        activations = (read + operator.output_bytes) * moved
         if matrix and dynamic:
-            activations += operator.input_bytes * 1.25  # read once more for the range, written once as bytes
-        memory_s = operator.weight_bytes * weights / machine.weight_rate + items * activations / machine.activation_rate
-        rate = machine.matrix if matrix else machine.other
-        compute_s = items * operator.flops / rate if rate is not None else 0.0
-        count = operator.count
-        yield OperatorTime(operator.kind, count * compute_s, count * memory_s, count * machine.launch_s)
+            activations += read * 1.25  # read once more for the range, written once as bytes
+        amounts = (items * operator.flops, operator.weight_bytes * weights, items * activations)
+        found.append((kind, operator.count, matrix, *amounts))
+    return found
+
+
+@cache
+def _is_matrix(kind: str) -> bool:
+    return kind.startswith(_MATRIX)
+
+
+def _time_s(work: Iterable[_Work], machine: _Machine, items: int) -> float:
+    matrix, other, weight_rate, activation_rate, kept_s, launch_s = machine
+    plain = other if other is not None else math.inf
+    spent = [
+        count * max(flops / (matrix if product else plain), weights / weight_rate + activations / activation_rate)
+        + count * launch_s
+        for _, count, product, flops, weights, activations in work
+    ]
+    return items * kept_s + sum(spent)
+
+
+def _spent(work: Iterable[_Work], machine: _Machine) -> Iterator[OperatorTime]:
+    for kind, count, product, flops, weights, activations in work:
+        memory_s = weights / machine.weight_rate + activations / machine.activation_rate
+        rate = machine.matrix if product else machine.other
+        compute_s = flops / rate if rate is not None else 0.0
+        yield OperatorTime(kind, count * compute_s, count * memory_s, count * machine.launch_s)
 
 
 def basis_of(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.cost.training.hardware import arithmetic
-from aios.cost.training.scaling import item_s, items_of
+from aios.cost.training.scaling import item_parts, items_of
 from aios.records.fleet import DeviceType
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
     import numpy as np
 
     number = observations.number
-    shares = item_s(observations, devices)
+    parts = item_parts(observations, devices)
+    total = np.add.reduce(list(parts.values()))
     ranks, batch = np.maximum(number("devices", 1.0), 1.0), items_of(observations)
     nodes = np.maximum(number("nodes", 1.0), 1.0)
     reduced = np.array(
@@ -33,7 +34,8 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
         "log machines": np.log(nodes),
         "several machines": (nodes > 1) * 1.0,
         "log devices of the fullest machine": np.log(_fullest(observations, ranks, nodes)),
-        "log gradients over computation": np.log(1e-3 + shares.gradients / shares.compute),
+        "host share": parts["host"] / total,
+        "gradient share": (parts["near"] + parts["far"]) / total,
         "log items of a step per device": np.log(np.fmax(number("global_batch", 0.0) / ranks, 1.0)),
         "reduced precision": reduced * 1.0,
         "log power cap": np.log(np.nan_to_num(np.clip(caps, 0.05, 1.0), nan=1.0)),
@@ -42,11 +44,12 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
     keys = {
         "device": np.where(observations.types != "", observations.types, observations.word("device")),
         "host": observations.word("host"),
+        "software": observations.word("software"),
         "model": observations.word("model"),
         "precision": np.where(reduced, "reduced", "full"),
         "several": np.where(nodes > 1, "several", np.where(ranks > 1, "one", "single")),
     }
-    return Design(features, np.log(shares.total), keys, np.full(rows, -np.inf), np.full(rows, ""))
+    return Design(features, np.log(total), keys, np.full(rows, -np.inf), np.full(rows, ""))
 
 
 def _fullest(observations: Observations, ranks: Floats, nodes: Floats) -> Floats:
@@ -99,16 +102,16 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="scaling",
-    version=1,
+    version=2,
     metrics=("step_time", "throughput", "time_to_target"),
     stages=(
-        StageForm((), 0),
+        StageForm(("software",), 0, 3),
         StageForm(("device",), 0, 3),
-        StageForm(("device", "precision"), 0, 3),
+        StageForm(("host", "several"), 0, 3),
         StageForm(("model",), 1, 12),
+        StageForm(("model",), 2, 60),
         StageForm(("model", "precision"), 0, 2),
         StageForm(("model", "several"), 0, 2),
-        StageForm(("device", "model"), 2, 40),
         StageForm(("device", "model", "precision"), 0, 2),
         StageForm(("device", "host", "model", "several"), 0, 2),
     ),

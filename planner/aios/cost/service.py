@@ -18,7 +18,8 @@ from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
 from aios.cost.network_time import LearntTime, NetworkTimes
 from aios.cost.queueing import Replica, Tail
-from aios.cost.roofline import basis_of, operator_times, roofline, spent_in
+from aios.cost.roofline import basis_of, worked
+from aios.cost.spent import Spent
 from aios.cost.tiers import TierRate
 from aios.records.base import Source
 from aios.records.candidate import Candidate
@@ -82,9 +83,8 @@ class Workbench:
         self._sums: dict[tuple[int, int], tuple[Quantiles, Quantiles, Quantiles]] = {}
         self._shapes: dict[tuple[int, int], tuple[Quantiles, Quantiles]] = {}
         self._assumed = scaled(JITTER, ASSUMED_OVERHEAD.value)
-        self._rooflines: dict[tuple[object, ...], Interval | Unknown] = {}
+        self._rooflines: dict[tuple[object, ...], tuple[Interval, Spent | None] | Unknown] = {}
         self._times: dict[tuple[object, ...], LearntTime | None] = {}
-        self._intensities: dict[tuple[object, ...], float | None] = {}
 
     def service_of(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers
@@ -126,14 +126,9 @@ class Workbench:
 
     def _busy(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers) -> float | None:
         """Return the intensity of a full call, the same for all that differ in caps or modes alone."""
-        key = (candidate.model, device.name, candidate.precision, candidate.quantization, candidate.threads,
-               candidate.batch, tuple(tiers.items()))  # fmt: skip
-        if key not in self._intensities:
-            plain = candidate.model_copy(update={"power_mode": None}) if candidate.power_mode else candidate
-            times = operator_times(profile, device, plain, candidate.batch, tiers)
-            spent = None if isinstance(times, Unknown) else spent_in(times)
-            self._intensities[key] = spent.intensity if spent else None
-        return self._intensities[key]
+        plain = candidate.model_copy(update={"power_mode": None}) if candidate.power_mode else candidate
+        found = self._worked(plain, profile, device, tiers, candidate.batch)
+        return None if isinstance(found, Unknown) or found[1] is None else found[1].intensity
 
     def _compute(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
@@ -169,10 +164,16 @@ class Workbench:
     def _roofline(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> Interval | Unknown:
+        found = self._worked(candidate, profile, device, tiers, batch)
+        return found if isinstance(found, Unknown) else found[0]
+
+    def _worked(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> tuple[Interval, Spent | None] | Unknown:
         key = (candidate.model, device.name, candidate.precision, candidate.quantization, candidate.threads, batch,
                candidate.power_mode, tuple(tiers.items()), candidate.replicas if tiers else 0)  # fmt: skip
         if key not in self._rooflines:
-            self._rooflines[key] = roofline(profile, device, candidate, batch, tiers)
+            self._rooflines[key] = worked(profile, device, candidate, batch, tiers)
         return self._rooflines[key]
 
     def _calibrated(

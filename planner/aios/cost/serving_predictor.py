@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.cost.serving.engine import Served, pass_quantile, sequences_s, serve, serve_apart
-from aios.cost.serving.passes import least_s
+from aios.cost.serving.passes import least_s, offloaded_s
 from aios.cost.serving.rows import Rows, rows_of, uncounted_in
 from aios.records.fleet import DeviceType
 
@@ -53,34 +53,30 @@ def _served(rows: Rows) -> Served:
     one = serve(*parts)
     if not rows.apart.any():
         return one
-    return one.chosen(rows.apart, serve_apart(*parts, rows.prefill, rows.prefill_replicas))
+    return one.chosen(rows.apart, serve_apart(*parts, rows.prefill, rows.prefill_replicas, rows.replicas))
 
 
 def _parts(observations: Observations, rows: Rows, served: Served) -> dict[str, Floats]:
     """Return the seconds that a metric is about, by what takes them; of a throughput, those of one token of the whole
     deployment.
 
-    work: of the device · waits: for kernels and collectives to start · sequences: of the host, per pass · prompts: of
-    others, and in a whole request its own · first: accepting it, and passes until its prompt is computed · queue: until
-    there is a place
+    work: of the device, and taking from its host what has no place on it · waits: for kernels and collectives to
+    start · sequences: of the host, per pass · prompts: of others, and in a whole request its own · first: accepting it,
+    and prompts and passes before its own · queue: until there is a place; of a first token: see ``_first``
     """
     import numpy as np
 
     nothing = np.zeros(len(observations))
-    first = {
-        "prompts": served.prefill.total + nothing,
-        "ahead": served.beside + nothing,
-        "first": served.handled + nothing,
-    }
-    first["queue"] = np.maximum(served.ttft - sum(first.values()), 0.0)
+    first = _first(rows, served, nothing)
     if observations.metric.startswith("latency.ttft"):
         return first
     load, of = rows.load, observations.metric.rpartition(".")[2]
     decode, each = served.decode, served.tpot
     each = pass_quantile(served, load, _SHARES[of]) if of in _SHARES else each
-    sequences = sequences_s(load, served.batch, rows.ways)
+    sequences = sequences_s(rows.machine, load, served.batch, rows.ways)
+    offloaded = offloaded_s(rows.shape, rows.stored, rows.machine, rows.ways)
     token = {
-        "work": decode.total - decode.waits,
+        "work": decode.total - decode.waits + offloaded,
         "waits": decode.waits - sequences,
         "sequences": sequences,
         "prompts": np.maximum(each - decode.total, 0.0),
@@ -88,8 +84,8 @@ def _parts(observations: Observations, rows: Rows, served: Served) -> dict[str, 
     if observations.metric.startswith("latency.tpot"):
         return token
     whole = {name: load.output * column for name, column in token.items()}
-    whole["prompts"] = whole["prompts"] + first["prompts"]
-    whole |= {"first": first["ahead"] + first["first"], "queue": first["queue"]}
+    whole["prompts"] = whole["prompts"] + served.prefill.total
+    whole |= {"first": first["ahead"] + first["first"] + first["passes"], "queue": first["queue"]}
     if observations.metric.startswith("latency"):
         return whole
     share = load.output * served.batch * rows.replicas
@@ -100,6 +96,27 @@ def _parts(observations: Observations, rows: Rows, served: Served) -> dict[str, 
         for name, column in shared.items():
             shared[name] = np.where(its, only.get(name, nothing) / tokens / rows.replicas, column)
     return shared
+
+
+def _first(rows: Rows, served: Served, nothing: Floats) -> dict[str, Floats]:
+    """Return the seconds to the first token.
+
+    prompt, prompt links, prompt waits: of its own pass · ahead: prompts before it · passes: decode passes meanwhile ·
+    first: accepting it, and handing its cache over · queue: until there is a place
+    """
+    import numpy as np
+
+    prefill = served.prefill
+    found = {
+        "prompt": prefill.total - prefill.waits - prefill.links + nothing,
+        "prompt links": prefill.links + nothing,
+        "prompt waits": prefill.waits + nothing,
+        "ahead": served.beside + nothing,
+        "passes": rows.machine.passes * served.decode.total * (served.handled > 0) + nothing,
+    }
+    found["first"] = np.maximum(served.handled - found["passes"], 0.0)
+    found["queue"] = np.maximum(served.ttft - sum(found.values()), 0.0)
+    return found
 
 
 def _least(observations: Observations, rows: Rows) -> Floats:
@@ -176,7 +193,7 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="serving",
-    version=2,
+    version=3,
     metrics=(
         "throughput", "latency.mean", "latency.ttft.mean", "latency.tpot.mean", "latency.tpot.p50", "latency.tpot.p90",
         "latency.tpot.p99",

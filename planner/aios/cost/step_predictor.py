@@ -16,8 +16,11 @@ from aios.records.fleet import DeviceType
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Observations, Texts
 
-__all__ = ["PREDICTOR", "steps_design"]
+__all__ = ["DENSE", "PREDICTOR", "steps_design"]
 
+DENSE = "dense"
+"""Models whose steps say something of each other's beyond physics. Mixtures do not: how their experts are sorted and
+exchanged is each engine's work in progress."""
 _RECORD = 0.95
 """Share of the dense peak of products that no step is believed to exceed."""
 
@@ -35,14 +38,16 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
             [re.sub(r"[\W_\d]+$", "", word) for word in observations.word("software").tolist()], dtype=str
         ),
         "precision": np.array(precisions, dtype=str),
-        "kind": np.where(model.experts > 0, "mixture", "dense"),
+        "mixture": np.where(model.experts > 0, observations.word("model"), ""),
+        "alike": np.where(model.experts > 0, observations.word("model"), DENSE),
         "model": observations.word("model"),
     }
     return steps_design(model, work, hardware, keys, _unknown(observations, model, hardware))
 
 
 def steps_design(model: Structure, work: Work, hardware: Hardware, keys: Mapping[str, Texts], unknown: Texts) -> Design:
-    """Return n steps as the regression sees them. keys: device, engine, precision, kind (mixture or dense), model"""
+    """Return n steps as the regression sees them. keys: device, engine, precision, mixture (its
+    name, else empty), alike (``DENSE``, or the mixture's name), model"""
     import numpy as np
 
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -118,12 +123,13 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="step",
-    version=1,
+    version=2,
     metrics=("step_time", "throughput"),
     stages=(
-        StageForm(("device",), 0, 3),
-        StageForm(("device", "engine", "precision", "kind"), 0, 3),
-        StageForm(("device", "engine", "precision", "kind"), 1, 15),
+        StageForm(("mixture",), 0, 3),
+        StageForm(("device", "alike"), 0, 3),
+        StageForm(("device", "engine", "precision", "alike"), 0, 3),
+        StageForm(("device", "engine", "precision", "alike"), 1, 15),
         StageForm(("model",), 0, 2),
         StageForm(("device", "model"), 0, 1),
     ),

@@ -12,7 +12,7 @@ from aios.cost.evidence import Evidence
 from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.power import power_of
 from aios.cost.site import Site, site_of
-from aios.cost.training_steps import Steps, steps_of
+from aios.cost.training_steps import UNLEARNT, Steps, steps_of
 from aios.records.base import Source
 from aios.records.candidate import Candidate, Demand, Estimate, Priced
 from aios.records.fleet import Fleet
@@ -132,7 +132,8 @@ def _told(level: str) -> tuple[Source, str]:
         return "calibrated", "physics, corrected by measured steps on this device (calibrated)"
     if level:
         return "analytic", "physics, as far off as on devices that were held back (zero-shot)"
-    return "analytic", "physics alone, as far off as published steps are (0.75 to 1.8): no calibration is at hand"
+    ends = f"{UNLEARNT[0]:g} to {UNLEARNT[2]:g}"
+    return "analytic", f"physics alone, taken to be right within {ends}: no calibration is at hand"
 
 
 def _memory(held: Mapping[str, float], devices: int) -> Estimate:

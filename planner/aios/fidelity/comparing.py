@@ -34,7 +34,7 @@ def compared(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]])
     after = {_key(row): row for row in new}
     found = []
     for key in (*after, *(key for key in before if key not in after)):
-        for figure in ("rows", "median_ape", "p90_ape", "coverage", "feasible_share", "regret_median"):
+        for figure in ("rows", "median_ape", "p90_ape", "coverage", "feasible_share", "regret_median", "regret_p90"):
             was, now = before.get(key, {}).get(figure), after.get(key, {}).get(figure)
             if was != now and (figure != "rows" or was is None or now is None):
                 found.append(Change(key, figure, was, now))

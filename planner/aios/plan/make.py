@@ -12,8 +12,8 @@ from aios.records.candidate import Priced, Rejection
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
-from aios.records.plan import Claim, Decision, Inputs, Plan, SolverNote
-from aios.records.selection import Placement, Selection
+from aios.records.plan import Claim, Decision, Deployment, Inputs, Plan, SolverNote
+from aios.records.selection import Placement, Selection, Termination
 from aios.records.state import State
 
 __all__ = ["make_plan"]
@@ -51,17 +51,7 @@ def make_plan(
     found = selection.status in ("optimal", "feasible")
     chosen = sorted((i for i in intents if found and i.name in selection.chosen), key=lambda intent: intent.name)
     refused = sorted(i.name for i in intents if found and i.name not in selection.chosen)
-    wanted = {
-        intent.name: deployment_of(
-            intent,
-            selection.chosen[intent.name].candidate,
-            selection.placement[intent.name],
-            profiles[intent.name][selection.chosen[intent.name].candidate.model],
-            calibration.get(intent.name, {}),
-            fleet,
-        )
-        for intent in chosen
-    }
+    wanted = {intent.name: _deployment(intent, selection, profiles, calibration, fleet) for intent in chosen}
     claims = tuple(claim for intent in chosen for claim in _claims(intent, selection.chosen[intent.name]))
     actions = actions_for(
         wanted,
@@ -72,7 +62,6 @@ def make_plan(
         refused=frozenset(refused),
         keep_others=keep_others,
     )
-    termination = selection.termination
     return with_id(
         Plan(
             id="",
@@ -91,14 +80,30 @@ def make_plan(
             claims=claims,
             evaluate={intent.name: intent.data.evaluate for intent in chosen},
             files=files or {},
-            solver=SolverNote(
-                termination=termination.stopped,
-                seed=termination.seed,
-                workers=termination.workers,
-                deterministic_limit=termination.deterministic_limit,
-                version=termination.version,
-            ),
+            solver=_note(selection.termination),
         )
+    )
+
+
+def _deployment(
+    intent: Intent,
+    selection: Selection,
+    profiles: Mapping[str, Mapping[str, ModelProfile]],
+    calibration: Mapping[str, Mapping[str, str]],
+    fleet: Fleet,
+) -> Deployment:
+    candidate = selection.chosen[intent.name].candidate
+    placement, profile = selection.placement[intent.name], profiles[intent.name][candidate.model]
+    return deployment_of(intent, candidate, placement, profile, calibration.get(intent.name, {}), fleet)
+
+
+def _note(termination: Termination) -> SolverNote:
+    return SolverNote(
+        termination=termination.stopped,
+        seed=termination.seed,
+        workers=termination.workers,
+        deterministic_limit=termination.deterministic_limit,
+        version=termination.version,
     )
 
 

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from aios.records.base import Record
 from aios.records.observation import Level
 
-__all__ = ["Calibration", "Effect", "LearntError", "Provenance", "Residual", "Stage"]
+__all__ = ["DEVICE_STRATUM", "Calibration", "Effect", "LearntError", "Provenance", "Residual", "Stage"]
+
+DEVICE_STRATUM = "device "
+"""What the stratum of a device is called, before its name."""
 
 
 class Effect(Record):
@@ -17,7 +20,7 @@ class Effect(Record):
 
     group: tuple[str, ...]
     rows: int
-    constant: float
+    constant: float = 0.0
     terms: Mapping[str, float] = {}
 
 

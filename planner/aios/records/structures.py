@@ -23,6 +23,7 @@ def numbers_of(model: Transformer) -> Mapping[str, float]:
     """Return role -> number of a model; see ``NUMBERS`` for what they are."""
     parts, experts = count_parameters(model), model.experts
     reading = [kind for kind in model.attention if kind.kind != "linear"]
+    linear = [kind for kind in model.attention if kind.kind == "linear"]
     near = [kind for kind in reading if kind.kind == "sliding" and kind.window]
     widest = max(reading or model.attention, key=lambda kind: kind.layers, default=None)
     cached = {
@@ -34,6 +35,8 @@ def numbers_of(model: Transformer) -> Mapping[str, float]:
         "parameters": model.parameters or parts.total,
         "active_parameters": active_parameters(model),
         "routed_parameters": parts.routed,
+        "expert_layers": experts.layers if experts else 0,
+        "expert_width": (experts.latent if experts else 0) or model.hidden,
         "lookup_parameters": 0 if model.tied or not model.decoder else parts.embedding,
         "layers": model.layers,
         "hidden": model.hidden,
@@ -45,6 +48,8 @@ def numbers_of(model: Transformer) -> Mapping[str, float]:
         "near_values": sum(cached[id(kind)] for kind in near),
         "latent_values": sum(cached[id(kind)] for kind in reading if kind.kv_lora_rank),
         "score_width": sum(kind.layers * kind.heads * (kind.head_dim + kind.value_dim) / 2 for kind in reading),
+        "score_heads": sum(kind.layers * kind.heads for kind in reading),
+        "linear_width": sum(kind.layers * kind.heads * kind.head_dim for kind in linear),
     }
     if near:
         found["window"] = max(kind.window or 0 for kind in near)

@@ -87,6 +87,7 @@ class Choice(NamedTuple):
     within: tuple[str, ...]
     bound: tuple[str, ...]
     goal: tuple[str, ...]
+    first: tuple[str, ...] = ()
 
 
 class Join(NamedTuple):

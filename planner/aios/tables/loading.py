@@ -170,7 +170,10 @@ class _Compiler:
                 near = nearest(role, sorted(roles))
                 remedy = f"did you mean `{near}`?" if near else "write a role of a column"
                 self.mistake((*at, "within", place), f"unknown role `{role[:60]}`", remedy)
-        return ready.Choice(item.within, item.bound, item.goal)
+        if not item.bound and not item.first:
+            remedy = "add `bound`, a metric that intents limit, or `first`, a goal that comes before"
+            self.mistake(at, "nothing limits what is chosen", remedy)
+        return ready.Choice(item.within, item.bound, item.goal, item.first)
 
 
 def _join(item: written.JoinForm) -> ready.Join:

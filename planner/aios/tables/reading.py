@@ -93,7 +93,8 @@ def read_table(
     used = {column for form in fit.forms for column in form.used()}
     table = read_rows(path, name, set(header) if pivots else used)
     if not len(table):
-        return Reading(name, reason="it has no rows")
+        shape = f"none of its {len(table.odd):,} rows has {len(header)} cells, as many as the header"
+        return Reading(name, reason=shape if table.odd else "it has no rows")
     notes = Notes(path, name)
     for line in table.odd:
         notes.add("", f"this row has not {len(header)} cells, as many as the header", line, "")
@@ -113,13 +114,28 @@ def read_table(
         table=name,
         observations=tuple(item for item, _ in found),
         forms=tuple(form for _, form in found),
-        notes=notes.told(),
+        notes=(*notes.told(), *_unmeasured(name, header, fit.forms)),
         unknown=tuple(unknown),
         reason=None if found else "none of its rows meets the conditions of its form, or none holds a number",
         source=table.source,
         licence=table.licence,
         counts=_counts(lines, table.odd, let_through, [item for item, _ in found], notes),
     )
+
+
+def _unmeasured(name: str, header: Sequence[str], forms: Sequence[TableForm]) -> list[Diagnostic]:
+    """Return what is not read, as the header does not name its column, or names it twice."""
+    found = []
+    wide = [(form, metric) for form in forms if form.pivot is None for metric in form.metrics]
+    for form, metric in wide:
+        lacks = [column for column in metric.number.columns if header.count(column) != 1]
+        if lacks:
+            twice = all(column in header for column in lacks)
+            trouble = f"{_columns(lacks)} {'twice' if twice else 'not'} in its header"
+            found.append(
+                Diagnostic(summary=f"{name}: {trouble}: {metric.metric} of the form `{form.name}` is not read")
+            )
+    return found
 
 
 def _counts(

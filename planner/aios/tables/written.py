@@ -144,12 +144,15 @@ class ChoiceForm(Written):
     """Rows among which a planner would choose.
 
     within: roles (or ``device_type``) whose equal values make one set; none: the whole table is one · bound: metrics
-    that an intent limits · goal: metrics that it wants best. Both may be measured by another form of the same table, or
-    follow from what is (``observation.DERIVED``). Where rows state an accuracy, an intent asks for that as well.
+    that an intent limits · first: metrics that it wants as good as they get, within a tolerance, before its goal ·
+    goal: metrics that it wants best. All may be measured by another form of the same table, or follow from what is
+    (``observation.DERIVED``). One of bound and first is needed. Where rows state an accuracy, an intent asks for that
+    as well, and of several models those without one are left out.
     """
 
     within: Many[str] = ()
-    bound: Many[Decided]
+    bound: Many[Decided] = ()
+    first: Many[Decided] = ()
     goal: Many[Decided]
 
 

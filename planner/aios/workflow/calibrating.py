@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios.records.base import digest_of
 from aios.records.calibration import Calibration, LearntError, Provenance
@@ -21,13 +21,19 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from aios.records.observation import Floats
+    from aios.cost.learning import Predicted
     from aios.tables import Reading, TableForm
 
-__all__ = ["FEWEST_OF_DEVICE", "Learnt", "calibrate_all", "calibrate_device"]
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = ["FEWEST_OF_DEVICE", "Everything", "Learnt", "calibrate_all", "calibrate_device"]
 
 FEWEST_OF_DEVICE = 20
 """Usable rows from which on a device gets a calibration of its own; fewer say little beside what its class says."""
+_COUNTED = "fits"
+"""The metric that is computed and compared, never learnt: yes and no are nothing to add effects to."""
+_LEVELS: tuple[Level, ...] = ("zero-shot", "calibrated")
+"""Levels that calibrations as files can reach: effects of one model on one device are not kept."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,14 @@ class Learnt:
     calibration: Calibration
     before: LearntError | None
     suspicious: Mapping[str, tuple[int, ...]]
+
+
+class Everything(NamedTuple):
+    """What a folder teaches. failed: predictor and metric -> its error"""
+
+    learnt: tuple[Learnt, ...]
+    tables: MeasuredTables
+    failed: Mapping[str, str]
 
 
 def calibrate_device(
@@ -71,34 +85,40 @@ def calibrate_device(
     return tuple(found)
 
 
-def calibrate_all(
-    source: Path, only: str | None, out: Path, tell: Callable[[str], None]
-) -> tuple[tuple[Learnt, ...], MeasuredTables]:
+def calibrate_all(source: Path, only: str | None, out: Path, tell: Callable[[str], None]) -> Everything:
     """Learn everything that the tables of a folder teach; write what holds for all devices, and a file for each.
 
-    Raises InputError where nothing can be learnt.
+    A predictor that fails is told, and the others go on. Raises InputError where nothing can be learnt.
     """
     tables = read_tables(source, None, tell)
     found: list[Learnt] = []
+    failed: dict[str, str] = {}
     for (predictor, metric), parts in _by_target(tables.parts(), only).items():
         tell(f"learning {predictor} {metric}")
-        pool = _pool(predictor, metric, parts, tables)
-        if pool.usable.any():
-            found += _everything(pool, tables, out, tell)
-    if not found:
+        try:
+            pool = _pool(predictor, metric, parts, tables)
+            if pool.usable.any():
+                found += _everything(pool, tables, out, tell)
+        except Exception as error:  # noqa: BLE001 - a predictor's failure is told; what the others teach still stands
+            failed[f"{predictor} {metric}"] = f"{type(error).__name__}: {error}"
+    if not found and not failed:
         raise InputError(_nothing(None, tables, only))
-    return tuple(found), tables
+    return Everything(tuple(found), tables, failed)
 
 
 def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[str], None]) -> Iterator[Learnt]:
     import numpy as np
 
-    from aios.cost.learning import fit
+    from aios.cost.learning import Predicted, fit
+    from aios.cost.learning.intervals import with_intervals
     from aios.fidelity.keeping import divided
 
-    learnt = fit(*pool.taken(pool.usable), pool.predictor, pool.metric)
-    levels: tuple[Level, ...] = ("zero-shot", "calibrated")
-    judged = {level: held_back(pool, level, None, tell).value for level in levels}
+    learnt = fit(*pool.taken(pool.usable), pool.predictor, pool.metric, ())
+    told = {level: held_back(pool, level, None, tell) for level in _LEVELS}
+    judged = {level: Predicted(item.value, item.low, item.high) for level, item in told.items()}
+    design, target, families = pool.taken(pool.usable)
+    off = {level: target - item.value[pool.usable] for level, item in judged.items()}
+    learnt = with_intervals(learnt, design, families, off)
     names, counts = np.unique(pool.devices[pool.usable], return_counts=True)
     enough = {
         str(name): int(count)
@@ -107,6 +127,7 @@ def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[s
     }
     learnt = learnt.model_copy(
         update={
+            "residuals": tuple(item for item in learnt.residuals if not _is_of_source(item.stratum, pool)),
             "errors": tuple(_errors(pool, judged, pool.usable)),
             "provenance": _provenance(pool, tables.readings),
         }
@@ -117,6 +138,13 @@ def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[s
         rows = pool.usable & (pool.devices == item.device)
         errors = {error.level: error for error in _errors(pool, judged, rows) if not error.table}
         yield _write(item.model_copy(update={"errors": tuple(errors.values())}), errors.get("zero-shot"), {}, out)
+
+
+def _is_of_source(stratum: str, pool: Pool) -> bool:
+    """Say whether a group of residuals is one that nothing but these very tables has rows of: a table, or a device
+    under a predictor's own name for it (it has one of its own beside)."""
+    table = stratum.partition(" | ")[0]
+    return (stratum != "" and stratum in pool.devices) or any(table == part.observations.table for part in pool.parts)
 
 
 def _device(written: str) -> str:
@@ -162,7 +190,7 @@ def _by_target(
 ) -> dict[tuple[str, str], list[tuple[Observations, TableForm]]]:
     found: dict[tuple[str, str], list[tuple[Observations, TableForm]]] = {}
     for rows, form in parts:
-        if only in (None, rows.predictor):
+        if only in (None, rows.predictor) and rows.metric != _COUNTED:
             found.setdefault((rows.predictor, rows.metric), []).append((rows, form))
     return found
 
@@ -180,24 +208,24 @@ def _of_device(
     pool: Pool, device: str, shared: Calibration | None, tell: Callable[[str], None]
 ) -> tuple[Calibration, LearntError | None]:
     """Return what the device adds to what is known, with its error, and the error without it."""
-    from aios.cost.learning import fit, predict, refine
+    from aios.cost.learning import Predicted, fit, predict, refine
     from aios.fidelity.keeping import BASE, of_devices
 
     design, target, families = pool.taken(pool.usable)
-    if shared is None or shared.version != pool.predictor.version:
+    if shared is None:
         learnt = fit(design, target, families, pool.predictor, pool.metric, ("calibrated", "profiled"))
-        alone: dict[Level, Floats] = {"calibrated": held_back(pool, "calibrated", None, tell).value}
-        errors = tuple(_errors(pool, alone, pool.usable))
+        told = held_back(pool, "calibrated", None, tell)
+        errors = tuple(_errors(pool, {"calibrated": Predicted(told.value, told.low, told.high)}, pool.usable))
         return learnt.model_copy(update={"device": device, "errors": errors}), None
     learnt = refine(shared, design, target, families, pool.predictor, device)
-    before = _filled(pool, predict(design, shared, "zero-shot").value)
-    after: dict[Level, Floats] = {"calibrated": _refined_without_families(pool, device, shared)}
+    before = _filled(pool, predict(design, shared, "zero-shot"))
+    after = _refined_without_families(pool, device, shared)
     base = Provenance(table=BASE, digest=digest_of(shared.model_dump(mode="json")), rows=0)
     kept = learnt.model_copy(
         update={
             "features": {},
             **of_devices(learnt),
-            "errors": tuple(_errors(pool, after, pool.usable)),
+            "errors": tuple(_errors(pool, {"calibrated": after}, pool.usable)),
             "provenance": (base,),
         }
     )
@@ -205,47 +233,52 @@ def _of_device(
     return kept, first
 
 
-def _refined_without_families(pool: Pool, device: str, shared: Calibration) -> Floats:
+def _refined_without_families(pool: Pool, device: str, shared: Calibration) -> Predicted:
     """Return targets of rows as they are predicted by what the device's other families teach."""
     import numpy as np
 
-    from aios.cost.learning import predict, refine
+    from aios.cost.learning import Predicted, predict, refine
     from aios.fidelity import splits
 
     rows = np.flatnonzero(pool.usable)
-    found = np.full(len(pool.target), np.nan)
+    found = Predicted(*(np.full(len(pool.target), np.nan) for _ in Predicted._fields))
     columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.lines)]
     for train, test, _, _ in splits("calibrated", *columns):
         own, held = rows[train], rows[test]
         learnt = refine(shared, pool.design.take(own), pool.target[own], pool.families[own], pool.predictor, device)
-        found[held] = predict(pool.design.take(held), learnt, "calibrated").value
+        told = predict(pool.design.take(held), learnt, "calibrated")
+        for column, values in zip(found, told, strict=True):
+            column[held] = values
     return found
 
 
-def _filled(pool: Pool, values: Floats) -> Floats:
+def _filled(pool: Pool, told: Predicted) -> Predicted:
+    """Return what is told of the usable rows in the places of these rows, NaN for the others."""
     import numpy as np
 
-    found = np.full(len(pool.target), np.nan)
-    found[pool.usable] = values
+    found = type(told)(*(np.full(len(pool.target), np.nan) for _ in told))
+    for column, values in zip(found, told, strict=True):
+        column[pool.usable] = values
     return found
 
 
-def _errors(pool: Pool, judged: Mapping[Level, Floats], rows: npt.NDArray[np.bool_]) -> Iterator[LearntError]:
+def _errors(pool: Pool, judged: Mapping[Level, Predicted], rows: Mask) -> Iterator[LearntError]:
     """Yield the errors of each level: of all rows together, under no name, and of each of several tables."""
     import numpy as np
 
-    for level, target in judged.items():
-        groups: dict[str, list[npt.NDArray[np.float64]]] = {}
+    for level, told in judged.items():
+        inside = (told.low <= pool.target) & (pool.target <= told.high)
+        seen = rows & np.isfinite(told.value)
+        groups: dict[str, list[tuple[npt.NDArray[np.float64], Mask]]] = {}
         for part in pool.parts:
-            chosen = np.flatnonzero(rows[part.rows] & np.isfinite(target[part.rows]))
-            observed = part.observations
-            value = pool.predictor.value(observed, target[part.rows])[chosen]
+            observed, chosen = part.observations, seen[part.rows]
+            value = pool.predictor.value(observed, told.value[part.rows])[chosen]
             measured = observed.values[chosen]
             off = value / measured - 1 if pool.predictor.scale == "log" else value - measured
-            groups.setdefault(observed.table, []).append(off)
-        told = {"": [off for columns in groups.values() for off in columns]}
-        for name, columns in (told | groups if len(groups) > 1 else told).items():
-            off = np.concatenate(columns)
+            groups.setdefault(observed.table, []).append((off, inside[part.rows][chosen]))
+        whole = {"": [columns for own in groups.values() for columns in own]}
+        for name, columns in (whole | groups if len(groups) > 1 else whole).items():
+            off = np.concatenate([column for column, _ in columns])
             if len(off):
                 yield LearntError(
                     level=level,
@@ -254,6 +287,7 @@ def _errors(pool: Pool, judged: Mapping[Level, Floats], rows: npt.NDArray[np.boo
                     median=float(np.median(np.abs(off))),
                     p90=float(np.quantile(np.abs(off), 0.9)),
                     bias=float(np.median(off)),
+                    coverage=float(np.mean(np.concatenate([column for _, column in columns]))),
                 )
 
 

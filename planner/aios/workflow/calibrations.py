@@ -26,6 +26,7 @@ class Calibrations(Mapping[Key, Calibration]):
         for path in (path for name, path in found.items() if name not in self._files):
             tell(f"{path} is not called like a calibration (PREDICTOR-METRIC.yaml or with -DEVICE) and not used")
         self._read: dict[str, Calibration | None] = {}
+        self._told: set[tuple[str, str, str]] = set()
 
     def __getitem__(self, key: Key) -> Calibration:
         """Return the shared calibration with those of all devices; raises KeyError where there is none."""
@@ -42,12 +43,14 @@ class Calibrations(Mapping[Key, Calibration]):
 
     def of(self, predictor: str, metric: str, devices: Collection[str] | None = None) -> Calibration | None:
         """Return what is known in common and of some devices (None: all); raises InputError for a broken file."""
-        from aios.fidelity.keeping import merged
-
         head = f"{predictor}-{metric}-"
         names = [name for name in self._files if name.startswith(head)]
         if devices is not None:
             names = [name for name in names if name.removeprefix(head).removesuffix(".yaml") in devices]
+        if not names and f"{predictor}-{metric}.yaml" not in self._files:
+            return None
+        from aios.fidelity.keeping import merged
+
         own = [item for item in map(self._calibration, names) if item is not None]
         found, remarks = merged(self.shared(predictor, metric), own)
         for remark in remarks:
@@ -66,21 +69,30 @@ class Calibrations(Mapping[Key, Calibration]):
         return self._calibration(name) if name in self._files else None
 
     def _calibration(self, name: str) -> Calibration | None:
-        """Return what a file holds, None for one of another version of its predictor."""
-        from aios.cost.predictors import PREDICTORS, predictor
-        from aios.fidelity.keeping import read_calibration
+        """Return what a file holds, None for what its predictor no longer understands."""
+        from aios.cost.agreeing import disagreement
+        from aios.fidelity.keeping import file_name, read_calibration
 
         if name in self._read:
             return self._read[name]
         path = self._files[name]
         found: Calibration | None = read_calibration(_bytes(path), str(path))
         assert found is not None
-        known = predictor(found.predictor).version if found.predictor in PREDICTORS else None
-        if found.version != known:
-            self._tell(f"{path} is of another version of its predictor and not used: learn it again")
+        reason = disagreement(found)
+        if reason is None and file_name(found) != name:
+            reason = f"what it holds is called {file_name(found)}"
+        if reason is not None:
+            self._leave_out(path, found.predictor, reason)
             found = None
         self._read[name] = found
         return found
+
+    def _leave_out(self, path: Path, predictor: str, reason: str) -> None:
+        """Tell, once for all files of a folder that have the same reason, that they are not used."""
+        case = (str(path.parent), predictor, reason)
+        if case not in self._told:
+            self._told.add(case)
+            self._tell(f"{path} and others like it are not used: {reason}; learn them again with `aios calibrate`")
 
 
 class Relevant(Mapping[Key, Calibration]):

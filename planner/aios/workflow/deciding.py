@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["UNDECIDED", "Row", "rounded", "with_decisions"]
 
-UNDECIDED: Mapping[str, Any] = dict.fromkeys(("intents", "undecided", "feasible_share", "regret_median", "regret_p90"))
+UNDECIDED: Mapping[str, Any] = dict.fromkeys(
+    ("intents", "undecided", "loose", "impossible", "promised", "feasible_share", "regret_median", "regret_p90")
+)
 """Figures of a metric that is no goal of any choice."""
 _DERIVED = "derived"
 """In place of a predictor's name where a metric follows from others."""
@@ -78,17 +80,20 @@ def _decided(
 
     told: set[str] = set()
     for choice in choices:
-        names = dict.fromkeys((*choice.bound, *choice.goal))
+        names = dict.fromkeys((*choice.bound, *choice.first, *choice.goal))
         columns = {name: column for name in names if (column := derived(known, name, types, choice.within)) is not None}
         for goal in choice.goal:
             if goal in told or goal not in columns:
                 continue
-            bounds = [(name, columns[name]) for name in choice.bound if name in columns and name != goal]
-            got = decisions(known, choice.within, bounds, (goal, columns[goal]), seed)
+            bounds, first = (
+                [(name, columns[name]) for name in limited if name in columns and name != goal]
+                for limited in (choice.bound, choice.first)
+            )
+            got = decisions(known, choice.within, bounds, (goal, columns[goal]), seed, first)
             if got is not None:
                 told.add(goal)
-                model, physics = (_figures(item) for item in got)
-                yield goal, columns[goal], {**model, "references": {"roofline": physics}}
+                references = {"expected": _figures(got.expected), "roofline": _figures(got.roofline)}
+                yield goal, columns[goal], {**_figures(got.pessimistic), "references": references}
 
 
 def _figures(item: Decisions) -> dict[str, Any]:
@@ -111,8 +116,8 @@ def _scored(column: Column) -> dict[str, Any]:
 def _with(row: Row, got: Mapping[str, Any] | None) -> Row:
     if got is None:
         return row
-    roofline = {**row.figures["references"].get("roofline", {}), **got["references"]["roofline"]}
-    references = {**row.figures["references"], "roofline": roofline}
+    known = row.figures["references"]
+    references = {**known, **{name: {**known.get(name, {}), **own} for name, own in got["references"].items()}}
     return replace(row, figures={**row.figures, **got, "references": references})
 
 

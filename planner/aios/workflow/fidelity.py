@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aios.fidelity import Predictions
     from aios.records.observation import Floats
 
-__all__ = ["LEVELS", "Report", "Request", "Row", "fidelity", "request"]
+__all__ = ["LEVELS", "Report", "Request", "Row", "fidelity", "one_predictor", "request"]
 
 LEVELS: tuple[Level, ...] = ("zero-shot", "calibrated", "profiled")
 
@@ -41,20 +41,29 @@ def request(
     data: Path, table: str | None, levels: Sequence[str], predictor: str | None, regret: bool, seed: int
 ) -> Request:
     """Return a request in the words of a user. Raises UsageError for a level or a predictor that does not exist."""
-    from aios.cost.predictors import PREDICTORS
-
     known: dict[str, Level] = {level: level for level in LEVELS}
-    for what, name, names in [
-        *(("level", level, tuple(known)) for level in levels),
-        *([("predictor", predictor, tuple(PREDICTORS))] if predictor is not None else []),
-    ]:
-        if name not in names:
-            near = nearest(name, names)
-            meant = f"did you mean `{near}`? " if near else ""
-            wrong = f"there is no {what} `{name}`"
-            raise UsageError(Diagnostic(summary=wrong, remedy=f"{meant}known: {', '.join(names)}"))
+    for level in levels:
+        _one_of("level", level, tuple(known))
+    one_predictor(predictor)
     chosen = tuple(known[level] for level in LEVELS if level in levels) or LEVELS
     return Request(data, table, chosen, predictor, regret, seed)
+
+
+def one_predictor(name: str | None) -> None:
+    """Raise UsageError for a predictor that does not exist; None: nobody asks for one."""
+    from aios.cost.predictors import PREDICTORS
+
+    if name is not None:
+        _one_of("predictor", name, tuple(PREDICTORS))
+
+
+def _one_of(what: str, name: str, names: Sequence[str]) -> None:
+    """Raise UsageError where ``name`` is not among the ``names`` that there are of ``what``."""
+    if name in names:
+        return
+    near = nearest(name, names)
+    meant = f"did you mean `{near}`? " if near else ""
+    raise UsageError(Diagnostic(summary=f"there is no {what} `{name}`", remedy=f"{meant}known: {', '.join(names)}"))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Fleet
 from aios.records.forms import nearest
 from aios.records.intent import Intent
-from aios.workflow.discovering import discover_fleet
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Given:
 
 def read_written(setting: Setting) -> tuple[tuple[Intent, ...], Fleet | None]:
     """Read the intents, and the fleet if one is written down. Raises InputError with every mistake of every file."""
-    from aios.fleet import compile_fleet, is_device, load_catalogue
+    from aios.fleet import is_device
     from aios.intents import compile_intents
 
     documents, problems = _documents(setting)
@@ -84,6 +83,8 @@ def read_written(setting: Setting) -> tuple[tuple[Intent, ...], Fleet | None]:
     except InputError as error:
         problems.extend(error.diagnostics)
     if fleet_documents:
+        from aios.fleet import compile_fleet, load_catalogue
+
         try:
             fleet = compile_fleet(
                 fleet_documents,
@@ -240,7 +241,13 @@ def _misspelt(document: Document) -> Diagnostic:
 def fleet_of(setting: Setting) -> Fleet:
     """Return the fleet alone: the one that is written down, else this machine."""
     _intents, fleet = read_written(setting)
-    return fleet or discover_fleet(measure=False, tell=setting.tell).fleet
+    return fleet or _discovered(setting)
+
+
+def _discovered(setting: Setting) -> Fleet:
+    from aios.workflow.discovering import discover_fleet
+
+    return discover_fleet(measure=False, tell=setting.tell).fleet
 
 
 def gather(setting: Setting) -> Given:
@@ -250,7 +257,7 @@ def gather(setting: Setting) -> Given:
     intents, fleet = read_written(setting)
     if not intents:
         raise InputError(_no_intent(setting.paths))
-    fleet = fleet or discover_fleet(measure=False, tell=setting.tell).fleet
+    fleet = fleet or _discovered(setting)
     profiles = _for_each(intents, lambda intent: _profiles(intent, setting))
     _refuse_unstated_load(intents, profiles)
     return Given(
@@ -266,6 +273,9 @@ def gather(setting: Setting) -> Given:
 
 
 def _refuse_unstated_load(intents: Sequence[Intent], profiles: Mapping[str, Mapping[str, ModelProfile]]) -> None:
+    models = [profile for own in profiles.values() for profile in own.values()]
+    if all(model.transformer is None for model in models) and all(intent.train is None for intent in intents):
+        return
     from aios.candidates import language_problems, training_problems
 
     problems = [

@@ -86,7 +86,8 @@ def _convolution(
     place = 3 if kind == "QLinearConv" else 1
     kernel = inputs[place].dims if len(inputs) > place else None
     channels_in, channels_out = _channels(inputs[0]), _channels(outputs[0])
-    groups, taps = int(attributes.get("group", 1)), math.prod(kernel[2:]) if kernel else 1
+    # A damaged file may state no group at all.
+    groups, taps = max(1, int(attributes.get("group", 1))), math.prod(kernel[2:]) if kernel else 1
     if groups == 1:
         name = "pointwise" if taps == 1 else "convolution"
     else:

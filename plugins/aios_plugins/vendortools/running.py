@@ -8,8 +8,10 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 __all__ = ["Answer", "ask"]
 
@@ -31,9 +33,29 @@ def ask(tool: str, *arguments: str, seconds: float = _SECONDS) -> Answer:
     path = shutil.which(tool)
     if path is None:
         return Answer(problem=f"`{tool}` is not on PATH", absent=True)
+    process: subprocess.Popen[bytes] | str = ""
     try:
-        process = subprocess.Popen(
-            [path, *arguments],
+        with _signals_held():
+            process = _started([path, *arguments])
+        if isinstance(process, str):
+            return Answer(problem=f"`{command}` does not start: {process}")
+        output, problem = _read(process, time.monotonic() + seconds)
+    finally:
+        if not isinstance(process, str):
+            _end(process)
+    if problem is None and process.returncode != 0:
+        problem = f"ended with code {process.returncode}"
+    if problem is not None:
+        first = output.decode(errors="replace").strip().partition("\n")[0][:200].strip()
+        return Answer(problem=f"`{command}` {problem}" + (f": {first}" if first else ""))
+    return Answer(text=output.decode(errors="replace"))
+
+
+def _started(command: list[str]) -> subprocess.Popen[bytes] | str:
+    """Return the process, or why there is none."""
+    try:
+        return subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -41,17 +63,30 @@ def ask(tool: str, *arguments: str, seconds: float = _SECONDS) -> Answer:
             start_new_session=True,
         )
     except OSError as error:
-        return Answer(problem=f"`{command}` does not start: {error.strerror}")
+        return error.strerror or str(error)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Have what would stop us wait until a process that is being started is known here, and so can be ended.
+
+    A mask of this thread would not do: Python runs its handlers here whichever thread the kernel gave the signal to.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no handler runs here
+        yield
+        return
+    came: list[int] = []
+    handlers: dict[int, Any] = {}
     try:
-        output, problem = _read(process, time.monotonic() + seconds)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handlers[number] = signal.signal(number, lambda number, _frame: came.append(number))
+        yield
     finally:
-        _end(process)
-    if problem is None and process.returncode != 0:
-        problem = f"ended with code {process.returncode}"
-    if problem is not None:
-        first = output.decode(errors="replace").strip().partition("\n")[0][:200].strip()
-        return Answer(problem=f"`{command}` {problem}" + (f": {first}" if first else ""))
-    return Answer(text=output.decode(errors="replace"))
+        for held, handler in handlers.items():
+            if handler is not None:  # None: one that is not Python's, which cannot be put back
+                signal.signal(held, handler)
+        for held in came:
+            signal.raise_signal(held)
 
 
 def _read(process: subprocess.Popen[bytes], until: float) -> tuple[bytes, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,9 +14,14 @@ from aios.records.fleet import DeviceType
 from aios.records.networks import CLASSES
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from aios.records.observation import Floats, Observations
 
-__all__ = ["Amounts", "amounts_of", "fixed_joules", "fixed_work"]
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = ["Amounts", "amounts_of", "fixed_joules", "fixed_work", "starting_share"]
 
 _NARROW, _MEMORY = 0.15, 1.5
 """Of the rate that dense products keep up, what depthwise and grouped ones reach · of the memory's bandwidth, at which
@@ -26,10 +32,18 @@ _TRAINING_STEP_S, _SAMPLE_S = 1e-2, 2e-5
 """Host time of one training step, and of loading a sample with several workers."""
 _MOVED = tuple(f"{kind}_values" for kind in CLASSES if kind != "elementwise")
 """Values that are moved: elementwise operators are computed with the product before them."""
-_MAC_J, _BYTE_J, _LAUNCH_J = 4e-10, 8e-10, 2e-5
-"""Joules per multiply-accumulate in 32 bits, per byte moved and per operator started, of processor cores with the board
-around them, of the size that boards are measured at (MLPerf: 0.8 to 3.5 J for ResNet-50 in 32 bits; MLPerf Tiny: 5 to
-18 mJ for ResNet-8 on a Cortex-M4)."""
+_MAC_J, _VALUE_J, _BYTE_J, _LAUNCH_J = 4e-10, 9.6e-9, 1e-9, 1.2e-4
+"""Joules per multiply-accumulate and per value moved in 32 bits, per byte of weights and per operator started, of cores
+that run an operating system, with the board around them. Chosen so that physics alone meets the single-board computers
+in the open division of MLPerf (TFLite and Arm NN, 10 to 2000 million multiply-accumulates), each of which by itself
+fits such a sum to within 2 to 8 %."""
+_BARE_LAUNCH_J = 1e-6
+"""Per operator started by a microcontroller without an operating system: some 10,000 cycles at 100 pJ."""
+_DOT = 0.3
+"""Of a multiply-accumulate in 8 bits, what is left where cores have instructions for products of four pairs at once."""
+_WITHOUT_DOT = frozenset("a5 a7 a8 a9 a12 a15 a17 a35 a53 a57 a72 a73 carmel".split())
+"""Processor cores of Arm's A profile that lack SDOT and UDOT (LLVM, AArch64Processors.td: FeatureDotProd; A55, A75 and
+what came after them have it, and so has Mali from G52 and G76 on)."""
 _ACCELERATOR = 0.01
 """Of that, what accelerators spend whose rates nobody states: some picojoules per multiply-accumulate in 8 bits."""
 
@@ -106,15 +120,37 @@ def fixed_joules(rows: Observations, types: Mapping[str, DeviceType], amounts: A
     words, places = np.unique(rows.word("precision").astype(str), return_inverse=True)
     value = np.array([numeric(str(word)).value for word in words])[places]
     batch = np.maximum(rows.number("batch", 1.0), 1.0)
-    known = amounts.known > 0
-    joules = _MAC_J * np.sqrt(value / 4)
+    known, less = amounts.known > 0, np.sqrt(value / 4)
+    fewer = np.where((value <= 1) & _with_dot(rows), _DOT, 1.0)
+    bare = (rows.word("core") != "") & (rows.word("host") == "")
     parts = {
-        "dense": amounts.dense * joules,
-        "depthwise": amounts.depthwise * joules,
-        "values": amounts.moved * _BYTE_J,
+        "dense": amounts.dense * _MAC_J * less * fewer,
+        "depthwise": amounts.depthwise * _MAC_J * less,
+        "values": amounts.moved / value * _VALUE_J * less,
         "weights": amounts.fetched * _BYTE_J / batch,
-        "launches": amounts.launches * _LAUNCH_J / batch,
+        "launches": amounts.launches * np.where(bare, _BARE_LAUNCH_J, _LAUNCH_J) / batch,
     }
     cores = np.isin(rows.types, [name for name, device in types.items() if device.kind == "cpu"])
     scale = np.where(cores | (rows.word("core") != ""), 1.0, _ACCELERATOR)
     return {name: np.where(known, part * scale, np.nan) for name, part in parts.items()}
+
+
+def starting_share(rows: Observations, types: Mapping[str, DeviceType], amounts: Amounts) -> Floats:
+    """Return the share of the work that starts operators, where cores are named and their network is known; else 0."""
+    import numpy as np
+
+    joules = fixed_joules(rows, types, amounts)
+    total = sum(joules.values(), np.zeros(len(rows)))
+    own = (rows.word("core") != "") & (total > 0)
+    return np.where(own, joules["launches"] / np.where(own, total, 1.0), 0.0)
+
+
+def _with_dot(rows: Observations) -> Mask:
+    """Return which rows run on cores that are known to multiply four pairs of bytes at once."""
+    import numpy as np
+
+    names, places = np.unique(rows.word("core").astype(str), return_inverse=True)
+    known = [bool(re.fullmatch(r"(?i)(cortex-)?[ax]\d+.*|carmel|mali.*", str(name))) for name in names]
+    lacking = [str(name).casefold().removeprefix("cortex-") in _WITHOUT_DOT for name in names]
+    found: Mask = (np.array(known) & ~np.array(lacking))[places]
+    return found

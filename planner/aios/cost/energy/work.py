@@ -27,7 +27,6 @@ KINDS: Mapping[str, Kind] = {
     "cache": "memory",
     "values": "memory",
     "links": "links",
-    "offloaded": "links",
     "launches": "waiting",
     "host": "waiting",
     "sequences": "memory",

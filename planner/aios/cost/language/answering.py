@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.energy.intensity import intensities
 from aios.cost.language.engines import with_concurrency
-from aios.cost.language.learnt import Correction, correction
+from aios.cost.language.learnt import Correction, correction, served_by
 from aios.cost.serving import serve
 from aios.cost.serving.arrivals import Arriving, Stream, arriving
-from aios.cost.serving.engine import ALIGNED, FIRST_S, Served
+from aios.cost.serving.engine import FIRST_S, Served
 from aios.cost.serving.rows import Rows, rows_of
 from aios.records.calibration import Calibration
 from aios.records.fleet import DeviceType
@@ -80,6 +80,7 @@ def answering(
     import numpy as np
 
     with np.errstate(all="ignore"):
+        rows = served_by(rows, calibrations.get(_key("latency.tpot.mean")))
         known = rows_of(rows, devices)
         places = np.maximum(rows.number("concurrency"), 1.0)
         full = _serve(known, places)
@@ -92,7 +93,9 @@ def answering(
         each = _learnt(rows, beside, devices, calibrations, "latency.tpot.mean", "latency.tpot.p50")
         first = _learnt(rows, beside, devices, calibrations, "latency.ttft.mean", "latency.ttft.p50")
         corrections = Corrections(each, first, whole)
-        ends = [_end(stream, served, scale) for scale in zip(each.ends(), first.ends(), strict=True)]
+        passes = np.maximum(known.machine.passes - _ARRIVED, 0.0)
+        late = FIRST_S + served.prefill.waits + passes * served.decode.total
+        ends = [_end(stream, late, scale) for scale in zip(each.ends(), first.ends(), strict=True)]
         overloaded = (state.utilisation >= 1) | (rate >= capacity[1]) | ~np.isfinite(ends[1].ttft[0])
         unknown = np.where(
             (known.unknown == "") & ~np.isfinite(full.throughput), "the model does not fit", known.unknown
@@ -167,8 +170,11 @@ class _End(NamedTuple):
     batch: Floats
 
 
-def _end(stream: Stream, served: Served, scale: tuple[Floats, Floats]) -> _End:
-    """Return times where decode passes and prompts take ``scale`` times as long; infinite where it cannot keep up."""
+def _end(stream: Stream, late: Floats, scale: tuple[Floats, Floats]) -> _End:
+    """Return times where decode passes and prompts take ``scale`` times as long; infinite where it cannot keep up.
+
+    late: seconds to the first token beside those of the queue of passes
+    """
     import numpy as np
 
     each, first = scale
@@ -176,7 +182,7 @@ def _end(stream: Stream, served: Served, scale: tuple[Floats, Floats]) -> _End:
         stream, start_s=stream.start_s * each, each_s=stream.each_s * each, prompt_s=stream.prompt_s * first
     )
     state = arriving(slowed)
-    fixed = (FIRST_S + (ALIGNED - _ARRIVED) * served.decode.total) * first
+    fixed = late * first
     waits = _wait(slowed, state)
     ttft = np.array([state.ttft(p) + fixed + wait for p, wait in zip(PROBABILITIES, waits, strict=True)])
     tpot = np.array([state.tpot(p) for p in PROBABILITIES])

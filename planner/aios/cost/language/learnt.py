@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aios.records.observation import Floats, Texts
 
-__all__ = ["UNLEARNT", "Correction", "correction", "levels_of"]
+__all__ = ["UNLEARNT", "Correction", "correction", "levels_of", "served_by"]
 
 UNLEARNT = 3.0
 """Factor either way within which the physics alone is trusted, where no calibration is at hand."""
@@ -79,35 +79,51 @@ def levels_of(learnt: Calibration, devices: Texts) -> Texts:
     return np.array([level_of(learnt, str(name)) for name in names])[places]
 
 
-def _on_known_engine(design: Design, learnt: Calibration) -> tuple[Design, Texts]:
-    """Take each row to run on the engine that was measured most often on its device, else on any.
+def served_by(rows: Observations, learnt: Calibration | None) -> Observations:
+    """Return the rows with the software that was measured most often on their device, else on any; what a candidate
+    does not say is taken to be that."""
+    import numpy as np
 
-    A candidate does not say what will serve it; an engine that nobody measured would be taken for an ordinary one.
+    if learnt is None or learnt.version != PREDICTOR.version:
+        return rows
+    names, places = np.unique(rows.types, return_inverse=True)
+    chosen = np.array([_engine(learnt, str(name)).partition(" ")[0] for name in names])[places]
+    return replace(rows, words={**rows.words, "software": chosen})
+
+
+def _on_known_engine(design: Design, learnt: Calibration) -> tuple[Design, Texts]:
+    """Take each row to run on the engine of its software that was measured most often on its device, else on any.
+
+    An engine that nobody measured would be taken for an ordinary one.
     """
     import numpy as np
 
     if "engine" not in design.keys:
         return design, np.full(len(design.base), "")
-    names, places = np.unique(design.keys["device"], return_inverse=True)
-    chosen = np.array([_engine(learnt, str(name)) for name in names])[places]
+    software = [name.partition(" ")[0] for name in design.keys["engine"].tolist()]
+    pairs = list(zip(design.keys["device"].tolist(), software, strict=True))
+    known = {pair: _engine(learnt, *pair) for pair in set(pairs)}
+    chosen = np.array([known[pair] for pair in pairs], dtype=str)
     keys = {**design.keys, "engine": chosen}
     if "stratum" in keys:
         keys["stratum"] = _strata(design.keys["stratum"], chosen, learnt)
     return replace(design, keys=keys), chosen
 
 
-def _engine(learnt: Calibration, device: str) -> str:
-    counts: dict[tuple[bool, str], int] = {}
+def _engine(learnt: Calibration, device: str, software: str = "") -> str:
+    """Return the engine with most rows, of this software before others, on this device before others."""
+    counts: dict[tuple[bool, bool, str], int] = {}
     for stage in (*learnt.mixes, *learnt.stages):
         if "engine" not in stage.keys or set(stage.keys) - {"engine", "device"}:
             continue
         for effect in stage.effects:
             group = dict(zip(stage.keys, effect.group, strict=True))
-            if group.get("device") in (None, device) and not any(word in group["engine"] for word in _OTHER_WORK):
-                key = (group.get("device") is not None, group["engine"])
+            name = group["engine"]
+            if group.get("device") in (None, device) and not any(word in name for word in _OTHER_WORK):
+                key = (name.partition(" ")[0] == software, group.get("device") is not None, name)
                 counts[key] = counts.get(key, 0) + effect.rows
-    # Its own device goes before others, many rows before few; names decide between equals.
-    return max(counts, key=lambda key: (key[0], counts[key], key[1]), default=(False, ""))[1]
+    # Many rows go before few; names decide between equals.
+    return max(counts, key=lambda key: (*key[:2], counts[key], key[2]), default=(False, False, ""))[2]
 
 
 def _strata(own: Texts, engines: Texts, learnt: Calibration) -> Texts:

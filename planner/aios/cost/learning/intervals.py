@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["with_intervals"]
 
-_FEWEST_IN_STRATUM = 60
-_FEWEST_TOGETHER = 4
-"""Devices or families below which a stratum says too little of the next one."""
+_FEWEST_IN_STRATUM = 30
+_FEWEST_TOGETHER = 3
+"""Devices or families below which a stratum says too little of the next one, as rows below the number before do: it
+can only tell that its rows are further off than others."""
 _FEWEST_HELD_BACK = 8
 _SPREAD_STRENGTH = 30.0
 _STUDENT = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81)
@@ -67,7 +68,7 @@ def _spread(ranges: Ranges, design: Design, errors: Mapping[Level, Floats]) -> d
 
 
 def _residuals(level: Level, relative: Floats, strata: list[Texts], together: Sequence[Texts]) -> list[Residual]:
-    """Return quantiles over all rows and over each stratum of enough rows.
+    """Return quantiles over all rows and over each stratum; those of a small one are no narrower than those of all.
 
     together: what was held back as one (devices, families), whose rows are wrong in the same way; empty: single rows
     """
@@ -76,15 +77,23 @@ def _residuals(level: Level, relative: Floats, strata: list[Texts], together: Se
     seen = np.isfinite(relative)
     if seen.sum() < _FEWEST_HELD_BACK:
         return []
-    found = [_quantiles(level, "", relative[seen], _fewest(together, seen))]
+    whole = _quantiles(level, "", relative[seen], _fewest(together, seen))
+    found = [whole]
     for names in strata:
         for name in np.unique(names[seen]):
             rows = seen & (names == name)
-            if name and rows.sum() >= _FEWEST_IN_STRATUM:
-                fewest = _fewest(together, rows)
-                if fewest is None or fewest >= _FEWEST_TOGETHER:
-                    found.append(_quantiles(level, str(name), relative[rows], fewest))
+            if not name or (count := int(rows.sum())) < _FEWEST_HELD_BACK:
+                continue
+            fewest = _fewest(together, rows)
+            if count >= _FEWEST_IN_STRATUM and (fewest is None or fewest >= _FEWEST_TOGETHER):
+                found.append(_quantiles(level, str(name), relative[rows], fewest))
+            else:
+                found.append(_wider(_quantiles(level, str(name), relative[rows], None), whole))
     return found
+
+
+def _wider(own: Residual, whole: Residual) -> Residual:
+    return own.model_copy(update={"low": min(own.low, whole.low), "high": max(own.high, whole.high)})
 
 
 def _fewest(together: Sequence[Texts], rows: npt.NDArray[np.bool_]) -> int | None:

@@ -21,23 +21,24 @@ from aios.cost.serving.passes import LINK_SHARE, Pass, pass_of
 from aios.cost.serving.shapes import Arrays, Machine, Shape, Stored, Ways
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from aios.records.observation import Floats
 
-__all__ = ["Load", "Served", "pass_quantile", "places_of", "sequences_s", "serve", "serve_apart"]
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = ["Load", "Served", "pass_quantile", "places_of", "quicker", "sequences_s", "serve", "serve_apart", "within"]
 
 FIRST_S = 10e-3
 """Accepting, tokenising and answering a request, before and after its passes."""
 EACH_S = 0.45e-3
 """The same that a request waits for on account of each other one that the host has to do with."""
-SEQUENCE_S = 10e-6
-"""Scheduling, sampling, detokenising and sending, per sequence of a pass."""
 HANDED_OVER = 0.5
 """Of that host work, what is left where all requests are handed over at once and no answer is sent."""
-UNCAPTURED = 5.0
-"""Times that kernels and collectives of a pass over prompts wait: their lengths differ, so no graph is captured."""
-ALIGNED = 6.0
-"""Decode passes between a request's arrival and its first token: one runs, one is prepared ahead, and those beside its
-own prompt and the prompts before."""
+PROMPT_STARTS = 1.4
+"""Times as long as a decode pass without captured graphs, that a kernel of a pass over prompts takes to start: their
+lengths differ, so that nothing is captured, and what is compiled for decoding is not used."""
 COINCIDING = 0.1
 """Prompts that a new one finds before it, per root of the other requests: independent arrivals coincide so."""
 STARTING = 0.05
@@ -51,6 +52,7 @@ KEPT_OUTPUT = 0.6
 keep all of it free from the start, those that do half."""
 MOST_SEQUENCES = 2048.0
 """That an engine decodes together at most, as engines are set up for throughput (TensorRT-LLM's default)."""
+_HALVINGS = 12
 PIECE = 512.0
 """Tokens of a prompt that enter a pipeline at once (llama.cpp's micro batch)."""
 TOGETHER = 8192.0
@@ -130,7 +132,7 @@ def serve(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load
     others = np.maximum(batch - 1, 0.0)
     ahead = (COINCIDING * np.sqrt(others) + STARTING * others) * prompt_s + EACH_S * others * load.host
     ahead = np.where(coming > 0, ahead, np.maximum(batch * prompt_s - prefill.total, 0.0))
-    handled = coming * (FIRST_S * load.host + ALIGNED * decode.total)
+    handled = coming * (FIRST_S * load.host + machine.passes * decode.total)
     ttft = prefill.total + ahead + handled
     residence = ttft + load.output * tpot
     ttft = ttft + _wait_for_place(load, batch, residence)
@@ -151,13 +153,21 @@ def pass_quantile(served: Served, load: Load, probability: float) -> Floats:
 
 
 def serve_apart(
-    shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load, prompting: Ways, prompters: Floats
+    shape: Shape,
+    stored: Stored,
+    machine: Machine,
+    ways: Ways,
+    load: Load,
+    prompting: Ways,
+    prompters: Floats,
+    engines: Floats | float = 1.0,
 ) -> Served:
     """Return what a closed loop of requests sees of one decode engine that ``prompters`` engines send prompts to.
 
-    prompting: how each of those is split · prompters: per decode engine; NaN: as many as are needed to be busy
-    ``PROMPTERS_BUSY`` of the time. Prompts queue as in M/D/1 with that utilisation, at most all that are outstanding;
-    more prompts than the prompters can do make them what limits the loop: they have what decoding leaves of them.
+    prompting: how each of those is split · prompters: per decode engine; NaN: as few as are busy ``PROMPTERS_BUSY`` of
+    the time at most, of all ``engines`` that decode together. Prompts queue as in M/D/1 with that utilisation, at most
+    all that are outstanding; more prompts than the prompters can do make them what limits the loop: they have what
+    decoding leaves of them.
     """
     import numpy as np
 
@@ -166,18 +176,58 @@ def serve_apart(
     tpot = decode.total
     decoding = load.output * tpot
     demand = batch * prompt_s / (decoding + prefill.total)
-    prompters = np.where(np.isnan(prompters), np.maximum(np.ceil(demand / PROMPTERS_BUSY), 1.0), prompters)
+    prompters = np.where(np.isnan(prompters), np.ceil(demand * engines / PROMPTERS_BUSY) / engines, prompters)
     busy = np.minimum(demand / prompters, PROMPTERS_BUSY)
     others = np.maximum(batch - 1, 0.0)
     queue = np.minimum(busy / (2 * (1 - busy)) + STARTING * others / prompters, others) * prompt_s
     kept = shape.kv_values * stored.kv * load.prompt / (machine.link_bytes_per_s * LINK_SHARE)
     limited = batch * prompt_s / (prompters * PROMPTERS_BUSY) - decoding
-    handled = FIRST_S + FIRST_APART_S + kept + ALIGNED * decode.total
+    handled = FIRST_S + FIRST_APART_S + kept + machine.passes * decode.total
     ttft = np.maximum(prefill.total + queue, limited) + handled
     residence = ttft + decoding
     ttft = ttft + _wait_for_place(load, batch, residence)
     throughput = batch * load.output / residence
     return Served(ttft, tpot, throughput, batch, places, prompt_s, queue, handled, decode, prefill)
+
+
+def quicker(
+    shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load, free: Mask, *, prompts: bool = False
+) -> Ways:
+    """Return the ways, but with attention split by sequences where that is ``free`` and gets more done than by heads.
+
+    prompts: whether it is for computing prompts, else for decoding
+    """
+    import numpy as np
+
+    if not np.any(free):
+        return ways
+
+    def each(ways: Ways) -> Floats:
+        if prompts:
+            return _prompting(shape, stored, machine, ways, load, np.ones_like(load.prompt))[1]
+        _, batch, decode = _decoding(shape, stored, machine, ways, load)
+        return decode.total / batch
+
+    spread = ways.by_sequences()
+    with np.errstate(all="ignore"):
+        return ways.chosen(free & (each(spread) < each(ways)), spread)
+
+
+def within(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load, longest: Floats) -> Load:
+    """Return the load with as many requests at most as leave the mean time per token below ``longest`` seconds, by
+    bisection; NaN sets no bound. One request is always taken."""
+    import numpy as np
+
+    bound = np.isfinite(longest)
+    if not bound.any():
+        return load
+    full = serve(shape, stored, machine, ways, load)
+    low, high = np.zeros_like(longest), np.log2(np.maximum(full.batch, 1.0))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        token = serve(shape, stored, machine, ways, replace(load, concurrency=2**middle)).tpot
+        low, high = np.where(token <= longest, middle, low), np.where(token <= longest, high, middle)
+    return replace(load, concurrency=np.where(bound & (full.tpot > longest), 2**low, load.concurrency))
 
 
 def _decoding(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load) -> tuple[Floats, Floats, Pass]:
@@ -190,14 +240,14 @@ def _decoding(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: 
     keys = shape.keys(load.prompt + load.output / 2)
     in_flight = np.maximum(batch / ways.pipeline, 1.0)
     decode = pass_of(shape, stored, machine, ways, in_flight, keys, in_flight * keys)
-    return places, batch, replace(decode, waits=decode.waits + sequences_s(load, batch, ways))
+    return places, batch, replace(decode, waits=decode.waits + sequences_s(machine, load, batch, ways))
 
 
-def sequences_s(load: Load, batch: Floats, ways: Ways) -> Floats:
+def sequences_s(machine: Machine, load: Load, batch: Floats, ways: Ways) -> Floats:
     """Return the seconds that the host adds to a decode pass for its sequences."""
     import numpy as np
 
-    found: Floats = SEQUENCE_S * np.maximum(batch / ways.pipeline, 1.0) * load.host
+    found: Floats = machine.sequence_s * np.maximum(batch / ways.pipeline, 1.0) * load.host
     return found
 
 
@@ -214,13 +264,14 @@ def _prompting(
     own = np.maximum(batch / ways.data, 1.0)
     several = np.where(load.fixed > 0, own, np.clip(TOGETHER / load.prompt, 1.0, own))
     keys = shape.keys(load.prompt / 2)
+    machine = replace(machine, eager=np.maximum(machine.eager, machine.interpreted * PROMPT_STARTS))
     passes = []
     for prompts in (np.ones_like(several), several):
         tokens = prompts * load.prompt * ways.data
         pieces = np.maximum(prompts * load.prompt / PIECE, 1.0)
         overlap = ways.pipeline * pieces / (pieces + ways.pipeline - 1)
         one = pass_of(shape, stored, machine, ways, tokens, keys, tokens).shortened(overlap)
-        passes.append(replace(one, waits=one.waits * np.where(machine.eager > 0, 1.0, UNCAPTURED)))
+        passes.append(one)
     alone, together = passes
     return alone, together.total / (several * ways.data)
 

@@ -23,7 +23,7 @@ from aios.cost.serving.shapes import Arrays, Machine, Shape, Stored, Ways
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["Pass", "least_s", "pass_of"]
+__all__ = ["Pass", "least_s", "offloaded_s", "pass_of"]
 
 COMPUTE_SHARE, ROUTED_COMPUTE_SHARE = 0.65, 0.4
 """Of the peak that products reach, of weights that every token uses and of routed experts, which see unevenly many."""
@@ -48,11 +48,15 @@ FUSED = 0.55
 EAGER_CACHE = 6.0
 """Times that the cache is moved where attention is not fused: appended to by copying, read, its scores written and
 read in 32 bits; keys and values of grouped heads are copied for each head first."""
+LEFT_FREE = 3.5e9
+"""Bytes of each device that PyTorch without a server leaves free of weights, for caches, activations and the largest
+layer; layers that find no place stay with the host, and cross to the device in every pass."""
+HOST_BYTES_PER_S = 6e9
+"""At which they cross: pageable memory over PCIe 3 x16, half of what pinned memory reaches. Both are chosen on the open
+rows of models of 14 GB on a V100 of 16 GB."""
 COLLECTIVE_S = 15e-6
 """Fixed part of one collective within a node."""
-PASS_S = 0.1e-3
-"""Scheduling, sampling and detokenising, once per pass."""
-KERNELS, LATENT_KERNELS, ROUTED_KERNELS = 10.0, 28.0, 4.0
+KERNELS, LATENT_KERNELS, ROUTED_KERNELS = 10.0, 16.0, 4.0
 """Of one layer: norms, projections, rotation, attention in two parts, feed-forward · more of them with latent
 attention (compressed projections, absorbed matrices) · with routed experts (router, sorting, products, joining)."""
 ROUNDING = 2.0
@@ -113,8 +117,8 @@ def pass_of(
 
     within = ways.tensor * ways.data
     experts = np.maximum(ways.expert * ways.expert_tensor, 1.0)
-    ops = machine.ops_per_s
-    rate = machine.memory_bytes_per_s
+    ops = machine.ops_per_s * machine.products
+    rate = machine.memory_bytes_per_s * machine.reading
     per_layer = KERNELS + LATENT_KERNELS * shape.latent + ROUTED_KERNELS * (shape.experts > 1)
     own = tokens / ways.data
     dense_bytes = shape.dense * stored.dense / ways.tensor
@@ -139,10 +143,24 @@ def pass_of(
         compute=(dense_ops / COMPUTE_SHARE + routed_ops / ROUTED_COMPUTE_SHARE) / ops + written,
         scores=scores / (machine.half_ops_per_s * SCORES_SHARE),
         links=shape.layers * (reduced + exchanged) / (machine.link_bytes_per_s * LINK_SHARE),
-        waits=PASS_S + shape.layers * (per_layer * KERNEL_S + 2 * COLLECTIVE_S * (split + spread)) + 0 * tokens,
+        waits=machine.pass_s
+        + machine.device_s * ways.devices
+        + shape.layers * (per_layer * KERNEL_S + 2 * COLLECTIVE_S * (split + spread))
+        + 0 * tokens,
     )
     busy = found.total
     return replace(found, waits=found.waits + np.hypot(busy, shape.layers * started) - busy)
+
+
+def offloaded_s(shape: Shape, stored: Stored, machine: Machine, ways: Ways) -> Floats:
+    """Return the seconds of a pass in which weights that have no place on the devices cross from the host; 0 where
+    software would refuse to start instead."""
+    import numpy as np
+
+    kept = np.nan_to_num(np.maximum(machine.memory_bytes - LEFT_FREE, 0.0), nan=np.inf) * ways.devices
+    beyond = np.maximum(shape.dense * stored.dense + shape.routed * stored.routed - kept, 0.0)
+    found: Floats = np.where(machine.unfused > 0, beyond / HOST_BYTES_PER_S, 0.0)
+    return found
 
 
 def least_s(shape: Shape, stored: Stored, machine: Machine, devices: Floats, tokens: Floats) -> Floats:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from aios.cost.kernels.formats import format_of
-from aios.cost.serving.engine import Load
+from aios.cost.serving.engine import Load, quicker, within
+from aios.cost.serving.machines import machine_of, of_words
 from aios.cost.serving.shapes import Machine, Shape, Stored, Ways
 from aios.records.fleet import DeviceType
 from aios.records.model import VALUE_BYTES
@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows", "rows_of"]
 
-_PLAIN = ("fp16", "bf16", "tf32", "fp32")
-_EAGER = ("transformers", "huggingface", "hf", "accelerate")
-"""Software that starts kernels one by one."""
-_LINK = 16e9
-"""Bytes per second between devices where nobody states a link: half of PCIe 4 x16, shared with the host."""
-_OPS_PER_BYTE = 200.0
-"""Of bandwidth, where no peak is stated: A100 153, H100 295, RTX 4090 164, Jetson AGX Orin 208 (fp16, data sheets)."""
 _ENDLESS = ("offline", "server", "interactive")
 """Scenarios in which the engine is given as many requests as it can serve."""
+_MEAN_TOKEN = 0.8
+"""Of the time that 99 % of requests may take per token, what they take on average."""
+_DECODERS = 32.0
+"""Devices that decode, where prompts are computed apart and nobody counts the engines, as many as one of them has at
+least: of rack-scale systems, half of the devices within reach of one fast switch."""
 _FILLED = 0.7
 """Of the memory that weights take at most where nobody states over how many devices they are spread."""
 _VALUE_BYTES = 2.0
@@ -66,7 +64,7 @@ def rows_of(observations: Observations, devices: Mapping[str, DeviceType]) -> Ro
 
     shape = _shape(observations)
     stored = _stored(observations, shape)
-    machine = _machine(observations, devices)
+    machine = machine_of(observations, devices)
     weights = shape.dense * stored.dense + shape.routed * stored.routed
     ways, replicas = _ways(observations, weights / machine.memory_bytes)
     load, replicas = _load(observations, ways, replicas)
@@ -81,13 +79,17 @@ def rows_of(observations: Observations, devices: Mapping[str, DeviceType]) -> Ro
     large = weights > machine.memory_bytes * ways.devices
     unknown = np.where((unknown == "") & large, "the weights alone are larger than the devices' memory", unknown)
     apart = observations.word("serving") == "disagg"
-    per_engine = np.where(uncounted_in(observations), 1.0, per_engine)
-    prefill = Ways(*degrees)
-    return Rows(shape, stored, machine, ways, load, replicas, prefill, per_engine, apart, unknown)
+    uncounted = uncounted_in(observations)
+    parts = (shape, stored, machine)
+    ways = quicker(*parts, ways, load, uncounted)
+    with np.errstate(all="ignore"):
+        load = within(*parts, ways, load, observations.number("longest_token") * _MEAN_TOKEN)
+    prefill = quicker(*parts, Ways(*degrees), load, uncounted, prompts=True)
+    return Rows(*parts, ways, load, replicas, prefill, per_engine, apart, unknown)
 
 
 def uncounted_in(observations: Observations) -> npt.NDArray[np.bool_]:
-    """Say which rows compute prompts apart and do not state how many engines share the requests: one is assumed."""
+    """Say which rows compute prompts apart and do not state how many engines share the requests."""
     import numpy as np
 
     found: npt.NDArray[np.bool_] = (observations.word("serving") == "disagg") & np.isnan(
@@ -158,49 +160,6 @@ def _bits(precision: str) -> tuple[float, float, float]:
     return (scheme.blocks, scheme.experts, scheme.head) if scheme else (math.nan,) * 3
 
 
-def of_words(function: Callable[..., float | Sequence[float]], *columns: Texts) -> Floats:
-    """Return what a function makes of the words of each row, asked once for each combination."""
-    import numpy as np
-
-    rows = columns[0].tolist() if len(columns) == 1 else list(zip(*(item.tolist() for item in columns), strict=True))
-    place = {words: number for number, words in enumerate(dict.fromkeys(rows))}
-    found = [function(words) if len(columns) == 1 else function(*words) for words in place]
-    return np.array(found, dtype=float)[[place[words] for words in rows]]
-
-
-def _machine(rows: Observations, devices: Mapping[str, DeviceType]) -> Machine:
-    facts = of_words(
-        lambda name, precision: _facts(devices.get(name), precision), rows.types, rows.word("precision", "bf16")
-    )
-    starting = of_words(_starting, rows.word("software"))
-    return Machine(*facts.T, *starting.T)
-
-
-def _starting(software: str) -> tuple[float, float]:
-    """Return whether software starts kernels one by one, and whether its attention is not fused; 1 or 0."""
-    words = software.lower().split()
-    unfused = float(bool(words) and words[0] in _EAGER)
-    return max(unfused, float("eager" in words)), unfused
-
-
-def _facts(device: DeviceType | None, precision: str) -> tuple[float, ...]:
-    """Return peak, bandwidth, memory and link of a device; NaN where it is unknown."""
-    nan = float("nan")
-    if device is None:
-        return (nan,) * 5
-    known = format_of(precision)
-    wanted = (*(known.computes if known else ()), *_PLAIN, "int8")
-    peak, half = (
-        next((device.peak_ops_per_s[name].value for name in names if name in device.peak_ops_per_s), nan)
-        for names in (wanted, _PLAIN)
-    )
-    links = [link.bandwidth_bytes_per_s.value for link in device.interconnects]
-    bandwidth = device.memory_bandwidth_bytes_per_s.value if device.memory_bandwidth_bytes_per_s else nan
-    peak = bandwidth * _OPS_PER_BYTE if math.isnan(peak) else peak
-    half = peak if math.isnan(half) else min(half, peak)
-    return peak, half, bandwidth, device.memory_bytes.value if device.memory_bytes else nan, max(links, default=_LINK)
-
-
 def _ways(rows: Observations, filled: Floats) -> tuple[Ways, Floats]:
     """Return how one engine is split, and how many engines there are.
 
@@ -233,6 +192,8 @@ def _load(rows: Observations, ways: Ways, replicas: Floats) -> tuple[Load, Float
     import numpy as np
 
     batch, concurrency = rows.number("batch"), rows.number("concurrency")
+    several = np.clip(np.floor(_DECODERS / ways.devices), 1.0, np.maximum(concurrency, 1.0))
+    replicas = np.where(uncounted_in(rows) & np.isfinite(several), several, replicas)
     limit = batch * ways.data
     engines = np.where(concurrency >= 2 * limit, np.floor(concurrency / limit), 1.0)
     replicas = np.maximum(replicas, engines)

@@ -92,8 +92,12 @@ class Machine(Arrays):
 
     ops_per_s: dense peak at the precision that products are computed in · half_ops_per_s: the same of 16 bits, which
     attention computes in · memory_bytes_per_s · memory_bytes · link_bytes_per_s: to the other devices, one direction ·
-    eager: 1 where software starts kernels one by one, 0 where it runs captured graphs · unfused: 1 where it writes what
-    attention computes in between (PyTorch without compiling), else 0
+    products, reading: share that this software reaches of the rate of products and of reading in others · eager: 1
+    where it starts kernels one by one, 0 where it runs captured graphs · unfused: 1 where it writes what attention
+    computes in between (PyTorch without compiling), else 0 · interpreted: 1 where passes over prompts, whose lengths
+    differ, start kernels one by one from Python, else 0 · passes: decode passes between a request's arrival and its
+    first token beside the one over its prompt · pass_s, device_s, sequence_s: seconds of the host per pass, per device
+    of it, and per sequence of it
     """
 
     ops_per_s: Floats
@@ -101,8 +105,15 @@ class Machine(Arrays):
     memory_bytes_per_s: Floats
     memory_bytes: Floats
     link_bytes_per_s: Floats
+    products: Floats
+    reading: Floats
     eager: Floats
     unfused: Floats
+    interpreted: Floats
+    passes: Floats
+    pass_s: Floats
+    device_s: Floats
+    sequence_s: Floats
 
 
 @dataclass(frozen=True)
@@ -120,3 +131,12 @@ class Ways(Arrays):
     def devices(self) -> Floats:
         """Devices of one engine."""
         return self.tensor * self.pipeline * self.data
+
+    def by_sequences(self) -> Ways:
+        """Return the same devices with attention split by sequences in place of heads, and experts kept whole."""
+        import numpy as np
+
+        within = self.tensor * self.data
+        return replace(
+            self, tensor=np.ones_like(within), data=within, expert=within, expert_tensor=np.ones_like(within)
+        )

@@ -31,6 +31,15 @@ _DOMAINS: tuple[tuple[str, float], ...] = (("gb200", 72.0), ("gb300", 72.0), ("t
 """Devices that one switched or wrapped fabric joins, by a part of the type's name: GB200 NVL72, a TPU pod of the
 smaller kind, CloudMatrix 384; 8 for every other device, as in a DGX or HGX machine."""
 
+_PRODUCTS_PER_OPERATION = 16.0
+"""Operations in products for one outside of them at least, as on A100 (312 to 19.5 TFLOPS): where data sheets state
+none for fp32, or that of products."""
+_USUAL_PER_EXPONENTIAL = 16.0
+_PER_EXPONENTIAL: tuple[tuple[str, float], ...] = (("sm_70", 8.0), ("sm_80", 8.0), ("sm_103", 8.0))
+"""fp32 operations in the time of one exponential: 128 lanes beside 16 special function units in a multiprocessor, 64 in
+those of V100 and A100, twice the units in those of Blackwell Ultra (CUDA C++ Programming Guide, throughput of native
+arithmetic instructions; NVIDIA, "Making softmax more efficient with NVIDIA Blackwell Ultra")."""
+
 _WIDER: Mapping[str, tuple[str, ...]] = {
     "fp16": ("bf16",), "bf16": ("fp16", "fp32"), "tf32": ("fp32",), "fp8": ("bf16", "fp16"), "fp4": ("fp8", "bf16"),
     "int8": ("fp16",), "fp32": (),
@@ -47,13 +56,15 @@ _WORDS: tuple[tuple[str, str], ...] = (
 class Hardware:
     """Arrays of length n; SI.
 
-    peak, wide_peak: operations per second in the precision of products, and of everything else (16 bits at least) ·
+    peak, wide_peak: operations per second in the precision of products, and of attention (16 bits at least) ·
+    exponentials: per second ·
     bandwidth: of memory · link, port: bytes per second in one direction to devices of the same domain and to others ·
     domain: devices that ``link`` joins · memory: bytes
     """
 
     peak: Floats
     wide_peak: Floats
+    exponentials: Floats
     bandwidth: Floats
     link: Floats
     port: Floats
@@ -90,13 +101,14 @@ def hardware_of(
         if (name, precision) not in cache:
             cache[name, precision] = _facts(devices.get(name), precision)
         rows.append(cache[name, precision])
-    columns = np.array(rows, dtype=float).reshape(-1, 7).T
+    columns = np.array(rows, dtype=float).reshape(-1, 8).T
     found = Hardware(*columns)
     if caps is None or np.isnan(caps).all():
         return found
     nominal = np.array([_nominal_w(devices.get(name)) for name in types.tolist()])
     slower = np.nan_to_num(np.clip(caps / (_DRAWN * nominal), 0.01, 1.0), nan=1.0) ** _CAP_EXPONENT
-    return replace(found, peak=found.peak * slower, wide_peak=found.wide_peak * slower)
+    rates = {name: getattr(found, name) * slower for name in ("peak", "wide_peak", "exponentials")}
+    return replace(found, **rates)
 
 
 def _nominal_w(device: DeviceType | None) -> float:
@@ -106,7 +118,7 @@ def _nominal_w(device: DeviceType | None) -> float:
 def _facts(device: DeviceType | None, precision: str) -> tuple[float, ...]:
     unknown = float("nan")
     if device is None:
-        return (unknown,) * 7
+        return (unknown,) * 8
     wide = precision if precision in ("fp32", "tf32", "fp16", "bf16") else "bf16"
     own = [link for link in device.interconnects if not any(word in link.kind for word in _HOST)]
     host = [link.bandwidth_bytes_per_s.value for link in device.interconnects if "pcie" in link.kind]
@@ -116,5 +128,15 @@ def _facts(device: DeviceType | None, precision: str) -> tuple[float, ...]:
     memory = device.memory_bytes.value if device.memory_bytes else unknown
     rate = device.memory_bandwidth_bytes_per_s
     return (
-        peak_of(device, precision), peak_of(device, wide), rate.value if rate else unknown, link, port, domain, memory,
+        peak_of(device, precision), peak_of(device, wide), _exponentials(device, wide), rate.value if rate else unknown,
+        link, port, domain, memory,
     )  # fmt: skip
+
+
+def _exponentials(device: DeviceType, wide: str) -> float:
+    """Return exponentials per second: special function units go in step with fp32 lanes."""
+    lanes = peak_of(device, wide) / _PRODUCTS_PER_OPERATION
+    found = device.peak_ops_per_s.get("fp32")
+    if found is not None:
+        lanes = min(lanes, found.value)
+    return lanes / next((each for part, each in _PER_EXPONENTIAL if part in device.features), _USUAL_PER_EXPONENTIAL)

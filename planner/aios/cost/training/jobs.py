@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from aios.cost.training.steptime import Work
@@ -45,7 +46,7 @@ def work_in(observations: Observations, model: Structure) -> Work:
     batch = np.where(batch > 0, batch, data * micro * np.where(pipeline > 1, _USUAL_MICRO_BATCHES * pipeline, 1.0))
     micro = np.where((pipeline > 1) & (batch <= data * micro), 1.0, micro)  # nobody feeds a pipeline one micro batch
     recompute = np.char.lower(observations.word("recompute"))
-    full = _says(recompute, "full", "true", "all")
+    full = np.isin(_first_words(recompute), ("full", "true", "all"))
     return Work(
         devices=devices,
         sequence=sequence,
@@ -61,6 +62,7 @@ def work_in(observations: Observations, model: Structure) -> Work:
         scores_again=_says(recompute, "selective").astype(np.float64),
         adapters=_says(np.char.lower(observations.word("task")), "lora", "adapter").astype(np.float64),
         sequence_parallel=np.maximum(number("sequence_parallel", 1.0), _says(recompute, "sequence")),
+        unfused=_says(observations.word("software"), "unfused").astype(np.float64),
     )
 
 
@@ -70,6 +72,13 @@ def _split(tensor: Floats, pipeline: Floats, unsplit: npt.NDArray[np.bool_], tog
 
     near = np.array([float(np.gcd(round(ways), 8)) for ways in np.maximum(together, 1.0)])
     return np.where(unsplit, near, tensor), np.where(unsplit, np.maximum(1.0, together / near), pipeline)
+
+
+def _first_words(words: Texts) -> Texts:
+    """Return what each cell begins with: ``selective`` of ``selective+sequence_parallel``."""
+    import numpy as np
+
+    return np.array([re.match("[a-z0-9]*", word)[0] for word in words.tolist()])  # type: ignore[index]  # matches ""
 
 
 def _says(words: Texts, *parts: str) -> npt.NDArray[np.bool_]:

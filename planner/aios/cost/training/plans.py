@@ -157,6 +157,7 @@ def _work(splits: list[tuple[int, ...]], devices: int, job: Job) -> Work:
         scores_again=0.0 * same,
         adapters=same * job.adapters,
         sequence_parallel=same,
+        unfused=0.0 * same,
     )
 
 

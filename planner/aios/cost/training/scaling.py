@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aios.cost.training.hardware import Hardware, arithmetic, hardware_of
@@ -12,19 +11,36 @@ from aios.records.fleet import DeviceType
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Observations
 
-__all__ = ["Shares", "item_s", "items_of"]
+__all__ = ["item_parts", "items_of"]
 
-_PRODUCTS, _PRODUCTS_OF_TEXT = 0.3, 0.55
-"""Share of the dense peak in training of networks of many kinds of layers, and of transformers, which are mostly large
-products."""
-_MOVED_PER_MAC, _MOVED_OF_TEXT = 0.02, 0.008
-"""Values moved in all passes per multiply-accumulate of the forward pass: ResNet-50 moves 11 million activations some
-eight times for 4.1 billion; a transformer of width h about 100 h per token and block for 12 h^2."""
+_PRODUCTS, _PRODUCTS_OF_TEXT, _PRODUCTS_PLAIN = 0.3, 0.55, 0.7
+"""Share of the dense peak in training: of units for products in networks of many kinds of layers, and in transformers,
+which are mostly large products; of plain fp32 arithmetic, which is easier to keep busy."""
+_ACCESSES = 20.0
+"""How often a value that a convolution or matrix product puts out is read or written in a step, with what norms,
+activation functions and gradients make of it: 4 by the layer itself, 3 to 4 by what follows it, and twice that going
+back. ResNet-50 and BERT on V100 and A100 take what follows from it to a tenth."""
+_PER_MAC, _PER_MAC_OF_TEXT = 0.0027, 0.001
+"""Such values per multiply-accumulate where nobody states them: as in ResNet-50 and BERT."""
 _MEMORY = 0.8
-_HOST_S = 8e-3
-"""What a framework's host code takes per step: some thousand kernels of all passes and the optimizer, 4-8 us each."""
+"""Share of the bandwidth that they reach."""
+_OPERATOR_S, _STEP_S = 1.5e-4, 2e-3
+"""What a framework's host code takes per operator and step: some fifteen kernels of all passes and of the optimizer,
+10 us each; and per step, for its batch and its loop. Chosen by published steps of small batches."""
+_HOST_LEFT = 0.1
+"""Share of it that adds to a step whose device is busy for longer."""
+_OPERATORS = 150.0
+"""Of a network that nobody counts: convolutions, products, norms of ResNet-50, with what is called besides."""
+_FILLED, _HELD = 0.8, 3.0
+"""Of a device's memory that a batch fills where nobody states its size, and how often the size of what its layers put
+out: 2.8 to 3.5 for ResNet-50, SSD and BERT at the largest batches that run."""
 _GRADIENT = 4.0
+"""Bytes of a gradient."""
+_HOST_WIRE, _ETHERNET = 0.25, 1.25e9
+"""For devices without a fabric of their own: share of the host link that a ring through the machine reaches, whose
+devices share it (chosen by published steps on PCIe cards), and bytes per second between machines, 10 Gbit/s."""
 _WIRE = 0.6
+"""Share of a fabric's or a port's rate that gradients reach."""
 _UNKNOWN_PEAK, _UNKNOWN_BANDWIDTH = 5e13, 6e11
 """Of a device that no catalogue knows: a graphics card of the middle. Its rows teach what it is."""
 _UNKNOWN_MACS, _UNKNOWN_PARAMETERS = 4e9, 3e7
@@ -33,29 +49,12 @@ _UNKNOWN_RUN = 3e17
 """Multiply-accumulates of a whole run that nobody gives numbers of: the middle of MLPerf's."""
 
 
-@dataclass(frozen=True)
-class Shares:
-    """Seconds of one device per item of training, by what they go to; arrays of length n.
+def item_parts(observations: Observations, devices: Mapping[str, DeviceType]) -> dict[str, Floats]:
+    """Return the seconds of one device per item by kind of work.
 
-    compute · host: of the step, spread over the items of a batch · gradients: all-reduce that the backward pass does
-    not hide
+    products: of all passes, three times the forward one's 2 operations per MAC · memory: values that are moved ·
+    host: of the step, that devices do not hide · near, far: gradients between devices of a machine, between machines
     """
-
-    compute: Floats
-    host: Floats
-    gradients: Floats
-
-    @property
-    def total(self) -> Floats:
-        """All of them; the device works while its host prepares, so the longer of both counts."""
-        import numpy as np
-
-        total: Floats = np.maximum(self.compute, self.host) + 0.2 * np.minimum(self.compute, self.host) + self.gradients
-        return total
-
-
-def item_s(observations: Observations, devices: Mapping[str, DeviceType]) -> Shares:
-    """Return where the time of an item goes. Passes: three times the forward one's operations, 2 per MAC."""
     import numpy as np
 
     number = observations.number
@@ -64,21 +63,25 @@ def item_s(observations: Observations, devices: Mapping[str, DeviceType]) -> Sha
     whole_runs = observations.metric == "time_to_target"
     macs = _or(number("macs"), _UNKNOWN_RUN if whole_runs else _UNKNOWN_MACS)
     text = np.char.find(observations.word("task"), "text") >= 0
-    reached = np.where(text, _PRODUCTS_OF_TEXT, _PRODUCTS)
-    bytes_each = np.array([4.0 if name in ("fp32", "tf32") else 2.0 for name in precisions])
-    batch = items_of(observations)
-    compute = 6.0 * macs / (_or(hardware.peak, _UNKNOWN_PEAK) * reached)
-    moved = (
-        np.where(text, _MOVED_OF_TEXT, _MOVED_PER_MAC)
-        * bytes_each
-        * macs
-        / (_or(hardware.bandwidth, _UNKNOWN_BANDWIDTH) * _MEMORY)
-    )
+    plain = np.array([name == "fp32" for name in precisions])
+    reached = np.where(plain, _PRODUCTS_PLAIN, np.where(text, _PRODUCTS_OF_TEXT, _PRODUCTS))
+    put_out = _or(number("activations"), np.where(text, _PER_MAC_OF_TEXT, _PER_MAC) * macs)
+    size = np.array([4.0 if name in ("fp32", "tf32") else 2.0 for name in precisions]) * put_out
+    filling = np.maximum(_FILLED * hardware.memory / (_HELD * np.maximum(size, 1.0)), 1.0)
+    guessed = np.isnan(number("batch")) & (number("activations") > 0) & np.isfinite(filling)
+    batch = np.where(guessed, filling, items_of(observations))
     steps = number("tokens", 0.0) / batch if whole_runs else 1 / batch  # of a run whose items are stated
-    host = _HOST_S * steps
-    sent = _all_reduce_s(observations, hardware) / batch
-    exposed = np.maximum(sent - 0.5 * compute, 0.1 * sent) * (0.0 if whole_runs else 1.0)
-    return Shares(compute + moved, host, exposed)
+    near, far = _all_reduce_s(observations, hardware)
+    products = 6.0 * macs / (_or(hardware.peak, _UNKNOWN_PEAK) * reached)
+    memory = _ACCESSES * size / (_or(hardware.bandwidth, _UNKNOWN_BANDWIDTH) * _MEMORY)
+    host = (_OPERATOR_S * _or(number("operators"), _OPERATORS) + _STEP_S) * steps
+    return {
+        "products": products,
+        "memory": memory,
+        "host": np.maximum(host - products - memory, _HOST_LEFT * host),
+        "near": near * steps,
+        "far": far * steps,
+    }
 
 
 def items_of(observations: Observations) -> Floats:
@@ -93,14 +96,17 @@ def _named(observations: Observations) -> list[tuple[str, str]]:
 
 
 def _tensor_cores(device: DeviceType | None, written: str) -> str:
-    """Return the arithmetic of a precision; frameworks compute fp32 products in tf32 where a device has it."""
+    """Return the arithmetic of a precision; frameworks compute fp32 products in tf32 where a device has it, unless the
+    table says that it is plain."""
     name = arithmetic(written) if written else "fp32"
+    if written.startswith("plain"):
+        return name
     return "tf32" if name == "fp32" and device is not None and "tf32" in device.peak_ops_per_s else name
 
 
-def _all_reduce_s(observations: Observations, hardware: Hardware) -> Floats:
-    """Return the time of one all-reduce of all gradients: a ring within a machine, then between them, where the devices
-    of a machine share its port."""
+def _all_reduce_s(observations: Observations, hardware: Hardware) -> tuple[Floats, Floats]:
+    """Return the times of one all-reduce of all gradients: a ring within a machine, then one between them, where the
+    devices of a machine share its port."""
     import numpy as np
 
     ranks = np.maximum(observations.number("devices", 1.0), 1.0)
@@ -109,12 +115,14 @@ def _all_reduce_s(observations: Observations, hardware: Hardware) -> Floats:
     nodes = np.where(np.isnan(nodes), np.ceil(ranks / 8), nodes)
     size = _GRADIENT * _or(observations.number("parameters"), _UNKNOWN_PARAMETERS)
     near = ranks / nodes
-    inside = 2 * (near - 1) / near * size / (_or(hardware.link, 1e10) * _WIRE)
-    outside = 2 * (nodes - 1) / nodes * size / (_or(hardware.port, 3e9) * _WIRE)
-    return inside + outside
+    own = hardware.link > hardware.port
+    link = np.where(own, _WIRE, _HOST_WIRE) * _or(hardware.link, 1e10)
+    port = _WIRE * np.where(own, _or(hardware.port, 3e9), _ETHERNET)
+    inside, outside = 2 * (near - 1) / near * size / link, 2 * (nodes - 1) / nodes * size / port
+    return inside, outside
 
 
-def _or(column: Floats, usual: float) -> Floats:
+def _or(column: Floats, usual: Floats | float) -> Floats:
     import numpy as np
 
     return np.where(column > 0, column, usual)

@@ -5,7 +5,7 @@ Seconds of one device per token add up to the step: each part is what all device
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from aios.cost.training.hardware import Hardware
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Kernels", "Parts", "Work", "kernels", "published_flops", "step_parts"]
 
+_MACHINE = 8.0
+"""Devices of a machine at most."""
 _PRODUCTS = 0.8
 """Share of the dense peak that large matrix products reach: 75 to 90 % in ml-engineering's table of such."""
-_SCORES = 0.25
-"""Of the 16-bit peak that fused causal attention reaches in both passes: 0.55 on Ampere and 0.35 on Hopper with
-FlashAttention-2 (arXiv 2307.08691 figures 5 and 7), less without it."""
+_GROUPED = 0.5
+"""Of grouped ones; the round number that published steps of mixtures suit best."""
+_SOFTMAX = 6.0
+"""What softmax takes per score beside the products of attention, in the time of one exponential: the exponential
+itself, scaling, largest value, sums, turning formats. With it causal attention over 128 channels reaches a third of the
+16-bit peak on A100 and a quarter on H100, as in published steps on long sequences, by which this number was chosen."""
 _SMALL = 256.0
 """Narrowest side of a product, split over devices, at which it reaches half of that: two tiles of 128."""
 _MEMORY = 0.8
@@ -33,15 +38,33 @@ _WIDE_BYTES = 26.0
 """Moved per token, block and channel of attention and feed-forward by activation functions and copies, both passes."""
 _SORT_BYTES = 24.0
 """Moved per token, block, channel and expert that it goes to: sorted to experts and back, in both passes."""
+_SCAN_FLOPS, _SCAN_BYTES = 768.0, 126.0
+"""Of a state-space block per token and channel: operations forward (4 for each of 64 earlier tokens of a chunk of 128
+in the mean and for each of 128 states; Mamba-2, arXiv 2405.21060 section 6), and bytes moved in both passes: forward 20
+by projection, convolution, gate and norm, 16 by states (128 of 4 bytes for 128 tokens, written, passed on, read twice),
+backward 2.5 times as much."""
 _CAST_BYTES = 18.0
 """Moved per token, block and channel of inputs of products to turn them into fewer than 16 bits, rows and columns."""
-_KERNELS, _MIXTURE_KERNELS = 60.0, 250.0
+_SCORE_BYTES = 32.0
+_AGAIN_WRITTEN = 13 / 32
+"""Moved per score of attention that is written to memory: 13 bytes forward (product, masked softmax, dropout with its
+mask, product), 19 backward; the operations of arXiv 2205.05198 section 4.1. Share of the forward pass."""
+_KERNELS = 60.0
 _LAUNCH = 4e-6
-"""Kernels per block and micro batch (both passes), more where tokens are sorted to experts; seconds to start one."""
-_HIDDEN_EXPERTS = 0.2
-"""Share of the exchange with experts that hides behind computation."""
+"""Kernels per block and micro batch (both passes); seconds to start one, which a device with enough to do hides."""
+_ROUTED, _ROUTED_IN_RACK = 5e-3, 2e-3
+"""Seconds that a block with routed experts adds to a micro batch, whatever its size: the host waits until it knows how
+many tokens go where, then starts some hundred kernels. Where a fabric joins more than a machine, less is left to the
+host. Both chosen by NVIDIA's published steps of mixtures."""
+_HIDDEN_EXPERTS = 0.6
+"""Share of the exchange with experts that hides behind computation; chosen likewise."""
 _OVERLAP = 0.4
 """Share of the computation behind which gradients and shards travel."""
+_EXPOSED = 0.8
+"""Share of shards that is waited for in any case: what a block needs has to be there before it starts. Chosen by
+published steps of fully sharded models with little work per micro batch."""
+_EXPOSED_GRADIENTS = 0.05
+"""Of gradients, which travel while earlier blocks are still computed."""
 _WIRE = 0.75
 """Share of a link that large collectives reach (see hardware/interconnects.yaml: 66 to 78 %)."""
 _STATE_TRAFFIC = 30.0
@@ -56,7 +79,8 @@ class Work:
     degrees (chunks: virtual pipeline stages per device) · shard: ZeRO stage, 3 for fully sharded · recompute: share of
     the forward pass that is done again (0 none, 1 full; selective recomputes scores alone, 0 here) · scores_again: 1
     where the scores of attention are computed again · adapters: 1 where only small adapters are trained, so that
-    weights have no gradients · sequence_parallel: 1 where norms are split along the sequence
+    weights have no gradients · sequence_parallel: 1 where norms are split along the sequence · unfused: 1 where
+    attention writes its scores to memory, as before 2022
     """
 
     devices: Floats
@@ -73,6 +97,7 @@ class Work:
     scores_again: Floats
     adapters: Floats
     sequence_parallel: Floats
+    unfused: Floats
 
     @property
     def data(self) -> Floats:
@@ -136,62 +161,104 @@ def step_parts(model: Structure, work: Work, hardware: Hardware) -> Parts:
     import numpy as np
 
     spent = kernels(model, work, hardware)
-    again = work.recompute * spent.forward + (1 - work.recompute) * work.scores_again * spent.scores
-    compute = np.maximum(spent.forward + spent.backward(work), spent.launch)
+    again = spent.again(work)
+    compute = spent.forward + spent.backward(work) + spent.launch
     tensor = _tensor_s(model, work, hardware)
     context = _context_s(model, work, hardware)
     expert = _expert_s(model, work, hardware)
     busy = compute + again + tensor + context + expert
-    waiting = (work.pipeline - 1) / (work.micro_batches * np.maximum(work.chunks, 1.0))
     data = _data_s(model, work, hardware, busy)
     states = model.parameters / (work.tensor * work.pipeline) / np.where(work.shard > 0, work.data, 1.0)
     update = states * (1 - work.adapters) * _STATE_TRAFFIC / (hardware.bandwidth * _MEMORY)
+    waiting = (work.pipeline - 1) / (work.micro_batches * np.maximum(work.chunks, 1.0))
     return Parts(compute, again, tensor, context, expert, data, busy * waiting, update * work.devices / work.tokens)
 
 
 @dataclass(frozen=True)
 class Kernels:
     """Seconds of one device per token; arrays of length n. products, scores: of a forward pass, with weights and of
-    attention · elementwise: of both passes · launch: least time in which kernels start, whatever they do"""
+    attention · elementwise: of both passes · written: of scores that are written to memory, both passes · launch: that
+    devices wait for kernels to be started"""
 
     products: Floats
     scores: Floats
     elementwise: Floats
+    written: Floats
     launch: Floats
 
     @property
     def forward(self) -> Floats:
         """Of a forward pass."""
-        return self.products + self.scores + self.elementwise / 3
+        return self.products + self.scores + self.elementwise / 3 + self.written * _AGAIN_WRITTEN
 
     def backward(self, work: Work) -> Floats:
         """Of a backward pass; weights that are not trained need no gradient."""
-        return (2 - work.adapters) * self.products + _BACKWARD_SCORES * self.scores + self.elementwise * 2 / 3
+        moved = self.elementwise * 2 / 3 + self.written * (1 - _AGAIN_WRITTEN)
+        return (2 - work.adapters) * self.products + _BACKWARD_SCORES * self.scores + moved
+
+    def again(self, work: Work) -> Floats:
+        """Of what is computed again before the backward pass."""
+        scores = self.scores + self.written * _AGAIN_WRITTEN
+        return work.recompute * self.forward + (1 - work.recompute) * work.scores_again * scores
 
 
 def kernels(model: Structure, work: Work, hardware: Hardware) -> Kernels:
     """Return what kinds of kernels take."""
     import numpy as np
 
-    products = model.forward_flops(work.sequence)[0]
-    side = np.minimum(model.hidden, model.intermediate / np.maximum(model.active_experts, 1.0)) / work.tensor
-    reached = hardware.peak * _PRODUCTS * side / (side + _SMALL)
+    spent = Kernels(
+        products=_products_s(model, work, hardware),
+        scores=_scores_s(model, work, hardware),
+        elementwise=_moved(model, work, hardware) / (hardware.bandwidth * _MEMORY),
+        written=work.unfused * _SCORE_BYTES * model.score_heads * work.sequence / (hardware.bandwidth * _MEMORY),
+        launch=0.0 * work.tensor * model.layers,
+    )
+    each = work.tensor * work.context / (work.micro_batch * work.sequence)
+    hidden = spent.forward + spent.backward(work)
+    routed = np.where(hardware.domain > _MACHINE, _ROUTED_IN_RACK, _ROUTED)
+    launch = np.maximum(model.layers * _KERNELS * _LAUNCH * each - hidden, 0.0) + model.expert_layers * routed * each
+    return replace(spent, launch=launch)
+
+
+def _products_s(model: Structure, work: Work, hardware: Hardware) -> Floats:
+    """Products with weights forward, slower the narrower they are; those of routed experts are many small ones in one
+    kernel, as wide as one expert."""
+    import numpy as np
+
+    some = np.where(model.experts > 0, model.active_experts / np.maximum(model.experts, 1.0), 0.0)
+    routed = 2.0 * model.expert_parameters * some
+    each = np.minimum(model.expert_width, model.intermediate / np.maximum(model.active_experts, 1.0)) / work.tensor
+    side = np.where(model.experts > 0, model.hidden, np.minimum(model.hidden, model.intermediate)) / work.tensor
+    shared = np.maximum(model.forward_flops(work.sequence)[0] - routed, 0.0)
+    found: Floats = shared / _PRODUCTS * (1 + _SMALL / side) + routed / _GROUPED * (1 + _SMALL / each)
+    return found / hardware.peak
+
+
+def _scores_s(model: Structure, work: Work, hardware: Hardware) -> Floats:
+    """Attention and state-space blocks forward: products of 16 bits, then softmax in special function units."""
+    import numpy as np
+
+    window = np.minimum(model.window, work.sequence)
+    far, near = work.sequence / 2, window * (1 - window / work.sequence / 2)  # keys in the mean under a causal mask
+    keys = (1 - model.near) * far + model.near * near
+    products = model.forward_flops(keys)[1] + _SCAN_FLOPS * model.linear_width
+    softmax: Floats = _SOFTMAX * keys * model.score_heads / hardware.exponentials
+    return products / (hardware.wide_peak * _PRODUCTS) + softmax
+
+
+def _moved(model: Structure, work: Work, hardware: Hardware) -> Floats:
+    """Return the bytes that kernels other than products move per token."""
+    import numpy as np
+
     moved = model.layers * (
         _NORM_BYTES * model.hidden * np.where(work.sequence_parallel > 0, 1.0, work.tensor)
         + _WIDE_BYTES * (model.attention_width + 2 * model.key_width + model.intermediate)
     )
-    moved = moved + _SORT_BYTES * model.layers * model.hidden * model.active_experts
+    moved = moved + _SCAN_BYTES * model.linear_width
+    moved = moved + _SORT_BYTES * model.expert_layers * model.expert_width * model.active_experts
     channels = 2 * model.hidden + model.attention_width + model.intermediate
-    moved = moved + np.where(hardware.peak > hardware.wide_peak, _CAST_BYTES * model.layers * channels, 0.0)
-    scores = model.forward_flops(work.sequence)[1] / 2  # a causal mask leaves half
-    per_micro = work.micro_batch * work.sequence / work.context
-    many = np.where(model.experts > 0, _MIXTURE_KERNELS, _KERNELS)
-    return Kernels(
-        products=products / reached,
-        scores=scores / (hardware.wide_peak * _SCORES),
-        elementwise=moved / (hardware.bandwidth * _MEMORY),
-        launch=work.tensor * model.layers * many * _LAUNCH / per_micro,
-    )
+    total: Floats = moved + np.where(hardware.peak > hardware.wide_peak, _CAST_BYTES * model.layers * channels, 0.0)
+    return total
 
 
 def _wire(size: Floats, hardware: Hardware, ranks: Floats) -> Floats:
@@ -221,10 +288,10 @@ def _expert_s(model: Structure, work: Work, hardware: Hardware) -> Floats:
 
     spread = np.where(model.experts > 0, work.expert, 1.0)
     near, far = np.minimum(spread, hardware.domain), np.maximum(1.0, spread / hardware.domain)
-    exchanged = 4 * 2 * model.hidden * (1 - _HIDDEN_EXPERTS) / _WIRE
+    exchanged = 4 * 2 * model.expert_width * (1 - _HIDDEN_EXPERTS) / _WIRE
     inside = np.minimum(model.active_experts, near) * (near - 1) / near / hardware.link
     outside = np.minimum(model.active_experts, far) * (far - 1) / far / hardware.port
-    total: Floats = model.layers * exchanged * (inside + outside)
+    total: Floats = model.expert_layers * exchanged * (inside + outside)
     return total
 
 
@@ -246,4 +313,4 @@ def _data_s(model: Structure, work: Work, hardware: Hardware, busy: Floats) -> F
     rounds = np.where(work.shard >= 3, 1.5 * work.micro_batches, 1.0) * (1 - work.adapters)
     travel = (inside + outside) * rounds * work.devices / work.tokens
     hidden = _OVERLAP * np.where(work.pipeline > 1, busy / work.micro_batches, busy)
-    return np.maximum(travel - hidden, 0.05 * travel)
+    return np.maximum(travel - hidden, np.where(work.shard >= 3, _EXPOSED, _EXPOSED_GRADIENTS) * travel)

@@ -37,7 +37,9 @@ class Structure:
     layers, hidden, heads · attention_width, key_width: of all query heads, of all key heads together ·
     intermediate: of the feed-forward that one token goes through, all its experts together · vocabulary · embedding:
     numbers that are looked up and never multiplied · experts, active_experts: of one block, 0 and 0 where it is dense ·
-    matrices: of a feed-forward, 3 where it is gated, else 2
+    matrices: of a feed-forward, 3 where it is gated, else 2 · expert_layers: blocks with routed experts · expert_width:
+    of what travels to them · score_heads: query heads of all blocks together · linear_width: channels of all blocks
+    that keep a state in place of keys · near: share of query channels that look back no further than ``window`` tokens
     """
 
     parameters: Floats
@@ -54,6 +56,12 @@ class Structure:
     experts: Floats
     active_experts: Floats
     matrices: Floats
+    expert_layers: Floats
+    expert_width: Floats
+    score_heads: Floats
+    linear_width: Floats
+    near: Floats
+    window: Floats
 
     def take(self, rows: npt.NDArray[np.bool_]) -> Structure:
         """Return the rows that a mask selects."""
@@ -118,6 +126,12 @@ def structures_in(observations: Observations) -> Structure:
         embedding=_stated(number("lookup_parameters"), lookup),
         experts=experts,
         active_experts=active_experts,
+        expert_layers=_stated(number("expert_layers"), np.where(experts > 0, layers, 0.0)),
+        expert_width=_stated(number("expert_width"), hidden),
+        score_heads=_stated(number("score_heads"), heads * layers),
+        linear_width=number("linear_width", 0.0),
+        near=np.clip(np.nan_to_num(number("near_values", 0.0) / number("kv_values")), 0.0, 1.0),
+        window=number("window", np.inf),
         matrices=np.where((width > 0) & (grouped | (experts > 0)), 3.0, 2.0),
     )
 
@@ -143,7 +157,9 @@ def structure_of(model: Transformer) -> Structure:
 
 def _counted(model: Transformer) -> dict[str, float]:
     counted, blocks, mixture = count_parameters(model), max(1, model.layers), model.experts
+    linear = [kind for kind in model.attention if kind.kind == "linear"]
     kinds = [kind for kind in model.attention if kind.kind != "linear"] or list(model.attention)
+    windows = [float(kind.window) for kind in kinds if kind.kind == "sliding" and kind.window]
     width = float(model.intermediate * model.dense_layers)
     if mixture is not None:
         shared = mixture.shared * (mixture.shared_intermediate or mixture.intermediate)
@@ -162,5 +178,18 @@ def _counted(model: Transformer) -> dict[str, float]:
         "embedding": float(counted.embedding if counted.head else 0),
         "experts": float(mixture.count) if mixture else 0.0,
         "active_experts": float(mixture.active) if mixture else 0.0,
+        "expert_layers": float(mixture.layers) if mixture else 0.0,
+        "expert_width": float(mixture.latent or model.hidden) if mixture else float(model.hidden),
+        "score_heads": float(sum(kind.layers * kind.heads for kind in kinds)),
+        "linear_width": float(sum(kind.layers * kind.heads * kind.head_dim for kind in linear)),
+        "near": _near(model),
+        "window": max(windows, default=float("inf")),
         "matrices": 3.0 if model.gated else 2.0,
     }
+
+
+def _near(model: Transformer) -> float:
+    """Return the share of query channels that look back no further than a window."""
+    widths = {id(kind): kind.layers * kind.heads * kind.head_dim for kind in model.attention if kind.kind != "linear"}
+    near = sum(widths[id(kind)] for kind in model.attention if kind.kind == "sliding" and kind.window)
+    return near / max(1, sum(widths.values()))

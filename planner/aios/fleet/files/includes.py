@@ -5,17 +5,16 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, get_args
+from typing import NamedTuple, Protocol
 
 from aios.fleet.files.places import Place
 from aios.fleet.forms.fleet import DeviceForm, FleetForm
+from aios.fleet.kinds import is_device
 from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
-from aios.records.fleet import DeviceKind
 
-__all__ = ["FileReader", "Part", "is_device", "parts_of"]
+__all__ = ["FileReader", "Part", "parts_of"]
 
-_DEVICE_KINDS = frozenset(get_args(DeviceKind))
 _DEEPEST = 16
 """Longest chain of includes: far beyond what people write, short of where folders that contain themselves end."""
 
@@ -38,11 +37,6 @@ class Part(NamedTuple):
     place: Place
     form: FleetForm | DeviceForm
     given: bool
-
-
-def is_device(document: Document) -> bool:
-    """Return whether a document holds a device type, in the form of the catalogue's files."""
-    return "apiVersion" not in document.data and document.kind in _DEVICE_KINDS
 
 
 def parts_of(documents: Sequence[Document], reader: FileReader | None, mistakes: list[Diagnostic]) -> list[Part]:

@@ -125,21 +125,29 @@ def attention_of(fields: Fields, traits: Traits, model_type: str, hidden: int, l
     return tuple(found)
 
 
+_HEAD_DIM = ("head_dim", "attention_head_dim", "d_kv", "kv_channels", "head_size")
+
+
 def _softmax(fields: Fields, traits: Traits, hidden: int, layers: int, *, sliding: bool) -> Attention:
     heads = fields.needed("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads")
     if fields.integer("kv_lora_rank"):
         return _latent(fields, heads, layers)
-    head_dim = fields.integer(
-        "head_dim", "attention_head_dim", "d_kv", "kv_channels", "head_size", default=max(1, hidden // heads), least=1
-    )
+    head_dim = fields.integer(*_HEAD_DIM, default=max(1, hidden // heads), least=1)
+    sound = not fields.mistakes.found  # else these may be stand-ins for what could not be read
+    if sound and hidden % heads and not fields.has(*_HEAD_DIM):
+        remedy = "state head_dim where heads are not as wide as their share of the model"
+        fields.mistakes.add(f"a width of {hidden} does not divide into {heads} heads", "hidden_size", remedy)
     kv_heads = _kv_heads(fields, heads)
     if sliding:
         heads = fields.integer("swa_num_attention_heads", default=heads)
-        kv_heads = fields.integer("swa_num_key_value_heads", default=kv_heads)
+        kv_heads = fields.integer("swa_num_key_value_heads", default=kv_heads, least=1)
         head_dim = fields.integer("swa_head_dim", default=head_dim)
     else:
-        kv_heads = fields.integer("num_global_key_value_heads", default=kv_heads)
+        kv_heads = fields.integer("num_global_key_value_heads", default=kv_heads, least=1)
         head_dim = fields.integer("global_head_dim", default=head_dim)
+    if sound and heads % kv_heads:
+        wrong = f"{heads} heads cannot share {kv_heads} of keys and values evenly"
+        fields.mistakes.add(wrong, "num_key_value_heads", "their number must be a divisor of the number of heads")
     value_dim = fields.integer("swa_v_head_dim" if sliding else "v_head_dim", "v_head_dim", default=head_dim)
     sparse = fields.section("sparse_attention_config")
     picked = sparse if sparse is not None and sparse.flag("use_sparse_attention", default=True) else None

@@ -1,0 +1,71 @@
+"""Whether what was learnt is of a predictor as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from aios.records.calibration import Calibration, Stage
+
+if TYPE_CHECKING:
+    from aios.cost.learning import Design, Predictor, StageForm
+
+__all__ = ["disagreement"]
+
+
+def disagreement(learnt: Calibration) -> str | None:
+    """Return why a calibration is not one of the predictor that it names; None where it is."""
+    from aios.cost.predictors import PREDICTORS, predictor
+
+    if learnt.predictor not in PREDICTORS:
+        return f"there is no predictor {learnt.predictor}"
+    known = predictor(learnt.predictor)
+    if learnt.metric not in known.metrics:
+        return f"{known.name} does not predict {learnt.metric}"
+    if learnt.version != known.version:
+        return f"of version {learnt.version} of the predictor {known.name}, which is at {known.version}"
+    reason = _stages(learnt.mixes, known.mixes) or _stages(learnt.stages, known.stages)
+    reason = reason or _names(learnt, _of_nothing(known, learnt.metric))
+    return f"not as the predictor {known.name} is now: {reason}" if reason else None
+
+
+def _stages(found: Sequence[Stage], forms: Sequence[StageForm]) -> str | None:
+    known = [form.keys for form in forms]
+    odd = [", ".join(stage.keys) or "nothing" for stage in found if stage.keys not in known]
+    return f"it learns nothing by {odd[0]}" if odd else None
+
+
+def _names(learnt: Calibration, design: Design) -> str | None:
+    named = (name for term in _terms(learnt.stages) for name in term.split(" * "))
+    features = dict.fromkeys((*learnt.features, *learnt.spread, *named))
+    odd = [name for name in features if name not in design.features and name != "constant"]
+    odd += [name for name in _terms(learnt.mixes) if name not in design.parts]
+    return f"it has no feature or part called {odd[0]}" if odd else None
+
+
+def _terms(stages: Iterable[Stage]) -> list[str]:
+    return list(dict.fromkeys(term for stage in stages for effect in stage.effects for term in effect.terms))
+
+
+def _of_nothing(known: Predictor, metric: str) -> Design:
+    """Return what a predictor says of a row that states nothing: what its features and parts are called."""
+    import numpy as np
+
+    from aios.records.observation import Observations
+
+    nothing = np.array([""])
+    return known.design(
+        Observations(
+            table="",
+            predictor=known.name,
+            metric=metric,
+            unit="",
+            words={},
+            numbers={},
+            types=nothing,
+            families=nothing,
+            lines=np.array([0]),
+            values=np.array([1.0]),
+        ),
+        {},
+    )

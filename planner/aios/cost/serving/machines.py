@@ -1,0 +1,122 @@
+"""A device, and what the software on it makes of it, as the physics of serving sees them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from aios.cost.kernels.formats import format_of
+from aios.cost.serving.shapes import Machine
+from aios.records.fleet import DeviceType
+
+if TYPE_CHECKING:
+    from aios.records.observation import Floats, Observations, Texts
+
+__all__ = ["machine_of", "of_words"]
+
+_PLAIN = ("fp16", "bf16", "tf32", "fp32")
+_LINK = 16e9
+"""Bytes per second between devices where nobody states a link: half of PCIe 4 x16, shared with the host."""
+_OPS_PER_BYTE = 200.0
+"""Of bandwidth, where no peak is stated: A100 153, H100 295, RTX 4090 164, Jetson AGX Orin 208 (fp16, data sheets)."""
+
+
+_PRODUCTS = {"amd": 0.7}
+"""Maker -> share of nominal peak that large products reach, relative to those of others: MI300X and MI325X 0.54 to 0.60
+of it in bf16, A100, H100, H200, B200 0.78 to 0.87 (maximum achievable FLOPS, github.com/stas00/ml-engineering)."""
+
+
+class _Software(NamedTuple):
+    """How software works.
+
+    eager, unfused, interpreted, passes: see ``Machine`` · narrow: whether products of 16 bits are summed in 16 bits,
+    at half the rate of 8-bit integers, where GeForce cards are otherwise half as fast again · products, stacked: share
+    that tensor cores and stacked memory reach of what they do in usual software · pass_s, device_s, sequence_s: of the
+    host per pass (scheduling, sampling), per device of it (handing inputs over), and per sequence of it (sampling,
+    detokenising, sending)
+    """
+
+    eager: bool = False
+    unfused: bool = False
+    interpreted: bool = True
+    passes: float = 8.0
+    narrow: bool = False
+    products: float = 1.0
+    stacked: float = 1.0
+    pass_s: float = 0.1e-3
+    device_s: float = 0.0
+    sequence_s: float = 10e-6
+
+
+_USUAL = _Software()
+_EAGER = _Software(eager=True, unfused=True)
+_COMPILED = _Software(interpreted=False)
+_SOFTWARE = {
+    "transformers": _EAGER, "huggingface": _EAGER, "hf": _EAGER, "accelerate": _EAGER,
+    "genie": _COMPILED, "qnn": _COMPILED, "qnn_context_binary": _COMPILED, "precompiled_qnn_onnx": _COMPILED,
+    "vllm": _Software(passes=1.5, sequence_s=35e-6),
+    "vllm-v0": _Software(passes=1.5, pass_s=10e-3, device_s=6e-3, sequence_s=270e-6),
+    "llama.cpp": _Software(interpreted=False, narrow=True, products=0.65, stacked=0.6),
+}  # fmt: skip
+"""First word of its name -> how it works; all other software is as most engines of servers are.
+
+passes are chosen on the open rows of time to the first token at low load: vLLM answers with the pass that ends a
+prompt; TensorRT-LLM and SGLang, which prepare passes while others run, take several more. The host's
+times of vLLM are chosen on open rows of time per token as well: its first engine (before version 0.6) left the device
+waiting for more than half of the time (blog.vllm.ai, 2024-09-05). llama.cpp calls cuBLAS with
+CUBLAS_COMPUTE_16F (ggml-cuda.cu); its two shares are chosen on the open rows: 0.37 to 0.47 of the peak of A100, RTX
+3090, 4090, A40 at 512 tokens, and half of the bandwidth of A100 and H100 in products with one vector."""
+
+
+def machine_of(rows: Observations, devices: Mapping[str, DeviceType]) -> Machine:
+    """Return the devices that rows name under their software; numbers that nobody states are NaN."""
+    precision = rows.word("precision", "bf16")
+    facts = of_words(
+        lambda name, precision, software: _facts(devices.get(name), precision, _known(software)),
+        rows.types, precision, rows.word("software"),
+    )  # fmt: skip
+    started = of_words(_started, rows.word("software"))
+    return Machine(*facts.T, *started.T)
+
+
+def _known(software: str) -> _Software:
+    return _SOFTWARE.get(software.lower().partition(" ")[0], _USUAL)
+
+
+def _started(name: str) -> tuple[float, ...]:
+    found = _known(name)
+    eager = found.eager or "eager" in name.lower().split()
+    host = (found.pass_s, found.device_s, found.sequence_s)
+    return float(eager), float(found.unfused), float(found.interpreted), found.passes, *host
+
+
+def _facts(device: DeviceType | None, precision: str, software: _Software) -> tuple[float, ...]:
+    """Return peak of products and of attention, bandwidth, memory, link and shares of a device; NaN if unknown."""
+    nan = float("nan")
+    if device is None:
+        return (nan,) * 7
+    known = format_of(precision)
+    peaks = {name: rate.value for name, rate in device.peak_ops_per_s.items()}
+    wanted = (*(known.computes if known else ()), *_PLAIN, "int8")
+    peak, half = (next((peaks[name] for name in names if name in peaks), nan) for names in (wanted, _PLAIN))
+    links = [link.bandwidth_bytes_per_s.value for link in device.interconnects]
+    bandwidth = device.memory_bandwidth_bytes_per_s.value if device.memory_bandwidth_bytes_per_s else nan
+    peak = bandwidth * _OPS_PER_BYTE if math.isnan(peak) else peak
+    half = peak if math.isnan(half) else min(half, peak)
+    tensor = software.narrow and "int8" in peaks
+    peak = max(peak, peaks["int8"] / 2) if tensor else peak
+    memory = device.memory_bytes.value if device.memory_bytes else nan
+    products = (software.products if tensor else 1.0) * _PRODUCTS.get(device.name.partition("-")[0], 1.0)
+    reading = software.stacked if device.memory_kind == "hbm" else 1.0
+    return peak, half, bandwidth, memory, max(links, default=_LINK), products, reading
+
+
+def of_words(function: Callable[..., float | Sequence[float]], *columns: Texts) -> Floats:
+    """Return what a function makes of the words of each row, asked once for each combination."""
+    import numpy as np
+
+    rows = columns[0].tolist() if len(columns) == 1 else list(zip(*(item.tolist() for item in columns), strict=True))
+    place = {words: number for number, words in enumerate(dict.fromkeys(rows))}
+    found = [function(words) if len(columns) == 1 else function(*words) for words in place]
+    return np.array(found, dtype=float)[[place[words] for words in rows]]
