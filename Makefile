@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types contracts check wheel train-check lock schemas clean
+.PHONY: demo test lint types contracts check wheel train-check lock schemas calibrations accept clean
 
 # Everything below needs the environment; it is made once, from the lock, and again when the lock changes.
 $(READY): requirements.lock requirements-models.lock pyproject.toml
@@ -17,8 +17,9 @@ $(READY): requirements.lock requirements-models.lock pyproject.toml
 demo: $(READY)  ## plan, apply, a few requests, verify, destroy: the whole story on examples/digits
 	$(BIN)/aios demo
 
-test: $(READY)  ## the whole suite, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(READY)  ## the whole suite: in two processes, then one by one what measures this machine
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -50,6 +51,17 @@ lock: $(READY)  ## pin the newest versions that fit pyproject.toml (needs uv)
 
 schemas: $(READY)  ## write schemas/ anew after a change of what may be written
 	$(BIN)/python tests/write_schemas.py
+
+DATA ?= measured
+calibrations: $(READY)  ## learn what ships anew from a folder of measured tables: make calibrations DATA=FOLDER
+	rm -rf calibrations.new
+	$(BIN)/aios calibrate --data $(DATA) --out calibrations.new
+	rm -f calibrations/*.yaml
+	mv calibrations.new/*.yaml calibrations/ && rmdir calibrations.new
+
+accept: $(READY)  ## after a change that is meant: write golden plans and the outputs in the examples' READMEs anew; read the diff
+	$(BIN)/python -m pytest --quiet tests/golden --accept-golden
+	$(BIN)/python tests/write_outputs.py
 
 clean:
 	rm -rf $(VENV) .venv-torch dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,9 +1,10 @@
 """Networks that libraries build without weights, or that are written below from their papers, with one item for each.
 
-    pip install torch timm torchvision transformers ultralytics
+They are counted by ``make_counted.py``, which says what has to be installed.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import timm
@@ -180,7 +181,8 @@ class Darknet(nn.Module):
             inner = [_Residual(_leaky(width, width // 2, 1), _leaky(width // 2, width, 3)) for _ in range(times)]
             self.stages.append(nn.Sequential(_leaky(width // 2, width, 3, 2), *inner))
         self.necks = nn.ModuleList(
-            nn.Sequential(_leaky(inward, width, 1), *_bottlenecks(width)) for inward, width in ((1024, 512), (768, 256), (384, 128))
+            nn.Sequential(_leaky(inward, width, 1), *_bottlenecks(width))
+            for inward, width in ((1024, 512), (768, 256), (384, 128))
         )
         self.narrow = nn.ModuleList(_leaky(width, width // 2, 1) for width in (512, 256))
         self.heads = nn.ModuleList(
@@ -238,7 +240,7 @@ def _detections(model: Any, image: torch.Tensor) -> Any:
 
 def _perceptron(*widths: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for inward, out in zip(widths, widths[1:], strict=False):
+    for inward, out in pairwise(widths):
         layers += [nn.Linear(inward, out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -320,10 +322,6 @@ def _detected(parts: Any, image: torch.Tensor) -> Any:
     return classes(x), boxes(x)
 
 
-def _first(model: nn.Module) -> nn.Module:
-    return Part(model, lambda inner, *given: tuple(inner(*given).values())[0])
-
-
 LARGE = ((1, 3, 640, 640),)
 LIBRARY = (
     Item("bert-99", _bert(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096),
@@ -365,9 +363,9 @@ LIBRARY = (
     Item("segformer-b0", lambda: hf.SegformerForSemanticSegmentation(hf.SegformerConfig()), ((1, 3, 512, 512),)),
     Item("video-mae-base", lambda: hf.VideoMAEForVideoClassification(hf.VideoMAEConfig(num_labels=400)),
          ((1, 16, 3, 224, 224),)),
-    Item("r3d-18", lambda: torchvision.models.video.r3d_18(), ((1, 3, 16, 112, 112),)),
-    Item("r2plus1d-18", lambda: torchvision.models.video.r2plus1d_18(), ((1, 3, 16, 112, 112),)),
-    Item("mc3-18", lambda: torchvision.models.video.mc3_18(), ((1, 3, 16, 112, 112),)),
+    Item("r3d-18", torchvision.models.video.r3d_18, ((1, 3, 16, 112, 112),)),
+    Item("r2plus1d-18", torchvision.models.video.r2plus1d_18, ((1, 3, 16, 112, 112),)),
+    Item("mc3-18", torchvision.models.video.mc3_18, ((1, 3, 16, 112, 112),)),
     Item("detr-resnet50", _detr(50, False), ((1, 3, 480, 480),)),
     Item("detr-resnet101", _detr(101, False), ((1, 3, 480, 480),)),
     Item("detr-resnet50-dc5", _detr(50, True), ((1, 3, 480, 480),)),

@@ -1,17 +1,17 @@
 """Count well-known networks that no library builds, and name counted ones as tables call them: ``counted.csv``.
 
-    pip install torch timm torchvision transformers numpy
+    pip install torch timm torchvision transformers ultralytics numpy
     PYTHONPATH=planner:cards/networks python cards/networks/make_counted.py
 
 Networks are written below and in ``built.py`` layer by layer as their papers state them, or built without weights by
-libraries, and counted as ``make_timm.py`` counts. A network of ``published.csv`` that is the same as a counted one (a name in common, figures that agree) is a row of the latter's
-work under the names of the former.
+libraries, and counted as ``make_timm.py`` counts. A network of ``published.csv`` that is the same as a counted one (a
+name in common, figures that agree) is a row of the latter's work under the names of the former.
 """
 
 import csv
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,8 +25,9 @@ from aios.records.networks import CLASSES, WORK, Cards
 FOLDER = Path(__file__).parent
 NOTES = """\
 # source: counted operator by operator on networks written layer by layer from their papers (see make_counted.py and \
-built.py) or built without weights by torchvision 0.29.2 (BSD-3-Clause) and transformers 5.23.0 (Apache-2.0; no file of \
-theirs is in here), and rows of timm.csv and traced.csv under further names, at the input size that published.csv states
+built.py) or built without weights by torchvision 0.29.2 (BSD-3-Clause), transformers 5.23.0 (Apache-2.0) and \
+ultralytics 8.4.190 (facts only), of which no file is in here, and rows of timm.csv and traced.csv under further \
+names, at the input size that published.csv states
 # note: image_size = root of height times width in pixels; attention_power = power of the pixels that attention grows \
 with; gmacs = 1e9 multiply-accumulates, mactivations = 1e6 values put out by convolutions and matrix products, \
 mparameters = 1e6

@@ -95,7 +95,7 @@ def test_tables_that_are_none_are_named_with_the_reason_and_the_others_are_judge
     (folder / "boards_twice.csv").write_text("\n".join([f"{HEADER},ms", *(f"{row},1" for row in ROWS)]))
     (folder / "boards_without.csv").write_text("\n".join(line.rpartition(",")[0] for line in SOUND.splitlines()))
     report = tmp_path / "report.json"
-    asked = ("--level", "zero-shot", "--no-regret", "--json-into", report)
+    asked = ("--level", "calibrated", "--no-regret", "--json-into", report)
     code, out, _ = run("fidelity", "--data", folder, *asked)
     assert code == 0
     document = json.loads(report.read_text())

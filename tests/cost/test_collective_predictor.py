@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aios.cost.collective_predictor import OPERATIONS, PREDICTOR
+from aios.cost.collective_predictor import OPERATIONS, PREDICTOR, all_reduce_s
 from aios.records.fleet import DeviceType, Fact, Interconnect
 from aios.records.observation import Observations
 
@@ -45,10 +45,10 @@ def seconds(observed: Observations) -> np.ndarray:
 
 
 def test_both_protocols_worked_by_hand() -> None:
-    """Four devices all-reduce in 6 steps; each sends 1.5 times the buffer. 14 + 8 us, then the quicker protocol."""
+    """Four devices all-reduce in 6 steps; each sends 1.5 times the buffer. 8 + 6 x 1.1 us, then the quicker one."""
     small, large = seconds(rows(["switched"] * 2, devices=4, message_bytes=[1e5, 1e9]))
-    assert small == pytest.approx(10e-6 + 6 * 2e-6 + 1.5e5 / 25e9)
-    assert large == pytest.approx(10e-6 + 6 * 2e-6 + 20e-6 + 1.5e9 / 70e9)
+    assert small == pytest.approx(8e-6 + 6 * 1.1e-6 + 1.5e5 / 25e9)
+    assert large == pytest.approx(8e-6 + 6 * 1.1e-6 + 20e-6 + 1.5e9 / 70e9)
 
 
 def test_devices_without_links_of_their_own_use_the_hosts_bus() -> None:
@@ -64,6 +64,22 @@ def test_pairs_are_joined_by_the_hosts_bus_beyond_two() -> None:
 def test_machines_are_joined_by_a_network() -> None:
     inside, between = seconds(rows(["switched"] * 2, "send-recv", devices=2, message_bytes=1e9, nodes=[1, 2]))
     assert between / inside == pytest.approx(100 / 12.5, rel=0.01)
+
+
+def test_switched_devices_have_an_adapter_each() -> None:
+    """0.4 of 50 GB/s for each of the devices of a machine, up to what their own links carry."""
+    numbers = {"message_bytes": 1e9, "nodes": 2, "interconnect": "switch"}
+    one, four, eight = seconds(rows(["switched"] * 3, "send-recv", devices=[2, 8, 16], **numbers))
+    assert one / four == pytest.approx(4, rel=0.01)
+    assert one / eight == pytest.approx(5, rel=0.01)  # 100 GB/s
+
+
+def test_all_reduce_in_a_machine_over_links_or_the_hosts_memory() -> None:
+    """Two devices send the buffer once: 8 + 2 x 1.1 + 20 us, then at 0.7 of 100 GB/s, or of half of 50 GB/s."""
+    types = np.array(["switched", "hosted", "alone", "switched"])
+    found = all_reduce_s(types, DEVICES, np.array([2.0, 2.0, 2.0, 1.0]), np.full(4, 1e9))
+    start = 8e-6 + 2 * 1.1e-6 + 20e-6
+    assert found == pytest.approx([start + 1e9 / 70e9, start + 1e9 / 17.5e9, 0.0, 0.0])
 
 
 def test_time_grows_with_size_and_devices() -> None:

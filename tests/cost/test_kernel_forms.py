@@ -1,4 +1,4 @@
-"""Tables of operators and of communication are read by their forms. The rows are invented."""
+"""Tables of operators, of communication and of services are read by their forms. The rows are invented."""
 
 from pathlib import Path
 
@@ -29,6 +29,14 @@ TABLES = {
     "a100,org/model,2,1024,32,8,4096,14336,True,0.15,0.1,0.45,0.04,0.22,0.02,0.02\n",
     "llm/helix_layer_time.csv": "model,machine,phase,batch_or_tokens,time_ms\n"
     "llama2_70b,t4x2,decode,16,4\nllama2_70b,a100,prompt,1000,8\n",
+    "serving/triton_perf.csv": "path,section,gpu,backend,backend_accel,precision,model_format,max_batch,instances,"
+    "seq_len,batch,concurrency,inf_per_s,queue_ms,compute_ms,p50_ms,p90_ms,p95_ms,p99_ms,avg_ms\n"
+    "PyTorch/Unheard/Of/triton,Online: NVIDIA T4 with FP16,NVIDIA T4,ONNX Runtime,-,FP16,ONNX,64,1,,1,8,400,9,10,19,21,"
+    "21,22,20\n"
+    "PyTorch/Forecasting/TFT/triton,Offline: NVIDIA T4 with FP16,NVIDIA T4,PyTorch,-,FP16,TorchScript,1024,2,,1024,1,"
+    "4100,0.1,5,250,250,250,250,250\n"
+    "PyTorch/Segmentation/nnUNet/triton,Online: NVIDIA T4 with FP32,T4,,,,,,1,,1,4,3.4,300,3,1100,1200,1200,1200,1150"
+    "\n",
     "hardware/mamf_measured.csv": "device,dtype,measured_tflops,shape\nNVIDIA H100 SXM,bf16,790,2048x2048x8192\n",
     "hardware/flagperf_base.csv": "kind,test,vendor,chip,tdp_w,metric,value,unit\n"
     "benchmarks,computation-FP16,ascend,Atlas800T A2,350,measured,310,\n"
@@ -74,3 +82,21 @@ def test_machines_of_several_devices_are_tensor_parallel(tmp_path: Path) -> None
     assert observed.number("tensor_parallel").tolist() == [2, 1]
     assert observed.types.tolist() == ["nvidia-t4", "nvidia-a100-sxm4-40gb"]
     assert observed.word("phase").tolist() == ["decode", "prefill"]
+
+
+def test_services_say_what_a_stated_time_is(tmp_path: Path) -> None:
+    """Networks traced in PyTorch state the time of starting; those of unstated arithmetic keep what they state."""
+    rows = [found for found in read(tmp_path, "serving/triton_perf.csv") if found.metric == "latency.mean"]
+    found = {str(name): place for part in rows for name, place in zip(part.word("model"), _each(part), strict=True)}
+    unheard, forecast, segmented = (found[f"PyTorch/{name}/triton"] for name in NETWORKS)
+    assert unheard == ("ONNX Runtime -", "fp16", False)
+    assert forecast == ("PyTorch -", "fp32", True)
+    assert segmented == ("PyTorch", "fp32", True)
+
+
+NETWORKS = ("Unheard/Of", "Forecasting/TFT", "Segmentation/nnUNet")
+
+
+def _each(part: Observations) -> list[tuple[str, str, bool]]:
+    columns = part.word("software"), part.word("precision"), part.number("macs") > 0
+    return [(str(software), str(precision), bool(known)) for software, precision, known in zip(*columns, strict=True)]

@@ -10,7 +10,7 @@ from aios.cost.kernel_predictor import PREDICTOR
 from aios.cost.kernels import FORMATS, gemm, hardware_of
 from aios.cost.kernels.layers import OPERATIONS
 from aios.cost.learning import fit, predict
-from aios.records.fleet import DeviceType, Fact
+from aios.records.fleet import DeviceType, Fact, Interconnect
 from aios.records.observation import Observations
 
 
@@ -107,6 +107,28 @@ def test_layer_takes_as_long_as_its_largest_parts() -> None:
         PREDICTOR.design(observed({"operation": names, "precision": "bf16"}, structure, ["small"] * 5), DEVICES).base
     )
     assert base[1:].sum() < base[0] < 1.15 * base[1:].sum()
+
+
+def test_layers_of_a_group_add_up_their_results() -> None:
+    """Two devices halve the products and send 4,096 x 4,096 values of two bytes twice, through the host's memory."""
+    structure = {"tokens": 4096, "hidden": 4096, "heads": 32, "kv_heads": 32, "intermediate": 11008}
+    bus = Interconnect(kind="pcie4-x16", bandwidth_bytes_per_s=Fact(value=32e9, unit="B/s"))
+    joined = {"small": DEVICES["small"].model_copy(update={"interconnects": (bus,)})}
+    rows = observed({"operation": "layer", "precision": "bf16"}, {**structure, "tensor_parallel": 2}, ["small"])
+    apart, together = (np.exp(PREDICTOR.design(rows, known).base[0]) for known in (DEVICES, joined))
+    sent = 2 * 4096 * 4096
+    assert together - apart == pytest.approx(2 * (8e-6 + 2.2e-6 + 20e-6 + sent / (0.35 * 32e9)))
+
+
+def test_layers_run_on_what_power_keeps_up_and_single_products_do_not() -> None:
+    cool = DEVICES["small"]
+    hot = cool.model_copy(update={"tdp_w": Fact(value=50.0, unit="W"), "idle_w": Fact(value=10.0, unit="W")})
+    structure = {"tokens": 4096, "hidden": 4096, "heads": 32, "kv_heads": 32, "intermediate": 11008}
+    for operation, slower in (("layer", True), ("mlp-down", False)):
+        rows = observed({"operation": operation, "precision": "bf16"}, structure, ["small"])
+        usual, held = (PREDICTOR.design(rows, {"small": item}).base[0] for item in (cool, hot))
+        assert (held > usual + 0.5) == slower
+        assert slower or held == usual
 
 
 def test_throughput_is_arithmetic_over_time() -> None:

@@ -23,6 +23,7 @@ from aios.cost.kernels import (
     moe_s,
 )
 from aios.cost.kernels.grouping import distinct, distinct_rows
+from aios.cost.kernels.hardware import powered_share
 from aios.cost.kernels.matrix import tile_padding
 from aios.cost.kernels.work import one_after_the_other
 from aios.records.fleet import DeviceType, Fact
@@ -60,6 +61,17 @@ def test_formats_take_the_first_precision_that_a_device_has() -> None:
     assert fine.peak_ops_per_s == 200e12
     assert hardware_of(DEVICE, ("fp64",)) is None
     assert hardware_of(DEVICE.model_copy(update={"memory_bandwidth_bytes_per_s": None}), BF16) is None
+
+
+def test_power_keeps_up_a_share_of_the_peak() -> None:
+    """100 W beyond idle pay for 125 T operations/s of 16 bits, on chips of 12 nm for 60; the peak is 100."""
+    device = DEVICE.model_copy(update={"tdp_w": fact(120.0, "W"), "idle_w": fact(20.0, "W")})
+    assert powered_share(device, BF16) == pytest.approx((1 + (100 / 125) ** 4) ** -0.25)
+    assert powered_share(device, FP8) == pytest.approx((1 + (200 / 250) ** 4) ** -0.25)  # half the energy each
+    old = device.model_copy(update={"architecture": "Turing"})
+    assert powered_share(old, BF16) == pytest.approx((1 + (100 / 60) ** 4) ** -0.25)
+    assert powered_share(DEVICE, BF16) == 1  # no power is stated
+    assert powered_share(device, ("fp64",)) == 1
 
 
 def test_names_of_libraries_are_formats_too() -> None:

@@ -25,6 +25,10 @@ HEAD = ("name", "aliases", "kind", "image_size", "attention_power", "gmacs", "ma
         ("YOLO11n", "yolo11n"),
         ("yolov11n", "yolo11n"),
         ("regnet_x_1_6gf", "regnetx_016"),
+        ("regnet_y_3_2gf", "regnety_032"),
+        ("regnet_y_32gf", "regnety_320"),
+        ("yolov5su", "yolov5su"),
+        ("bert_large_squad", "bert-large at 256 tokens"),
     ],
 )
 def test_a_network_is_found_by_any_spelling(written: str, card: str) -> None:
@@ -139,6 +143,34 @@ def test_a_card_that_tells_of_its_work_comes_first() -> None:
     found = Cards(["name,aliases,gmacs\nnet,,1\n", "name,aliases,gmacs,kernels\nNet,,2,7\n"]).named("net")
     assert found is not None
     assert found.macs == 2e9
+
+
+def _encoder(tokens: int, width: int, layers: int) -> float:
+    """Return the multiply-accumulates of a BERT: four products of width x width and two of four times that per token
+    and layer, scores and their use."""
+    return layers * (12 * width**2 * tokens + 2 * width * tokens**2)
+
+
+@pytest.mark.parametrize(
+    ("name", "macs", "parameters"),
+    [
+        ("bert-large at 384 tokens", _encoder(384, 1024, 24), 335e6),
+        ("bert-base-cased", _encoder(128, 768, 12), 109e6),
+        ("whisper-base encoder", _encoder(1500, 512, 6) + 3000 * 240 * 512 + 1500 * 1536 * 512, 20.6e6),
+        # 270 pairs: two perceptrons and the products of 27 vectors of 128 with each other
+        ("dlrm-99", 270 * (13 * 512 + 512 * 256 + 256 * 128 + 479 * 1024 + 1024**2 + 1024 * 512 + 512 * 256 + 256
+                           + 27 * 27 * 128), 2.4e6),
+        ("yolov5s", 16.5e9 / 2, 7.2e6),  # as its authors state them: 16.5 GFLOP, 7.2 million
+        ("yolov10n", 6.7e9 / 2, 2.3e6),
+        ("yolov3", 65.86e9 / 2, 61.9e6),
+    ],
+)  # fmt: skip
+def test_networks_are_counted_as_their_layers_say(name: str, macs: float, parameters: float) -> None:
+    card = network_cards().named(name)
+    assert card is not None
+    assert card.work
+    assert card.macs == pytest.approx(macs, rel=0.015)
+    assert card.parameters == pytest.approx(parameters, rel=0.02)
 
 
 def test_what_is_no_number_is_refused() -> None:

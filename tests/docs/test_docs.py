@@ -21,6 +21,8 @@ from aios.records.units import Dimension, parse_quantity, si_unit, units_of
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 READMES = [path for path in (ROOT / "README.md", *sorted(ROOT.glob("examples/*/README.md"))) if path.is_file()]
+MEASURE = ("$ aios profile", "$ aios verify", "$ aios demo")
+"""Commands that measure this machine and say whether what was measured keeps a promise."""
 SHOWN_ONLY = {"", "text", "sh", "json", "yaml", "python", "console", "toml"}
 
 
@@ -28,14 +30,20 @@ def is_tested(block):
     return block.mark == "tested"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def tried(pages):
+    """Return the pages as parameters; those that measure are not tried beside other work."""
+    measuring = [any(command in page.read_text(encoding="utf-8") for command in MEASURE) for page in pages]
+    return [pytest.param(page, marks=[pytest.mark.alone] * found) for page, found in zip(pages, measuring, strict=True)]
+
+
+@pytest.mark.parametrize("page", tried(PAGES), ids=lambda path: path.stem)
 def test_a_page_does_what_it_says(page, trial):
     if "$ curl " in page.read_text(encoding="utf-8") and shutil.which("curl") is None:
         pytest.skip("this page uses curl, which is not installed here")
     trial.try_page(page)
 
 
-@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("readme", tried(READMES), ids=lambda path: path.parent.name)
 def test_a_readme_does_what_it_says_where_it_says_so(readme, checkout, blocks_of):
     marked = [block for block in blocks_of(readme) if is_tested(block)]
     assert checkout.try_page(readme, is_tested) == len(marked), "a tested block is of a language that is not run"

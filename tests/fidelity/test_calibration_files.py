@@ -66,6 +66,13 @@ def test_a_file_gives_back_what_was_written_to_four_digits():
     assert calibration_text(back) == text
 
 
+def test_zeros_that_say_something_are_written():
+    nothing = LearntError(level="zero-shot", table="", rows=0, median=0.0, p90=0.0, bias=0.0, coverage=0.0)
+    base = Provenance(table="x", digest="sha256:0", rows=0)
+    zeros = learnt().model_copy(update={"errors": (nothing,), "provenance": (base,)})
+    assert read_calibration(calibration_text(zeros).encode(), "x.yaml") == rounded(zeros)
+
+
 def test_what_is_written_is_json_and_block_style_is_read_as_well():
     text = calibration_text(learnt())
     assert json.loads(text)["spec"]["stages"][1]["keys"] == ["device"]
@@ -171,9 +178,9 @@ def test_damaged_files_are_refused_with_a_place(old, new):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"features": {"colour": (0.0, 1.0, 0.0, 1.0)}}, "it has no feature or part called colour"),
-        ({"spread": {"constant": 0.0, "colour": 1.0}}, "it has no feature or part called colour"),
-        ({"stages": (Stage(keys=("colour",), effects=()),)}, "it learns nothing by colour"),
+        ({"features": {"colour": (0.0, 1.0, 0.0, 1.0)}}, "has no feature or part called colour"),
+        ({"spread": {"constant": 0.0, "colour": 1.0}}, "has no feature or part called colour"),
+        ({"stages": (Stage(keys=("colour",), effects=()),)}, "learns nothing by colour"),
         ({"mixes": (Stage(keys=(), effects=(Effect(group=(), rows=1, terms={"x": 1.0}),)),)}, "part called x"),
         ({"stages": (Stage(keys=(), effects=(Effect(group=(), rows=1, terms={"x * y": 1.0}),)),)}, "called x"),
         ({"metric": "throughput"}, "what it holds is called network-throughput.yaml"),

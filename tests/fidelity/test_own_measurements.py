@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from aios.models.profiles import Kept
@@ -10,6 +14,8 @@ from aios.workflow.calibrating import calibrate_device
 from aios.workflow.calibrations import load_calibrations
 from aios.workflow.ownmeasurements import own_measurements
 from aios.workflow.setting import silent
+
+AIOS = str(Path(sys.executable).with_name("aios"))
 
 
 def model(name, macs):
@@ -82,3 +88,41 @@ def test_a_store_without_their_models_is_refused(places, tmp_path):
         own_measurements(places[0], tmp_path / "nowhere")
     with pytest.raises(InputError, match="holds no times"):
         own_measurements(tmp_path / "nothing", places[1])
+
+
+def test_a_device_of_ones_own_is_learnt_where_a_fleet_describes_it(tmp_path):
+    (tmp_path / "fleet.yaml").write_text(OWN)
+    (tmp_path / "boards.table.yaml").write_text(FORM)
+    rows = [f"net{size}a,our-npu,{batch},{size},{5 * batch / size}" for size in range(1, 9) for batch in (1, 2, 4, 8)]
+    (tmp_path / "boards.csv").write_text("\n".join(["model,board,batch,gmacs,rate", *rows]) + "\n")
+    (tmp_path / "elsewhere").mkdir()
+    asked = [AIOS, "calibrate", "--device", "our-npu", "--table", "../boards.csv", "--out", "../learnt"]
+    unknown = subprocess.run(asked, cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False)
+    assert unknown.returncode == 1
+    assert "there is no device type `our-npu`" in unknown.stderr
+    assert "`--fleet`" in unknown.stderr
+    done = subprocess.run(
+        [*asked, "--fleet", "../fleet.yaml"], cwd=tmp_path / "elsewhere", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "learnt" / "network-throughput-our-npu.yaml").is_file()
+
+
+OWN = """\
+apiVersion: aios/v1
+kind: Fleet
+metadata: {name: own}
+spec:
+  nodes: [{name: box, cpu: 4, memory: 8 GiB, devices: [{type: our-npu}]}]
+  devices: [{name: our-npu, kind: npu, peak: {int8: 20 TOP/s}, bandwidth: 30 GB/s, memory: 4 GiB}]
+"""
+FORM = """\
+apiVersion: aios/v1
+kind: Table
+metadata: {name: boards}
+spec:
+  files: ["boards.csv"]
+  words: {model: model, device: board, mode: {value: inference}, precision: {value: int8}}
+  numbers: {batch: {column: batch, unit: 1}, macs: {column: gmacs, unit: 1e9}}
+  metrics: [{metric: throughput, column: rate, unit: /s, predictor: network}]
+"""

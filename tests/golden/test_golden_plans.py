@@ -41,6 +41,8 @@ def test_plan(case, accept, tmp_path):
     words = without_seconds(ran.stdout).replace(str(state), "STATE")
     # The id is the digest of a document that names the state's place.
     document = re.sub(r'"id": "sha256:[0-9a-f]{64}"', '"id": "ID"', document, count=1)
+    # That of what was measured and learnt changes whenever what ships is learnt anew, though no number here need do so.
+    document = re.sub(r'"profiles": "sha256:[0-9a-f]{64}"', '"profiles": "DIGEST"', document, count=1)
     settle(case / "plan.json", document, accept)
     settle(case / "plan.txt", f"{words}exit code {ran.returncode}\n", accept)
     assert json.loads(document)["status"] in ("optimal", "infeasible")

@@ -262,6 +262,7 @@ def calibrate(
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where to write; plans read <profiles>/calibrations.")
     ] = _PROFILES / "calibrations",
+    fleet: Fleet = None,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
@@ -275,7 +276,7 @@ def calibrate(
         if path is not None:
             see_place(path)
     own = profiles if from_profiles else None
-    return work(device, table, data, own, predictor, out, json=json, json_into=json_into)
+    return work(device, table, data, own, predictor, out, fleet, json=json, json_into=json_into)
 
 
 @model_app.command("inspect", epilog="Example: aios model inspect model.onnx --size height=224")

@@ -16,6 +16,7 @@ from aios.records.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
     from aios.records.calibration import LearntError
+    from aios.records.fleet import DeviceType
     from aios.workflow.calibrating import Learnt
     from aios.workflow.measuredtables import MeasuredTables
 
@@ -32,6 +33,7 @@ def calibrate(
     profiles: Path | None,
     predictor: str | None,
     out: Path,
+    fleet: str | None,
     *,
     json: bool,
     json_into: Path | None,
@@ -50,7 +52,8 @@ def calibrate(
         else:
             known = load_calibrations([catalogue.root() / "calibrations", out], progress)
             tables = _tables(source, profiles, progress)
-            found = calibrate_device(device or "", tables, predictor, known, out, progress)
+            own = _described(fleet)
+            found = calibrate_device(device or "", tables, predictor, known, out, progress, own)
     document = {
         "calibrations": [
             {
@@ -100,6 +103,14 @@ def _tables(source: Path | None, profiles: Path | None, progress: Progress) -> M
         return own_measurements(profiles, Setting().model_cache)
     assert source is not None  # see _one_source
     return read_tables(source, None, progress)
+
+
+def _described(fleet: str | None) -> Mapping[str, DeviceType]:
+    """Return the device types that a fleet file describes itself: the one that is named, or the one that lies here."""
+    from aios.workflow.cataloguing import known_devices
+
+    here = "fleet.yaml" if Path("fleet.yaml").is_file() else None
+    return known_devices(fleet or here).own
 
 
 def _words(found: tuple[Learnt, ...]) -> str:

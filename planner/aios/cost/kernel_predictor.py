@@ -1,9 +1,11 @@
 """Time of one operator of a language model on one device.
 
-The physics is that of ``cost.kernels``. What is learnt is how far each resource is used: to first order the logarithm
-of a sum of times changes by each time's share of the sum, so the shares are the features, beside how full the device
-is, what its cache holds, and the shape. Effects are shared by operators of one kind, and own to an operation, a number
-format with its software, and a device.
+The physics is that of ``cost.kernels``; of whole layers at the arithmetic that the device's power keeps up, and with
+their communication where they are split over devices. What is learnt is how far each resource is used: to first order
+the logarithm of a sum of times changes by each time's share of the sum, so the shares are the features, beside how full
+the device is, what its cache holds, and the shape. Effects are shared by operators of one kind, and own to an
+operation, a number format with its software, and a device. Whole layers are of few models, whose shapes say nothing of
+other shapes: a device has one constant for them, unless the model was measured on it.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from aios.cost.collective_predictor import all_reduce_s
 from aios.cost.kernels.formats import format_of, format_rows
 from aios.cost.kernels.grouping import distinct
-from aios.cost.kernels.hardware import Hardware, hardware_of, hardware_rows
+from aios.cost.kernels.hardware import Hardware, hardware_of, hardware_rows, powered_share
 from aios.cost.kernels.layers import OPERATIONS, Shapes
 from aios.cost.kernels.work import Work
 from aios.cost.learning import Design, Predictor, StageForm
@@ -31,7 +34,7 @@ _MARGIN = 0.1
 """By how much (logarithm) the clock of a device may lie above the one that its stated peak counts on."""
 _FEATURES = (
     "compute", "streams", "fixed", "resident", "balance", "fill", "size", "imbalance",
-    "rows", "depth", "width", "group",
+    "rows", "depth", "width", "group", "joined",
 )  # fmt: skip
 
 
@@ -41,7 +44,7 @@ def _design(observed: Observations, devices: Mapping[str, DeviceType]) -> Design
     count = len(observed)
     operations, written = observed.word("operation"), observed.word("precision")
     precisions = np.where(written == "", "fp16", written)  # sixteen bits where nothing is said
-    hardware = _hardware(observed.types, precisions, devices)
+    hardware, kept_up = _hardware(observed.types, precisions, devices)
     shapes = _shapes(observed, precisions)
     unknown = _unknown(shapes, precisions, hardware)
     unknown[~np.isin(observed.types, list(devices))] = "no device of the catalogue is called so"
@@ -55,8 +58,13 @@ def _design(observed: Observations, devices: Mapping[str, DeviceType]) -> Design
         operation = OPERATIONS[name]
         own = _taken(shapes, rows)
         facts = Hardware(*(np.asarray(field)[rows] for field in hardware))
+        whole = operation.kind == "layer"  # runs for as long as a service does; single operators are timed in bursts
+        share = kept_up[rows] if whole else np.ones(len(rows))
+        facts = facts._replace(peak_ops_per_s=facts.peak_ops_per_s * share)
         work = operation.work(facts, format_rows(precisions[rows]), own)
-        base[rows], least[rows] = np.log(work.seconds()), np.log(work.ideal_s) - _MARGIN
+        joining = _joining_s(own, observed.types[rows], devices) if whole else np.zeros(len(rows))
+        columns["joined"][rows] = joining / (work.seconds() + joining)
+        base[rows], least[rows] = np.log(work.seconds() + joining), np.log(work.ideal_s * share) - _MARGIN
         kinds[rows] = operation.kind
         for feature, column in _features(work, facts).items():
             columns[feature][rows] = column
@@ -67,13 +75,21 @@ def _design(observed: Observations, devices: Mapping[str, DeviceType]) -> Design
     setting = np.char.add(setting, observed.word("software"))
     keys = {
         "kind": kinds,
-        "operation": phased,
+        "operation": np.where(kinds == "layer", "", phased),
+        "layer": np.where(kinds == "layer", phased, ""),
+        "model": observed.word("model"),
         "class": _classes(observed.types, devices),
         "setting": setting,
         "device": observed.types,
         "stratum": np.char.add(np.char.add(phased, " "), precisions),
     }
     return Design(columns, base, keys, least, unknown)
+
+
+def _joining_s(rows: Shapes, types: Texts, devices: Mapping[str, DeviceType]) -> Floats:
+    """Return the seconds in which a group of devices adds up the results of a layer's attention and feed-forward."""
+    number = rows.numbers
+    return 2.0 * all_reduce_s(types, devices, number["tensor_parallel"], 2.0 * number["tokens"] * number["hidden"])
 
 
 def _features(work: Work, facts: Hardware) -> dict[str, Floats]:
@@ -96,19 +112,23 @@ def _features(work: Work, facts: Hardware) -> dict[str, Floats]:
     }
 
 
-def _hardware(types: Texts, precisions: Texts, devices: Mapping[str, DeviceType]) -> Hardware:
+def _hardware(types: Texts, precisions: Texts, devices: Mapping[str, DeviceType]) -> tuple[Hardware, Floats]:
+    """Return the facts of each row's device, and which share of its peak its power keeps up."""
     import numpy as np
 
     names, which = distinct(types)
     kinds, kind = distinct(precisions)
     found: dict[str, Hardware | None] = {}
+    shares: dict[str, float] = {}
     for place, name in enumerate(names):
         for other, precision in enumerate(kinds):
             form = format_of(precision)
             known = hardware_of(devices[name], form) if form and name in devices else None
             found[str(place * len(kinds) + other)] = known
+            shares[str(place * len(kinds) + other)] = powered_share(devices[name], form) if known and form else 1.0
     pairs, places = np.unique(which * len(kinds) + kind, return_inverse=True)
-    return Hardware(*(np.asarray(field)[places] for field in hardware_rows(found, pairs.astype(str))))
+    facts = Hardware(*(np.asarray(field)[places] for field in hardware_rows(found, pairs.astype(str))))
+    return facts, np.array([shares[str(pair)] for pair in pairs])[places]
 
 
 def _unknown(shapes: Shapes, precisions: Texts, hardware: Hardware) -> Texts:
@@ -189,13 +209,15 @@ def _flops(observed: Observations) -> Floats:
 
 PREDICTOR = Predictor(
     name="kernel",
-    version=1,
+    version=2,
     metrics=("latency.mean", "throughput"),
     stages=(
         StageForm(("kind",), 1, 20),
         StageForm(("operation",), 2, 60),
         StageForm(("operation", "setting"), 2, 40),
         StageForm(("class", "operation"), 1, 40),
+        StageForm(("device", "layer"), 0, 20),
+        StageForm(("device", "model", "layer"), 1, 20),
         StageForm(("device", "operation"), 1, 40),
         StageForm(("device", "operation", "setting"), 1, 40),
     ),

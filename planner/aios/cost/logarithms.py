@@ -1,4 +1,4 @@
-"""Measured values as logarithms that a prediction is a sum in, and back: for predictors whose targets need no scaling."""
+"""Measured values as logarithms, which predictions are sums of, and back: for targets that need no scaling."""
 
 from __future__ import annotations
 

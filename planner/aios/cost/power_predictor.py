@@ -201,9 +201,9 @@ def _keys(rows: Observations, ratings: Ratings, whole: Texts) -> dict[str, Texts
     """Return the groups.
 
     regime: kind of work and what is metered · wide: the same where a whole system is metered or cores whose rates
-    nobody states, the physics of which rests on guesses that hundreds of systems correct · broad: the same but for
-    training, of which few kinds of networks are published: what they leave open on a device says nothing of
-    others · rated: the same but for named cores, the few kinds of whose networks mislead slopes
+    nobody states, the physics of which rests on guesses that hundreds of systems correct · whole: the former alone ·
+    broad: the regime but for training, of which few kinds of networks are published: what they leave open on a device
+    says nothing of others · rated: broad but for named cores, the few kinds of whose networks mislead slopes
     """
     import numpy as np
 
@@ -218,6 +218,7 @@ def _keys(rows: Observations, ratings: Ratings, whole: Texts) -> dict[str, Texts
         "device": np.where(rows.types == "", rows.word("device"), rows.types),
         "regime": regime,
         "wide": np.where((metered != "") | (cores != ""), regime, ""),
+        "whole": np.where(metered == "", "", regime),
         "broad": broad,
         "rated": np.where(cores == "", broad, ""),
         "setting": _joined(rows.word("software"), rows.word("scenario"), rows.word("precision")),
@@ -267,7 +268,7 @@ PREDICTOR = Predictor(
     stages=(
         StageForm(("wide",), 0),
         StageForm(("wide", "core"), 0),
-        StageForm(("wide", "engine"), 0),
+        StageForm(("whole", "engine"), 0),
         StageForm(("rated", "device"), 1, 20),
         StageForm(("broad", "device"), 0),
         StageForm(("broad", "device", "host"), 0),

@@ -43,7 +43,6 @@ gRPC client manages (searched on open rows)."""
 _STARTING = ("pytorch", "torchscript", "libtorch")
 """Engines that return before the device is done, so that what they state of a call is the time of starting it
 (triton-inference-server/pytorch_backend, pull requests 22 and 32)."""
-
 _REACHED = 0.4
 """Of nominal rates, that networks run at under engines whose calls are not stated (searched on open rows)."""
 
@@ -77,6 +76,7 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
     calls = _calls(observations, devices, concurrency * batch, np.maximum(largest, batch))
     served, handled = calls.seconds * np.where(calls.stated, waits, 1.0), _HANDLED_S * concurrency
     own = -np.log(concurrency * batch) if observations.metric == "throughput" else np.zeros(len(observations))
+    kind = np.char.add(np.where(calls.stated, "stated", "estimated"), np.where(concurrency > 1, " together", " alone"))
     return Design(
         features={
             "log concurrency": np.log(concurrency),
@@ -93,14 +93,17 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
             "software": observations.word("software"),
             "scenario": observations.word("scenario"),
             "model": observations.word("model"),
-            "stratum": np.where(calls.stated, "stated", "estimated"),
+            "kind": kind,
+            "stratum": kind,
         },
         least=np.where(calls.stated, np.log(_LITTLE * calls.seconds) + own, -np.inf),
         unknown=np.where(calls.known, "", "neither the time of one call nor the arithmetic of its network is stated"),
     )
 
 
-def _calls(observations: Observations, devices: Mapping[str, DeviceType], outstanding: Floats, largest: Floats) -> _Calls:
+def _calls(
+    observations: Observations, devices: Mapping[str, DeviceType], outstanding: Floats, largest: Floats
+) -> _Calls:
     """Return the time of a call that is stated, or for which the device works on all that is outstanding."""
     import numpy as np
 
@@ -137,8 +140,7 @@ PREDICTOR = Predictor(
     version=2,
     metrics=("latency.mean", "latency.p50", "latency.p90", "latency.p95", "latency.p99", "throughput"),
     stages=(
-        StageForm((), 1),
-        StageForm(("device",), 0, 20),
+        StageForm(("kind",), 0, 20),
         StageForm(("model", "software"), 0, 3),
         StageForm(("model", "software", "scenario"), 1, 8),
         StageForm(("device", "model", "software", "scenario"), 1, 8),

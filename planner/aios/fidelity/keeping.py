@@ -41,8 +41,8 @@ _LARGEST = 50.0
 _OF_MODEL = frozenset({"model", "workload"})
 """Keys whose groups are of one model each, however predictors call them."""
 _ORDER = (
-    *("predictor", "metric", "version", "device", "errors", "provenance", "features"),
-    *("spread", "residuals", "mixes", "stages"),
+    *("predictor", "metric", "version", "device", "errors", "provenance", "devices"),
+    *("features", "spread", "residuals", "mixes", "stages"),
 )
 _EFFECTS = ("mixes", "stages")
 """Fields that hold effects of groups."""
@@ -110,7 +110,8 @@ def _field(key: str, value: Any) -> str:
 def _listed(entries: Sequence[dict[str, Any]]) -> str:
     """Return entries one a line, without what says nothing: no value, no terms, a constant of zero."""
     stated = [
-        {key: item for key, item in entry.items() if item not in (None, {}, 0.0) or key == "bias"} for entry in entries
+        {key: item for key, item in entry.items() if item not in (None, {}) and (key, item) != ("constant", 0.0)}
+        for entry in entries
     ]
     return "[\n      " + ",\n      ".join(map(json.dumps, stated)) + "\n    ]" if stated else "[]"
 

@@ -73,7 +73,8 @@ class Calibration(Record):
     """All that one predictor has learnt of one target; merged from a shared file and one for each device.
 
     predictor, metric: what it is for · version: of the predictor's features; another one is not read · device: type
-    that the effects in this file are of, None for shared ones · features: name -> (mean, standard deviation, least,
+    that the effects in this file are of, None for shared ones · devices: types whose rows a shared one was learnt from,
+    with how many · features: name -> (mean, standard deviation, least,
     most) of the rows learnt from; beyond least and most a feature counts as at that end · spread: terms of the
     logarithm of a row's spread, by feature (and ``constant``) · mixes: factors on the parts of a row's time, by group;
     the narrowest group that is known holds
@@ -83,6 +84,7 @@ class Calibration(Record):
     metric: str
     version: int
     device: str | None = None
+    devices: Mapping[str, int] = {}
     features: Mapping[str, tuple[float, float, float, float]] = {}
     mixes: tuple[Stage, ...] = ()
     stages: tuple[Stage, ...] = ()

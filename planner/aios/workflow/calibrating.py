@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aios.records.base import digest_of
 from aios.records.calibration import Calibration, LearntError, Provenance
 from aios.records.errors import Diagnostic, InputError
+from aios.records.fleet import DeviceType
 from aios.records.observation import Level, Observations
 from aios.workflow.calibrations import Calibrations
 from aios.workflow.judging import held_back
@@ -65,12 +66,16 @@ def calibrate_device(
     known: Calibrations,
     out: Path,
     tell: Callable[[str], None],
+    own: Mapping[str, DeviceType] | None = None,
 ) -> tuple[Learnt, ...]:
     """Learn what one device adds to what is known of all, from its rows of some tables, and write it to ``out``.
 
-    Raises InputError for an unknown device, or where nothing can be learnt.
+    own: device types by name that the catalogue lacks, as a fleet file describes them. Raises InputError for an unknown
+    device, or where nothing can be learnt.
     """
-    name = _device(device)
+    own = own or {}
+    name = device if device in own else _device(device)
+    tables = MeasuredTables(tables.readings, {**tables.types, **own})
     found = []
     for (predictor, metric), parts in _by_target(_rows_of(tables, name), only).items():
         tell(f"learning {predictor} {metric}")
@@ -120,16 +125,14 @@ def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[s
     off = {level: target - item.value[pool.usable] for level, item in judged.items()}
     learnt = with_intervals(learnt, design, families, off)
     names, counts = np.unique(pool.devices[pool.usable], return_counts=True)
-    enough = {
-        str(name): int(count)
-        for name, count in zip(names, counts, strict=True)
-        if name in tables.types and count >= FEWEST_OF_DEVICE
-    }
+    seen = {str(name): int(count) for name, count in zip(names, counts, strict=True) if name in tables.types}
+    enough = {name: count for name, count in seen.items() if count >= FEWEST_OF_DEVICE}
     learnt = learnt.model_copy(
         update={
             "residuals": tuple(item for item in learnt.residuals if not _is_of_source(item.stratum, pool)),
             "errors": tuple(_errors(pool, judged, pool.usable)),
             "provenance": _provenance(pool, tables.readings),
+            "devices": seen,
         }
     )
     shared, *own = divided(learnt, enough)
@@ -156,7 +159,9 @@ def _device(written: str) -> str:
         raise InputError(
             Diagnostic(
                 summary=f"there is no device type `{written}`",
-                remedy=f"did you mean {near}?" if near else None,
+                remedy=f"did you mean {near}? one of your own is described in a fleet file (`--fleet`)"
+                if near
+                else "describe your own in a fleet file, and name that with `--fleet`",
                 command="aios hardware list",
             )
         )
@@ -171,9 +176,9 @@ def _rows_of(tables: MeasuredTables, device: str) -> Iterator[tuple[Observations
         if "device" not in rows.words:
             yield _as(rows, device), form
             continue
-        own = rows.take(rows.types == device)
-        if np.any(rows.types == device):
-            yield own, form
+        its = (rows.types == device) | (rows.word("device") == device)
+        if np.any(its):
+            yield _as(rows.take(its), device), form
 
 
 def _as(rows: Observations, device: str) -> Observations:
@@ -182,7 +187,7 @@ def _as(rows: Observations, device: str) -> Observations:
     import numpy as np
 
     named = np.full(len(rows), device)
-    return replace(rows, types=named, words={**rows.words, "device": named})
+    return replace(rows, types=named, words={**rows.words, "device": rows.words.get("device", named)})
 
 
 def _by_target(

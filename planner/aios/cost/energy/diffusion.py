@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["diffusion_work"]
 
-_SCORES = 0.7
-"""Of the rate that products with weights keep up, what attention reaches."""
+_SCORES = 0.85
+"""Of the rate that products with weights keep up, what attention reaches. Chosen on the open rows of ML.ENERGY."""
 _LATENT_PIXELS, _LATENT_FRAMES = 16.0, 4.0
 """Side in pixels and number of frames of one token where nobody states them: 8 by the autoencoder x 2 by the patches,
 and causal video autoencoders (FLUX, Stable Diffusion 3, Wan 2.1, HunyuanVideo)."""
@@ -26,8 +26,10 @@ _PASSES = 2.0
 """Of a denoising network per step where nobody says: one with and one without the prompt (Ho and Salimans 2022)."""
 _IMAGE_PIXELS = 512.0
 """Height and width of a diffusion model's images where nobody states them: of Stable Diffusion 1."""
-_DECODER_FLOP = 1e7
-"""Operations per pixel of an autoencoder that turns latents into images: an estimate, some 2.5e12 for 512 x 512."""
+_DECODER_FLOP, _DECODER_SHARE = 1e7, 0.15
+"""Operations per pixel of an autoencoder that turns latents into images: an estimate, some 2.5e12 for 512 x 512 · of
+the rate of products with weights, what its convolutions reach; chosen on the open rows of ML.ENERGY. One device
+decodes, the others watch (xDiT)."""
 _LAUNCHES_PER_BLOCK, _LAUNCH_S = 30.0, 6e-6
 """Kernels of one block with two attentions, and what starting one from Python takes where it is not overlapped."""
 _EXCHANGES, _EXCHANGE_S, _LINK_RATE = 4.0, 3e-5, 1e11
@@ -53,12 +55,14 @@ def diffusion_work(rows: Observations, types: Mapping[str, DeviceType]) -> Work:
     rate = np.where(rates.known > 0, rates.peak, np.nan) * devices
     moved = tokens * width * 2 / (_LINK_RATE * devices)
     exchanged = np.where(devices > 1, _EXCHANGES * (moved + _EXCHANGE_S / items), 0.0)
+    decoding = _DECODER_FLOP * height * across * rows.number("frames", 1.0) / (rate * _DECODER_SHARE)
     return Work(
         {
             "products": 2 * size * tokens * passes / rate,
             "scores": 4 * tokens**2 * width * blocks * passes / (rate * _SCORES),
             "weights": size * 2 * passes / (rates.bandwidth * items),
-            "decoding": _DECODER_FLOP * height * across * rows.number("frames", 1.0) / rate,
+            "decoding": decoding,
+            "watching": decoding * (devices - 1),
             "links": passes * blocks * exchanged,
             "launches": passes * blocks * _LAUNCHES_PER_BLOCK * _LAUNCH_S / items,
         },

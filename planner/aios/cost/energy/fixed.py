@@ -37,11 +37,12 @@ _MAC_J, _VALUE_J, _BYTE_J, _LAUNCH_J = 4e-10, 9.6e-9, 1e-9, 1.2e-4
 that run an operating system, with the board around them. Chosen so that physics alone meets the single-board computers
 in the open division of MLPerf (TFLite and Arm NN, 10 to 2000 million multiply-accumulates), each of which by itself
 fits such a sum to within 2 to 8 %."""
-_BARE_LAUNCH_J = 1e-6
-"""Per operator started by a microcontroller without an operating system: some 10,000 cycles at 100 pJ."""
+_BARE_VALUE_J, _BARE_BYTE_J, _BARE_LAUNCH_J = 3e-9, 2e-10, 2e-7
+"""The last three of a microcontroller without an operating system: its values and weights lie on the chip, and a call
+takes a few thousand cycles at 100 pJ. Of the size that the open rows of MLPerf Tiny show."""
 _DOT = 0.3
 """Of a multiply-accumulate in 8 bits, what is left where cores have instructions for products of four pairs at once."""
-_WITHOUT_DOT = frozenset("a5 a7 a8 a9 a12 a15 a17 a35 a53 a57 a72 a73 carmel".split())
+_WITHOUT_DOT = frozenset({"a5", "a7", "a8", "a9", "a12", "a15", "a17", "a35", "a53", "a57", "a72", "a73", "carmel"})
 """Processor cores of Arm's A profile that lack SDOT and UDOT (LLVM, AArch64Processors.td: FeatureDotProd; A55, A75 and
 what came after them have it, and so has Mali from G52 and G76 on)."""
 _ACCELERATOR = 0.01
@@ -126,8 +127,8 @@ def fixed_joules(rows: Observations, types: Mapping[str, DeviceType], amounts: A
     parts = {
         "dense": amounts.dense * _MAC_J * less * fewer,
         "depthwise": amounts.depthwise * _MAC_J * less,
-        "values": amounts.moved / value * _VALUE_J * less,
-        "weights": amounts.fetched * _BYTE_J / batch,
+        "values": amounts.moved / value * np.where(bare, _BARE_VALUE_J, _VALUE_J) * less,
+        "weights": amounts.fetched * np.where(bare, _BARE_BYTE_J, _BYTE_J) / batch,
         "launches": amounts.launches * np.where(bare, _BARE_LAUNCH_J, _LAUNCH_J) / batch,
     }
     cores = np.isin(rows.types, [name for name, device in types.items() if device.kind == "cpu"])

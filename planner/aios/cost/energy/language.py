@@ -14,13 +14,18 @@ from aios.cost.serving.shapes import Machine
 from aios.records.fleet import DeviceType
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from aios.records.observation import Floats, Observations
+
+    Mask = npt.NDArray[np.bool_]
 
 __all__ = ["language_work"]
 
-_STEP_S, _SEQUENCE_S = 2e-3, 1e-4
-"""Host time of one decoding step of an engine that launches whole graphs, and what each sequence adds to it: choosing
-tokens, detokenising, answering. With them small models do not look infinitely fast, nor large batches free."""
+_SEQUENCE_S = 5e-5
+"""What each sequence adds to a decoding step beside its share of the pass: choosing a token from the probabilities of
+all, on the device. With it large batches are not free. Chosen on the open rows of ML.ENERGY."""
 _HOOKED_S, _EXPERT_S = 1e-3, 3e-4
 """Host time per layer and pass of a model that Python moves layer by layer between devices (hooks of Accelerate around
 each module), and per routed expert, which it calls one by one (some ten kernels). Estimates that meet Llama-2 70B and
@@ -46,6 +51,7 @@ def language_work(observations: Observations, types: Mapping[str, DeviceType]) -
         engines = served.batch * rows.replicas
         decode = served.decode.chosen(again, _anew(rows))
         passed = {name: part / engines for name, part in decode.parts().items()}
+        offloaded = offloaded_s(rows.shape, rows.stored, rows.machine, rows.ways)
         prompts = np.where(again, 0.0, served.prompt_s / rows.load.output / rows.replicas)
     eager = rows.machine.eager > 0
     known = (rows.unknown == "") & np.isfinite(served.tpot)
@@ -56,8 +62,8 @@ def language_work(observations: Observations, types: Mapping[str, DeviceType]) -
         "weights": passed["weights"],
         "cache": passed["cache"],
         "links": passed["links"],
-        "launches": passed["waits"] + np.where(eager, _called(rows, served.batch) / engines, 0.0),
-        "host": np.where(eager, 0.0, _STEP_S / engines),
+        "launches": passed["waits"] + np.where(eager, _called(rows, offloaded > 0, served.batch) / engines, 0.0),
+        "offloaded": offloaded / engines,
         "sequences": np.where(eager, 0.0, _SEQUENCE_S / rows.replicas),
     }
     turns = np.where(eager, rows.ways.pipeline, 1.0)
@@ -82,17 +88,17 @@ def _widened(machine: Machine, rows: Observations, types: Mapping[str, DeviceTyp
 
 
 def _anew(rows: Rows) -> Pass:
-    """Return the pass that a token takes where everything before it is computed again, half of the output on average."""
+    """Return the pass of a token where all before it is computed again, half of the output on average."""
     context = rows.load.prompt + rows.load.output / 2
     tokens = rows.load.concurrency * context
     return pass_of(rows.shape, rows.stored, rows.machine, rows.ways, tokens, rows.shape.keys(context / 2), tokens)
 
 
-def _called(rows: Rows, batch: Floats) -> Floats:
+def _called(rows: Rows, offloaded: Mask, batch: Floats) -> Floats:
     """Return the seconds that Python adds to a pass: modules that move their inputs, experts called one by one."""
     import numpy as np
 
-    hooked = (rows.ways.devices > 1) | (offloaded_s(rows.shape, rows.stored, rows.machine, rows.ways) > 0)
+    hooked = (rows.ways.devices > 1) | offloaded
     experts = np.where(rows.shape.experts > 1, rows.shape.experts * rows.shape.touched(batch), 0.0)
     found: Floats = rows.shape.layers * (_HOOKED_S * hooked + _EXPERT_S * experts)
     return found

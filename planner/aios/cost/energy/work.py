@@ -23,17 +23,21 @@ KINDS: Mapping[str, Kind] = {
     "depthwise": "compute",
     "prompts": "compute",
     "decoding": "compute",
+    "watching": "links",
     "weights": "memory",
     "cache": "memory",
     "values": "memory",
     "links": "links",
     "launches": "waiting",
+    "offloaded": "waiting",
     "host": "waiting",
     "sequences": "memory",
 }
 """Part of an item -> what the device does meanwhile. products, scores: of transformers' weights and attention · dense,
 depthwise: of other networks' operators · prompts: of requests before their tokens · weights, cache, values: moving them
-through memory · links: between devices · launches: starting kernels · host: loading data."""
+through memory · links: between devices · watching: another device at work, in a loop that asks whether it is done ·
+launches: starting kernels · offloaded: weights that come from the host · host: loading data · sequences: choosing
+tokens."""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aios.cost.networks.processors import core_named, cores_stated, kind_named
 from aios.records.fleet import DeviceType
 from aios.records.model import VALUE_BYTES
 
 if TYPE_CHECKING:
-    from aios.records.observation import Floats, Observations
+    import numpy as np
+    import numpy.typing as npt
 
-__all__ = ["Numeric", "Rates", "numeric", "rates_of"]
+    from aios.records.observation import Floats, Observations, Texts
+
+    _Columns = tuple[Texts, Texts, Texts, npt.NDArray[np.bool_]]
+
+__all__ = ["Numeric", "Rates", "coded", "kinds_of", "numeric", "rates_of"]
 
 _ALIKE: Mapping[str, tuple[tuple[str, float], ...]] = {
     "fp64": (("fp32", 0.5),),
@@ -29,6 +35,7 @@ _ALIKE: Mapping[str, tuple[tuple[str, float], ...]] = {
 _TYPICAL: Mapping[str, tuple[float, float]] = {
     "cpu": (5e11, 5e10),
     "gpu": (2e13, 4e11),
+    "mobile gpu": (5e11, 2e10),
     "npu": (1e13, 5e10),
     "tpu": (1e14, 8e11),
     "fpga": (1e13, 1e11),
@@ -47,6 +54,11 @@ _CLOCK = 3e9
 """Cycles per second where nobody states them: a usual processor with all cores at work, if its power pays for it."""
 _PER_JOULE = 3e10
 """fp32 operations that a processor's power pays for: 20 to 30 GFLOP/J follow from peaks and powers of recent Xeons."""
+_FEW = 4.0
+"""Cores of a board whose name tells their kind alone."""
+_LAUNCH_OF_BOARD = 1e-5
+"""Seconds per operator on cores that a name tells of, boards and phones mostly: waking a few threads and waiting for
+the last of them takes about that long."""
 _MOBILE_BANDWIDTH = 4.0
 """Bytes per core and cycle of a processor whose memory nobody states; a Cortex-A class board has 2 to 6."""
 
@@ -62,13 +74,15 @@ class Numeric(NamedTuple):
 class Rates(NamedTuple):
     """Of n rows. peak: operations/s at the row's precision · bandwidth: bytes/s · launch: s per operator, of the kind
     of device · known: 1 where the peak is a stated fact, 0 where it is guessed · bound: operations/s that cannot be
-    exceeded, infinite where nobody knows"""
+    exceeded, infinite where nobody knows · alone: s per operation by which one core is slower than all that are used,
+    of processors whose threads are stated"""
 
     peak: Floats
     bandwidth: Floats
     launch: Floats
     known: Floats
     bound: Floats
+    alone: Floats
 
 
 def numeric(precision: str) -> Numeric:
@@ -90,26 +104,95 @@ def rates_of(rows: Observations, types: Mapping[str, DeviceType]) -> Rates:
     """Return the rates of each row's device, per device."""
     import numpy as np
 
-    cores, clock = rows.number("cores"), rows.number("frequency")
+    named, places = coded(*_named(rows), rows.word("precision"))
+    listed = [_rates_of(_Name(*row[:4]), row[4], types) for row in named]
+    found = np.array(listed).reshape(-1, 8).T[:, places]
+    peak, bandwidth, launch, known, bound, per_cycle, cores, clock = found
+    stated = rows.number("frequency")
+    clock = np.where(np.isnan(stated), clock, stated)
+    cores = np.where(np.isnan(rows.number("cores")), cores, rows.number("cores"))
     threads = rows.number("threads")
-    found = np.empty((5, len(rows)))
-    named = np.char.add(np.char.add(rows.types.astype(str), "\x1f"), rows.word("precision").astype(str))
-    for name in np.unique(named):
-        where = named == name
-        kind, precision = str(name).split("\x1f")
-        found[:, where] = np.array(_rates(types.get(kind), numeric(precision)))[:, None]
-    stated = (found[3] == 0) & np.isfinite(clock)  # a processor that only its name tells of
-    used = np.where(np.isnan(threads), np.where(np.isnan(cores), 1.0, cores), threads)
-    used = np.where(np.isnan(cores), used, np.minimum(used, cores))
-    speed = np.where(stated, used * clock * _PER_CYCLE, 0.0)
-    found[0] = np.where(stated, speed, found[0])
-    found[1] = np.where(stated, np.sqrt(np.maximum(used, 1.0)) * clock * _MOBILE_BANDWIDTH, found[1])
-    return Rates(*found)
+    used = _used(np.where(np.isnan(threads), cores, threads), cores)
+    by_name = np.isfinite(per_cycle) & np.isfinite(clock)
+    one = np.where(by_name, clock * per_cycle, peak / cores)
+    scaled = by_name | (np.isfinite(threads) & np.isfinite(one))
+    peak = np.where(scaled, used * one, peak)
+    share = np.where(by_name, np.sqrt(used) * clock * _MOBILE_BANDWIDTH, bandwidth * np.sqrt(used / cores))
+    bandwidth = np.where(scaled, share, bandwidth)
+    alone = np.where(np.isfinite(threads) & scaled, np.maximum(1 / one - 1 / peak, 0.0), 0.0)
+    return Rates(peak, bandwidth, launch, known, bound, alone)
 
 
-def _rates(device: DeviceType | None, number: Numeric) -> tuple[float, float, float, float, float]:
-    kind = device.kind if device else "other"
-    typical, bandwidth = _TYPICAL[kind]
+def kinds_of(rows: Observations, types: Mapping[str, DeviceType]) -> Texts:
+    """Return the kind of each row's device: that of its type, else what its name tells; empty where it does not.
+
+    What has threads, cores or a clock is a processor.
+    """
+    import numpy as np
+
+    named, places = coded(*_named(rows))
+    return np.array([_kind(_Name(*row), types) for row in named] or [""])[places]
+
+
+class _Name(NamedTuple):
+    """What names a device. type: of the catalogue · core: kind of its cores · device: the table's word · counted:
+    whether threads, cores or a clock are stated"""
+
+    type: str
+    core: str
+    device: str
+    counted: bool
+
+
+def _named(rows: Observations) -> _Columns:
+    """Return the columns of what names each row's device, in the order of ``_Name``."""
+    import numpy as np
+
+    counted = np.logical_or.reduce([np.isfinite(rows.number(role)) for role in ("threads", "cores", "frequency")])
+    return rows.types, rows.word("core"), rows.word("device"), counted
+
+
+def _kind(name: _Name, types: Mapping[str, DeviceType]) -> str:
+    known = types.get(name.type)
+    return known.kind if known else "cpu" if name.counted else kind_named(name.core, name.device)
+
+
+def coded(*columns: npt.NDArray[Any]) -> tuple[list[Any], npt.NDArray[np.int64]]:
+    """Return the different rows of these columns, as tuples in the order that they come in, and which each row is."""
+    import numpy as np
+
+    numbers: dict[Any, int] = {}
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    places = np.fromiter((numbers.setdefault(row, len(numbers)) for row in rows), np.int64, len(columns[0]))
+    return list(numbers), places
+
+
+def _used(threads: Floats, cores: Floats) -> Floats:
+    """Return how many cores work: threads beyond those that a name states run on smaller ones, or share one."""
+    import numpy as np
+
+    cores = np.where(np.isnan(cores), threads, cores)
+    used: Floats = np.minimum(threads, cores) + 0.5 * np.maximum(threads - cores, 0.0)
+    return np.where(np.isnan(used), 1.0, used)
+
+
+def _rates_of(name: _Name, precision: str, types: Mapping[str, DeviceType]) -> tuple[float, ...]:
+    """Return peak, bandwidth, launch, known, bound; of processors operations per cycle of a core, cores and clock."""
+    nan = float("nan")
+    number, known, kind = numeric(precision), types.get(name.type), _kind(name, types)
+    own = _rates(known, number, kind)
+    if kind != "cpu":
+        return (*own, nan, nan, nan)
+    cores = float(known.cores) if known and known.cores else nan
+    core = core_named(name.core, "" if name.core else name.device) if own[3] < 1 else None
+    if core:
+        own = (own[0], own[1], _LAUNCH_OF_BOARD, *own[3:])
+        return (*own, core.at(number.peak), cores if known else cores_stated(name.device) or _FEW, core.clock)
+    return (*own, nan if known else _PER_CYCLE, cores, nan)
+
+
+def _rates(device: DeviceType | None, number: Numeric, kind: str) -> tuple[float, float, float, float, float]:
+    typical, bandwidth = _TYPICAL[kind or "other"]
     launch = 1e-6 if kind == "cpu" else 5e-6
     if device is None:
         return typical, bandwidth, launch, 0.0, float("inf")

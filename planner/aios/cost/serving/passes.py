@@ -58,7 +58,8 @@ COLLECTIVE_S = 15e-6
 """Fixed part of one collective within a node."""
 KERNELS, LATENT_KERNELS, ROUTED_KERNELS = 10.0, 16.0, 4.0
 """Of one layer: norms, projections, rotation, attention in two parts, feed-forward · more of them with latent
-attention (compressed projections, absorbed matrices) · with routed experts (router, sorting, products, joining)."""
+attention (compressed projections, absorbed matrices; chosen on the open rows of DeepSeek and Kimi) · with routed
+experts (router, sorting, products, joining)."""
 ROUNDING = 2.0
 _VALUE_BYTES = 2.0
 """Activations travel in 16 bits."""

@@ -24,10 +24,11 @@ __all__ = ["Rows", "rows_of"]
 _ENDLESS = ("offline", "server", "interactive")
 """Scenarios in which the engine is given as many requests as it can serve."""
 _MEAN_TOKEN = 0.8
-"""Of the time that 99 % of requests may take per token, what they take on average."""
+"""Of the time that 99 % of requests may take per token, what they take on average: assumed."""
 _DECODERS = 32.0
 """Devices that decode, where prompts are computed apart and nobody counts the engines, as many as one of them has at
-least: of rack-scale systems, half of the devices within reach of one fast switch."""
+least: of rack-scale systems, half of the devices within reach of one fast switch. Looked for on
+published measurements, on which 24 to 32 fit alike."""
 _FILLED = 0.7
 """Of the memory that weights take at most where nobody states over how many devices they are spread."""
 _VALUE_BYTES = 2.0
