@@ -86,7 +86,7 @@ def _words(report: Report) -> str:
     decided = any(row.figures["feasible_share"] is not None for row in report.rows)
     rows = [_row(row, decided) for row in report.rows]
     lines = [table([*_HEADERS, *(_DECIDED if decided else [])], rows, ink)] if rows else []
-    lines += ["", *_left_out(report), *_reasons(report)]
+    lines += ["", *_left_out(report), *_reasons(report), *_elsewhere(report)]
     lines += [f"{ink('failed', 'red')}: {harmless(name)}: {harmless(why)}" for name, why in report.failed.items()]
     lines += [f"{ink('skipped', 'yellow')}: {harmless(name)}: {harmless(why)}" for name, why in report.skipped.items()]
     notes = [note for reading in report.tables.readings for note in reading.notes]
@@ -157,6 +157,14 @@ def _reasons(report: Report) -> list[str]:
     return [
         f"{harmless(name)} {metric}: not predicted: {harmless(why)} ({', '.join(levels)})"
         for (name, metric, why), levels in found.items()
+    ]
+
+
+def _elsewhere(report: Report) -> list[str]:
+    """Return a line for each figure that rests on something else than the other rows of the folder."""
+    rows = [row for row in report.rows if "learnt_from" in row.figures]
+    return [
+        f"{harmless(row.table)} {row.metric} {row.level}: from {harmless(row.figures['learnt_from'])}" for row in rows
     ]
 
 

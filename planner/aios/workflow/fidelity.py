@@ -217,6 +217,8 @@ def _row(pool: Pool, table: str, parts: Sequence[Part], level: Level, found: Hel
     figures |= UNDECIDED
     relative = pool.predictor.scale == "log" and pool.metric != "fits"
     figures["references"] = _references(pool, parts, measured, found) if relative else {}
+    if found.learnt_from is not None and seen.any():
+        figures["learnt_from"] = found.learnt_from
     return Row(table, pool.predictor.name, pool.metric, level, figures, _unpredicted(pool, parts, seen, level, found))
 
 

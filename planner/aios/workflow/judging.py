@@ -26,6 +26,8 @@ _MOST_FOR_UNSEEN = 8000
 _REFERENCE = ("macs", "activations", "parameters", "batch")
 """Columns that the plain regression knows."""
 _FEWEST_IN_GROUP = 20
+_FEWEST_DEVICES = 3
+"""Devices below which rows say too little of how the next one differs: what ships with aios has seen more."""
 _UNSEEN: Mapping[Level, frozenset[str]] = {
     "zero-shot": frozenset({"device", "model"}),
     "calibrated": frozenset({"model"}),
@@ -39,7 +41,8 @@ class HeldBack:
     """Targets of all rows of a pool as they are predicted without having been seen; NaN where they are not.
 
     low, high: of the 90 % interval · roofline: physics alone, scaled by one constant per device · regression: a plain
-    one on MACs, activations and parameters; NaN where they are not stated · reason: why nothing is predicted
+    one on MACs, activations and parameters; NaN where they are not stated · reason: why nothing is predicted ·
+    learnt_from: what was learnt from where that is not the other rows
     """
 
     value: Floats
@@ -48,12 +51,13 @@ class HeldBack:
     roofline: Floats
     regression: Floats
     reason: str | None = None
+    learnt_from: str | None = None
 
 
 def held_back(pool: Pool, level: Level, shared: Calibration | None, tell: Callable[[str], None]) -> HeldBack:
     """Return what is predicted of each row from the rows that its level lets be seen.
 
-    shared: what is known of other devices where the pool has one device only (zero-shot)
+    shared: what is known of other devices, used where the pool has too few of them (zero-shot)
     """
     import numpy as np
 
@@ -63,7 +67,8 @@ def held_back(pool: Pool, level: Level, shared: Calibration | None, tell: Callab
     pool = replace(pool, predictor=_able(pool, level))
     rows = np.flatnonzero(pool.usable)
     devices = np.unique(pool.devices[rows])
-    if level == "zero-shot" and len(devices) < 2:
+    more = shared is not None and shared.version == pool.predictor.version and len(shared.devices) > len(devices)
+    if level == "zero-shot" and len(devices) < (_FEWEST_DEVICES if more else 2):
         return _from_shipped(pool, found, shared)
     columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.lines)]
     parts = list(splits(level, *columns))
@@ -204,7 +209,7 @@ def _stated(pool: Pool) -> Floats | None:
 
 
 def _from_shipped(pool: Pool, found: HeldBack, shared: Calibration | None) -> HeldBack:
-    """Predict a lone device from what is known of others."""
+    """Predict few devices from what is known of others; effects of single devices, these ones too, are left out."""
     import numpy as np
 
     from aios.cost.learning import predict
@@ -217,4 +222,13 @@ def _from_shipped(pool: Pool, found: HeldBack, shared: Calibration | None) -> He
     got = predict(pool.design.take(rows), known, "zero-shot")
     for column, values in zip((found.value, found.low, found.high), got, strict=True):
         column[rows] = values
-    return found
+    return replace(found, learnt_from=_what_ships(pool, shared))
+
+
+def _what_ships(pool: Pool, shared: Calibration) -> str:
+    """Return what predictions rest on in words, and which of these devices it has seen rows of."""
+    told = "the calibrations that ship with aios, without effects of single devices"
+    seen = [name for name in sorted(set(pool.devices[pool.usable].tolist())) if name in shared.devices]
+    if not seen:
+        return told
+    return f"{told}; what devices have in common was learnt from {', '.join(seen)} too: this is no strict zero-shot"

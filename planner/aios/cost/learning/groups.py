@@ -34,11 +34,16 @@ def members(design: Design, keys: tuple[str, ...]) -> list[tuple[str, npt.NDArra
     """Return each group with the indices of its rows, by name; rows that have no group are left out."""
     import numpy as np
 
-    names = groups_of(design, keys)
-    order = np.argsort(names, kind="stable")
-    cuts = np.flatnonzero(names[order][1:] != names[order][:-1]) + 1
-    parts = [rows for rows in np.split(order, cuts) if len(rows)]
-    return [(str(names[rows[0]]), rows) for rows in parts if names[rows[0]] != "-"]
+    count = len(design.base)
+    if not keys:
+        return [("", np.arange(count))] if count else []
+    numbers: dict[tuple[str, ...], int] = {}
+    rows = zip(*(design.keys[key].tolist() for key in keys), strict=True)
+    places = np.fromiter((numbers.setdefault(row, len(numbers)) for row in rows), np.int64, count)
+    order = np.argsort(places, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(places, minlength=len(numbers)))[:-1])
+    named = (("\x1f".join(row), part) for row, part in zip(numbers, parts, strict=True) if all(row))
+    return sorted(named, key=lambda item: item[0])
 
 
 def of_one_device(keys: tuple[str, ...]) -> bool:

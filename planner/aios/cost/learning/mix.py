@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, StageForm
 from aios.cost.learning.folds import judging_folds
-from aios.cost.learning.groups import members
+from aios.cost.learning.groups import members, of_one_device
 from aios.records.calibration import Effect, Stage
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ _WIDEST = 3.0
 _SPREAD = 0.15
 """Relative error from which a row weighs less."""
 _ROUNDS = 5
+_LEAST_UNIT = 0.3
+"""Of a part's nominal time, by how much at least a factor may well be off, however small the wider group's is; a factor
+may be off by as much as it is itself. A part that a group hardly has then keeps near the wider group's factor."""
+_COMMON = 10.0
+"""Weight, in rows, of a device being slower or faster in all parts alike, which is how devices mostly differ."""
 _MOST_TO_JUDGE = 1000
 """Rows of a group by which its strength is chosen; more say the same."""
 
@@ -81,7 +86,7 @@ def learn_mixes(
         for (name, rows), its, strength in zip(
             groups, wider, _strengths(design, relative, wider, groups, form.keys, folds), strict=True
         ):
-            found = _factors(relative[rows], its, strength)
+            found = _factors(relative[rows], its, strength, of_one_device(form.keys))
             terms = {term: float(factor) for term, factor in zip(names, found, strict=True) if factor > 0}
             group = tuple(name.split("\x1f")) if form.keys else ()
             effects.append(Effect(group=group, rows=len(rows), constant=0.0, terms=terms))
@@ -113,16 +118,16 @@ def _strengths(
 
     if not keys:
         return [_WIDEST] * len(groups)
-    devices = design.keys["device"]
+    devices, own = design.keys["device"], of_one_device(keys)
     errors = []
     for (_, rows), its in zip(groups, wider, strict=True):
         ways = judging_folds(keys, devices[rows], folds[rows])
-        errors.append(np.sum([_judged(relative[rows], its, judged) for judged in ways], axis=0))
+        errors.append(np.sum([_judged(relative[rows], its, judged, own) for judged in ways], axis=0))
     common = _best(np.sum(errors, axis=0)) if errors else _STRENGTHS[-1]
     return [_best(error) if error.any() else common for error in errors]
 
 
-def _judged(relative: Floats, prior: Floats, judged: npt.NDArray[np.int64]) -> Floats:
+def _judged(relative: Floats, prior: Floats, judged: npt.NDArray[np.int64], own: bool) -> Floats:
     """Return how far rows held back are off with each strength; zeros if none can be held back."""
     import numpy as np
 
@@ -131,7 +136,7 @@ def _judged(relative: Floats, prior: Floats, judged: npt.NDArray[np.int64]) -> F
     held = judged == np.bincount(judged).argmax()  # one fold is enough to choose among a few
     if held.all():
         return np.zeros(len(_STRENGTHS))
-    found = [_factors(relative[~held], prior, strength) for strength in _STRENGTHS]
+    found = [_factors(relative[~held], prior, strength, own) for strength in _STRENGTHS]
     return np.array([np.abs(np.log(np.maximum(relative[held] @ factors, 1e-6))).sum() for factors in found])
 
 
@@ -140,25 +145,29 @@ def _best(errors: Floats) -> float:
     return _STRENGTHS[len(errors) - 1 - int(errors[::-1].argmin())]
 
 
-def _factors(relative: Floats, prior: Floats, strength: float) -> Floats:
+def _factors(relative: Floats, prior: Floats, strength: float, own: bool) -> Floats:
     """Return factors >= 0 that bring the sums of these rows near 1, robustly, and that stay near ``prior``.
 
-    Rows are weighed so that being off by a factor either way counts alike: r = (p - y) / sqrt(p y) for a prediction p.
+    Being away from it is counted in units of it. own: rows are of one device, so that what all factors have in common
+    counts little: those of parts that no row has follow the others. Rows are weighed so that being off by a factor
+    either way counts alike: r = (p - y) / sqrt(p y) for a prediction p.
     """
     import numpy as np
 
-    scale = np.maximum(relative.mean(axis=0), 1e-12)
-    scaled, wanted = relative / scale, prior * scale
+    unit = np.maximum(prior, _LEAST_UNIT)
+    scaled, wanted = relative * unit, prior / unit
+    count = len(wanted)
+    common = min(strength, _COMMON) if own else strength
+    ridge = strength / count * (np.eye(count) - 1 / count) + common / count**2
     predicted = np.ones(len(relative))
     found = wanted
     for _ in range(_ROUNDS):
         weights = 1 / (predicted * np.sqrt(1 + (np.log(predicted) / _SPREAD) ** 2))
         weighted = scaled * weights[:, None]
-        ridge = strength / len(wanted) / np.maximum(wanted, 0.02) ** 2
-        gram = scaled.T @ weighted + np.diag(ridge)
-        found = _nonnegative(gram, weighted.sum(axis=0) + ridge * wanted, found)
+        gram = scaled.T @ weighted + ridge
+        found = _nonnegative(gram, weighted.sum(axis=0) + ridge @ wanted, found)
         predicted = np.maximum(scaled @ found, 1e-3)
-    factors: Floats = found / scale
+    factors: Floats = found * unit
     return factors
 
 

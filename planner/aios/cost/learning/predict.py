@@ -9,7 +9,7 @@ from aios.cost.learning.basis import columns_of, standardised
 from aios.cost.learning.design import Design
 from aios.cost.learning.groups import members
 from aios.cost.learning.mix import mixed
-from aios.records.calibration import Calibration, Effect, Residual, Stage
+from aios.records.calibration import DEVICE_STRATUM, Calibration, Effect, Residual, Stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DEVICE_STRATUM", "Predicted", "added", "predict", "spread_of", "strata_of"]
 
-DEVICE_STRATUM = "device "
-"""What the stratum of a device is called, before its name."""
 _UNKNOWN = 1.1
 """Logarithm of the factor that a prediction may be off where nothing was held back: three."""
 
