@@ -55,7 +55,7 @@ schemas: $(READY)  ## write schemas/ anew after a change of what may be written
 DATA ?= measured
 calibrations: $(READY)  ## learn what ships anew from a folder of measured tables: make calibrations DATA=FOLDER
 	rm -rf calibrations.new
-	$(BIN)/aios calibrate --data $(DATA) --out calibrations.new
+	$(BIN)/aios calibrate --data $(DATA) --from-scratch --out calibrations.new
 	rm -f calibrations/*.yaml
 	mv calibrations.new/*.yaml calibrations/ && rmdir calibrations.new
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,14 @@ class CatalogueBuildHook(BuildHookInterface):  # type: ignore[type-arg]  # its p
     """Map the data folders into the package; an editable install reads them where they are."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the files of each data folder to the wheel unless it is editable; scripts that made them stay behind."""
+        """Add the files of each data folder to the wheel unless it is editable; scripts that made them stay behind.
+
+        What a checkout installs gets bytecode here, as a wheel gets it from pip: without it, where Python may not write
+        its own, a small plan takes a third to a half longer.
+        """
         if version == "editable":
+            for package in ("planner", "plugins"):
+                compileall.compile_dir(Path(self.root) / package, quiet=2)
             return
         for folder in ("hardware", "intents", "schemas", "tables", "calibrations", "cards"):
             for file in sorted((Path(self.root) / folder).rglob("*")):

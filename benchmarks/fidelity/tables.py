@@ -1,12 +1,14 @@
 """Predictions against published tables: what is reached of what is wanted, from the report of ``aios fidelity``.
 
-    python benchmarks/fidelity/tables.py FOLDER [--report report.json]
+    python benchmarks/fidelity/tables.py FOLDER [--report report.json] [--into docs/fidelity.md]
 
-With ``--report`` an existing report is read; without, one is made of the tables in FOLDER.
+With ``--report`` an existing report is read; without, one is made of the tables in FOLDER. With ``--into`` the tables
+below ``<!-- figures: NAME -->`` in a page are written anew; without, all are printed.
 """
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,7 @@ WANTED = {
     "memory": ({"memory"}, ("memory",), {"zero-shot": 0.15, "calibrated": 0.08}),
 }
 """Name -> predictors, beginnings of metrics, and by level the median error that is wanted at most."""
+LEVELS = ("zero-shot", "calibrated", "profiled")
 DECIDED = ("intents", "undecided", "feasible_share", "regret_median", "regret_p90")
 ENOUGH = {"feasible_share": 0.95, "regret_median": 0.03, "regret_p90": 0.15}
 """Of decisions at the calibrated level: the least share, and the most regret."""
@@ -79,6 +82,29 @@ def references(rows: list[dict]) -> list[str]:
     return lines
 
 
+def every(rows: list[dict]) -> list[str]:
+    """Return a table: each measured column with its errors and coverage at all levels, and physics alone beside."""
+    columns = [f"{level} | inside | physics" for level in LEVELS]
+    lines = [
+        f"| table | predictor | metric | rows | {' | '.join(columns)} |",
+        "|---|---|---|---:|" + "---:|---:|---:|" * len(LEVELS),
+    ]
+    found: dict[tuple[str, str, str], dict[str, dict]] = {}
+    for row in rows:
+        if row["predictor"] != "derived" and row["metric"] != "fits":
+            found.setdefault((row["table"], row["predictor"], row["metric"]), {})[row["level"]] = row
+    for (table, predictor, metric), own in found.items():
+        cells = []
+        for level in LEVELS:
+            row = own.get(level, {})
+            error = row.get("median_ape") if row.get("median_ape") is not None else row.get("median_error")
+            physics = row.get("references", {}).get("roofline", {}).get("median_ape")
+            cells += [share(error), share(row.get("coverage")), share(physics)]
+        rows_seen = max(row["rows"] for row in own.values())
+        lines.append(f"| {table} | {predictor} | {metric} | {rows_seen:,} | {' | '.join(cells)} |")
+    return lines
+
+
 def decisions(rows: list[dict], level: str) -> list[str]:
     """Return a table: what deciding by predictions is worth, and by physics alone."""
     lines = [
@@ -115,13 +141,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--report", type=Path)
+    parser.add_argument("--into", type=Path)
     given = parser.parse_args()
     if (given.folder is None) == (given.report is None):
         parser.error("name a folder of tables, or a report of one")
     report = json.loads(given.report.read_text()) if given.report else report_of(given.folder)
     rows = report["tables"]
-    parts = [errors(rows), references(rows), ["Decisions, calibrated:", "", *decisions(rows, "calibrated")]]
-    print("\n\n".join("\n".join(lines) for lines in parts))
+    figures = {
+        "errors": errors(rows),
+        "references": references(rows),
+        "decisions": decisions(rows, "calibrated"),
+        "every table": every(rows),
+    }
+    if given.into is None:
+        print("\n\n".join("\n".join((f"{name}:", "", *lines)) for name, lines in figures.items()))
+    else:
+        text = given.into.read_text(encoding="utf-8")
+        for name, lines in figures.items():
+            table = re.compile(rf"(?<=<!-- figures: {name} -->\n)(\|.*\n)*")
+            text = table.sub(lambda _, lines=lines: "\n".join(lines) + "\n", text)
+        given.into.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,12 @@ def test_replicas_fit_cores_and_devices(enumerated: Enumerate) -> None:
     assert "at most 4 requests" in row(found, "replicas above 11").reason
 
 
+def test_without_a_bound_on_latency_a_load_may_take_all_there_is_room_for(enumerated: Enumerate) -> None:
+    found = enumerated(require=())
+    assert max(c.replicas for c in ways(found, device="cpu", threads=1)) == 12
+    assert not any("replicas above" in item.what for item in found.rejections)
+
+
 def test_batches_hold_what_can_come_together(enumerated: Enumerate, profiles: dict[str, ModelProfile]) -> None:
     # 40/s x 100 ms + 1 = 5 items: the largest power of two among them is 4.
     assert {c.batch for c in enumerated().candidates} == {1, 2, 4}

@@ -5,7 +5,7 @@ import pytest
 from aios.candidates import worthwhile
 from aios.records.base import Span
 from aios.records.candidate import Candidate, Demand, Estimate, Priced
-from aios.records.intent import Constraints, Goal, Intent, Load
+from aios.records.intent import Constraints, Goal, Intent, Load, Requirement
 
 WHERE = Span(file="i.yaml", line=1, column=1)
 
@@ -62,3 +62,20 @@ def test_each_setting_is_judged_by_its_own_single_request():
 def test_pinned_batches_stay():
     options = (option(1, 100), option(2, 180))
     assert worthwhile(intent(1, batch=(2,)), options).options == options
+
+
+@pytest.mark.parametrize(("capacity", "kept"), [((9, 19), ["b4t1", "b8t1"]), ((11, 19), ["b4t1"]), ((3, 9), ["b4t1"])])
+@pytest.mark.parametrize("implied", [True, False])
+def test_sequences_that_the_load_takes_are_kept_though_no_request_sees_them(capacity, kept, implied):
+    """At 10/s: places that change no time are left out, but not those without which the load is not sustained."""
+    load = Load(rate_per_s=10, prompt_tokens=64, output_tokens=16)
+    by = "load" if implied else None
+    bound = Requirement(metric="throughput", bound=10, text="throughput >= 10/s", where=WHERE, implied_by=by)
+    chat = intent(10).model_copy(update={"load": load, "require": (bound,)})
+    time = Estimate(metric="latency.mean", value=1, low=1, high=1, unit="s", source="measured", basis="hand")
+    options = tuple(
+        item.model_copy(update={"estimates": {**item.estimates, "latency.mean": time}})
+        for item in map(option, (4, 8), capacity)
+    )
+    found = [item.candidate.id for item in worthwhile(chat, options).options]
+    assert found == (kept if implied else ["b4t1", "b8t1"])

@@ -130,7 +130,7 @@ def test_what_does_not_fit_says_by_how_much() -> None:
     """6.7e9 parameters in mixed precision take 18 bytes each: 121 GB of states alone are more than one device has."""
     rows = [row for row in found(intent(), fleet(node("a", A100, 1))).rejections if row.clause == "memory"]
     assert [row.what for row in rows] == ["m bf16 on 1 nvidia-a100-sxm4-80gb"]
-    assert "117 GiB at least" in rows[0].reason
+    assert "118 GiB at least" in rows[0].reason
     assert "of its 80 GiB" in rows[0].reason
 
 

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aios.check import audit
+from aios.records.base import Span
+from aios.records.intent import Load, Requirement
 from aios.solve import Limits, choose
 
 RANDOM = settings(max_examples=40, deadline=None)
@@ -94,3 +96,20 @@ def test_agrees_with_brute_force_on_any_placement(make, data):
     assert fits == all(holds for id_, holds in rows.items() if id_.startswith("capacity/") or id_.endswith("/replicas"))
     keep = all(make.allowed(chosen[i.name], i) for i in intents)
     assert keep == all(rows[f"{i.name}/{r.metric}"] for i in intents for r in i.require)
+
+
+def test_a_plan_that_cannot_keep_up_with_its_load_is_caught(make):
+    """Put in place of the chosen one, an option with less capacity than the load asks for breaks one row: that one."""
+    where = Span(file="intent.yaml", line=7, column=16)
+    text = "throughput >= 20/s (implied by load)"
+    implied = Requirement(metric="throughput", bound=20.0, text=text, where=where, implied_by="load")
+    intent = make.intent("a", [implied], load=Load(rate_per_s=20.0))
+    weak, strong = (make.option(f"a/{low}", {"throughput": (low, 30, 40), "power": 1}) for low in (19.9, 20.0))
+    selection = choose([intent], {"a": [weak, strong]}, make.fleet(), Limits())
+    assert selection.chosen["a"] == strong
+    assert audit([intent], selection, make.fleet()).holds
+    swapped = selection.model_copy(update={"chosen": {"a": weak}})
+    broken = [row for row in audit([intent], swapped, make.fleet()).rows if not row.holds]
+    assert [(row.clause.id, row.clause.text, row.clause.where) for row in broken] == [("a/throughput", text, where)]
+    assert broken[0].slack is not None
+    assert round(broken[0].slack, 9) == -0.1

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aios.cost import Evidence, explain, price
 from aios.cost.language.answering import HORIZON_S, _wait
 from aios.cost.language.learnt import UNLEARNT
 from aios.cost.level import level_of
+from aios.cost.memory_predictor import PREDICTOR as MEMORY
 from aios.cost.serving.arrivals import Stream, arriving
 from aios.cost.serving_predictor import PREDICTOR
 from aios.models.structures import card_profile
@@ -174,6 +175,118 @@ def test_a_calibration_of_another_version_is_not_used():
     stale = learnt("latency.tpot.mean", 5.0).model_copy(update={"version": PREDICTOR.version + 1})
     known = Evidence(calibrations={("serving", "latency.tpot.mean"): stale})
     assert priced(candidate(), evidence=known).estimates == priced(candidate()).estimates
+
+
+def measured_on(metric, rows, residuals=(), constant=0.0):
+    """A calibration of engines: rows of (device, engine) that were measured."""
+    engines = sorted({engine for _, engine in rows})
+    totals = {name: sum(count for (_, engine), count in rows.items() if engine == name) for name in engines}
+    shared = Stage(
+        keys=("engine",), effects=tuple(Effect(group=(name,), rows=totals[name], constant=constant) for name in engines)
+    )
+    own = Stage(keys=("device", "engine"), effects=tuple(Effect(group=pair, rows=n) for pair, n in rows.items()))
+    ends = tuple(
+        Residual(level=level, stratum=stratum, low=math.log(low), high=math.log(high), rows=100)
+        for level, stratum, low, high in residuals
+    )
+    return Calibration(
+        predictor="serving", metric=metric, version=PREDICTOR.version, stages=(shared, own), residuals=ends
+    )
+
+
+def evidence_of(*calibrations):
+    return Evidence(calibrations={(item.predictor, item.metric): item for item in calibrations})
+
+
+CLOSED, OFFLINE = "{} agg both closed-loop", "{}  both offline"
+BATCH, PREFILL = "sglang  both batch", "sglang  prefill single-stream"
+
+
+def test_one_engine_answers_for_all_metrics_of_a_candidate():
+    """The engine with most rows of all metrics on the device: 40 + 30 of one against 60 of another."""
+    known = evidence_of(
+        measured_on("throughput", {("gpu", OFFLINE.format("vllm")): 60, ("gpu", OFFLINE.format("trtllm")): 40}),
+        measured_on("latency.tpot.mean", {("gpu", CLOSED.format("trtllm")): 30, ("far", CLOSED.format("vllm")): 900}),
+        measured_on("latency.ttft.mean", {("far", CLOSED.format("vllm")): 900, ("far", CLOSED.format("trtllm")): 9}),
+    )
+    found = priced(candidate(), evidence=known).estimates
+    for name in ("throughput", "latency.tpot.mean", "latency.ttft.mean"):
+        assert "measurements of trtllm" in found[name].basis, name
+    assert [found[name].source for name in ("throughput", "latency.tpot.mean", "latency.ttft.mean")] == [
+        "calibrated", "calibrated", "analytic",
+    ]  # fmt: skip
+
+
+def test_where_the_device_was_never_measured_the_engine_is_that_with_most_rows_anywhere():
+    known = evidence_of(
+        measured_on("throughput", {("far", OFFLINE.format("vllm")): 60, ("far", OFFLINE.format("trtllm")): 40}),
+        measured_on("latency.tpot.mean", {("far", CLOSED.format("trtllm")): 30, ("far", BATCH): 900}),
+    )
+    found = priced(candidate(), evidence=known).estimates
+    assert "measurements of trtllm on other devices" in found["throughput"].basis
+    assert "measurements of trtllm on other devices" in found["latency.tpot.mean"].basis
+
+
+def test_another_engine_on_the_device_calibrates_nothing():
+    """Prompts alone were measured on this device, the engine that serves only elsewhere."""
+    rows = {("gpu", PREFILL): 500, ("far", OFFLINE.format("vllm")): 50}
+    ends = (("zero-shot", "", 0.5, 2.0), ("calibrated", "device gpu", 0.9, 50.0))
+    found = priced(candidate(), evidence=evidence_of(measured_on("throughput", rows, ends))).estimates["throughput"]
+    assert found.source == "analytic"
+    assert "vllm on other devices (zero-shot)" in found.basis
+    assert (found.low, found.high) == pytest.approx((found.value / 2, 2 * found.value))
+
+
+@pytest.mark.parametrize(
+    ("device", "engine", "unseen", "expected"),
+    [
+        ((0.9, 50.0), (0.8, 1.5), (0.5, 2.0), (0.8, 1.5)),  # other work on the device was further off
+        ((0.9, 1.3), (0.5, 3.0), (0.4, 4.0), (0.9, 1.3)),  # the engine was further off on other devices
+        ((0.7, 50.0), (0.6, 40.0), (0.5, 2.0), (0.6, 2.0)),  # no wider than where the device was never seen
+    ],
+)
+def test_a_known_device_makes_no_number_less_sure(device, engine, unseen, expected):
+    """Ends are factors on the time of a token, so those of what can be sustained are the other way round."""
+    name = OFFLINE.format("vllm")
+    ends = (("calibrated", "device gpu", *device), ("calibrated", name, *engine), ("zero-shot", name, *unseen))
+    ends += (("calibrated", "", 0.1, 10.0), ("zero-shot", "", 0.1, 10.0))
+    known = evidence_of(measured_on("throughput", {("gpu", name): 50}, ends))
+    found = priced(candidate(), evidence=known).estimates["throughput"]
+    assert found.source == "calibrated"
+    assert (found.value / found.high, found.value / found.low) == pytest.approx(expected)
+
+
+@given(rate=st.floats(0.05, 60.0), times=st.sampled_from([1.0, 3.0, 30.0]))
+@settings(max_examples=25, deadline=None)
+def test_no_latency_is_promised_beyond_what_can_be_sustained(rate, times):
+    """A requirement admits a latency by its pessimistic end: that has no end where the capacity's is below the load."""
+    name = OFFLINE.format("vllm")
+    known = evidence_of(measured_on("throughput", {("gpu", name): 50}, (("calibrated", "", 1 / times, times),)))
+    option = priced(candidate(64), intent=intent_of(rate=rate), evidence=known)
+    sustained = option.estimates["throughput"]
+    if sustained.value <= rate:
+        assert "can sustain" in option.unknown["latency.ttft.p99"]
+    for kind in ("latency", "latency.ttft", "latency.tpot"):
+        found = option.estimates.get(f"{kind}.p99")
+        if found is not None and sustained.low <= rate:
+            assert found.high == HORIZON_S
+        if rate < sustained.low / 4:
+            assert found is not None
+            assert found.high < HORIZON_S
+
+
+def test_memory_lies_as_far_off_as_it_was_measured_but_within_the_device():
+    """Measured from 10 % less to 80 % more; nothing holds more than the 80 GB. What must be free stays."""
+    ends = {"level": "zero-shot", "low": math.log(0.9), "high": math.log(1.8), "rows": 100}
+    residuals = (Residual(stratum="answering", **ends), Residual(stratum="network", **{**ends, "low": -9.0}))
+    known = evidence_of(Calibration(predictor="memory", metric="memory", version=MEMORY.version, residuals=residuals))
+    for batch in (1, 256):
+        plain, found = priced(candidate(batch)), priced(candidate(batch), evidence=known)
+        counted, memory = plain.estimates["memory"], found.estimates["memory"]
+        assert memory.value == counted.value
+        assert memory.low == pytest.approx(0.9 * counted.value)
+        assert memory.high == pytest.approx(max(min(1.8 * counted.value, 80e9), counted.high))
+        assert found.demand == plain.demand
 
 
 def test_an_unknown_bandwidth_leaves_the_times_unknown():

@@ -11,7 +11,7 @@ from aios.cost.network_predictor import PREDICTOR
 from aios.cost.networks.figures import figures_of
 from aios.cost.networks.processors import core_named, kind_named
 from aios.cost.networks.rates import kinds_of, numeric, rates_of
-from aios.records.fleet import DeviceType, Fact
+from aios.records.fleet import DeviceType, Fact, Interconnect
 from aios.records.networks import CLASSES
 from aios.records.observation import Observations
 
@@ -65,6 +65,33 @@ def test_work_takes_its_time_at_nominal_rates() -> None:
     assert compute == pytest.approx([2 * 4.09e-3, 4.09e-3], rel=0.01)
     assert parts["weights"] == pytest.approx([25.5e6 * 2 / 1e10, 25.5e6 / 1e10], rel=0.01)
     assert parts["kernels"] == pytest.approx(parts["kernels"].round(6))  # operators of one microsecond each
+
+
+def test_weights_that_the_chip_cannot_hold_come_over_its_link_in_each_call() -> None:
+    # 25.5e6 weights of one byte, of which 8e6 stay; the others at 5e8 bytes/s, of which payload has 0.8
+    chip = DeviceType(
+        name="chip",
+        kind="tpu",
+        peak_ops_per_s={"int8": fact(4e12)},
+        cache_bytes={"sram": fact(8e6)},
+        interconnects=(Interconnect(kind="pcie2-x1", bandwidth_bytes_per_s=fact(5e8)),),
+    )
+    types = {
+        "chip": chip,
+        "more": chip.model_copy(update={"name": "more", "memory_bytes": fact(1e9)}),
+        "unsaid": chip.model_copy(update={"name": "unsaid", "interconnects": ()}),
+    }
+    rows = observed([1.0] * 3, words={"model": "resnet50", "precision": "int8"}, types=list(types))
+    design = PREDICTOR.design(rows, types)
+    assert design.parts["streamed"] == pytest.approx([17.5e6 / 5e8 / 0.8, 0, 0], rel=0.01)
+    assert np.exp(design.least[0]) == pytest.approx(17.5e6 / 5e8, rel=0.01)
+    assert np.exp(design.least[1:]) == pytest.approx([(1.97e9 / 2 + 2.12e9) * 2 / 4e12] * 2, rel=0.01)
+
+
+def test_a_core_is_the_same_by_the_word_of_a_table_and_by_the_catalogue() -> None:
+    types = {"board": DeviceType(name="board", kind="cpu", architecture="Cortex-A76", cores=4)}
+    rows = observed([1.0] * 3, words={"core": ["A76", "", "A72"]}, types=["", "board", "board"])
+    assert PREDICTOR.design(rows, types).keys["core"].tolist() == ["a76", "a76", "a72"]
 
 
 def test_a_batch_shares_weights_and_launches() -> None:
@@ -133,6 +160,20 @@ def test_faster_than_the_peak_is_suspicious_and_not_learnt_from() -> None:
     rows = observed([1e-3, 0.5e-3, 25e-6], numbers={"macs": 5e8, "activations": 1e6, "parameters": 1e6})
     design = PREDICTOR.design(rows, TYPES)
     assert usable(design, PREDICTOR.target(rows)).tolist() == [True, True, False]
+
+
+def test_only_small_kernels_are_spared_multiplications_and_those_of_bytes_fewer() -> None:
+    def least(name: str, precision: str) -> float:
+        rows = observed(
+            [1.0], words={"precision": precision}, numbers={f"{name}_macs": 1e9, "weights": 1.0, "kernels": 1.0}
+        )
+        return float(np.exp(PREDICTOR.design(rows, TYPES).least[0]))
+
+    # 2 GFLOP at the highest peak, 2e12/s of bytes
+    assert least("pointwise", "fp16") == pytest.approx(1e-3)
+    assert least("convolution", "fp16") == pytest.approx(0.25e-3)
+    assert least("convolution", "int8") == pytest.approx(0.5e-3)
+    assert least("attention", "int8") == pytest.approx(1e-3)
 
 
 def test_a_network_that_nothing_is_known_of_is_unknown_with_a_reason() -> None:
@@ -259,8 +300,11 @@ def test_threads_of_a_known_processor_share_its_rate_and_leave_a_part_to_one_cor
     assert rates.peak == pytest.approx([1e11, 4e11, 4e11])
     assert rates.bandwidth == pytest.approx([0.5e10, 1e10, 1e10])  # one core draws half of what four do
     serial = PREDICTOR.design(rows, {"board": board}).parts["serial"]
-    # a tenth of 8.2 GFLOP, by as much slower as one core is than four
-    assert serial == pytest.approx([0, 0.1 * 8.18e9 * (1 / 1e11 - 1 / 4e11), 0], rel=0.01)
+    # a tenth of 8.2 GFLOP, by as much slower as one core is than four, which all are where nobody says
+    alone = 0.1 * 8.18e9 * (1 / 1e11 - 1 / 4e11)
+    assert serial == pytest.approx([0, alone, alone], rel=0.01)
+    assert rates.threads.tolist() == [1, 4, 4]
+    assert rates.bound == pytest.approx([1e11, 4e11, 4e11])
 
 
 def test_every_feature_is_finite_whatever_is_missing() -> None:
@@ -313,3 +357,15 @@ def test_a_network_with_far_other_arithmetic_than_its_graph_works_on_maps_of_ano
         assert near[name][0] == like[name][0]  # another habit of counting
     for name in ("weights", "kernels"):
         assert larger[name][0] == like[name][0]  # once per call, whatever the size
+
+
+def test_networks_without_gaps_are_compared_with_no_others():
+    from aios.catalogue import network_cards
+    from aios.cost.networks import operators
+
+    card = network_cards().named("resnet50")
+    operators._known.cache_clear()
+    operators.asked_of([card], operators.sizes_of([card]))
+    assert operators._known.cache_info().misses == 0, "reading all cards takes a tenth of a second"
+    operators.asked_of([card, None], operators.sizes_of([card, None]))
+    assert operators._known.cache_info().misses == 1

@@ -56,13 +56,51 @@ def test_a_rate_is_turned_into_the_time_of_a_call(given):
     assert found[0].time.value < found[1].time.value <= 8 * found[0].time.value
 
 
-def test_fewer_threads_take_longer_as_rooflines_say(given):
+def test_threads_are_what_the_calibration_is_asked_for(given):
     profile, device, candidate = given
-    alone = candidate.model_copy(update={"threads": 1})
-    whole, one = (learnt_time(profile, device, item, 1, {}, learnt(0.0)) for item in (candidate, alone))
-    ratio = roofline(profile, device, alone, 1).value / roofline(profile, device, candidate, 1).value
-    assert ratio > 1
-    assert one.time.value == pytest.approx(ratio * whole.time.value)
+    counted = profile.model_copy(update={"work": WORK})
+    known = learnt(0.0, setting="onnxruntime|fp32||inference")
+    parts = {"convolution_macs": 1.0, "pointwise_macs": 1.0, "serial": 2.0}
+    mix = Stage(keys=("device",), effects=(Effect(group=("cpu",), rows=40, constant=0.0, terms=parts),))
+    calibration = known["network", "latency.mean"].model_copy(update={"mixes": (mix,)})
+    ways = [candidate.model_copy(update={"threads": count}) for count in range(1, device.cores + 1)]
+    found = [
+        learnt_time(counted, device, item, 1, {}, {("network", "latency.mean"): calibration}).time.value
+        for item in ways
+    ]
+    # 3 GFLOP at an even share of the peak, and twice a tenth of it by as much slower as one core is than all in use
+    peak = device.peak_ops_per_s["fp32"].value
+    one = device.cores / peak
+    by_hand = [3e9 * one / count + 2 * 0.1 * 3e9 * (one - one / count) for count in range(1, device.cores + 1)]
+    assert found == pytest.approx(by_hand)
+    assert found == sorted(found, reverse=True)
+
+
+def test_quantisation_as_values_come_is_not_that_of_a_graph_on_any_number_of_threads(given):
+    profile, device, candidate = given
+    known = learnt(0.0, setting="onnxruntime|int8||inference")
+    for threads in (1, device.cores):
+        narrow = candidate.model_copy(update={"precision": "int8", "threads": threads})
+        static, dynamic = (narrow.model_copy(update={"quantization": way}) for way in ("static", "dynamic"))
+        times = [learnt_time(profile, device, item, 1, {}, known).time.value for item in (static, dynamic)]
+        expected = [roofline(profile, device, item, 1).value for item in (static, dynamic)]
+        assert times[1] / times[0] == pytest.approx(expected[1] / expected[0])
+        assert times[1] > times[0]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_given(
+    st.floats(-6.0, 6.0), st.sampled_from(["fp32", "int8"]), st.sampled_from([1, 2, 4]), st.integers(1, 9)
+)
+def test_nothing_learnt_beats_the_peak_of_the_precision_and_threads(given, constant, precision, threads, batch):
+    profile, device, candidate = given
+    counted = profile.model_copy(update={"work": WORK})
+    way = candidate.model_copy(update={"precision": precision, "quantization": "static", "threads": threads})
+    time = learnt_time(counted, device, way, batch, {}, learnt(constant)).time
+    share = min(1.0, threads / device.cores)
+    fewest = 0.5e9 + 1e9 / (4 if precision == "fp32" else 2)  # Winograd may spare dense kernels that many
+    least = 2 * fewest * batch / (device.peak_ops_per_s[precision].value * share)
+    assert least * 0.999999 <= time.low <= time.value <= time.high
 
 
 def test_another_precision_is_less_sure(given):
@@ -86,6 +124,22 @@ def test_the_nearest_setting_is_the_executors_else_a_compiled_one_in_the_same_pr
         profile, device, candidate.model_copy(update={"executor": "torch"}), 1, {}, {("network", "latency.mean"): known}
     )
     assert "compile torch" in named.basis
+
+
+@pytest.mark.parametrize(("own_rows", "used"), [(9, "latency.mean"), (5, "throughput"), (4, "throughput")])
+def test_of_two_metrics_the_one_with_more_rows_of_the_device_is_asked(given, own_rows, used):
+    """One's own rows, of software that nobody states, against six that ship."""
+    profile, device, candidate = given
+    known = {}
+    for metric, setting, rows in (
+        ("throughput", f"{candidate.executor} 1|fp32||inference", 6),
+        ("latency.mean", "|fp32||inference", own_rows),
+    ):
+        (key, calibration), *_ = learnt(0.0, setting=setting, metric=metric).items()
+        effects = (Effect(group=("cpu", setting), rows=rows, constant=0.0),)
+        stages = (calibration.stages[0], Stage(keys=("device", "setting"), effects=effects))
+        known[key] = calibration.model_copy(update={"stages": stages})
+    assert learnt_time(profile, device, candidate, 1, {}, known).basis.startswith(f"{used} learnt from")
 
 
 def test_a_device_that_nobody_measured_keeps_its_roofline(given):

@@ -61,7 +61,8 @@ GPU = DeviceType(
 
 
 def rows(metric, software="s", **numbers):
-    counts = {"concurrency": 32.0, "batch": 4.0, "instances": 2.0, "largest_batch": 16.0, "compute_time": 0.01}
+    counts = {"concurrency": 32.0, "batch": 4.0, "instances": 2.0, "largest_batch": 16.0}
+    counts |= {"macs": 1e12, "activations": 1e6, "parameters": 1e6}
     return Observations(
         table="t",
         predictor="queue",
@@ -76,59 +77,62 @@ def rows(metric, software="s", **numbers):
     )
 
 
+def told(*items):
+    return [PREDICTOR.value(item, PREDICTOR.design(item, {"gpu": GPU}).base)[0] for item in items]
+
+
 def test_littles_law_ties_latency_to_throughput():
-    latency, throughput = (
-        PREDICTOR.value(item, PREDICTOR.design(item, {}).base)[0] for item in (rows("latency.mean"), rows("throughput"))
-    )
-    assert latency == pytest.approx(0.01 * 32 * 4 / (2 * 16) + 32 * 1.7e-4)
+    latency, throughput = told(rows("latency.mean"), rows("throughput"))
     assert latency * throughput == pytest.approx(32 * 4)
 
 
+def test_the_device_works_on_all_that_is_outstanding():
+    """128 items of 2e12 operations at 10 Tops/s, and 32 requests that are handled one after the other."""
+    parts = PREDICTOR.design(rows("latency.mean"), {"gpu": GPU}).parts
+    assert parts["products"][0] == pytest.approx(128 * 0.2, rel=1e-3)
+    assert parts["handled"][0] == pytest.approx(32 * 1.7e-4)
+
+
+def test_weights_are_read_once_for_what_a_call_holds():
+    """32 clients of 4 items at 2 instances that take 16: 8 calls, each of which reads 2 GB at 1 TB/s."""
+    heavy = {"parameters": 1e9, "macs": 1e3, "activations": 1e3}
+    parts = PREDICTOR.design(rows("latency.mean", **heavy), {"gpu": GPU}).parts
+    assert parts["weights"][0] == pytest.approx(8 * 2e-3, rel=0.02)
+
+
 def test_more_clients_never_wait_less():
-    bases = [PREDICTOR.design(rows("latency.p99", concurrency=float(n)), {}).base[0] for n in (1, 2, 8, 64, 512)]
+    bases = told(*(rows("latency.p99", concurrency=float(n)) for n in (1, 2, 8, 64, 512)))
     assert bases == sorted(bases)
 
 
-def test_a_row_without_a_time_of_a_call_says_so():
-    for nothing in (np.nan, 0.0):
-        design = PREDICTOR.design(rows("latency.mean", compute_time=nothing), {})
-        assert design.unknown[0] == "neither the time of one call nor the arithmetic of its network is stated"
-        assert np.isfinite(design.base).all()
+def test_a_network_that_nobody_knows_says_so():
+    design = PREDICTOR.design(rows("latency.mean", macs=np.nan), {"gpu": GPU})
+    assert design.unknown[0] == "the arithmetic of its network is not stated"
+    assert np.isfinite(design.base).all()
 
 
-def test_a_network_of_known_arithmetic_is_estimated():
-    """A thousand times the arithmetic of a call that takes long takes a thousand times as long."""
-    work = {"compute_time": np.nan, "activations": 1e6, "parameters": 1e6}
-    small, large = (
-        PREDICTOR.design(rows("latency.mean", **work, macs=macs, concurrency=1.0), {"gpu": GPU})
-        for macs in (1e12, 1e15)
+def test_a_thousand_times_the_arithmetic_takes_a_thousand_times_as_long():
+    small, large = told(*(rows("latency.mean", macs=macs, concurrency=1.0) for macs in (1e12, 1e15)))
+    assert large / small == pytest.approx(1000, rel=0.02)  # handling it takes as long as before
+
+
+def test_what_the_run_itself_measured_changes_nothing():
+    """The time of its calls is known after a run alone: a row that states it is predicted as any other."""
+    plain, stated = (
+        PREDICTOR.design(item, {"gpu": GPU}) for item in (rows("latency.mean"), rows("latency.mean", compute_time=1e-3))
     )
-    assert small.unknown[0] == large.unknown[0] == ""
-    assert np.exp(large.base - small.base)[0] == pytest.approx(1000, rel=0.02)  # handling it takes as long as before
+    assert plain.base == stated.base
+    assert plain.least == stated.least
+    assert set(plain.features) == set(stated.features)
 
 
-def test_engines_that_do_not_wait_state_the_time_of_starting():
-    work = {"macs": 1e12, "activations": 1e6, "parameters": 1e6, "concurrency": 1.0}
-    waiting, starting = (
-        PREDICTOR.design(rows("latency.mean", software, **work), {"gpu": GPU})
-        for software in ("NVIDIA TensorRT", "PyTorch -")
-    )
-    assert np.exp(waiting.base[0]) == pytest.approx(0.01 + 1.7e-4)
-    assert np.exp(starting.base[0]) > 4 * 2e12 / 10e12  # four items, at the peak
-    assert starting.least[0] == -np.inf
-
-
-def test_starting_bounds_what_is_quick_on_the_device():
-    work = {"macs": 1e6, "activations": 1e3, "parameters": 1e3, "concurrency": 1.0}
-    design = PREDICTOR.design(rows("latency.mean", "PyTorch", **work), {"gpu": GPU})
-    assert np.exp(design.base[0]) == pytest.approx(0.01 + 1.7e-4)
-
-
-def test_an_answer_before_the_call_ends_is_suspicious():
-    design = PREDICTOR.design(rows("latency.mean", compute_time=2.0), {})
-    assert PREDICTOR.target(rows("latency.mean"))[0] < design.least[0]
-    wide = replace(rows("throughput", compute_time=2.0), values=np.array([1e4]))
-    assert PREDICTOR.target(wide)[0] < PREDICTOR.design(wide, {}).least[0]
+def test_an_answer_before_the_device_can_be_done_is_suspicious():
+    own = rows("latency.mean")
+    assert PREDICTOR.target(own)[0] < PREDICTOR.design(own, {"gpu": GPU}).least[0]
+    wide = replace(rows("throughput"), values=np.array([1e4]))
+    assert PREDICTOR.target(wide)[0] < PREDICTOR.design(wide, {"gpu": GPU}).least[0]
+    slow = replace(own, values=np.array([100.0]))
+    assert PREDICTOR.target(slow)[0] > PREDICTOR.design(slow, {"gpu": GPU}).least[0]
 
 
 @pytest.mark.parametrize("metric", PREDICTOR.metrics)

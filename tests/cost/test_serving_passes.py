@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aios.cost.serving import Load, Machine, Shape, Stored, Ways, engine, pass_of, passes, serve
+from aios.cost.serving import Load, Machine, Shape, Stored, Ways, engine, pass_of, passes, plain, serve
 from aios.cost.serving.arrivals import Stream, arriving, poisson_quantile
 from aios.cost.serving.engine import pass_quantile, places_of, serve_apart, within
-from aios.cost.serving.passes import least_s, offloaded_s
+from aios.cost.serving.passes import least_s
+from aios.cost.serving.plain import offloaded_s
 
 
 def of(kind, **numbers):
@@ -81,9 +82,6 @@ def test_starting_kernels_one_by_one_hides_behind_a_busy_device():
     for tokens in (1.0, 20_000.0):
         captured, alone = a_pass(tokens=tokens), a_pass(tokens=tokens, machine=eager)
         assert alone.total[0] == pytest.approx(math.hypot(captured.total[0], started))
-    plain = a_pass(tokens=64.0, machine=replace(eager, unfused=np.array([1.0])))
-    copied = passes.EAGER_CACHE * 2 * 10_000 * 2 * 64 * 100  # keys and values of every head, in 16 bits
-    assert plain.cache[0] == pytest.approx(copied / (1e12 * passes.CACHE_SHARE))
 
 
 def test_prompts_start_their_kernels_one_by_one_where_software_is_run_from_python():
@@ -95,14 +93,79 @@ def test_prompts_start_their_kernels_one_by_one_where_software_is_run_from_pytho
     assert started == pytest.approx(math.hypot(captured, each))
 
 
-def test_weights_without_a_place_cross_from_the_host_where_software_allows_it():
-    plain = replace(ONE, unfused=np.array([1.0]), memory_bytes=np.array([5e9]))
+PLAIN = replace(ONE, eager=np.array([1.0]), unfused=np.array([1.0]))
+
+
+def test_attention_that_is_not_fused_copies_the_cache_and_writes_its_scores() -> None:
+    found = a_pass(tokens=64.0, machine=PLAIN)
+    copied = plain.CACHE_MOVES * 2 * 10_000 * 2 * 64 * 100  # keys and values of every head, in 16 bits
+    heads = 10_000 / (20_000 / (2 * 10 * 2))  # of all layers, as wide as those of the cache
+    written = plain.SCORE_BYTES * heads * 64 * 100
+    assert found.cache[0] == pytest.approx((copied + written) / (1e12 * passes.CACHE_SHARE))
+
+
+def test_a_few_tokens_take_plain_pytorch_as_long_as_a_tile() -> None:
+    slow = replace(PLAIN, ops_per_s=np.array([1e13]), eager=np.array([0.0]))
+    one, few, tile, more = (a_pass(tokens=n, keys=1.0, machine=slow).total[0] for n in (1.0, 8.0, 128.0, 640.0))
+    row = 2 * 1e9 / (1e13 * passes.COMPUTE_SHARE)
+    assert one < 10 * row
+    assert few == pytest.approx(128 * row, rel=0.02)
+    assert tile == pytest.approx((128 + 64) * row, rel=0.02)
+    assert more == pytest.approx((640 + 64) * row, rel=0.02)
+    assert a_pass(tokens=8.0, keys=1.0, machine=replace(slow, unfused=np.array([0.0]))).total[0] < 20 * row
+
+
+def test_weights_without_a_place_cross_from_the_host_by_layers() -> None:
+    small, two = replace(PLAIN, memory_bytes=np.array([1.5e9])), replace(ALONE, pipeline=np.array([2.0]))
+    beyond = 2e9 - (1.5e9 * plain.KEPT - 0.2e9)  # the place of one of ten layers is left free
+    assert beyond == pytest.approx(0.85e9)
+    assert offloaded_s(DENSE, HALF, small, ALONE)[0] == pytest.approx(5 * 0.2e9 / plain.HOST_BYTES_PER_S)
+    assert offloaded_s(DENSE, HALF, small, two)[0] == 0
+    assert offloaded_s(DENSE, HALF, replace(small, memory_bytes=np.array([math.nan])), ALONE)[0] == 0
+    one, kept = a_pass(machine=small), a_pass(machine=PLAIN)
+    hooks = 10 * plain.HOOKED_S
+    assert (one.total - kept.total)[0] == pytest.approx(5 * 0.2e9 / plain.HOST_BYTES_PER_S + hooks, rel=0.01)
+    assert a_pass(machine=replace(small, unfused=np.array([0.0]))).offloaded[0] == 0
+
+
+def test_plain_pytorch_calls_modules_and_experts_one_by_one() -> None:
     two = replace(ALONE, pipeline=np.array([2.0]))
-    left = 2e9 - (5e9 - passes.LEFT_FREE)
-    assert offloaded_s(DENSE, HALF, plain, ALONE)[0] == pytest.approx(left / passes.HOST_BYTES_PER_S)
-    assert offloaded_s(DENSE, HALF, plain, two)[0] == 0
-    assert offloaded_s(DENSE, HALF, replace(plain, unfused=np.array([0.0])), ALONE)[0] == 0
-    assert offloaded_s(DENSE, HALF, replace(plain, memory_bytes=np.array([math.nan])), ALONE)[0] == 0
+    alone, moved = a_pass(machine=PLAIN), a_pass(machine=PLAIN, ways=two)
+    assert (moved.total - alone.total)[0] == pytest.approx(10 * plain.HOOKED_S)
+    dense, mixed = (
+        a_pass(shape, tokens=1000.0, machine=replace(PLAIN, eager=0 * ONE.eager)) for shape in (DENSE, MIXED)
+    )
+    more = 10 * (8 * plain.EXPERT_S + passes.ROUTED_KERNELS * passes.KERNEL_S)
+    assert (mixed.waits - dense.waits)[0] == pytest.approx(more, rel=0.1)
+
+
+def test_without_a_cache_every_token_takes_a_pass_over_all_before_it() -> None:
+    none, load = replace(HALF, kv=np.array([0.0])), a_load(1.0, prompt=1000.0, output=500.0, fixed=1.0)
+    for machine in (ONE, PLAIN):
+        found = serve(DENSE, none, machine, ALONE, load).decode
+        each = [
+            pass_of(DENSE, none, machine, ALONE, context, keys, context)
+            for context in np.arange(1000.0, 1500.0).reshape(-1, 1)
+            for keys in [context if machine is PLAIN else context / 2]
+        ]
+        assert found.compute[0] == pytest.approx(np.mean([one.compute for one in each]), rel=1e-3)
+        assert found.scores[0] == pytest.approx(np.mean([one.scores for one in each]), rel=1e-3)
+        assert found.total[0] == pytest.approx(np.mean([one.total for one in each]), rel=0.01)
+    assert places_of(DENSE, none, ONE, ALONE, np.array([1000.0]))[0] > 1e9
+
+
+def test_the_pass_over_its_prompts_gives_a_batch_its_first_token() -> None:
+    alone = replace(HALF, kv=np.array([0.0])), ONE, ALONE, a_load(1.0, prompt=1000.0, output=1.0, fixed=1.0)
+    served = serve(DENSE, *alone)
+    assert (1 / served.throughput)[0] == pytest.approx(served.prefill.total[0])
+
+
+def test_plain_pytorch_hands_all_sequences_from_stage_to_stage() -> None:
+    two, load = replace(ALONE, pipeline=np.array([2.0])), a_load(64.0, fixed=1.0)
+    engines, handed = (serve(DENSE, HALF, machine, two, load) for machine in (ONE, PLAIN))
+    assert handed.decode.compute[0] == pytest.approx(2 * engines.decode.compute[0], rel=0.01)
+    whole = serve(DENSE, HALF, PLAIN, ALONE, load).prefill
+    assert handed.prefill.compute[0] == pytest.approx(whole.compute[0])
 
 
 def test_sliding_windows_cap_what_is_read():

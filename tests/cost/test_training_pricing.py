@@ -9,7 +9,7 @@ from aios import catalogue
 from aios.check import audit
 from aios.cost import Evidence, explain, price, search_in
 from aios.cost.step_predictor import DENSE, PREDICTOR
-from aios.cost.training.surroundings import hardware_at, network_rate
+from aios.cost.training.surroundings import hardware_at, machine_rate, network_rate
 from aios.fleet.catalogue import load_catalogue
 from aios.records.base import Span
 from aios.records.calibration import Calibration, Effect, Provenance, Residual, Stage
@@ -72,16 +72,18 @@ def fleet(*nodes: Node, topology: tuple[Topology, ...] = (), links: tuple[Link, 
     return Fleet(name="f", nodes=nodes, types=used, topology=topology, links=links, digest="sha256:f", origin="test")
 
 
-def candidate(device: str = H100, machines: int = 1, nodes: tuple[str, ...] = ("h",), **degrees: int) -> Candidate:
+def candidate(
+    device: str = H100, machines: int = 1, nodes: tuple[str, ...] = ("h",), precision: str = "bf16", **degrees: int
+) -> Candidate:
     return Candidate(
-        id=f"job/{machines}/{sorted(degrees.items())}",
+        id=f"job/{precision}/{machines}/{sorted(degrees.items())}",
         intent="job",
         model="m",
         model_digest="sha256:m",
         device=device,
         nodes=nodes,
         executor="dryrun",
-        precision="bf16",
+        precision=precision,
         batch=512,
         devices=8,
         machines=machines,
@@ -123,9 +125,11 @@ def test_a_job_is_its_steps_one_after_the_other() -> None:
     assert numbers["time"] == pytest.approx(4769 * step)
     assert numbers["energy"] == pytest.approx(numbers["power"] * numbers["time"])
     assert numbers["cost"] == pytest.approx(40.0)
+    assert numbers["expense"] == pytest.approx(40.0 * numbers["time"] / 3600)
     assert numbers["carbon"] == pytest.approx(numbers["power"] / 1000 * 300)
-    assert option.demand.device_memory_bytes * 8 == pytest.approx(numbers["memory"])
-    assert f"{40.0 * numbers['time'] / 3600:,.0f} USD for the whole job" in option.estimates["cost"].basis
+    assert option.demand.device_memory_bytes * 8 == pytest.approx(option.estimates["memory"].high)
+    assert (option.estimates["cost"].unit, option.estimates["expense"].unit) == ("USD/h", "USD")
+    assert "40 USD/h" in option.estimates["expense"].basis
     for item in option.estimates.values():
         assert item.low <= item.value <= item.high
 
@@ -155,16 +159,17 @@ def test_the_accounts_add_up() -> None:
         piece.name for piece in step.pieces
     }
     assert {piece.name: piece.bound for piece in step.pieces}["tensor-parallel communication"] == "network"
-    assert sum(piece.value for piece in memory.pieces) == pytest.approx(option.demand.device_memory_bytes)
+    assert sum(piece.value for piece in memory.pieces) == pytest.approx(option.estimates["memory"].value / 16)
     assert power.total == pytest.approx(option.estimates["power"].value)
 
 
 def test_what_nobody_states_stays_unknown_and_says_why() -> None:
     bare = DEVICES[H100].model_copy(update={"tdp_w": None})
     (option,) = price(intent(), [candidate()], PROFILES, fleet(node("h", H100), types={H100: bare}), Evidence())
-    assert {"power", "energy", "cost", "carbon"}.isdisjoint(option.estimates)
+    assert {"power", "energy", "cost", "expense", "carbon"}.isdisjoint(option.estimates)
     assert "tdp_w" in option.unknown["energy"]
     assert "no price" in option.unknown["cost"]
+    assert "no price" in option.unknown["expense"]
     assert "answers no requests" in option.unknown["latency.p99"]
 
 
@@ -209,6 +214,11 @@ def test_a_slow_network_slows_what_crosses_it_and_nothing_else() -> None:
         assert other >= one
 
 
+SHARE = 0.8 / (1 + 256 / 4096)
+"""Of the peak that products of 4096 channels are taken to reach; no correction makes a step shorter than the peak does,
+which is why an interval that would begin at 0.7 begins here."""
+
+
 def learnt(device: str, factor: float, version: int = PREDICTOR.version) -> Calibration:
     return Calibration(
         predictor="step",
@@ -246,7 +256,7 @@ def test_measured_steps_of_other_devices_only_say_how_far_off_it_may_be() -> Non
     _, physics, _, _ = times(None)
     low, value, high, source = times(learnt(A100, 1.2))
     assert (value, source) == (pytest.approx(physics), "analytic")
-    assert (low, high) == (pytest.approx(0.7 * value), pytest.approx(1.5 * value))
+    assert (low, high) == (pytest.approx(SHARE * value), pytest.approx(1.5 * value))
 
 
 def test_calibrations_of_another_version_are_not_used() -> None:
@@ -256,7 +266,7 @@ def test_calibrations_of_another_version_are_not_used() -> None:
 HALLS = fleet(node("h", H100, count=2, usd=40.0), node("a", A100, count=4, usd=16.0))
 
 
-@pytest.mark.parametrize("goal", ["cost", "energy", "time"])
+@pytest.mark.parametrize("goal", ["cost", "expense", "energy", "time"])
 @pytest.mark.parametrize("days", [1.2, 2.0, 4.0, 20.0])
 def test_the_planner_chooses_as_brute_force_does(goal: str, days: float) -> None:
     wanted = intent(goal, days * DAY)
@@ -272,7 +282,7 @@ def test_the_planner_chooses_as_brute_force_does(goal: str, days: float) -> None
     assert sum(part.replicas for part in selection.placement["job"]) == chosen.candidate.machines
 
 
-@pytest.mark.parametrize("goal", ["cost", "energy"])
+@pytest.mark.parametrize("goal", ["cost", "expense", "energy"])
 def test_a_looser_deadline_never_costs_more(goal: str) -> None:
     found = []
     for days in (1.2, 1.5, 2.0, 3.0, 5.0, 9.0, 20.0):
@@ -280,7 +290,7 @@ def test_a_looser_deadline_never_costs_more(goal: str) -> None:
         options = [option for option, _ in every(HALLS, wanted)]
         found.append(choose([wanted], {"job": options}, HALLS, Limits()).chosen["job"].estimates[goal].value)
     assert found == sorted(found, reverse=True)
-    assert goal == "energy" or found[0] > found[-1]
+    assert goal != "cost" or found[0] > found[-1]
 
 
 def test_a_deadline_that_nothing_meets_says_what_would_do() -> None:
@@ -292,3 +302,93 @@ def test_a_deadline_that_nothing_meets_says_what_would_do() -> None:
     quickest = min(item.estimates["time"].high for item in options)
     number, unit = relaxation.to.split()
     assert float(number) * {"d": DAY, "h": 3600.0}[unit] == pytest.approx(quickest, rel=0.02)
+
+
+def pieces(item: Candidate, on: Fleet, evidence: Evidence) -> dict[str, float]:
+    """Return the pieces of a candidate's step in seconds."""
+    (option,) = price(intent(), [item], PROFILES, on, evidence)
+    return {
+        piece.name: piece.value for piece in explain(intent(), option, PROFILES["m"], on, evidence).accounts[0].pieces
+    }
+
+
+def of_precisions(**factors: float) -> Evidence:
+    """Return a calibration of H100 that corrects the steps of each precision by a factor of its own."""
+    effects = tuple(
+        Effect(group=(H100, "engine", name, DENSE), rows=9, constant=math.log(factor))
+        for name, factor in factors.items()
+    )
+    stage = Stage(keys=("device", "engine", "precision", "alike"), effects=effects)
+    whole = learnt(H100, 1.0)
+    return Evidence(calibrations={("step", "throughput"): whole.model_copy(update={"stages": (*whole.stages, stage)})})
+
+
+@pytest.mark.parametrize(("wide", "narrow"), [(1.0, 1.0), (1.3, 0.5), (0.9, 0.3), (1.4, 1.6)])
+def test_eight_bits_speed_up_products_alone_and_by_the_peaks_at_most(wide: float, narrow: float) -> None:
+    """Whatever was measured of others: 1979 TFLOPS in fp8 are twice those in bf16."""
+    on, evidence = fleet(node("h", H100)), of_precisions(bf16=wide, fp8=narrow)
+    sixteen, eight = (pieces(candidate(precision=name), on, evidence) for name in ("bf16", "fp8"))
+    assert eight["matrix products"] >= sixteen["matrix products"] / 2.001
+    for name in ("attention", "norms, activations, copies"):
+        assert eight[name] >= 0.999 * sixteen[name]
+    if narrow > wide:
+        assert sum(eight.values()) > 1.5 * 0.5 * sum(sixteen.values())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp8"])
+@pytest.mark.parametrize("factor", [0.2, 0.7, 1.0])
+@pytest.mark.parametrize("tensor", [1, 8])
+def test_no_product_runs_above_the_peak(precision: str, factor: float, tensor: int) -> None:
+    on = fleet(node("h", H100))
+    item = candidate(precision=precision, tensor=tensor, data=8 // tensor)
+    found = pieces(item, on, of_precisions(bf16=factor, fp8=factor))["matrix products"]
+    weights = 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 32000 * 4096
+    peak = DEVICES[H100].peak_ops_per_s[precision].value
+    assert found >= 0.999 * 6 * weights * 512 * 4096 / (8 * peak)
+
+
+def test_stages_on_different_machines_wait_for_the_network_between_them() -> None:
+    """Per device and step 64 micro batches of 4096 tokens, each 4096 x 2 bytes both ways over 75 % of the wire: at 1/8
+    GB/s each, 64 x 2 x 33.6 MB / 94 MB/s = 45.8 s, and 3 more micro batches' time for filling four stages."""
+    slow = Topology(name="net", kind="switch", bandwidth_bytes_per_s=Fact(value=1e9, unit="B/s"))
+    item = candidate(machines=4, pipeline=4, data=8)
+    one, other = (
+        512 / price(intent(), [item], PROFILES, on, Evidence())[0].estimates["throughput"].value
+        for on in (fleet(node("h", H100, count=4)), fleet(node("h", H100, count=4), topology=(slow,)))
+    )
+    sent = 64 * 2 * 4096 * 4096 * 2 / (0.75 * 1e9 / 8) * (1 + 3 / 64)
+    assert other - one == pytest.approx(sent, rel=0.05)
+    whole = pieces(item, fleet(node("h", H100, count=4), topology=(slow,)), Evidence())
+    assert whole["transfers between stages"] == pytest.approx(sent / (1 + 3 / 64), rel=0.01)
+
+
+def test_stages_of_one_machine_do_not_cross_the_network() -> None:
+    item = candidate(machines=1, pipeline=4, data=2)
+    times_ = {
+        price(intent(), [item], PROFILES, fleet(node("h", H100, count=4), topology=topology), Evidence())[0]
+        .estimates["time"]
+        .value
+        for topology in ((), (SLOW,))
+    }
+    assert len(times_) == 1
+
+
+def test_what_a_node_says_of_its_fabric_comes_before_the_type() -> None:
+    """Two groups of four devices at 20 GB/s, joined at 16 GB/s: eight devices have 4 GB/s each."""
+    upper = Topology(name="upper", kind="switch", bandwidth_bytes_per_s=Fact(value=16e9, unit="B/s"))
+    pcie = Topology(
+        name="pcie", kind="switch", bandwidth_bytes_per_s=Fact(value=20e9, unit="B/s"), group=4, between=upper
+    )
+    on = fleet(node("h", H100, topology=(pcie,)))
+    rates = {n: hardware_at(on, DEVICES[H100], Spot(("h",), n, 1), "bf16").link[0] for n in (4, 8)}
+    assert rates == {4: 20e9, 8: 4e9}
+    assert machine_rate(fleet(node("h", H100)), Spot(("h",), 8, 1)) is None
+
+
+def test_what_may_not_fit_is_not_planned() -> None:
+    """The upper end of what a device may hold fits it, in the search, in the demand and in what is printed."""
+    for option, plan in every(fleet(node("h", H100, count=2, usd=40.0), node("a", A100)), intent()):
+        whole = option.candidate.devices * option.candidate.machines
+        assert option.estimates["memory"].high / whole == pytest.approx(option.demand.device_memory_bytes)
+        assert option.demand.device_memory_bytes <= 80e9
+        assert plan.memory_bytes > sum(plan.held_bytes.values())

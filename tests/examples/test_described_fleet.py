@@ -1,4 +1,4 @@
-"""The described fleet: every bound that moves, moves the choice to another device."""
+"""The described fleet: a bound that moves, moves the choice to another device or another network."""
 
 import json
 import subprocess
@@ -20,9 +20,9 @@ def aios(tmp_path, *words):
 @pytest.mark.parametrize(
     ("intent", "node", "model"),
     [
-        ("intent", "edge-gpu", "resnet50"),
+        ("intent", "edge-npu", "resnet50"),
         ("tight-latency", "server-gpu", "resnet50"),
-        ("low-power", "edge-pc", "resnet18"),
+        ("low-power", "edge-npu", "resnet101"),
     ],
 )
 def test_the_bounds_choose_the_device(tmp_path, intent, node, model):
@@ -30,7 +30,8 @@ def test_the_bounds_choose_the_device(tmp_path, intent, node, model):
     (decision,) = plan["decisions"]
     assert (code, plan["status"], decision["model"]) == (0, "optimal", model)
     assert [place["node"] for place in decision["placement"]] == [node]
-    assert {estimate["source"] for estimate in decision["estimates"].values()} <= {"analytic", "assumed", "declared"}
+    sources = {estimate["source"] for estimate in decision["estimates"].values()}
+    assert sources <= {"calibrated", "analytic", "assumed", "declared"}
 
 
 def test_two_bounds_that_collide_are_named_with_what_would_do(tmp_path):

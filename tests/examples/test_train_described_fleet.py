@@ -24,13 +24,14 @@ def setting(tmp_path, intent):
 
 @pytest.mark.parametrize(
     ("name", "days", "goal"),
-    [("intent", 7, "cost"), ("relaxed", 10, "cost"), ("tight", 5, "cost"), ("low-energy", 10, "energy")],
+    [("intent", 7, "expense"), ("relaxed", 14, "expense"), ("tight", 5, "expense"), ("low-energy", 10, "energy")],
 )
 def test_the_plan_is_the_best_of_the_candidates(tmp_path, name, days, goal):
     given = setting(tmp_path, HALLS / f"{name}.yaml")
     considered = consider(gather(given))
     plan = make_plan(given, considered).plan
     (decision,) = plan.decisions
+    assert plan.objective[0].goal == f"minimize {goal}"
     (options,) = considered.options.values()
     in_time = [item.estimates[goal].value for item in options if item.estimates["time"].high <= days * DAY]
     assert plan.status == "optimal"

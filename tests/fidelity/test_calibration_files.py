@@ -270,6 +270,60 @@ def test_killed_while_writing_leaves_a_whole_file(tmp_path):
         assert text in ("a" * 2_000_000, "b" * 2_000_000)
 
 
+def in_folder(folder, *items):
+    folder.mkdir()
+    for item in items:
+        (folder / file_name(item)).write_text(calibration_text(item))
+    return folder
+
+
+def of_rows(learnt, rows):
+    (source,) = learnt.provenance
+    return learnt.model_copy(update={"provenance": (source.model_copy(update={"rows": rows}),)})
+
+
+def constants(known):
+    found = known.of("network", "latency.mean", ["a"])
+    stages = [stage for stage in found.stages if stage.keys == ("device",)]
+    return [effect.constant for stage in stages for effect in stage.effects]
+
+
+def slower(item):
+    text = calibration_text(item).replace('"constant": 0.5', '"constant": 0.75')
+    return read_calibration(text.encode(), "x.yaml")
+
+
+@pytest.mark.parametrize(("rows", "used"), [(98, 0.5), (100, 0.75)])
+def test_of_two_shared_calibrations_the_one_of_more_rows_is_used_with_its_devices(tmp_path, rows, used):
+    ships = in_folder(tmp_path / "ships", *divided(of_now(), {"a": 50, "b": 49}))
+    own = in_folder(tmp_path / "own", *divided(slower(of_rows(of_now(), rows)), {"a": 50}))
+    told = []
+    assert constants(load_calibrations([ships, own], told.append)) == [used]
+    left_out = own if rows < 99 else ships
+    assert any(f"{left_out}/network-latency.mean.yaml and what was learnt on top" in line for line in told)
+
+
+def test_own_rows_of_a_device_go_before_those_that_ship(tmp_path):
+    ships = in_folder(tmp_path / "ships", *divided(of_now(), {"a": 50, "b": 49}))
+    own = in_folder(tmp_path / "own", slower(divided(of_now(), {"a": 50})[1]))
+    told = []
+    assert constants(load_calibrations([ships, own], told.append)) == [0.75]
+    assert told == []
+
+
+def test_where_an_own_file_cannot_be_used_what_ships_is_and_it_is_told(tmp_path):
+    shared, a, _ = divided(of_now(), {"a": 50, "b": 49})
+    ships = in_folder(tmp_path / "ships", shared, a)
+    own = in_folder(tmp_path / "own", a.model_copy(update={"version": a.version + 1}))
+    told = []
+    known = load_calibrations([ships, own], told.append)
+    assert constants(known) == [0.5]
+    assert [str(own / "network-latency.mean-a.yaml") in line for line in told] == [True]
+    before = known.digests([("network", "latency.mean")], ["a"])
+    (own / "network-latency.mean-a.yaml").write_text("# changed")
+    assert load_calibrations([ships, own], told.append).digests([("network", "latency.mean")], ["a"]) != before
+
+
 def test_other_files_beside_calibrations_are_told_and_not_used(tmp_path):
     (tmp_path / "network-latency.mean.yaml").write_text(calibration_text(learnt()))
     for name in ("notes.yaml", "boards.table.yaml", "network-speed.yaml"):

@@ -206,7 +206,7 @@ def test_a_device_is_learnt_and_its_file_is_read_again(folder, tmp_path):
 
 
 def test_a_folder_is_learnt_and_refined(folder, tmp_path):
-    words = aios("calibrate", "--data", folder, "--out", tmp_path).stdout
+    words = aios("calibrate", "--data", folder, "--from-scratch", "--out", tmp_path).stdout
     assert "skipped: notes.csv: no form knows its columns" in words
     assert "`fast` in column `rate` is no number" in words
     assert "boards.csv: no device of the catalogue, or not clear which: some board" in words
@@ -214,6 +214,8 @@ def test_a_folder_is_learnt_and_refined(folder, tmp_path):
     assert "network-throughput.yaml" in names
     assert {f"network-throughput-{name}.yaml" for name in BOARDS} <= set(names)
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 100_000
+    assert "not used by plans" in words
+    assert "leave out `--from-scratch`" in words, "180 rows are less than what ships was learnt from"
     other = tmp_path / "other.csv"
     (tmp_path / "boards.table.yaml").write_text(FORM)
     other.write_text("\n".join([HEADER, *made_up({"nvidia-l4": 3e12}, seed=5)]) + "\n")
@@ -224,9 +226,70 @@ def test_a_folder_is_learnt_and_refined(folder, tmp_path):
     assert after["level"] == "calibrated"
 
 
+def test_a_folder_is_learnt_on_top_of_what_ships(tmp_path):
+    rare = "\n".join([HEADER, *made_up(BOARDS)[:60], *made_up({"nvidia-l4": 3e12})[:4]])
+    (tmp_path / "boards.csv").write_text(rare + "\n")
+    (tmp_path / "boards.table.yaml").write_text(FORM)
+    out = tmp_path / "learnt"
+    done = aios("calibrate", "--data", tmp_path, "--out", out, "--json")
+    document = json.loads(done.stdout)
+    assert {path.name for path in out.iterdir()} == {
+        "network-throughput-nvidia-t4.yaml",
+        "network-latency.mean-nvidia-t4.yaml",
+    }
+    assert [(item["device"], item["rows"]) for item in document["too_few_rows"]] == [("nvidia-l4", 4)] * 2
+    assert all(item["unused"] is None or "plans rest on" in item["unused"] for item in document["calibrations"])
+    throughput = next(item for item in document["calibrations"] if item["metric"] == "throughput")
+    assert throughput["seen_before"] > 0, "what ships was learnt from rows of this device as well"
+    words = aios("calibrate", "--data", tmp_path, "--out", out).stdout
+    assert "these ones perhaps" in words
+    assert "too few rows: nvidia-l4 network throughput: 4 rows" in words
+    text = (out / "network-throughput-nvidia-t4.yaml").read_text()
+    assert '"devices"' not in text
+    assert '"spread"' not in text
+
+
+def test_fewer_rows_than_count_as_known_teach_nothing(tmp_path):
+    (tmp_path / "boards.table.yaml").write_text(FORM)
+    (tmp_path / "boards.csv").write_text("\n".join([HEADER, *made_up({"nvidia-l4": 3e12})[:4]]) + "\n")
+    out = tmp_path / "learnt"
+    asked = ("--device", "nvidia-l4", "--table", tmp_path / "boards.csv", "--out", out)
+    assert "too few rows to learn network throughput of nvidia-l4" in aios("calibrate", *asked, code=1).stderr
+    assert not out.exists()
+
+
+def test_few_rows_of_one_family_are_as_sure_as_of_a_device_that_nobody_knows(tmp_path):
+    from aios.fidelity.keeping import read_calibration
+    from aios.workflow.calibrations import shipped_calibrations
+
+    (tmp_path / "boards.table.yaml").write_text(FORM)
+    (tmp_path / "boards.csv").write_text("\n".join([HEADER, *made_up({"nvidia-l4": 3e12})[:6]]) + "\n")
+    asked = ("--device", "nvidia-l4", "--table", tmp_path / "boards.csv", "--out", tmp_path / "learnt")
+    aios("calibrate", *asked)
+    file = tmp_path / "learnt" / "network-throughput-nvidia-l4.yaml"
+    own = read_calibration(file.read_bytes(), str(file)).residuals
+    shared = shipped_calibrations([].append).shared("network", "throughput").residuals
+    unseen = next(item for item in shared if item.level == "zero-shot" and not item.stratum)
+    assert [(item.level, item.stratum, item.low, item.high) for item in own] == [
+        ("calibrated", "device nvidia-l4", unseen.low, unseen.high)
+    ]
+
+
+def test_own_rows_are_what_the_next_plan_rests_on_or_it_is_said_why_not(tmp_path):
+    (tmp_path / "boards.table.yaml").write_text(
+        FORM.partition("  choices")[0].replace("latency.mean, column: ms", "latency.p90, column: ms")
+    )
+    (tmp_path / "boards.csv").write_text("\n".join([HEADER, *made_up({"nvidia-l4": 3e12})]) + "\n")
+    asked = ("--device", "nvidia-l4", "--table", tmp_path / "boards.csv", "--out", tmp_path / "learnt")
+    words = aios("calibrate", *asked).stdout
+    assert "network-latency.p90-nvidia-l4.yaml: no plan asks for network latency.p90" in words
+    assert words.count("not used by plans") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (("--device", "nvidia-t4", "--table", "{folder}/boards.csv", "--from-scratch"), 64, "takes a folder of tables"),
         (("--device", "nvidia-t5", "--table", "{folder}/boards.csv"), 1, "there is no device type `nvidia-t5`"),
         (("--device", "nvidia-l40s", "--table", "{folder}/boards.csv"), 1, "nothing can be learnt of nvidia-l40s"),
         (("--device", "nvidia-t4", "--table", "{folder}/notes.csv"), 1, "no form knows its columns"),

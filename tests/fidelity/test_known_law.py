@@ -1,9 +1,12 @@
 """Tables that follow a law with noise: what is learnt must be that law, and intervals must hold what they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from aios.cost.learning import Design, Predictor, StageForm
+from aios.fidelity import splits
 from aios.records.observation import Observations
 from aios.workflow.judging import held_back
 from aios.workflow.pooling import pooled
@@ -25,7 +28,7 @@ def rows_of_a_law(rows=1500, devices=6, seed=0, table="t.csv"):
         metric="latency.mean",
         unit="s",
         words={"device": np.char.add("d", device.astype(str)), "model": np.char.add("m", model.astype(str))},
-        numbers={"macs": np.exp(size)},
+        numbers={"macs": np.exp(size), "batch": np.arange(rows) + 1.0},
         types=np.full(rows, ""),
         families=np.char.add("f", (model // 3).astype(str)),
         lines=np.arange(rows) + 2,
@@ -148,3 +151,40 @@ def test_what_cannot_be_predicted_or_believed_is_named():
     assert pool.unpredictable_models() == {"t.csv": ("m7",)}
     assert pool.suspicious_lines() == {"t.csv": (5,)}
     assert pool.usable.sum() == 200 - 1 - (rows.word("model") == "m7").sum()
+
+
+@pytest.mark.parametrize("level", ["zero-shot", "calibrated", "profiled"])
+def test_the_order_of_rows_changes_nothing(level):
+    """Shuffled, with its lines numbered anew, a table is predicted as before, to the last digit."""
+    rows = rows_of_a_law(rows=600)
+    order = np.random.default_rng(5).permutation(600)
+    shuffled = replace(rows.take(order), lines=rows.lines)
+    ends = []
+    for observed in (rows, shuffled):
+        pool = pooled(LAW, "latency.mean", [(observed, None)], {})
+        found = held_back(pool, level, None, silent)
+        values = pool.parts[0].observations.values
+        ends.append(np.column_stack([values, found.value, found.low, found.high, found.roofline, found.regression]))
+    assert np.isfinite(ends[0][:, 1]).mean() > 0.5
+    assert np.array_equal(*ends, equal_nan=True)
+
+
+def test_rows_that_say_the_same_are_held_back_together():
+    """The same setting measured twice is no other setting, on whatever line it stands."""
+    rows = rows_of_a_law(rows=300)
+    twice = replace(rows.take(np.tile(np.arange(300), 2)), lines=np.arange(600) + 2)
+    pool = pooled(LAW, "latency.mean", [(twice, None)], {})
+    folds = [
+        (part.train, part.test) for part in splits("profiled", pool.devices, pool.models, pool.families, pool.settings)
+    ]
+    assert len(np.unique(pool.settings)) == 300
+    assert len(folds) == 5
+    assert all(not set(pool.settings[test]) & set(pool.settings[train]) for train, test in folds)
+
+
+def test_a_setting_is_what_a_row_says_and_not_what_was_measured():
+    rows = rows_of_a_law(rows=50)
+    assert (replace(rows, values=rows.values * 2, lines=rows.lines[::-1]).settings() == rows.settings()).all()
+    for other in ({"macs": rows.numbers["macs"] * 2}, {"batch": rows.numbers["batch"] + 1}):
+        assert not (replace(rows, numbers={**rows.numbers, **other}).settings() == rows.settings()).any()
+    assert not (replace(rows, table="u.csv").settings() == rows.settings()).any()

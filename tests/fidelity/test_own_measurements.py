@@ -78,7 +78,7 @@ def test_times_of_the_profile_store_are_rows(places):
 def test_this_machine_is_learnt_from_them(places, tmp_path):
     out = tmp_path / "out"
     known = load_calibrations([], silent)
-    (learnt,) = calibrate_device("nvidia-t4", own_measurements(*places), "network", known, out, silent)
+    ((learnt,), *_) = calibrate_device("nvidia-t4", own_measurements(*places), "network", known, out, silent)
     assert learnt.file.name == "network-latency.mean-nvidia-t4.yaml"
     assert "measured by" in learnt.file.read_text()
 

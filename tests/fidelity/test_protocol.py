@@ -16,16 +16,16 @@ def measured(draw):
     devices = np.array([f"d{n}" for n in random.integers(0, draw(st.integers(1, 9)), rows)])
     models = np.array([f"m{n}" for n in random.integers(0, draw(st.integers(1, 20)), rows)])
     families = np.array([f"f{int(name[1:]) // 2}" for name in models])
-    lines = np.array([f"t:{n}" for n in random.integers(0, rows, rows)])
-    return devices, models, families, lines
+    settings = np.array([f"s{n}" for n in random.integers(0, rows, rows)])
+    return devices, models, families, settings
 
 
 @given(measured(), st.sampled_from(LEVELS))
 @settings(max_examples=60, deadline=None)
 def test_nothing_is_predicted_by_what_its_level_may_not_see(columns, level):
-    devices, models, families, lines = columns
+    devices, models, families, settings = columns
     predicted = np.zeros(len(devices), dtype=int)
-    for train, test, others, _ in splits(level, devices, models, families, lines):
+    for train, test, others, _ in splits(level, devices, models, families, settings):
         predicted += test
         assert not (test & (train | others)).any()
         assert not (train & ~others).any()
@@ -34,7 +34,7 @@ def test_nothing_is_predicted_by_what_its_level_may_not_see(columns, level):
         if level != "profiled":
             assert not set(families[test]) & set(families[train])
         else:
-            assert not set(lines[test]) & set(lines[train])
+            assert not set(settings[test]) & set(settings[train])
             pairs = set(zip(devices[train], models[train], strict=True))
             assert set(zip(devices[test], models[test], strict=True)) <= pairs
         if level == "calibrated":
@@ -48,8 +48,8 @@ def test_every_row_has_its_turn(level):
     models = np.array([f"m{n}" for n in random.integers(0, 40, 2000)])
     families = np.array([f"f{int(name[1:]) // 4}" for name in models])
     devices = np.array([f"d{n}" for n in random.integers(0, 6, 2000)])
-    lines = np.arange(2000).astype(str)
-    turns = sum(part.test.astype(int) for part in splits(level, devices, models, families, lines))
+    settings = np.arange(2000).astype(str)
+    turns = sum(part.test.astype(int) for part in splits(level, devices, models, families, settings))
     assert (turns == 1).mean() > 0.99
 
 

@@ -198,3 +198,58 @@ def test_any_mix_of_mistakes_is_an_input_error_with_places(count: int) -> None:
         lines = {item.where.line for item in caught.value.diagnostics if item.where}
         only_shape = {5 + len(rest) + i for i, field in enumerate(chosen) if field != "pin: {model: z}"}
         assert lines >= only_shape  # that a pinned model is unknown shows once the rest is right
+
+
+@pytest.mark.parametrize(
+    ("written", "require", "texts"),
+    [
+        ("{rate: 1200/min}", "{}", ["throughput >= 20/s (implied by load)"]),
+        ("{rate: 90/h}", "{}", ["throughput >= 0.025/s (implied by load)"]),
+        (
+            "{rate: 2/s, prompt: 10, output: 5}",
+            "{latency: {p99: 1 s}}",
+            ["throughput >= 2/s (implied by load)", "latency.p99 <= 1 s"],
+        ),
+        ("{rate: 20/s}", "{throughput: 20/s}", ["throughput >= 20/s"]),
+        ("{rate: 20/s}", "{throughput: 1500/min, power: 5 W}", ["throughput >= 25/s", "power <= 5 W"]),
+        ("{rate: 20/s}", "{throughput: 19/s}", ["throughput >= 20/s (implied by load)", "throughput >= 19/s"]),
+    ],
+)
+def test_a_load_asks_for_its_rate_unless_as_much_is_required(written: str, require: str, texts: list[str]) -> None:
+    text = HEAD + f"spec:\n  task: t\n  model: ./m.onnx\n  load: {written}\n  require: {require}\n"
+    (intent,) = compiled(text)
+    assert intent.load is not None
+    assert [item.text for item in intent.require] == texts
+    for item in intent.require:
+        implied = "implied" in item.text
+        assert item.implied_by == ("load" if implied else None)
+        assert (item.where.line == 7) == implied
+        if implied:
+            assert item.bound == intent.load.rate_per_s
+            assert text.splitlines()[6][item.where.column - 1 :].startswith(written[7:].partition(",")[0].rstrip("}"))
+
+
+def test_without_a_load_nothing_is_implied() -> None:
+    jobs = ("train: {tokens: 3e9, batch: 8, sequence: 512}", "require: {throughput: 5/s}", "priority: 1")
+    for job in jobs:
+        (intent,) = compiled(HEAD + f"spec: {{task: t, model: ./m.onnx, {job}}}\n")
+        assert not any(item.implied_by for item in intent.require)
+
+
+@pytest.mark.parametrize(
+    ("goal", "metrics"),
+    [("minimize cost", ["expense"]), ("[minimize energy, minimize cost within 2 %]", ["energy", "expense"])],
+)
+def test_the_cost_of_a_job_is_what_it_costs_in_all(goal: str, metrics: list[str]) -> None:
+    job = "train: {tokens: 3e9, batch: 8, sequence: 512}, require: {expense: 2.5 kUSD, cost: 40 USD/h}"
+    (intent,) = compiled(HEAD + f"spec: {{task: t, model: ./m.onnx, {job}, goal: {goal}}}\n")
+    assert [item.metric for item in intent.goal] == metrics
+    assert [item.text for item in intent.require] == ["cost <= 40 USD/h", "expense <= 2500 USD"]
+    (service,) = compiled(HEAD + "spec: {task: t, model: ./m.onnx, goal: minimize cost}\n")
+    assert [item.metric for item in service.goal] == ["cost"]
+
+
+def test_cost_and_expense_of_a_job_are_one_goal() -> None:
+    job = "train: {tokens: 3e9, batch: 8, sequence: 512}, goal: [minimize cost, minimize expense]"
+    with pytest.raises(InputError, match="`expense` is a goal twice"):
+        compiled(HEAD + f"spec: {{task: t, model: ./m.onnx, {job}}}\n")

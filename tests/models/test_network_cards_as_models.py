@@ -92,6 +92,15 @@ def test_a_name_stands_for_a_network_or_a_language_model_and_else_for_what_is_sp
     assert "resnet50" in (caught.value.diagnostics[0].remedy or "")
 
 
+@pytest.mark.parametrize("name", ["vit_base_patch16_224", "google/vit-base-patch16-224", "vit-base"])
+def test_a_transformer_of_pictures_is_served_as_a_network_and_trained_by_its_blocks(name: str) -> None:
+    served, trained = card_profile(name), card_profile(name, trained=True)
+    assert served.transformer is None
+    assert served.macs == pytest.approx(17.56e9, rel=0.01)
+    assert trained.transformer is not None
+    assert card_profile("bert-base-uncased").transformer is not None
+
+
 def test_published_models_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["model", "list", "repvgg_a0", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)

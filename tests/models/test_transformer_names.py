@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aios.models.transformers import find_transformer, presets, transformer_like, transformer_named
+from aios import catalogue
+from aios.models.transformers import (
+    find_transformer,
+    load_presets,
+    presets,
+    transformer_like,
+    transformer_named,
+)
+from aios.records.errors import InputError
+from aios.records.transformer import Transformer
 from aios.records.transformers.names import words_of
 
 
@@ -101,6 +113,39 @@ def test_every_preset_is_found_by_its_own_name() -> None:
         own = transformer_named(model.name.rpartition("/")[2].replace("-", " ").upper())
         assert own is not None, model.name
         assert own.layers == model.layers
+
+
+def test_entries_that_are_read_one_by_one_are_those_of_whole_files() -> None:
+    whole = [
+        entry
+        for path in sorted((catalogue.root() / "cards" / "transformers").glob("*.yaml"))
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+    ]
+    also = {name: entry.get("name") for entry in reversed(whole) for name in map(str, entry.pop("also", ()))}
+
+    assert list(presets()) == [Transformer.model_validate(entry) for entry in whole]
+    for name, model in also.items():
+        found = find_transformer(name)
+        assert model in ((found.transformer and found.transformer.name), *found.candidates), name
+
+
+@pytest.mark.parametrize("text", ["- {name: [", "- layers: 3\n", "- 3\n", "- name: x\n  also: {\n  y: 1\n"])
+def test_a_file_that_is_no_list_of_transformers_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "odd.yaml").write_text(text)
+
+    with pytest.raises(InputError, match=r"odd\.yaml is no list of transformers"):
+        load_presets(tmp_path)
+
+
+def test_a_broken_entry_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(
+        "# two\n- name: one\n  layers: many\n- name: two\n  also: [deux]\n  layers: []\n"
+    )
+    known = load_presets(tmp_path)
+
+    assert len(known) == 2
+    with pytest.raises(InputError, match=r"odd\.yaml is no list of transformers"):
+        known.find("deux")
 
 
 def test_no_name_stands_for_two_models() -> None:

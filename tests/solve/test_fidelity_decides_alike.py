@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aios.fidelity.configurations import Column
+from aios.fidelity.configuring import Column
 from aios.fidelity.regret import ChoiceSet, Drawn, chosen, compared_end
 from aios.solve import Limits, choose
 

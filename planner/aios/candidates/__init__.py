@@ -8,11 +8,11 @@ they are given in. It knows no prices: whether a candidate is good is for ``aios
 
 from typing import TYPE_CHECKING
 
-from aios.candidates.batches import Worthwhile, worthwhile
-from aios.candidates.enumeration import Enumeration, enumerate_candidates
 from aios.records.lazily import lazily
 
 if TYPE_CHECKING:
+    from aios.candidates.batches import Worthwhile, worthwhile
+    from aios.candidates.enumeration import Enumeration, enumerate_candidates
     from aios.candidates.language import language_problems
     from aios.candidates.training import training_problems
 
@@ -27,5 +27,12 @@ __all__ = [
 
 __getattr__ = lazily(
     __name__,
-    {"language_problems": "aios.candidates.language", "training_problems": "aios.candidates.training"},
+    {
+        "Enumeration": "aios.candidates.enumeration",
+        "Worthwhile": "aios.candidates.batches",
+        "enumerate_candidates": "aios.candidates.enumeration",
+        "language_problems": "aios.candidates.language",
+        "training_problems": "aios.candidates.training",
+        "worthwhile": "aios.candidates.batches",
+    },
 )

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from aios.candidates.training import best_splits
 from aios.records.candidate import Candidate, Priced, Rejection
 from aios.records.intent import Intent
 from aios.records.units import Dimension, format_quantity
@@ -33,6 +32,8 @@ def worthwhile(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile:
     training jobs see ``best_splits``.
     """
     if intent.train is not None:
+        from aios.candidates.training import best_splits
+
         return Worthwhile(*best_splits(intent, options))
     if intent.load is None or intent.pin.batch:
         return Worthwhile(options, ())
@@ -65,7 +66,8 @@ def worthwhile(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile:
 
 def _enough_sequences(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile:
     """Leave out engines set up for more sequences than are there at once: they keep memory for what never comes."""
-    named = [item.metric for item in intent.require] + [item.metric for item in intent.goal]
+    written = [item.metric for item in intent.require if item.implied_by is None]
+    named = written + [item.metric for item in intent.goal]
     if "throughput" in named:  # which more sequences do raise
         return Worthwhile(options, ())
     enough: dict[tuple[object, ...], Priced] = {}
@@ -74,7 +76,7 @@ def _enough_sequences(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile
     for option in sorted(options, key=lambda item: item.candidate.batch):
         candidate = option.candidate
         smaller = enough.get(_alike(candidate))
-        if smaller is None or not _same_times(smaller, option):
+        if smaller is None or not _as_good(intent, smaller, option):
             enough[_alike(candidate)] = option
             kept.append(option)
             continue
@@ -86,6 +88,18 @@ def _enough_sequences(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile
     order = {option.candidate.id: place for place, option in enumerate(options)}
     kept.sort(key=lambda item: order[item.candidate.id])
     return Worthwhile(tuple(kept), tuple(rejections.values()))
+
+
+def _as_good(intent: Intent, smaller: Priced, larger: Priced) -> bool:
+    return _same_times(smaller, larger) and (_sustains(intent, smaller) or not _sustains(intent, larger))
+
+
+def _sustains(intent: Intent, option: Priced) -> bool:
+    """Say whether an option keeps up with the load, by the end of the estimate that the intent goes by."""
+    throughput = option.estimates.get("throughput")
+    if throughput is None or intent.load is None:
+        return False
+    return (throughput.value if intent.risk == "expected" else throughput.low) >= intent.load.rate_per_s
 
 
 def _same_times(smaller: Priced, larger: Priced) -> bool:

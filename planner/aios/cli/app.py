@@ -4,6 +4,7 @@ Each one imports what it needs when it runs: ``--help`` and ``--version`` stay c
 """
 
 import sys
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -254,6 +255,9 @@ def calibrate(
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of measured tables, to learn of all its devices.")
     ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Of --data learn what devices have in common as well, anew.")
+    ] = False,
     from_profiles: Annotated[
         bool, typer.Option("--from-profiles", help="Learn from what was measured on this machine (see --profiles).")
     ] = False,
@@ -276,7 +280,8 @@ def calibrate(
         if path is not None:
             see_place(path)
     own = profiles if from_profiles else None
-    return work(device, table, data, own, predictor, out, fleet, json=json, json_into=json_into)
+    where = (device, table, data, own, predictor, out, fleet)
+    return work(*where, from_scratch=from_scratch, json=json, json_into=json_into)
 
 
 @model_app.command("inspect", epilog="Example: aios model inspect model.onnx --size height=224")
@@ -351,14 +356,36 @@ def demo(
 def _setting(paths: list[str] | None, fleet: str | None, state: Path = _STATE, profiles: Path = _PROFILES) -> "Setting":
     from aios.workflow.setting import Setting
 
-    return Setting(paths=tuple(paths or ()), fleet=fleet, state=state, profiles=profiles, stdin=sys.stdin.buffer.read)
+    stdin = sys.stdin.buffer.read
+    return Setting(paths=tuple(paths or ()), fleet=fleet, state=state, profiles=profiles, warn=_warned, stdin=stdin)
+
+
+def _warned(text: str) -> None:
+    from aios.cli.words import warned
+
+    warned(text)
 
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code. Raises AiosError for what the command could not do."""
     try:
-        return int(app(arguments, prog_name="aios", standalone_mode=False) or 0)
+        return int(_asked(arguments)(arguments, prog_name="aios", standalone_mode=False) or 0)
     except typer.TyperException as error:
         print(f"error: {error.format_message()}", file=sys.stderr)
         print("run `aios --help` or `aios COMMAND --help`", file=sys.stderr)
         return Exit.USAGE
+
+
+def _asked(arguments: list[str]) -> typer.Typer:
+    """Return the app with the command or group alone that is asked for: to make all of them takes longer than most do.
+
+    The whole one where none is named first: it has the help and says what was meant.
+    """
+    name = arguments[0] if arguments else ""
+    commands = [item for item in app.registered_commands if item.callback and item.callback.__name__ == name]
+    groups = [item for item in app.registered_groups if item.name == name]
+    if not commands + groups:
+        return app
+    found = copy(app)
+    found.registered_commands, found.registered_groups = commands, groups
+    return found

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
-from aios.cli.words import Ink, counted, diagnostic_text, harmless, print_diagnostics, table
+from aios.cli.words import Ink, counted, diagnostic_text, harmless, print_diagnostics, table, warned
 from aios.records.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
     from aios.records.calibration import LearntError
     from aios.records.fleet import DeviceType
-    from aios.workflow.calibrating import Learnt
+    from aios.workflow.calibrating import Learnt, Taught
     from aios.workflow.measuredtables import MeasuredTables
 
 __all__ = ["calibrate"]
@@ -35,6 +35,7 @@ def calibrate(
     out: Path,
     fleet: str | None,
     *,
+    from_scratch: bool = False,
     json: bool,
     json_into: Path | None,
 ) -> int:
@@ -43,18 +44,30 @@ def calibrate(
     from aios.workflow.calibrating import calibrate_all, calibrate_device
     from aios.workflow.calibrations import load_calibrations
 
-    _one_source(device, source, data, profiles)
+    _one_source(device, source, data, profiles, from_scratch)
     one_thread()
-    failed: Mapping[str, str] = {}
     with Progress("calibrate", quiet=json) as progress:
+        known = load_calibrations([catalogue.root() / "calibrations", out], warned)
         if data is not None:
-            found, tables, failed = calibrate_all(data, predictor, out, progress)
+            taught = calibrate_all(data, predictor, None if from_scratch else known, out, progress)
         else:
-            known = load_calibrations([catalogue.root() / "calibrations", out], progress)
             tables = _tables(source, profiles, progress)
             own = _described(fleet)
-            found = calibrate_device(device or "", tables, predictor, known, out, progress, own)
-    document = {
+            taught = calibrate_device(device or "", tables, predictor, known, out, progress, own)
+    unused = _unused(taught, out)
+    lines = [_words(taught.learnt), *_remarks(taught, unused), *_left_out(taught.tables)]
+    emit("\n".join(lines), _document(taught, unused), json=json, json_into=json_into)
+    if taught.failed:
+        told = [f"{name} failed: {why}; this is a bug in aios" for name, why in taught.failed.items()]
+        print_diagnostics([Diagnostic(summary=harmless(text)) for text in told])
+        return Exit.BUG
+    return Exit.DONE
+
+
+def _document(taught: Taught, unused: Mapping[Path, str]) -> Mapping[str, Any]:
+    readings = taught.tables.readings
+    few = [dict(zip(("device", "predictor", "metric", "rows"), item, strict=True)) for item in taught.few]
+    return {
         "calibrations": [
             {
                 "file": str(item.file),
@@ -64,24 +77,37 @@ def calibrate(
                 "before": item.before,
                 "after": item.calibration.errors,
                 "suspicious": item.suspicious,
+                "seen_before": item.seen,
+                "unused": unused.get(item.file),
             }
-            for item in found
+            for item in taught.learnt
         ],
-        "unread": {item.table: item.reason for item in tables.readings if item.reason},
-        "unknown_devices": {item.table: list(item.unknown) for item in tables.readings if item.unknown},
-        "notes": [note for item in tables.readings for note in item.notes],
-        "failed": failed,
+        "unread": {item.table: item.reason for item in readings if item.reason},
+        "unknown_devices": {item.table: list(item.unknown) for item in readings if item.unknown},
+        "notes": [note for item in readings for note in item.notes],
+        "too_few_rows": few,
+        "failed": taught.failed,
     }
-    emit("\n".join([_words(found), *_left_out(tables)]), document, json=json, json_into=json_into)
-    if failed:
-        told = [f"{name} failed: {why}; this is a bug in aios" for name, why in failed.items()]
-        print_diagnostics([Diagnostic(summary=harmless(text)) for text in told])
-        return Exit.BUG
-    return Exit.DONE
 
 
-def _one_source(device: str | None, source: Path | None, data: Path | None, profiles: Path | None) -> None:
+def _unused(taught: Taught, out: Path) -> Mapping[Path, str]:
+    """Return file -> why no plan is made with it. Plans that read another folder are none of its business."""
+    from aios.workflow.calibrationuse import why_unused
+
+    types = taught.tables.types
+    told = {
+        item.file: why_unused(item.calibration, types.get(item.calibration.device or ""), out) for item in taught.learnt
+    }
+    return {file: why for file, why in told.items() if why}
+
+
+def _one_source(
+    device: str | None, source: Path | None, data: Path | None, profiles: Path | None, from_scratch: bool
+) -> None:
     """Raise UsageError unless a device with one source of its rows is named, or a folder of many devices."""
+    if from_scratch and data is None:
+        told = "`--from-scratch` learns of all devices what they have in common, which takes a folder of tables"
+        raise UsageError(Diagnostic(summary=told, remedy="name one with `--data FOLDER`, or leave it out"))
     sources = [item for item in (source, profiles) if item is not None]
     if (data is not None and device is None and not sources) or (device is not None and len(sources) == 1 and not data):
         return
@@ -139,6 +165,28 @@ def _words(found: tuple[Learnt, ...]) -> str:
             told = f"{harmless(name)}: {count} better than physics allows, not learnt from: lines {shown}"
             lines.append(f"{ink('suspicious', 'yellow')}: {told}")
     return "\n".join([*lines, "", "errors are medians of |predicted / measured - 1| of rows that were held back"])
+
+
+def _remarks(taught: Taught, unused: Mapping[Path, str]) -> list[str]:
+    """Return what of it is not as it looks: learnt from the same rows before, not used by plans, too little."""
+    ink = Ink(sys.stdout)
+    lines = []
+    for item in taught.learnt:
+        learnt = item.calibration
+        if item.seen:
+            what = f"{learnt.predictor} {learnt.metric} of all devices was learnt from {counted(item.seen, 'row')} of"
+            lines.append(
+                f"{ink('note', 'yellow')}: {what} {learnt.device} too, these ones perhaps: BEFORE and AFTER are no "
+                "errors on rows that nothing has seen"
+            )
+    for why in dict.fromkeys(unused.values()):
+        first, *others = (str(file) for file, told in unused.items() if told == why)
+        more = f" and {len(others)} more" if others else ""
+        lines.append(f"{ink('not used by plans', 'yellow')}: {harmless(first)}{more}: {harmless(why)}")
+    for device, predictor, metric, rows in taught.few:
+        told = f"{harmless(device)} {predictor} {metric}: {counted(rows, 'row')} that can be used"
+        lines.append(f"{ink('too few rows', 'yellow')}: {told}, nothing was learnt")
+    return lines
 
 
 def _left_out(tables: MeasuredTables) -> list[str]:

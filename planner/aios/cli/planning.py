@@ -14,7 +14,7 @@ from aios.cli.threads import one_thread
 from aios.cli.ways import device_words, spread_words
 from aios.cli.words import Ink, counted, table
 from aios.records.candidate import Estimate, Priced, Residence
-from aios.records.intent import Intent
+from aios.records.intent import Intent, Requirement
 from aios.records.plan import Plan
 from aios.records.selection import ObjectiveValue
 from aios.records.units import Dimension, format_quantity
@@ -110,7 +110,7 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
         index for index, option in enumerate(shown) if chosen is not None and option.candidate == chosen.candidate
     ]
     head = ["MODEL", "DEVICE", "PRECISION", "B", "T", "R", *(name.upper() for name in columns), "SOURCE", "WHY NOT"]
-    bounds = ", ".join(item.text for item in intent.require) or "nothing required"
+    bounds = ", ".join(item.text for item in _written(intent) or intent.require) or "nothing required"
     load = _load(intent)
     lines = [f"{ink(intent.name, 'bold')}: {'; '.join(map(str, intent.goal))}, subject to {bounds}{load}"]
     if rows:
@@ -124,6 +124,11 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
     elif rejected:
         lines.append(ink(f"left out: {counted(len(rejected), 'family', 'families')} (--all says which and why)", "dim"))
     return "\n".join(lines)
+
+
+def _written(intent: Intent) -> list[Requirement]:
+    """Return the bounds that somebody wrote: what the load implies is told with the load."""
+    return [item for item in intent.require if item.implied_by is None]
 
 
 def _load(intent: Intent) -> str:
@@ -166,7 +171,7 @@ def _broken(option: Priced, intent: Intent) -> list[str]:
 
 
 def _columns(intent: Intent) -> list[str]:
-    wanted = [goal.metric for goal in intent.goal] + [item.metric for item in intent.require]
+    wanted = [goal.metric for goal in intent.goal] + [item.metric for item in _written(intent)]
     usual = ["time", "energy"] if intent.train is not None else ["latency.p99", "power"]
     return list(dict.fromkeys([*wanted, *usual]))
 
@@ -292,14 +297,16 @@ def _conflict(planned: Planned, ink: Ink) -> str:
         head = f"there is no way at all to run {', '.join(impossible)}"
         rows = [f"  {row.what}: {row.reason}" for row in planned.considered.rejections]
         return "\n".join([f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows])
-    head = "these cannot hold together; without any one of them the others can"
+    alone = len(conflict.clauses) == 1
+    head = "this cannot hold" if alone else "these cannot hold together; without any one of them the others can"
     lines = [f"{ink('infeasible', 'red', 'bold')}: {head}"]
     for clause in conflict.clauses:
         where = f"  {ink(str(clause.where), 'dim')}" if clause.where else ""
         owner = f"{clause.intent}: " if clause.intent else ""
         lines.append(f"  {owner}{clause.text}{where}")
     if conflict.relaxations:
-        lines.append("each of these alone would do, the others as they are:")
+        this = "this" if alone else "each of these alone"
+        lines.append(f"{this} would do, the others as they are:")
         lines += [f"  {item.clause} -> {ink(item.to, 'green')}" for item in conflict.relaxations]
     lines += [f"note: {note}" for note in conflict.notes]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from aios.cli.progress import Progress
 from aios.cli.words import Ink
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Node
+from aios.records.intent import Intent
 from aios.workflow.setting import Setting
 
 __all__ = ["init", "validate"]
@@ -49,9 +50,7 @@ def validate(setting: Setting, *, json: bool) -> int:
     if not setting.paths and setting.fleet is None:
         raise InputError(Diagnostic(summary="there is nothing to validate", command="aios validate intent.yaml"))
     intents, fleet = read_written(setting)
-    lines = [
-        f"intent {intent.name}: {len(intent.models)} models, {len(intent.require)} requirements" for intent in intents
-    ]
+    lines = [_counted(intent) for intent in intents]
     if fleet is not None:
         machines = sum(node.count for node in fleet.nodes)
         devices = sum(node.count * _devices(node) for node in fleet.nodes)
@@ -62,6 +61,12 @@ def validate(setting: Setting, *, json: bool) -> int:
     document = {"valid": True, "intents": intents, "fleet": fleet, "overridden": replaced}
     emit("\n".join([*lines, "valid"]), document, json=json)
     return 0
+
+
+def _counted(intent: Intent) -> str:
+    """Say how much an intent holds; what its load implies is not counted among the requirements."""
+    written = [item for item in intent.require if item.implied_by is None]
+    return f"intent {intent.name}: {len(intent.models)} models, {len(written)} requirements"
 
 
 def _devices(node: Node) -> int:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aios.records.base import Span
     from aios.records.errors import Diagnostic
 
-__all__ = ["Ink", "counted", "diagnostic_text", "harmless", "print_diagnostics", "table"]
+__all__ = ["Ink", "counted", "diagnostic_text", "harmless", "print_diagnostics", "table", "warned"]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -115,6 +115,11 @@ def _line_at(where: Span) -> str | None:
     except (OSError, UnicodeDecodeError, IndexError):
         return None
     return line if len(line) <= _LONGEST_LINE else None
+
+
+def warned(text: str) -> None:
+    """Print to stderr, beside all that is asked for, what is not used although it was given."""
+    print(f"{Ink(sys.stderr)('note', 'yellow')}: {harmless(text)}", file=sys.stderr, flush=True)
 
 
 def print_diagnostics(items: Sequence[Diagnostic], label: str = "error") -> None:

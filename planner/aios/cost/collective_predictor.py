@@ -39,7 +39,7 @@ or of 400 on PCIe 5 each (DGX A100, DGX H100)."""
 _START_S = 8e-6
 _HOP_S = 1.1e-6
 """Of rings inside a machine: all-reduce of 256 bytes takes 10, 14.5 and 25 us on 2, 4 and 8 devices with 2, 6 and 14
-steps (searched on open rows)."""
+steps (looked for on published measurements)."""
 _NETWORK_HOP_S = 10e-6
 _DIRECT_START_S = 3e-6
 """Of one kernel that reads its peers' memory: the small all-reduce kernels of inference engines (``custom``)."""

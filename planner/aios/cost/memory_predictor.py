@@ -128,7 +128,7 @@ def _keys(observations: Observations, kinds: Texts, learnt: npt.NDArray[np.bool_
         "model": observations.word("model"),
     }
     kept = {name: np.where(learnt, column, "") for name, column in own.items()}
-    return kept | {"device": device, "own device": np.where(learnt, device, "")}
+    return kept | {"device": device, "own device": np.where(learnt, device, ""), "stratum": kept["kind"]}
 
 
 def _target(observations: Observations) -> Floats:
@@ -150,7 +150,7 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="memory",
-    version=1,
+    version=2,
     metrics=("memory", "fits"),
     stages=(
         StageForm(("kind",), 0, 40),

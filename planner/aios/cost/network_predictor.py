@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
-from aios.cost.networks.figures import Figures, figures_of
-from aios.cost.networks.rates import Rates, kinds_of, numeric, rates_of
 from aios.records.fleet import DeviceType
-from aios.records.networks import PER_CALL, WORK
+from aios.records.networks import CLASSES, PER_CALL, WORK
 
 if TYPE_CHECKING:
+    from aios.cost.networks.figures import Figures
+    from aios.cost.networks.rates import Rates
     from aios.records.observation import Floats, Observations, Texts
 
 __all__ = ["PREDICTOR", "design"]
@@ -30,25 +30,26 @@ _TRAINING = 3.0
 _SERIAL = 0.1
 """Share of a call that one core works on alone (Amdahl), to begin with; what it is with an engine is learnt. Measured
 speed-ups of 4 to 8 on 16 cores agree with 7 to 20 %."""
-_FEWER_PRODUCTS = 4.0
-"""How many multiplications Winograd's F(4x4, 3x3) saves at most (Lavin and Gray, arXiv 1509.09308)."""
 
 
 def design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
     """Return the rows as the regression sees them; targets are the logarithm of seconds per item on one device."""
     import numpy as np
 
+    from aios.cost.networks.figures import figures_of
+    from aios.cost.networks.rates import rates_of
+
     figures, rates = figures_of(rows), rates_of(rows, types)
     parts = _parts(rows, figures, rates)
     compute, memory = _sum(parts, _ARITHMETIC), _sum(parts, _MOVED)
-    base = np.log(np.maximum(compute, memory) + 0.3 * np.minimum(compute, memory) + parts["kernels"])
-    bounded = (figures.stated > 0) & np.isfinite(rates.bound)
-    fewest = 2 * figures.sizes.macs / _FEWER_PRODUCTS
-    least = np.where(bounded, np.log(fewest / np.where(bounded, rates.bound, 1.0)), -np.inf)
+    waiting = parts["kernels"] + parts["streamed"]
+    base = np.log(np.maximum(compute, memory) + 0.3 * np.minimum(compute, memory) + waiting)
     unknown = np.where(
         figures.known > 0, "", "neither its size nor its arithmetic is stated, and no card bears its name"
     )
-    return Design(_features(rows, figures, rates, parts), base, _keys(rows, types), least, unknown, parts)
+    return Design(
+        _features(rows, figures, rates, parts), base, _keys(rows, types), _least(rows, figures, rates), unknown, parts
+    )
 
 
 def _features(rows: Observations, figures: Figures, rates: Rates, parts: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -62,7 +63,7 @@ def _features(rows: Observations, figures: Figures, rates: Rates, parts: Mapping
         "macs": np.log(figures.sizes.macs),
         "batch": np.log(batch),
         "pixels": np.log(figures.sizes.pixels),
-        "threads": np.log(rows.number("threads", 1.0)),
+        "threads": np.log(rates.threads),
         "narrow": (value <= 1.0) * 1.0,
         "memory": np.log(memory / compute),
         "overhead": np.log(parts["kernels"] / (compute + memory)),
@@ -80,6 +81,8 @@ def _parts(rows: Observations, figures: Figures, rates: Rates) -> dict[str, Floa
     the bandwidth of its memory, operators at one launch each, and the share of processors that one core works on."""
     import numpy as np
 
+    from aios.cost.networks.bounds import LINK_SHARE
+
     batch = np.maximum(rows.number("batch", 1.0), 1.0)
     weight, value = _bytes(rows)
     times = np.where(rows.word("mode") == "training", _TRAINING, 1.0)
@@ -94,8 +97,34 @@ def _parts(rows: Observations, figures: Figures, rates: Rates) -> dict[str, Floa
         else:
             seconds = 2 / rates.peak if name in _ARITHMETIC else value / rates.bandwidth
         found[name] = times * amount * seconds
+    found["streamed"] = times * _streamed(rows, figures, rates) / LINK_SHARE
     found["serial"] = _SERIAL * times * 2 * figures.sizes.macs * rates.alone
     return found
+
+
+def _streamed(rows: Observations, figures: Figures, rates: Rates) -> Floats:
+    """Return the seconds per item at which weights that the chip cannot hold come over its link at best."""
+    import numpy as np
+
+    beyond = figures.amounts["weights"] * _bytes(rows)[0] - rates.on_chip
+    seconds: Floats = np.maximum(beyond, 0.0) / rates.link / np.maximum(rows.number("batch", 1.0), 1.0)
+    return seconds
+
+
+def _least(rows: Observations, figures: Figures, rates: Rates) -> Floats:
+    """Return the logarithm of the seconds per item that no device can beat, -inf where nothing is stated."""
+    import numpy as np
+
+    from aios.cost.networks.bounds import fewest, saved
+
+    sizes, values = np.unique(_bytes(rows)[1], return_inverse=True)
+    saving = np.array([saved(float(size)) for size in sizes])[values]
+    counted = np.add.reduce([figures.amounts[f"{name}_macs"] for name in CLASSES[:5]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        done = np.where(figures.counted > 0, fewest(figures.amounts, saving) / counted, 1 / saving)
+        computing = np.where(figures.stated > 0, 2 * figures.sizes.macs * done / rates.bound, 0.0)
+        least: Floats = np.log(np.maximum(np.nan_to_num(computing), _streamed(rows, figures, rates)))
+    return least
 
 
 def _sum(parts: Mapping[str, Floats], names: Sequence[str]) -> Floats:
@@ -109,6 +138,8 @@ def _bytes(rows: Observations) -> tuple[Floats, Floats]:
     """Return the bytes of a weight and of an activation."""
     import numpy as np
 
+    from aios.cost.networks.rates import numeric
+
     words, places = np.unique(rows.word("precision").astype(str), return_inverse=True)
     numbers = [numeric(str(word)) for word in words]
     weight, value = [number.weight for number in numbers], [number.value for number in numbers]
@@ -118,6 +149,8 @@ def _bytes(rows: Observations) -> tuple[Floats, Floats]:
 def _keys(rows: Observations, types: Mapping[str, DeviceType]) -> dict[str, Texts]:
     import numpy as np
 
+    from aios.cost.networks.rates import cores_of, kinds_of
+
     device = np.where(rows.types != "", rows.types, rows.word("device"))
     kinds = kinds_of(rows, types)
     words, written = np.unique(rows.word("software").astype(str), return_inverse=True)
@@ -125,7 +158,7 @@ def _keys(rows: Observations, types: Mapping[str, DeviceType]) -> dict[str, Text
     return {
         "device": device,
         "class": _joined(kinds, engines, np.where(_bytes(rows)[1] <= 1, "narrow", ""), rows.word("mode")),
-        "core": rows.word("core"),
+        "core": cores_of(rows, types),
         "software": rows.word("software"),
         "setting": _joined(*(rows.word(role) for role in ("software", "precision", "layout", "mode"))),
         "model": rows.word("model"),
@@ -168,7 +201,7 @@ def _share(rows: Observations) -> Floats:
 
 PREDICTOR = Predictor(
     name="network",
-    version=3,
+    version=4,
     metrics=("throughput", "latency.mean", "latency.p50", "latency.p90", "latency.p99", "step_time"),
     # Groups of many rows choose for themselves how much they keep to the wider one.
     mixes=(

@@ -20,6 +20,9 @@ METRICS = ("latency.mean", "latency.p50", "throughput")
 _UNCOMPILED = ("eager",)
 """How tables begin the name of software that starts operators one by one from Python."""
 
+_FEWEST_KNOWN = 5
+"""Rows of a device under software that nobody states from which on they may speak for any: as many as make it known."""
+
 
 class Setting(NamedTuple):
     """What a prediction is asked for. metric: of the calibration · software, precision, layout: words of its tables ·
@@ -39,10 +42,11 @@ def setting_of(
     """Return the setting that is nearest to what a candidate does; None where no calibration is of use.
 
     A calibration that knows the device goes before others, then the one with the nearest software: of the executor,
-    else any that compiles graphs as services do; its precision; what was measured most often. Of a processor that
-    nobody measured only the executor's own software tells more than its roofline: what starting an operator costs
-    there is the engine's doing (of 32 kinds of calls of 8 networks under onnxruntime on a two-core EPYC the roofline
-    was off by a factor of 1.8 in the median, what was learnt of other processors under torch.compile by 3.5).
+    or what was measured under one that nobody states, else any that compiles graphs as services do; its precision;
+    what was measured most often. Of a processor that nobody measured only the executor's own software tells more than
+    its roofline: what starting an operator costs there is the engine's doing (of 32 kinds of calls of 8 networks under
+    onnxruntime on a two-core EPYC the roofline was off by a factor of 1.8 in the median, what was learnt of other
+    processors under torch.compile by 3.5).
     """
     from aios.cost.network_predictor import PREDICTOR
 
@@ -65,10 +69,11 @@ def setting_of(
 
 def _nearness(setting: Setting, executor: str, precision: str) -> tuple[bool, ...] | tuple[object, ...]:
     words = setting.software.casefold()
+    unstated = not words and setting.rows >= _FEWEST_KNOWN
     return (
         setting.level == "calibrated",
-        executor in words,
-        bool(words) and not words.startswith(_UNCOMPILED),
+        executor in words or unstated,
+        (bool(words) and not words.startswith(_UNCOMPILED)) or unstated,
         setting.precision == precision,
         setting.rows,
     )

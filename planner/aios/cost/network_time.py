@@ -1,8 +1,9 @@
 """Time of one call of a fixed network from what was learnt of devices, for what nobody measured here.
 
-A calibration knows a device under the software and in the precisions that it was measured in, working as a whole.
-Fewer threads, a power mode, another memory or precision are taken from there by the ratio of rooflines. Of a device
-that nobody measured it knows what holds for all of its kind, if the network's operators are counted (zero-shot).
+A calibration knows a device under the software and in the precisions that it was measured in, a processor with any
+number of threads. A power mode, another memory or precision are taken from there by the ratio of rooflines. Of a device
+that nobody measured it knows what holds for all of its kind, if the network's operators are counted (zero-shot). No
+time is shorter than what the device's peak at the candidate's own precision allows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from aios.cost.interval import Interval, Unknown
 from aios.cost.network_setting import PREDICTOR_NAME, Setting, setting_of
+from aios.cost.networks.bounds import least_s
 from aios.cost.roofline import roofline
 from aios.cost.tiers import TierRate
 from aios.records.base import Source
@@ -21,7 +23,7 @@ from aios.records.fleet import DeviceType
 from aios.records.model import MemoryPart, ModelProfile
 from aios.records.observation import Observations
 
-__all__ = ["LearntTime", "NetworkTimes"]
+__all__ = ["LearntTime", "NetworkRow", "NetworkTimes", "observations_of"]
 
 _OTHER_PRECISION = 1.5
 """Factor either way by which a ratio of rooflines may be off between two precisions."""
@@ -35,20 +37,22 @@ class LearntTime(NamedTuple):
     basis: str
 
 
-class _Row(NamedTuple):
-    """One prediction. items: of a call"""
+class NetworkRow(NamedTuple):
+    """One prediction. items: of a call · threads: of a processor, 0 of anything else"""
 
     profile: ModelProfile
     device: DeviceType
     setting: Setting
     items: int
+    threads: int = 0
 
     @property
     def key(self) -> _Key:
-        return (self.profile.name, self.device.name, self.setting, self.items)
+        """What tells predictions apart."""
+        return (self.profile.name, self.device.name, self.setting, self.items, self.threads)
 
 
-_Key: TypeAlias = tuple[str, str, Setting, int]
+_Key: TypeAlias = tuple[str, str, Setting, int, int]
 
 
 class NetworkTimes:
@@ -91,19 +95,23 @@ class NetworkTimes:
         low, value, high = found.times(ratio)
         if setting.precision != candidate.precision:
             low, high = low / _OTHER_PRECISION, high * _OTHER_PRECISION
-        return LearntTime(Interval(low, value, high), *_told(setting))
+        least = least_s(profile, device, candidate.precision, row.threads, row.items)
+        return LearntTime(Interval(max(low, least), max(value, least), max(high, least)), *_told(setting))
 
-    def _row(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int) -> _Row | None:
+    def _row(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int) -> NetworkRow | None:
         key = (device.name, candidate.executor, candidate.precision)
         if key not in self._settings:
             self._settings[key] = setting_of(self._calibrations, device, candidate.executor, candidate.precision)
         setting = self._settings[key]
         if setting is None or (setting.level == "zero-shot" and not profile.work):
             return None
-        return _Row(profile, device, setting, max(batch, profile.fixed_batch or 1))
+        threads = candidate.threads if device.kind == "cpu" else 0
+        if threads and not device.cores:
+            return None  # what share of it they are is not known
+        return NetworkRow(profile, device, setting, max(batch, profile.fixed_batch or 1), threads)
 
     def _all(self) -> dict[_Key, Interval | None]:
-        rows: dict[_Key, _Row] = {}
+        rows: dict[_Key, NetworkRow] = {}
         for candidate in self._candidates:
             profile, device = self._profiles[candidate.model], self._types[candidate.device]
             for batch in {1, candidate.batch}:
@@ -112,7 +120,7 @@ class NetworkTimes:
                     rows.setdefault(row.key, row)
         return self._predicted(list(rows.values()))
 
-    def _predicted(self, rows: list[_Row]) -> dict[_Key, Interval | None]:
+    def _predicted(self, rows: list[NetworkRow]) -> dict[_Key, Interval | None]:
         """Return the time of each row, in one go for each calibration and level."""
         import numpy as np
 
@@ -123,7 +131,7 @@ class NetworkTimes:
         kinds = {(row.setting.metric, row.setting.level) for row in rows}
         for metric, level in sorted(kinds):
             own = [row for row in rows if (row.setting.metric, row.setting.level) == (metric, level)]
-            asked = _observations(own, metric)
+            asked = observations_of(own, metric)
             design = PREDICTOR.design(asked, {row.device.name: row.device for row in own})
             targets = predict(design, self._calibrations[PREDICTOR.name, metric], level)
             ends = [PREDICTOR.value(asked, target) for target in (targets.low, targets.value, targets.high)]
@@ -152,29 +160,26 @@ def _ratio(
     tiers: Mapping[MemoryPart, TierRate],
     precision: str,
 ) -> float | None:
-    """Return the roofline of a candidate relative to that of the whole device in a precision; None if one is unknown.
-
-    Where they are the same, 1 without asking.
-    """
-    whole = candidate.model_copy(
+    """Return the roofline of a candidate relative to that in a precision that was measured, in full mode and out of the
+    device's own memory; None if one is unknown. Where they are the same, 1 without asking."""
+    plain = candidate.model_copy(
         update={
             "precision": precision,
             "quantization": "static" if precision == "int8" != profile.precision else "none",
-            "threads": (device.cores or candidate.threads) if candidate.threads else 0,
             "power_mode": None,
             "tiers": {},
         }
     )
-    own = (candidate.precision, candidate.threads, candidate.power_mode, dict(candidate.tiers))
-    if own == (precision, whole.threads, None, {}):
+    if candidate == plain:
         return 1.0
-    mine, its = roofline(profile, device, candidate, batch, tiers), roofline(profile, device, whole, batch)
+    mine, its = roofline(profile, device, candidate, batch, tiers), roofline(profile, device, plain, batch)
     if isinstance(mine, Unknown) or isinstance(its, Unknown) or its.value <= 0:
         return None
     return mine.value / its.value
 
 
-def _observations(rows: list[_Row], metric: str) -> Observations:
+def observations_of(rows: list[NetworkRow], metric: str) -> Observations:
+    """Return calls as the rows that predictors know."""
     import numpy as np
 
     columns = {
@@ -191,6 +196,7 @@ def _observations(rows: list[_Row], metric: str) -> Observations:
         "image_size": [_side(row.profile) for row in rows],
         "batch": [float(row.items) for row in rows],
         "devices": [1.0] * len(rows),
+        "threads": [float(row.threads or np.nan) for row in rows],
     }
     for name in sorted({name for row in rows for name in row.profile.work}):
         numbers[name] = [row.profile.work.get(name, 0.0) if row.profile.work else np.nan for row in rows]

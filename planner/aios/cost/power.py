@@ -2,11 +2,11 @@
 
 power = idle x share + dynamic. Dynamic is measured energy per request x rate; else (rating - idle) x share x
 utilisation x intensity, where the rating is the TDP or the limit of the power mode, held below the cap that is set.
-Intensity is how near busy silicon comes to its rating: by what its time goes into where that is known
-(``energy.intensity``), else 0.35 to 1, expected 0.7
-(H100s serving language models draw 0.54 to 0.89 of TDP, median 0.71, in ML.ENERGY's data; other devices are assumed
-alike). Where nobody states the idle power it is assumed as a share of the rating: left out, the device of which less is
-known would look like the one that draws less.
+Intensity is how near busy silicon comes to its rating: by what was learnt of metered devices (``power_learnt``), else
+by what its time goes into where that is known (``energy.intensity``), else 0.35 to 1, expected 0.7 (H100s serving
+language models draw 0.54 to 0.89 of TDP, median 0.71, in ML.ENERGY's data; other devices are assumed alike). Where
+nobody states the idle power it is assumed as a share of the rating: left out, the device of which less is known would
+look like the one that draws less.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.measurement import Measured
 
-__all__ = ["Power", "cap_of", "power_of", "slowed"]
+__all__ = ["Drawn", "Power", "cap_of", "power_of", "slowed"]
 
 _INTENSITY = Interval(0.35, 0.7, 1.0)
 
-_INTENSITY_OFF = 0.25
-"""Relative error of an intensity by compute and memory: of the same rows 90 % lie within it."""
+_INTENSITY_OFF = 0.45
+"""Relative error of an intensity by compute and memory: of published rows of language models that are served, and of
+networks that are trained, half to four fifths lie within 0.25."""
 
 _IDLE = Interval(0.03, 0.15, 0.4)
 """Idle power relative to the limit, where it is unknown. Of the catalogue's devices whose idle power was published, it
@@ -41,6 +42,15 @@ class Power(NamedTuple):
     basis: str
 
 
+class Drawn(NamedTuple):
+    """Watts of one device at work without cap or mode, and its rating; where from and how."""
+
+    watts: Interval
+    rating_w: float
+    source: Source
+    basis: str
+
+
 def power_of(
     candidate: Candidate,
     device: DeviceType,
@@ -50,12 +60,14 @@ def power_of(
     energy_j: Measured | None,
     source: Source,
     busy: float | None = None,
+    drawn: Drawn | None = None,
 ) -> Power | Unknown:
     """Return the power of all replicas together.
 
     share: of the device, all replicas together (3 of them on whole devices: 3.0) · rate_per_s: requests served ·
     utilisation: share of time that replicas work · energy_j: measured, per request · source: of the utilisation ·
-    busy: intensity while they work, as ``energy.intensity`` has it; None: nobody knows what their time goes into
+    busy: intensity while they work, as ``energy.intensity`` has it; None: nobody knows what their time goes into ·
+    drawn: what was learnt of one device at work, which goes before that
     """
     if energy_j is not None and isinstance(rate_per_s, Interval):
         energy = interval_of(energy_j)
@@ -75,16 +87,37 @@ def power_of(
     cap = cap_of(candidate, device)
     stated = device.idle_w.value if device.idle_w else None
     idle = _IDLE.times(rating.value) if stated is None else Interval(stated, stated, stated)
+    parts = _intensity(busy) if drawn is None else _parts(drawn, idle)
     ends = (
         share * (rest + (_drawn(rating.value, rest, part, cap) - rest) * worked)
-        for rest, worked, part in zip(idle, utilisation, _intensity(busy), strict=True)
+        for rest, worked, part in zip(idle, utilisation, parts, strict=True)
     )
     name = f"cap of {mode.name}" if mode is not None else "TDP"
-    basis = f"{name} {rating.value:.4g} W x share x utilisation x {'0.35 to 1' if busy is None else f'{busy:.2g}'}, "
+    basis = f"{name} {rating.value:.4g} W x share x utilisation x "
+    if drawn is None:
+        basis += "0.35 to 1, " if busy is None else f"{busy:.2g}, "
+    else:
+        basis += f"{parts.value:.2g} ({drawn.watts.value:.4g} W at work {drawn.basis}), "
     basis += "" if cap is None else f"below the cap of {cap:.4g} W, "
     basis += "idle share" if stated is not None else "idle power unknown: assumed 3 to 40 % of that, expected 15 %"
-    trusted: Source = "assumed" if stated is None else "calibrated" if source == "measured" else source
-    return Power(Interval(*ends), trusted, basis)
+    return Power(Interval(*ends), _weakest(source, drawn, stated), basis)
+
+
+def _parts(drawn: Drawn, idle: Interval) -> Interval:
+    """Return learnt watts as shares of what is left above idle, at each end that of its idle power."""
+    shares = (
+        min(1.0, max(0.0, (watts - rest) / (drawn.rating_w - rest))) if drawn.rating_w > rest else 1.0
+        for watts, rest in zip(drawn.watts, idle, strict=True)
+    )
+    return Interval(*shares)
+
+
+def _weakest(source: Source, drawn: Drawn | None, idle: float | None) -> Source:
+    """Return the source of power: no better than those of its parts, and never measured."""
+    if idle is None:
+        return "assumed"
+    known = [source] if drawn is None else [source, drawn.source]
+    return next((item for item in known if item not in ("measured", "calibrated")), "calibrated")
 
 
 def cap_of(candidate: Candidate, device: DeviceType) -> float | None:

@@ -10,8 +10,9 @@ from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.load import LATENCIES, Loaded, loaded
 from aios.cost.memory import Memory, memory_of
+from aios.cost.network_power import NetworkPowers
 from aios.cost.network_time import NetworkTimes
-from aios.cost.power import Power, power_of
+from aios.cost.power import Drawn, Power, power_of
 from aios.cost.service import Service, Workbench
 from aios.cost.site import Site, site_of
 from aios.cost.tiers import residences_of, tier_rates
@@ -32,12 +33,14 @@ _OF_OTHERS = {
         if name.startswith(("latency.ttft.", "latency.tpot."))
     },
     "time": "a service has no end; only jobs have a time",
+    "expense": "a service has no end and costs by the hour; only jobs have an expense",
 }
 """Metrics that mean nothing for a network that answers requests, and why."""
 
 
 class _Setup(NamedTuple):
-    """All that does not depend on the number of replicas. share: of its device that one replica takes, None unknown."""
+    """All that does not depend on the number of replicas. share: of its device that one replica takes, None unknown ·
+    drawn: watts at work, where they were learnt and no energy was measured"""
 
     device: DeviceType
     service: Service | Unknown
@@ -47,6 +50,7 @@ class _Setup(NamedTuple):
     unknown: Mapping[str, str]
     demand: Demand
     site: Site
+    drawn: Drawn | None
 
 
 def price(
@@ -100,6 +104,7 @@ def _networks(
     """Return candidates that run networks whose work is the same for every item."""
     candidates = tuple(candidates)
     workbench = Workbench(library, NetworkTimes(candidates, profiles, fleet.types, evidence.calibrations))
+    powers = NetworkPowers(candidates, profiles, fleet.types, evidence.calibrations)
     setups: dict[tuple[object, ...], _Setup] = {}
     accuracy: dict[tuple[object, ...], tuple[dict[str, Estimate], dict[str, str]]] = {}
     priced = []
@@ -119,7 +124,9 @@ def _networks(
                 candidate.precision, candidate.quantization, max(candidate.batch, profile.fixed_batch or 1)
             )
             residences = residences_of(sizes, candidate, device, rates)
-            setup = setups[key] = _setup(candidate, residences, device, fleet, service, accuracy[kind])
+            known = isinstance(service, Unknown) or service.energy_j is not None
+            drawn = None if known else powers.of(candidate)
+            setup = setups[key] = _setup(candidate, residences, device, fleet, service, accuracy[kind], drawn)
         priced.append(_priced(intent, candidate, setup))
     return priced
 
@@ -131,6 +138,7 @@ def _setup(
     fleet: Fleet,
     service: Service | Unknown,
     accuracy: tuple[Mapping[str, Estimate], Mapping[str, str]],
+    drawn: Drawn | None,
 ) -> _Setup:
     measured = service.memory_bytes if isinstance(service, Service) else None
     memory = memory_of(candidate, {item.part: item.bytes for item in residences}, device, measured)
@@ -146,9 +154,8 @@ def _setup(
         tier_bytes={tier: size for tier, size in moved.items() if tier != "dram" or device.kind == "cpu"},
     )
     site = site_of(candidate, device, fleet)
-    return _Setup(
-        device, service, memory, residences, accuracy[0], {**_OF_OTHERS, **accuracy[1], **site.unknown}, demand, site
-    )
+    unknown = {**_OF_OTHERS, **accuracy[1], **site.unknown}
+    return _Setup(device, service, memory, residences, accuracy[0], unknown, demand, site, drawn)
 
 
 def _share(candidate: Candidate, device: DeviceType, fleet: Fleet) -> float:
@@ -183,8 +190,9 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
         if state.overloaded:
             unknown = {**unknown, **dict.fromkeys(LATENCIES, state.overloaded)}
         power = power_of(
-            candidate, device, share, state.rate, state.utilisation, service.energy_j, service.source, service.busy
-        )
+            candidate, device, share, state.rate, state.utilisation,
+            service.energy_j, service.source, service.busy, setup.drawn,
+        )  # fmt: skip
         _put_energy(estimates, power, state)
     if isinstance(power, Unknown):
         unknown = {**unknown, "power": power.reason, "energy": power.reason}

@@ -3,56 +3,43 @@
 Little's law ties latency L, throughput X and the items outstanding: X L = concurrency x batch. A server of k instances
 puts what waits together, up to its largest batch m. Clients whose answer has just left wait for the next of k calls
 that run and then for their own: L = S (1 + 1 / k) where all who wait fit the next call, S the time of a call; more
-clients than that take turns, L = S x concurrency x batch / (k m); as many clients as instances never wait. Requests
-pass through their sender and the server's front one after the other, which takes each of them the same.
+clients than that take turns, L = S x concurrency x batch / (k m); as many clients as instances never wait. By Little's
+law a call then holds concurrency x batch / (k turns) items. Requests pass through their sender and the server's front
+one after the other, which takes each of them the same.
 
-S is what the table states. Engines that start their work and do not wait for it state the time of starting, and other
-tables nothing: then the device is busy as long as physics says of the network's arithmetic and traffic. What is learnt
-is the rest: copies, calls that overlap, how far from nominal rates networks run, and how far percentiles lie from the
-mean.
+S is what physics says of the arithmetic and traffic of the network with so many items; instances of one device share
+it, so that L is the time that it spends on all items outstanding. What is learnt of each engine is how far from nominal
+rates products, traffic and launches run under it; then what is left: copies, calls that overlap, how far percentiles
+lie from the mean.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.cost.network_predictor import design as network_design
 from aios.cost.networks.figures import figures_of
 from aios.records.fleet import DeviceType
+from aios.records.networks import CLASSES
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from aios.records.observation import Floats, Observations
-
-    Mask = npt.NDArray[np.bool_]
 
 __all__ = ["PREDICTOR", "turns"]
 
-_NEAREST = 1e-5
-"""Seconds below which a stated compute time is a rounded zero."""
-_LITTLE = 0.5
-"""Of the stated compute time, below which no latency is believed."""
 _HANDLED_S = 1.7e-4
 """Of one request where requests are sent and taken in one after the other: 6,000 per second, about what one thread of a
-gRPC client manages (searched on open rows)."""
-_STARTING = ("pytorch", "torchscript", "libtorch")
-"""Engines that return before the device is done, so that what they state of a call is the time of starting it
-(triton-inference-server/pytorch_backend, pull requests 22 and 32)."""
-_REACHED = 0.4
-"""Of nominal rates, that networks run at under engines whose calls are not stated (searched on open rows)."""
+gRPC client manages (looked for on published measurements)."""
 
-
-class _Calls(NamedTuple):
-    """Of rows. seconds: of one call · stated: rows whose time of a call is stated · known: all that can be predicted"""
-
-    seconds: Floats
-    stated: Mask
-    known: Mask
+_KINDS: Mapping[str, str] = {
+    **{f"{name}_macs": "products" for name in CLASSES[:5]},
+    **{f"{name}_values": "values" for name in CLASSES},
+    **{"serial": "products", "weights": "weights", "kernels": "launches"},
+}
+"""A network's part -> kind of work; all other parts are parts of these."""
 
 
 def turns(concurrency: Floats, batch: Floats, instances: Floats, largest: Floats) -> Floats:
@@ -71,53 +58,50 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
     concurrency, batch = np.maximum(number("concurrency", 1.0), 1.0), np.maximum(number("batch", 1.0), 1.0)
     instances = np.maximum(number("instances", 1.0), 1.0)
     # A server whose largest batch nobody states is taken to put everything together.
-    largest = number("largest_batch", np.inf)
-    waits = turns(concurrency, batch, instances, largest)
-    calls = _calls(observations, devices, concurrency * batch, np.maximum(largest, batch))
-    served, handled = calls.seconds * np.where(calls.stated, waits, 1.0), _HANDLED_S * concurrency
-    own = -np.log(concurrency * batch) if observations.metric == "throughput" else np.zeros(len(observations))
-    kind = np.char.add(np.where(calls.stated, "stated", "estimated"), np.where(concurrency > 1, " together", " alone"))
+    waits = turns(concurrency, batch, instances, number("largest_batch", np.inf))
+    outstanding = concurrency * batch
+    held = np.maximum(outstanding / (instances * waits), batch)
+    rows = replace(observations, numbers={**observations.numbers, "batch": held})
+    network = network_design(rows, devices)
+    known = figures_of(observations).stated > 0
+    counted = 1.0 / outstanding if observations.metric == "throughput" else np.ones(len(observations))
+    parts = {
+        **{name: np.where(known, part * outstanding * counted, 0.0) for name, part in _worked(network).items()},
+        "handled": _HANDLED_S * concurrency * counted,
+    }
+    total = np.add.reduce(list(parts.values()))
+    kind = np.where(concurrency > 1, "together", "alone")
     return Design(
         features={
             "log concurrency": np.log(concurrency),
             "log batch": np.log(batch),
             "log turns": np.log(waits),
-            "handled": handled / (served + handled),
-            "estimated": np.where(calls.stated, 0.0, 1.0),
-            "log call": np.where(calls.known, np.log(calls.seconds), 0.0),
+            "handled": parts["handled"] / total,
+            "log call": np.log(total / counted),
         },
-        base=np.log(served + handled) + own,
+        base=np.log(total),
         keys={
             "device": np.where(observations.types != "", observations.types, observations.word("device")),
-            "class": np.array([devices[name].kind if name in devices else "" for name in observations.types.tolist()]),
             "software": observations.word("software"),
             "scenario": observations.word("scenario"),
             "model": observations.word("model"),
-            "kind": kind,
             "stratum": kind,
         },
-        least=np.where(calls.stated, np.log(_LITTLE * calls.seconds) + own, -np.inf),
-        unknown=np.where(calls.known, "", "neither the time of one call nor the arithmetic of its network is stated"),
+        least=np.where(known, network.least + np.log(outstanding * counted), -np.inf),
+        unknown=np.where(known, "", "the arithmetic of its network is not stated"),
+        parts=parts,
     )
 
 
-def _calls(
-    observations: Observations, devices: Mapping[str, DeviceType], outstanding: Floats, largest: Floats
-) -> _Calls:
-    """Return the time of a call that is stated, or for which the device works on all that is outstanding."""
+def _worked(network: Design) -> dict[str, Floats]:
+    """Return the seconds that a device spends on an item by kind of work: those of a network's operators, summed up."""
     import numpy as np
 
-    said = observations.number("compute_time", 0.0)
-    engines = np.char.lower(observations.word("software").astype(str))
-    starting = np.logical_or.reduce([np.char.startswith(engines, name) for name in _STARTING])
-    stated = (said > 0) & ~starting
-    together = np.minimum(outstanding, largest)
-    rows = replace(observations, numbers={**observations.numbers, "batch": together})
-    device = np.exp(network_design(rows, devices).base) * outstanding / _REACHED
-    sized = figures_of(rows).stated > 0
-    seconds = np.where(stated, np.maximum(said, _NEAREST), np.maximum(device, said))
-    known = stated | sized
-    return _Calls(np.where(known, seconds, 1.0), stated, known)
+    found = {name: np.zeros(len(network.base)) for name in ("products", "values", "weights", "launches")}
+    for name, part in network.parts.items():
+        if name in _KINDS:
+            found[_KINDS[name]] += part
+    return found
 
 
 def _target(observations: Observations) -> Floats:
@@ -137,14 +121,14 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="queue",
-    version=2,
+    version=3,
     metrics=("latency.mean", "latency.p50", "latency.p90", "latency.p95", "latency.p99", "throughput"),
     stages=(
-        StageForm(("kind",), 0, 20),
         StageForm(("model", "software"), 0, 3),
         StageForm(("model", "software", "scenario"), 1, 8),
         StageForm(("device", "model", "software", "scenario"), 1, 8),
     ),
+    mixes=(StageForm(("software",), 0, 20),),
     design=_design,
     target=_target,
     value=_value,

@@ -102,7 +102,7 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="scaling",
-    version=2,
+    version=3,
     metrics=("step_time", "throughput", "time_to_target"),
     stages=(
         StageForm(("software",), 0, 3),

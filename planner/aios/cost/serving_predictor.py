@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
+from aios.cost.logarithms import target_of, value_of
 from aios.cost.serving.engine import Served, pass_quantile, sequences_s, serve, serve_apart
-from aios.cost.serving.passes import least_s, offloaded_s
+from aios.cost.serving.passes import least_s
 from aios.cost.serving.rows import Rows, rows_of, uncounted_in
 from aios.records.fleet import DeviceType
 
@@ -74,16 +75,15 @@ def _parts(observations: Observations, rows: Rows, served: Served) -> dict[str, 
     decode, each = served.decode, served.tpot
     each = pass_quantile(served, load, _SHARES[of]) if of in _SHARES else each
     sequences = sequences_s(rows.machine, load, served.batch, rows.ways)
-    offloaded = offloaded_s(rows.shape, rows.stored, rows.machine, rows.ways)
     token = {
-        "work": decode.total - decode.waits + offloaded,
+        "work": decode.total - decode.waits,
         "waits": decode.waits - sequences,
         "sequences": sequences,
         "prompts": np.maximum(each - decode.total, 0.0),
     }
     if observations.metric.startswith("latency.tpot"):
         return token
-    whole = {name: load.output * column for name, column in token.items()}
+    whole = {name: load.further * column for name, column in token.items()}
     whole["prompts"] = whole["prompts"] + served.prefill.total
     whole |= {"first": first["ahead"] + first["first"] + first["passes"], "queue": first["queue"]}
     if observations.metric.startswith("latency"):
@@ -176,21 +176,6 @@ def _keys(observations: Observations) -> dict[str, Texts]:
     }
 
 
-def _target(observations: Observations) -> Floats:
-    import numpy as np
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = np.log(observations.values)
-    return -found if observations.metric == "throughput" else found
-
-
-def _value(observations: Observations, target: Floats) -> Floats:
-    import numpy as np
-
-    found: Floats = np.exp(-target if observations.metric == "throughput" else target)
-    return found
-
-
 PREDICTOR = Predictor(
     name="serving",
     version=3,
@@ -210,7 +195,7 @@ PREDICTOR = Predictor(
         StageForm(("device", "engine", "precision"), 0, 3),
     ),
     design=_design,
-    target=_target,
-    value=_value,
+    target=target_of,
+    value=value_of,
 )  # fmt: skip
 """Logarithm of seconds: of a token of the deployment where throughput is asked for."""

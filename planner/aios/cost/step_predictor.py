@@ -123,7 +123,7 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="step",
-    version=2,
+    version=3,
     metrics=("step_time", "throughput"),
     stages=(
         StageForm(("mixture",), 0, 3),

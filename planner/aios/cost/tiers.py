@@ -11,7 +11,7 @@ from aios.records.candidate import Candidate, Residence
 from aios.records.fleet import STORAGE, DeviceType, Fact, Fleet, MemoryKind, Node
 from aios.records.model import MemoryPart
 
-__all__ = ["TierRate", "at_end", "residences_of", "tier_rates"]
+__all__ = ["TierRate", "at_end", "host_link", "residences_of", "tier_rates"]
 
 _TRUST: tuple[Source, ...] = ("measured", "calibrated", "datasheet", "analytic", "declared", "assumed")
 
@@ -48,18 +48,19 @@ def _rate(tier: str, device: DeviceType, node: Node) -> TierRate | Unknown:
         return Unknown(f"no read bandwidth of memory tier {tier} of node {node.name} is stated")
     else:
         kind, fact = found.kind, found.read_bytes_per_s
-    facts = [item for item in (fact, None if own is not None else _host_link(device)) if item is not None]
-    if device.kind != "cpu" and own is None and _host_link(device) is None:
+    facts = [item for item in (fact, None if own is not None else host_link(device)) if item is not None]
+    if device.kind != "cpu" and own is None and host_link(device) is None:
         return Unknown(f"how {device.name} is connected to its node (`interconnects`, a pcie kind) is not stated")
     slowest = min(facts, key=lambda item: item.value)
     return TierRate(tier, kind, slowest.value, max((item.source for item in facts), key=_TRUST.index))
 
 
-def _host_link(device: DeviceType) -> Fact | None:
-    """Return what connects an accelerator to the memory of its node."""
+def host_link(device: DeviceType) -> Fact | None:
+    """Return what connects an accelerator to the memory of its node; None if nobody says, and of a cpu."""
     if device.kind == "cpu":
         return None
-    links = [item.bandwidth_bytes_per_s for item in device.interconnects if item.kind.startswith(("pcie", "c2c"))]
+    kinds = ("pcie", "c2c", "usb")
+    links = [item.bandwidth_bytes_per_s for item in device.interconnects if item.kind.startswith(kinds)]
     return max(links, key=lambda fact: fact.value, default=None)
 
 

@@ -27,6 +27,7 @@ _BOUNDS: Mapping[str, Bound] = {
     "tensor": "network",
     "context": "network",
     "expert": "network",
+    "pipeline": "network",
     "data": "network",
     "bubble": "overhead",
     "optimizer": "memory",

@@ -24,9 +24,6 @@ __all__ = ["HELD", "PARTS", "price_training"]
 
 _PROCESS_BYTES = 4e9
 """DRAM of a machine per device: the process that drives it, and batches that are being loaded."""
-_MOVING = ("activations", "logits", "gathered")
-_MOVING_OFF = 0.1
-"""Relative error of what comes and goes in a step (arXiv 2205.05198, checked on its measured rows)."""
 
 HELD: Mapping[str, str] = {
     "weights": "weights",
@@ -46,6 +43,7 @@ PARTS: Mapping[str, str] = {
     "tensor": "tensor-parallel communication",
     "context": "context-parallel communication",
     "expert": "expert-parallel communication",
+    "pipeline": "transfers between stages",
     "data": "data-parallel communication",
     "bubble": "pipeline bubble",
     "optimizer": "optimizer",
@@ -100,21 +98,24 @@ def _priced(
             "time", time, source, f"{many:,} steps of {step.value:.4g} s: {going}; {how}{_eight(candidate)}"
         ),
         "throughput": estimate("throughput", rate, source, f"{train.batch} sequences in a step of {step.value:.4g} s"),
-        "memory": _memory(held, devices),
+        "memory": _memory(held, float(steps.held.off[row]), devices),
     }
     unknown = dict(site.unknown)
     _put_power(estimates, unknown, candidate, fleet, site, time, steps.spent(row).intensity, source)
     if site.price is not None:
-        paid = site.price.value * devices * time.value / 3600
-        basis = f"price x {devices} devices; {paid:,.0f} USD for the whole job"
-        estimates["cost"] = estimate("cost", site.price.times(devices), site.price_source, basis)
+        hourly = site.price.times(devices)
+        estimates["cost"] = estimate("cost", hourly, site.price_source, f"price x {devices} devices")
+        paid = Interval(*(usd * seconds / 3600 for usd, seconds in zip(hourly, time, strict=True)))
+        estimates["expense"] = estimate("expense", paid, source, f"{hourly.value:.4g} USD/h x time of the job")
+    else:
+        unknown["expense"] = unknown["cost"]
     wanted = (*metric_names(), *(item.metric for item in intent.require), *(item.metric for item in intent.goal))
     reason = "a training job answers no requests, and what it learns is not predicted"
     unknown = {name: reason for name in wanted if name not in estimates} | unknown
     demand = Demand(
         share=1.0,
         cores=0,
-        device_memory_bytes=float(steps.held.total[row]),
+        device_memory_bytes=float(steps.held.most[row]),
         node_memory_bytes=_PROCESS_BYTES * candidate.devices,
     )
     return Priced(candidate=candidate, estimates=estimates, demand=demand, unknown=unknown)
@@ -136,9 +137,8 @@ def _told(level: str) -> tuple[Source, str]:
     return "analytic", f"physics alone, taken to be right within {ends}: no calibration is at hand"
 
 
-def _memory(held: Mapping[str, float], devices: int) -> Estimate:
+def _memory(held: Mapping[str, float], off: float, devices: int) -> Estimate:
     total = sum(held.values())
-    off = _MOVING_OFF * sum(held[name] for name in _MOVING) + held["margin"]
     listed = ", ".join(f"{HELD[name]} {size / 1e9:.3g} GB" for name, size in held.items() if size >= 5e6)
     ends = Interval(total - off, total, total + off).times(devices)
     return estimate("memory", ends, "analytic", f"on each of {devices} devices: {listed}")

@@ -12,8 +12,8 @@ from aios.cost.spent import Spent
 from aios.cost.step_predictor import DENSE, PREDICTOR, steps_design
 from aios.cost.training.hardware import Hardware
 from aios.cost.training.memory import Held, held_bytes
-from aios.cost.training.steptime import Kernels, Parts, Work, kernels, step_parts
-from aios.cost.training.structure import structure_of
+from aios.cost.training.steptime import Kernels, Parts, Work, kernels, share_of_peak, step_parts
+from aios.cost.training.structure import Structure, structure_of
 from aios.cost.training.surroundings import hardware_at
 from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate
@@ -34,6 +34,8 @@ UNLEARNT = (0.6, 1.0, 1.6)
 """Where steps are taken to lie relative to what physics alone says, without a calibration: an assumption. Published
 utilisations of large jobs, each tuned on its own hardware, lie within a factor of 1.5 of their middle (21 to 46 %,
 arXiv 2204.02311 table 3)."""
+_WIDER = "bf16"
+"""Precision of all but products where those have fewer than 16 bits."""
 
 
 class Steps(NamedTuple):
@@ -99,29 +101,56 @@ def steps_of(
     fleet: Fleet,
     calibrations: Mapping[tuple[str, str], Calibration],
 ) -> Steps:
-    """Return the steps of candidates that train one model, of which there is at least one."""
+    """Return the steps of candidates that train one model, of which there is at least one.
+
+    Corrections are of a step as a whole, so two bounds keep its pieces honest: products in fewer than 16 bits gain on
+    those in 16 no more than the ratio of the peaks, everything else nothing; and no product runs above its peak.
+    """
     import numpy as np
 
     structure = structure_of(model)
-    work, hardware = _work(train, candidates), _hardware(candidates, fleet)
-    parts = step_parts(structure, work, hardware)
-    ends = np.log(parts.total) + np.log(np.array(UNLEARNT))[:, np.newaxis]
+    precisions = [item.precision for item in candidates]
+    work, hardware = _work(train, candidates), _hardware(candidates, precisions, fleet)
+    physics = step_parts(structure, work, hardware)
+    ends, level = _learnt_ends(model, structure, work, hardware, candidates, precisions, calibrations)
+    if (hardware.peak > hardware.wide_peak).any():
+        wider = _hardware(candidates, [_WIDER] * len(candidates), fleet)
+        slower, _ = _learnt_ends(model, structure, work, wider, candidates, [_WIDER] * len(candidates), calibrations)
+        gain = np.log(step_parts(structure, work, wider).total / physics.total)
+        ends = np.where(hardware.peak > hardware.wide_peak, np.maximum(ends, slower - gain), ends)
+    ends = np.maximum(ends, np.log(physics.total * share_of_peak(structure, work, hardware)))
+    low, value, high = np.exp(ends) * work.tokens / work.devices
+    held = held_bytes(structure, work)
+    steps = Steps(low, value, high, physics, kernels(structure, work, hardware), work, held, level)
+    return _capped(steps, candidates, fleet)
+
+
+def _learnt_ends(
+    model: Transformer,
+    structure: Structure,
+    work: Work,
+    hardware: Hardware,
+    candidates: Sequence[Candidate],
+    precisions: Sequence[str],
+    calibrations: Mapping[tuple[str, str], Calibration],
+) -> tuple[Floats, Texts]:
+    """Return logarithms of seconds per token and device of low, value and high (3, n), and what was seen before."""
+    import numpy as np
+
+    ends: Floats = np.log(step_parts(structure, work, hardware).total) + np.log(np.array(UNLEARNT))[:, np.newaxis]
     level = np.full(len(candidates), "", dtype="U16")
     types = np.array([item.device for item in candidates])
-    for name in np.unique(types).tolist():
+    for name in sorted(set(types.tolist())):
         seen, learnt = _learnt(name, calibrations)
         if learnt is not None:
             rows = types == name
-            keys = _keys(model, [item for item in candidates if item.device == name], learnt)
+            keys = _keys(model, name, np.array(precisions)[rows], learnt)
             unknown = np.full(int(rows.sum()), "", dtype="U1")
             design = steps_design(structure, _rows(work, rows), _rows(hardware, rows), keys, unknown)
             found = predict(design, learnt, seen)
             ends[:, rows] = found.low, found.value, found.high
             level[rows] = seen
-    low, value, high = np.exp(ends) * work.tokens / work.devices
-    held = held_bytes(structure, work)
-    steps = Steps(low, value, high, parts, kernels(structure, work, hardware), work, held, level)
-    return _capped(steps, candidates, fleet)
+    return ends, level
 
 
 def _capped(steps: Steps, candidates: Sequence[Candidate], fleet: Fleet) -> Steps:
@@ -164,21 +193,19 @@ def _seen(learnt: Calibration, device: str) -> int:
     )
 
 
-def _keys(model: Transformer, candidates: Sequence[Candidate], learnt: Calibration) -> dict[str, Texts]:
+def _keys(model: Transformer, device: str, precisions: Texts, learnt: Calibration) -> dict[str, Texts]:
     """Return the groups of candidates of one device type; the engine is the one that was measured most there."""
     import numpy as np
 
     alike = model.name if model.experts is not None else DENSE
-    precisions = [item.precision for item in candidates]
-    device = candidates[0].device
-    engines = {name: _engine(learnt, device, name, alike) for name in set(precisions)}
+    engines = {name: _engine(learnt, device, name, alike) for name in set(precisions.tolist())}
     return {
-        "device": np.array([device] * len(candidates)),
-        "engine": np.array([engines[name] for name in precisions]),
-        "precision": np.array(precisions),
-        "mixture": np.array(["" if alike == DENSE else alike] * len(candidates)),
-        "alike": np.array([alike] * len(candidates)),
-        "model": np.array([model.name] * len(candidates)),
+        "device": np.array([device] * len(precisions)),
+        "engine": np.array([engines[name] for name in precisions.tolist()]),
+        "precision": precisions,
+        "mixture": np.array(["" if alike == DENSE else alike] * len(precisions)),
+        "alike": np.array([alike] * len(precisions)),
+        "model": np.array([model.name] * len(precisions)),
     }
 
 
@@ -226,15 +253,15 @@ def _work(train: Training, candidates: Sequence[Candidate]) -> Work:
     )
 
 
-def _hardware(candidates: Sequence[Candidate], fleet: Fleet) -> Hardware:
+def _hardware(candidates: Sequence[Candidate], precisions: Sequence[str], fleet: Fleet) -> Hardware:
     import numpy as np
 
     known: dict[tuple[object, ...], Hardware] = {}
     rows = []
-    for item in candidates:
-        key = (item.device, item.precision, spot_of(item))
+    for item, precision in zip(candidates, precisions, strict=True):
+        key = (item.device, precision, spot_of(item))
         if key not in known:
-            known[key] = hardware_at(fleet, fleet.types[item.device], spot_of(item), item.precision)
+            known[key] = hardware_at(fleet, fleet.types[item.device], spot_of(item), precision)
         rows.append(known[key])
     columns = {item.name: np.array([getattr(row, item.name)[0] for row in rows]) for item in fields(Hardware)}
     return Hardware(**columns)

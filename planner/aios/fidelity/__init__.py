@@ -3,12 +3,17 @@
 Arithmetic on measured and predicted numbers; what predicts them is none of its business.
 """
 
-from aios.fidelity.comparing import Change, compared
-from aios.fidelity.configurations import Predictions, configurations
-from aios.fidelity.deriving import derived
-from aios.fidelity.protocol import Split, splits
-from aios.fidelity.regret import Decisions, decisions
-from aios.fidelity.scoring import Score, score
+from typing import TYPE_CHECKING
+
+from aios.records.lazily import lazily
+
+if TYPE_CHECKING:
+    from aios.fidelity.comparing import Change, compared
+    from aios.fidelity.configuring import Predictions, configurations
+    from aios.fidelity.deriving import derived
+    from aios.fidelity.protocol import Split, splits
+    from aios.fidelity.regret import Decisions, decisions
+    from aios.fidelity.scoring import Score, score
 
 __all__ = [
     "Change",
@@ -23,3 +28,20 @@ __all__ = [
     "score",
     "splits",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "Change": "aios.fidelity.comparing",
+        "Decisions": "aios.fidelity.regret",
+        "Predictions": "aios.fidelity.configuring",
+        "Score": "aios.fidelity.scoring",
+        "Split": "aios.fidelity.protocol",
+        "compared": "aios.fidelity.comparing",
+        "configurations": "aios.fidelity.configuring",
+        "decisions": "aios.fidelity.regret",
+        "derived": "aios.fidelity.deriving",
+        "score": "aios.fidelity.scoring",
+        "splits": "aios.fidelity.protocol",
+    },
+)

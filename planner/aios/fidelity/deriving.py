@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from aios.fidelity.configurations import Column, Configurations
+from aios.fidelity.configuring import Column, Configurations
 from aios.records.fleet import DeviceType
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +17,7 @@ from aios.records.yamltree import MAX_BYTES
 
 __all__ = [
     "BASE",
+    "NOT_ON_IT",
     "SUFFIX",
     "CalibrationDocument",
     "calibration_text",
@@ -26,11 +27,14 @@ __all__ = [
     "of_devices",
     "read_calibration",
     "rounded",
+    "standing_on",
     "without_devices",
 ]
 
 BASE = "shared calibration"
 """What the provenance of a device's calibration calls the shared one that it was learnt on top of."""
+NOT_ON_IT = "was learnt on top of another shared calibration and is not used: learn it again with `aios calibrate`"
+"""What is said of a calibration of a device that does not fit the shared one."""
 SUFFIX = ".yaml"
 """What names of calibrations end in: they are written in the part of YAML that is JSON, as that is soon read."""
 _DIGITS = 4
@@ -280,14 +284,11 @@ def merged(shared: Calibration | None, own: Sequence[Calibration]) -> tuple[Cali
     if shared is None:
         several = "each was learnt by itself, and nothing is known of what devices have in common: learn them together"
         return (own[0], ()) if len(alone) == len(own) == 1 else (None, (several,) if own else ())
-    base = digest_of(shared.model_dump(mode="json"))
-    fitting, remarks = [], []
-    for item in own:
-        learnt_on = [entry.digest for entry in item.provenance if entry.table == BASE]
-        if item in alone or item.version != shared.version or learnt_on not in ([], [base]):
-            remarks.append(f"{file_name(item)} was learnt on top of something else: learn it again")
-        else:
-            fitting.append(item)
+    if not own:
+        return shared, ()
+    fits = standing_on(shared)
+    fitting = [item for item in own if fits(item)]
+    remarks = [f"{file_name(item)} {NOT_ON_IT}" for item in own if item not in fitting]
     found = shared.model_copy(
         update={
             "mixes": (*shared.mixes, *_together([item.mixes for item in fitting])),
@@ -297,6 +298,17 @@ def merged(shared: Calibration | None, own: Sequence[Calibration]) -> tuple[Cali
     own_residuals = tuple(residual for item in fitting for residual in item.residuals)
     found = found.model_copy(update={"residuals": (*shared.residuals, *own_residuals)})
     return found, tuple(remarks)
+
+
+def standing_on(shared: Calibration) -> Callable[[Calibration], bool]:
+    """Return what says whether a calibration of a device was learnt on top of this shared one."""
+    base = digest_of(shared.model_dump(mode="json"))
+
+    def fits(own: Calibration) -> bool:
+        learnt_on = [entry.digest for entry in own.provenance if entry.table == BASE]
+        return not own.features and own.version == shared.version and learnt_on in ([], [base])
+
+    return fits
 
 
 def _together(devices: Iterable[Sequence[Stage]]) -> tuple[Stage, ...]:

@@ -36,11 +36,11 @@ class Split(NamedTuple):
     group: int
 
 
-def splits(level: Level, devices: Texts, models: Texts, families: Texts, rows: Texts) -> Iterator[Split]:
+def splits(level: Level, devices: Texts, models: Texts, families: Texts, settings: Texts) -> Iterator[Split]:
     """Yield the splits of a level, in which no row is to be predicted twice.
 
-    Rows are named by table and line; what one line says is held back together. zero-shot: devices held back, and the
-    families of what is predicted as well · calibrated: families held back; predicted are rows of devices that are
+    settings: names of what rows say; rows that say the same are held back together. zero-shot: devices held back, and
+    the families of what is predicted as well · calibrated: families held back; predicted are rows of devices that are
     seen · profiled: rows held back; predicted are those of models seen on their device.
     """
     if level == "zero-shot":
@@ -48,7 +48,7 @@ def splits(level: Level, devices: Texts, models: Texts, families: Texts, rows: T
         return
     import numpy as np
 
-    folds = _even(families, FAMILY_FOLDS) if level == "calibrated" else _hashed(rows)
+    folds = _even(families, FAMILY_FOLDS) if level == "calibrated" else _hashed(settings)
     known, fewest = (devices, FEWEST_KNOWN) if level == "calibrated" else (_pairs(devices, models), 1)
     _, places = np.unique(known, return_inverse=True)
     for fold in np.unique(folds):

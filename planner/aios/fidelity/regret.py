@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from aios.fidelity.configurations import Column, Configurations
+from aios.fidelity.configuring import Column, Configurations
 from aios.records.metrics import find_metric
 
 if TYPE_CHECKING:

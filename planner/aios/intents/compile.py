@@ -14,7 +14,7 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
 from aios.records.intent import Constraints, Data, Goal, Intent, Load, ModelChoice, Requirement, Serve, Training
 from aios.records.metrics import metric
-from aios.records.units import format_exactly
+from aios.records.units import Dimension, format_exactly
 
 __all__ = ["compile_intents"]
 
@@ -135,7 +135,22 @@ class _Reader:
         )
 
     def requirements(self, spec: Spec) -> tuple[Requirement, ...]:
-        return tuple(self._requirement(path, bound) for path, bound in _bounds(spec.require))
+        """Return every bound; that of the load first, as what cannot keep up with it has no latency to speak of."""
+        written = tuple(self._requirement(path, bound) for path, bound in _bounds(spec.require))
+        load = spec.load
+        if load is None or any(item.metric == "throughput" and item.bound >= load.rate for item in written):
+            return written
+        return (self._sustained(load.rate), *written)
+
+    def _sustained(self, rate: float) -> Requirement:
+        """Return what a load of this rate (1/s) asks of the service: to answer as many requests as come."""
+        return Requirement(
+            metric="throughput",
+            bound=rate,
+            text=f"throughput >= {format_exactly(rate, Dimension.RATE)} (implied by load)",
+            where=self.document.span(("spec", "load", "rate")),
+            implied_by="load",
+        )
 
     def _requirement(self, path: Path, bound: float) -> Requirement:
         wanted = metric(".".join(str(step) for step in path))
@@ -151,8 +166,10 @@ class _Reader:
         if written is None:
             return spec.goal
         goals: dict[str, Goal] = {}
-        for index, goal in enumerate(spec.goal):
+        for index, wanted in enumerate(spec.goal):
             where: Path = ("spec", "goal", index) if isinstance(written, list) else ("spec", "goal")
+            bill = spec.train is not None and wanted.metric == "cost"  # what a job costs by the hour says little
+            goal = wanted.model_copy(update={"metric": "expense"}) if bill else wanted
             if goal.metric in goals:
                 remedy = "keep the more important one"
                 self.mistakes.append(self.document.diagnostic(where, f"`{goal.metric}` is a goal twice", remedy=remedy))

@@ -11,7 +11,7 @@ from aios.records.errors import BadValue
 from aios.records.forms import Many, nearest
 from aios.records.intent import Goal
 from aios.records.metrics import find_metric, metric_names
-from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Quantity, Rate, Time, Whole
+from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension, parse_quantity
 
 __all__ = ["DEFAULT_GOAL", "AnyOf", "IntentForm", "ModelFile", "Spec"]
@@ -250,6 +250,7 @@ class RequireForm(Record):
     energy: Energy | None = Field(None, description="Largest energy per request.")
     memory: Bytes | None = Field(None, description="Largest peak memory of all replicas.")
     cost: CostRate | None = Field(None, description="Largest price of the device shares used.")
+    expense: Price | None = Field(None, description="Most that a job may cost in all.")
     carbon: CarbonRate | None = Field(None, description="Largest operational carbon.")
 
 

@@ -51,19 +51,24 @@ class Kept(Record):
 
 
 def profile_models(
-    choices: Sequence[Choice], readers: Readers, cache: Path | None, sizes: Mapping[str, int] | None = None
+    choices: Sequence[Choice],
+    readers: Readers,
+    cache: Path | None,
+    sizes: Mapping[str, int] | None = None,
+    trained: bool = False,
 ) -> Mapping[str, ModelProfile]:
     """Return name -> profile of every choice; a model whose profile is in ``cache`` is hashed, not parsed.
 
     readers: asked by file suffix · cache: folder of kept profiles, made when needed; None keeps none · sizes: dynamic
-    dimension -> size. Raises InputError with what is wrong with every model, at the place where its path is written.
+    dimension -> size · trained: they are to be trained, not to answer. Raises InputError with what is wrong with every
+    model, at the place where its path is written.
     """
     profiles: dict[str, ModelProfile] = {}
     problems: list[Diagnostic] = []
     known = (readers() if callable(readers) else readers) if choices else {}
     for choice in choices:
         try:
-            profile = _read(choice, known, cache, sizes or {})
+            profile = _read(choice, known, cache, sizes or {}, trained)
         except InputError as error:
             problems.extend(
                 item if item.where else item.model_copy(update={"where": choice.where}) for item in error.diagnostics
@@ -79,14 +84,14 @@ def profile_models(
 
 
 def _read(
-    choice: Choice, readers: Mapping[str, ModelReader], cache: Path | None, sizes: Mapping[str, int]
+    choice: Choice, readers: Mapping[str, ModelReader], cache: Path | None, sizes: Mapping[str, int], trained: bool
 ) -> ModelProfile:
     path = Path(choice.path)
     if choice.card or path.is_dir() or path.suffix.lower() == ".json":
         from aios.models.structures import card_profile, configuration_of, read_configuration
 
         if choice.card:
-            return card_profile(choice.path)
+            return card_profile(choice.path, trained)
         configuration = configuration_of(path)
         if configuration is not None:
             return read_configuration(configuration)

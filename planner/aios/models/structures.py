@@ -62,17 +62,22 @@ def transformer_profile(model: Transformer) -> ModelProfile:
     )
 
 
-def card_profile(name: str) -> ModelProfile:
+def card_profile(name: str, trained: bool = False) -> ModelProfile:
     """Return the profile of a published model: a transformer, else a network by its card.
 
-    Raises InputError with the names that may have been meant.
+    A transformer without a vocabulary takes pictures, each as many tokens as any other: served, it is a network if it
+    has a card; to be trained, its blocks count. Raises InputError with the names that may have been meant.
     """
     found = find_transformer(name)
-    if found.transformer is not None:
-        return transformer_profile(found.transformer)
-    card = find_network(name) if name else None
+    transformer = found.transformer
+    if transformer is not None and (transformer.vocabulary or trained):
+        return transformer_profile(transformer)
+    called = (name, name.rpartition("/")[2], transformer.name.rpartition("/")[2] if transformer else "")
+    card = next((card for card in map(find_network, filter(None, called)) if card is not None), None)
     if card is not None:
         return network_profile(card)
+    if transformer is not None:
+        return transformer_profile(transformer)
     near = ", ".join((*found.candidates, *close_networks(name, 3))[:_MOST_NAMES])
     raise InputError(
         Diagnostic(

@@ -145,6 +145,7 @@ def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
             bound=requirement.bound,
         )
     accuracies = sorted(metric for metric in priced.estimates if metric.startswith("accuracy."))
-    for metric in (*_PREDICTED, *accuracies):
+    money = ("cost", "expense") if "expense" in priced.estimates else ()
+    for metric in (*_PREDICTED, *money, *accuracies):
         if metric in priced.estimates and metric not in required:
             yield Claim(address=intent.name, metric=metric, estimate=priced.estimates[metric])

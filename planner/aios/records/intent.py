@@ -57,13 +57,15 @@ class Training(Record):
 class Requirement(Record):
     """One bound that must hold.
 
-    bound: SI · text: as shown to people, ``latency.p99 <= 10 ms`` · where: of the value.
+    bound: SI · text: as shown to people, ``latency.p99 <= 10 ms`` · where: of the value · implied_by: the part of the
+    intent that it follows from, None where its author wrote it as a bound
     """
 
     metric: str
     bound: float
     text: str
     where: Span
+    implied_by: Literal["load"] | None = None
 
 
 class Goal(Record):
@@ -106,6 +108,7 @@ class Serve(Record):
 class Intent(Record):
     """One workload as its author wants it; after this record nothing has a hidden default.
 
+    require: what is written as a bound, and before it what the load implies: a throughput no smaller than its rate ·
     risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) ·
     spans: dotted field path, as written in the file -> where its value stands
     """

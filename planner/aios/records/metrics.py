@@ -56,6 +56,7 @@ _ALL = (
     Metric("energy", Dimension.ENERGY, "lower", "sum", "Energy per request; of a job, all that it takes."),
     Metric("memory", Dimension.BYTES, "lower", "sum", "Peak memory of all replicas on their devices."),
     Metric("cost", Dimension.COST_RATE, "lower", "sum", "Price of the device shares used."),
+    Metric("expense", Dimension.PRICE, "lower", "sum", "What a job costs in all: price of its devices x its time."),
     Metric("carbon", Dimension.CARBON_RATE, "lower", "sum", "Operational carbon of the power drawn."),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -112,7 +113,6 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "prefill_data_parallel": (Dimension.COUNT, "degree of theirs"),
     "prefill_expert_parallel": (Dimension.COUNT, "degree of theirs"),
     "prefill_expert_tensor_parallel": (Dimension.COUNT, "degree of theirs"),
-    "compute_time": (Dimension.TIME, "of one call without waiting, where the table states it"),
     "largest_batch": (Dimension.COUNT, "items that a server puts together into one call at most"),
     "instances": (Dimension.COUNT, "copies of a model that answer side by side on one device"),
     "sequence_parallel": (Dimension.COUNT, "1 where norms are split along the sequence, else 0"),
@@ -139,7 +139,11 @@ NUMBERS: Mapping[str, tuple[Dimension, str]] = {
     "price": (Dimension.PRICE, "of the devices, where the table states it"),
     "out_of_memory": (Dimension.COUNT, "1 where the source reports that it did not fit, else 0"),
 }
-"""Roles of columns that hold numbers: the kind of quantity, in whose SI unit they are kept, and what it is."""
+"""Roles of columns that hold numbers: the kind of quantity, in whose SI unit they are kept, and what it is.
+
+All of them are known before anything runs. What was measured in the very run (the time of its calls, a share of its
+time, its clock) is no role: at no level is it known of a row that is yet to be predicted.
+"""
 
 FROM_ONE = frozenset(
     {"batch", "global_batch", "micro_batch", "devices", "nodes", "threads", "cores", "concurrency", "instances"}
@@ -215,6 +219,18 @@ class Observations:
         if found is None:
             return np.full(len(self.values), np.nan if default is None else default)
         return found if default is None else np.where(np.isnan(found), default, found)
+
+    def settings(self) -> Texts:
+        """Return a name for what each row says besides what was measured: 16 digits, the same on any line."""
+        import numpy as np
+
+        columns: dict[str, list[object]] = {"type": self.types.tolist()}
+        columns |= {f"word {role}": column.tolist() for role, column in self.words.items()}
+        columns |= {f"number {role}": column.tolist() for role, column in self.numbers.items()}
+        names = sorted(columns)
+        rows = zip(*(columns[name] for name in names), strict=True)
+        told = (repr((self.table, *zip(names, row, strict=True))).encode() for row in rows)
+        return np.array([hashlib.blake2b(text, digest_size=8).hexdigest() for text in told], dtype="U16")
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Observations:
         """Return the rows that a mask or index selects."""

@@ -39,8 +39,8 @@ class TrainingPlan(NamedTuple):
     """One way to split a step.
 
     tensor, pipeline, chunks, context, expert, data: degrees; chunks are model parts per pipeline stage · shard: ZeRO
-    stage · step_s: time of a step · parts_s: what it goes to · memory_bytes: of the fullest device · held_bytes: what
-    that is
+    stage · step_s: time of a step · parts_s: what it goes to · memory_bytes: of the fullest device, at most ·
+    held_bytes: what that is, as expected
     """
 
     tensor: int
@@ -61,8 +61,9 @@ class TrainingPlan(NamedTuple):
 class TrainingPlans(NamedTuple):
     """What was found.
 
-    plans: that fit, quickest first · considered: splits that divide evenly · least_bytes: of any of them, per device;
-    None where none divides evenly · capacity_bytes: of one device · usable_bytes: of it, what a plan may take
+    plans: that fit, quickest first · considered: splits that divide evenly · least_bytes: that any of them may come to,
+    per device; None where none divides evenly · capacity_bytes: of one device · usable_bytes: of it, what a plan may
+    take
     """
 
     plans: tuple[TrainingPlan, ...]

@@ -132,13 +132,21 @@ class _Explanation:
         rest = [other for other in self.rules if other is not rule]
         if self.can_hold(rest):
             return [f"No value of `{rule.clause.text}` is enough; without it there is a plan."]
-        others = [f"`{other.clause.text}`" for other in _shown(self.shrink(rest))]
+        core = _shown(self.shrink(rest))
+        others = [f"`{other.clause.text}`" for other in core]
+        if rule.of_load and all(other.intent == rule.intent and _waits(other) for other in core):
+            return [f"Whether a smaller load keeps {' and '.join(others)} shows when it is planned for."]
         also = others[0] if len(others) == 1 else f"one of {', '.join(others)}"
         return [f"Changing `{rule.clause.text}` alone is not enough: {also} must give too."]
 
 
 def _devices(priced: Priced) -> int:
     return priced.candidate.parts * priced.candidate.devices
+
+
+def _waits(rule: Rule) -> bool:
+    """Say whether a clause bounds a time that shrinks with the load."""
+    return (rule.clause.metric or "").startswith("latency.")
 
 
 def _planned(rules: Sequence[Rule]) -> list[int]:

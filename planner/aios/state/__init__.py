@@ -8,12 +8,17 @@ overwritten.
 
 from __future__ import annotations
 
-from aios.state.artefacts import ArtefactStore
-from aios.state.files import make_folder, write_atomically
-from aios.state.journal import RunJournal
-from aios.state.lock import Lock, Owner
-from aios.state.profiles import ProfileStore
-from aios.state.store import StateStore
+from typing import TYPE_CHECKING
+
+from aios.records.lazily import lazily
+
+if TYPE_CHECKING:
+    from aios.state.artefacts import ArtefactStore
+    from aios.state.files import make_folder, write_atomically
+    from aios.state.journal import RunJournal
+    from aios.state.lock import Lock, Owner
+    from aios.state.profiles import ProfileStore
+    from aios.state.store import StateStore
 
 __all__ = [
     "ArtefactStore",
@@ -25,3 +30,17 @@ __all__ = [
     "make_folder",
     "write_atomically",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "ArtefactStore": "aios.state.artefacts",
+        "Lock": "aios.state.lock",
+        "Owner": "aios.state.lock",
+        "ProfileStore": "aios.state.profiles",
+        "RunJournal": "aios.state.journal",
+        "StateStore": "aios.state.store",
+        "make_folder": "aios.state.files",
+        "write_atomically": "aios.state.files",
+    },
+)

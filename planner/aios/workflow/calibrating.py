@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios.records.base import digest_of
-from aios.records.calibration import Calibration, LearntError, Provenance
+from aios.records.calibration import DEVICE_STRATUM, Calibration, LearntError, Provenance, Residual
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
 from aios.records.observation import Level, Observations
+from aios.workflow.calibrationerrors import errors_of, provenance_of
 from aios.workflow.calibrations import Calibrations
 from aios.workflow.judging import held_back
 from aios.workflow.measuredtables import MeasuredTables, known_names, read_tables, shipped_catalogue
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from aios.cost.learning import Predicted
-    from aios.tables import Reading, TableForm
+    from aios.tables import TableForm
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["FEWEST_OF_DEVICE", "Everything", "Learnt", "calibrate_all", "calibrate_device"]
+__all__ = ["Learnt", "Taught", "calibrate_all", "calibrate_device"]
 
-FEWEST_OF_DEVICE = 20
-"""Usable rows from which on a device gets a calibration of its own; fewer say little beside what its class says."""
+_FEWEST_OF_DEVICE = 20
+"""Usable rows from which on a device gets a file of its own where all devices are learnt at once. What is learnt of one
+on top of what is known needs no more than counts as known: ``fidelity.FEWEST_KNOWN``."""
 _COUNTED = "fits"
 """The metric that is computed and compared, never learnt: yes and no are nothing to add effects to."""
 _LEVELS: tuple[Level, ...] = ("zero-shot", "calibrated")
@@ -42,21 +44,25 @@ class Learnt:
     """A calibration that was written.
 
     file · calibration · before: error without it, at zero-shot; None where nothing was known · suspicious: table and
-    lines of rows that are better than physics allows, and were not learnt from
+    lines of rows that are better than physics allows, and were not learnt from · seen: rows of this device that the
+    shared calibration was learnt from, the same ones perhaps
     """
 
     file: Path
     calibration: Calibration
     before: LearntError | None
     suspicious: Mapping[str, tuple[int, ...]]
+    seen: int = 0
 
 
-class Everything(NamedTuple):
-    """What a folder teaches. failed: predictor and metric -> its error"""
+class Taught(NamedTuple):
+    """What tables teach. few: device, predictor, metric and rows of what too few rows are known of · failed: predictor
+    and metric -> its error"""
 
     learnt: tuple[Learnt, ...]
     tables: MeasuredTables
-    failed: Mapping[str, str]
+    few: tuple[tuple[str, str, str, int], ...] = ()
+    failed: Mapping[str, str] = {}
 
 
 def calibrate_device(
@@ -67,52 +73,94 @@ def calibrate_device(
     out: Path,
     tell: Callable[[str], None],
     own: Mapping[str, DeviceType] | None = None,
-) -> tuple[Learnt, ...]:
+) -> Taught:
     """Learn what one device adds to what is known of all, from its rows of some tables, and write it to ``out``.
 
     own: device types by name that the catalogue lacks, as a fleet file describes them. Raises InputError for an unknown
     device, or where nothing can be learnt.
     """
+    from aios.fidelity.protocol import FEWEST_KNOWN
+
     own = own or {}
     name = device if device in own else _device(device)
-    tables = MeasuredTables(tables.readings, {**tables.types, **own})
-    found = []
+    described = own[name] if name in own else shipped_catalogue()[name]
+    tables = MeasuredTables(tables.readings, {**tables.types, **own, name: described})
+    found, few = [], []
     for (predictor, metric), parts in _by_target(_rows_of(tables, name), only).items():
         tell(f"learning {predictor} {metric}")
         pool = _pool(predictor, metric, parts, tables)
-        if not pool.usable.any():
-            continue
-        learnt, before = _of_device(pool, name, known.shared(predictor, metric), tell)
-        learnt = learnt.model_copy(update={"provenance": (*learnt.provenance, *_provenance(pool, tables.readings))})
-        found.append(_write(learnt, before, pool.suspicious_lines(), out))
+        if 0 < pool.usable.sum() < FEWEST_KNOWN:
+            few.append((name, predictor, metric, int(pool.usable.sum())))
+        elif pool.usable.any():
+            found.append(_refined(pool, name, known.shared(predictor, metric), tables, out, tell))
     if not found:
-        raise InputError(_nothing(name, tables, only))
-    return tuple(found)
+        raise InputError(_too_few(few) if few else _nothing(name, tables, only))
+    return Taught(tuple(found), tables, tuple(few))
 
 
-def calibrate_all(source: Path, only: str | None, out: Path, tell: Callable[[str], None]) -> Everything:
-    """Learn everything that the tables of a folder teach; write what holds for all devices, and a file for each.
+def calibrate_all(
+    source: Path, only: str | None, known: Calibrations | None, out: Path, tell: Callable[[str], None]
+) -> Taught:
+    """Learn everything that the tables of a folder teach; write a file for each device, and one for what holds for all
+    of them where nothing of the kind is known.
 
-    A predictor that fails is told, and the others go on. Raises InputError where nothing can be learnt.
+    known: that is built upon; None: nothing. A predictor that fails is told, and the others go on. Raises InputError
+    where nothing can be learnt.
     """
+    from aios.fidelity.protocol import FEWEST_KNOWN
+
     tables = read_tables(source, None, tell)
     found: list[Learnt] = []
+    few: list[tuple[str, str, str, int]] = []
     failed: dict[str, str] = {}
     for (predictor, metric), parts in _by_target(tables.parts(), only).items():
         tell(f"learning {predictor} {metric}")
         try:
             pool = _pool(predictor, metric, parts, tables)
-            if pool.usable.any():
+            shared = known.shared(predictor, metric) if known is not None else None
+            if not pool.usable.any():
+                continue
+            if shared is None:
                 found += _everything(pool, tables, out, tell)
+                continue
+            for device, rows in _seen(pool, tables).items():
+                if rows < FEWEST_KNOWN:
+                    few.append((device, predictor, metric, rows))
+                else:
+                    its = _pool(predictor, metric, list(_of_type(parts, device)), tables)
+                    found.append(_refined(its, device, shared, tables, out, tell))
         except Exception as error:  # noqa: BLE001 - a predictor's failure is told; what the others teach still stands
             failed[f"{predictor} {metric}"] = f"{type(error).__name__}: {error}"
     if not found and not failed:
-        raise InputError(_nothing(None, tables, only))
-    return Everything(tuple(found), tables, failed)
+        raise InputError(_too_few(few) if few else _nothing(None, tables, only))
+    return Taught(tuple(found), tables, tuple(few), failed)
+
+
+def _of_type(parts: Sequence[tuple[Observations, TableForm]], device: str) -> Iterator[tuple[Observations, TableForm]]:
+    for rows, form in parts:
+        its = rows.types == device
+        if its.any():
+            yield rows.take(its), form
+
+
+def _seen(pool: Pool, tables: MeasuredTables) -> dict[str, int]:
+    """Return device types that are known -> usable rows of them."""
+    import numpy as np
+
+    names, counts = np.unique(pool.devices[pool.usable], return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True) if name in tables.types}
+
+
+def _refined(
+    pool: Pool, device: str, shared: Calibration | None, tables: MeasuredTables, out: Path, tell: Callable[[str], None]
+) -> Learnt:
+    learnt, before = _of_device(pool, device, shared, tell)
+    learnt = learnt.model_copy(update={"provenance": (*learnt.provenance, *provenance_of(pool, tables.readings))})
+    seen = 0 if shared is None else shared.devices.get(device, 0)
+    return replace(_write(learnt, before, pool.suspicious_lines(), out), seen=seen)
 
 
 def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[str], None]) -> Iterator[Learnt]:
-    import numpy as np
 
     from aios.cost.learning import Predicted, fit
     from aios.cost.learning.intervals import with_intervals
@@ -124,14 +172,13 @@ def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[s
     design, target, families = pool.taken(pool.usable)
     off = {level: target - item.value[pool.usable] for level, item in judged.items()}
     learnt = with_intervals(learnt, design, families, off)
-    names, counts = np.unique(pool.devices[pool.usable], return_counts=True)
-    seen = {str(name): int(count) for name, count in zip(names, counts, strict=True) if name in tables.types}
-    enough = {name: count for name, count in seen.items() if count >= FEWEST_OF_DEVICE}
+    seen = _seen(pool, tables)
+    enough = {name: count for name, count in seen.items() if count >= _FEWEST_OF_DEVICE}
     learnt = learnt.model_copy(
         update={
             "residuals": tuple(item for item in learnt.residuals if not _is_of_source(item.stratum, pool)),
-            "errors": tuple(_errors(pool, judged, pool.usable)),
-            "provenance": _provenance(pool, tables.readings),
+            "errors": tuple(errors_of(pool, judged, pool.usable)),
+            "provenance": provenance_of(pool, tables.readings),
             "devices": seen,
         }
     )
@@ -139,7 +186,7 @@ def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[s
     yield _write(shared, None, pool.suspicious_lines(), out)
     for item in own:
         rows = pool.usable & (pool.devices == item.device)
-        errors = {error.level: error for error in _errors(pool, judged, rows) if not error.table}
+        errors = {error.level: error for error in errors_of(pool, judged, rows) if not error.table}
         yield _write(item.model_copy(update={"errors": tuple(errors.values())}), errors.get("zero-shot"), {}, out)
 
 
@@ -182,8 +229,6 @@ def _rows_of(tables: MeasuredTables, device: str) -> Iterator[tuple[Observations
 
 
 def _as(rows: Observations, device: str) -> Observations:
-    from dataclasses import replace
-
     import numpy as np
 
     named = np.full(len(rows), device)
@@ -220,7 +265,7 @@ def _of_device(
     if shared is None:
         learnt = fit(design, target, families, pool.predictor, pool.metric, ("calibrated", "profiled"))
         told = held_back(pool, "calibrated", None, tell)
-        errors = tuple(_errors(pool, {"calibrated": Predicted(told.value, told.low, told.high)}, pool.usable))
+        errors = tuple(errors_of(pool, {"calibrated": Predicted(told.value, told.low, told.high)}, pool.usable))
         return learnt.model_copy(update={"device": device, "errors": errors}), None
     learnt = refine(shared, design, target, families, pool.predictor, device)
     before = _filled(pool, predict(design, shared, "zero-shot"))
@@ -228,14 +273,27 @@ def _of_device(
     base = Provenance(table=BASE, digest=digest_of(shared.model_dump(mode="json")), rows=0)
     kept = learnt.model_copy(
         update={
+            "devices": {},
             "features": {},
+            "spread": {},
+            "residuals": learnt.residuals or _as_of_another(shared, device),
             **of_devices(learnt),
-            "errors": tuple(_errors(pool, {"calibrated": after}, pool.usable)),
+            "errors": tuple(errors_of(pool, {"calibrated": after}, pool.usable)),
             "provenance": (base,),
         }
     )
-    first = next(iter(_errors(pool, {"zero-shot": before}, pool.usable)), None)
+    first = next(iter(errors_of(pool, {"zero-shot": before}, pool.usable)), None)
     return kept, first
+
+
+def _as_of_another(shared: Calibration, device: str) -> tuple[Residual, ...]:
+    """Return how far a device is off of which too few rows were held back to tell: as far as one that nobody knows."""
+    stratum = f"{DEVICE_STRATUM}{device}"
+    return tuple(
+        item.model_copy(update={"level": "calibrated", "stratum": stratum})
+        for item in shared.residuals
+        if item.level == "zero-shot" and not item.stratum
+    )
 
 
 def _refined_without_families(pool: Pool, device: str, shared: Calibration) -> Predicted:
@@ -247,7 +305,7 @@ def _refined_without_families(pool: Pool, device: str, shared: Calibration) -> P
 
     rows = np.flatnonzero(pool.usable)
     found = Predicted(*(np.full(len(pool.target), np.nan) for _ in Predicted._fields))
-    columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.lines)]
+    columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.settings)]
     for train, test, _, _ in splits("calibrated", *columns):
         own, held = rows[train], rows[test]
         learnt = refine(shared, pool.design.take(own), pool.target[own], pool.families[own], pool.predictor, device)
@@ -267,58 +325,6 @@ def _filled(pool: Pool, told: Predicted) -> Predicted:
     return found
 
 
-def _errors(pool: Pool, judged: Mapping[Level, Predicted], rows: Mask) -> Iterator[LearntError]:
-    """Yield the errors of each level: of all rows together, under no name, and of each of several tables."""
-    import numpy as np
-
-    for level, told in judged.items():
-        inside = (told.low <= pool.target) & (pool.target <= told.high)
-        seen = rows & np.isfinite(told.value)
-        groups: dict[str, list[tuple[npt.NDArray[np.float64], Mask]]] = {}
-        for part in pool.parts:
-            observed, chosen = part.observations, seen[part.rows]
-            value = pool.predictor.value(observed, told.value[part.rows])[chosen]
-            measured = observed.values[chosen]
-            off = value / measured - 1 if pool.predictor.scale == "log" else value - measured
-            groups.setdefault(observed.table, []).append((off, inside[part.rows][chosen]))
-        whole = {"": [columns for own in groups.values() for columns in own]}
-        for name, columns in (whole | groups if len(groups) > 1 else whole).items():
-            off = np.concatenate([column for column, _ in columns])
-            if len(off):
-                yield LearntError(
-                    level=level,
-                    table=name,
-                    rows=len(off),
-                    median=float(np.median(np.abs(off))),
-                    p90=float(np.quantile(np.abs(off), 0.9)),
-                    bias=float(np.median(off)),
-                    coverage=float(np.mean(np.concatenate([column for _, column in columns]))),
-                )
-
-
-def _provenance(pool: Pool, readings: Sequence[Reading]) -> tuple[Provenance, ...]:
-    """Return where the usable rows come from; a table is known by the digest of what was read in it."""
-    said = {reading.table: reading for reading in readings}
-    rows: dict[str, list[str]] = {}
-    for part in pool.parts:
-        usable = pool.usable[part.rows]
-        observed = part.observations
-        rows.setdefault(observed.table, []).extend(
-            f"{line}:{value!r}" for line, value in zip(observed.lines[usable], observed.values[usable], strict=True)
-        )
-    return tuple(
-        Provenance(
-            table=name,
-            digest=digest_of(values),
-            rows=len(values),
-            source=said[name].source,
-            licence=said[name].licence,
-        )
-        for name, values in sorted(rows.items())
-        if values
-    )
-
-
 def _write(
     learnt: Calibration, before: LearntError | None, suspicious: Mapping[str, tuple[int, ...]], out: Path
 ) -> Learnt:
@@ -327,6 +333,17 @@ def _write(
     path = out / file_name(learnt)
     save(path, calibration_text(learnt))
     return Learnt(path, learnt, before, suspicious)
+
+
+def _too_few(few: Sequence[tuple[str, str, str, int]]) -> Diagnostic:
+    from aios.fidelity.protocol import FEWEST_KNOWN
+
+    device, predictor, metric, rows = max(few, key=lambda item: item[-1])
+    return Diagnostic(
+        summary=f"too few rows to learn {predictor} {metric} of {device} from",
+        reason=f"{rows} can be used; a device counts as known from {FEWEST_KNOWN} on",
+        remedy="measure more models, best of several families",
+    )
 
 
 def _nothing(device: str | None, tables: MeasuredTables, only: str | None) -> Diagnostic:

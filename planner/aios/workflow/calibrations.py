@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,23 +11,38 @@ from aios.records.base import digest_of
 from aios.records.calibration import Calibration
 from aios.records.errors import InputError
 
-__all__ = ["Calibrations", "Relevant", "load_calibrations", "shipped_calibrations"]
+__all__ = ["ASKED", "Calibrations", "Relevant", "load_calibrations", "shipped_calibrations"]
 
 Key = tuple[str, str]
+
+ASKED: Mapping[str, tuple[str, ...]] = {
+    "accuracy": ("accuracy_change",),
+    "memory": ("memory",),
+    "network": ("latency.mean", "latency.p50", "throughput"),
+    "power": ("power",),
+    "serving": ("throughput", "latency.ttft.mean", "latency.ttft.p50", "latency.tpot.mean", "latency.tpot.p50"),
+    "step": ("throughput", "step_time"),
+}
+"""Predictor -> metrics of its calibrations that plans are made with."""
 
 
 class Calibrations(Mapping[Key, Calibration]):
     """Predictor and metric -> all that is known of it. A file is read when its predictor and metric are asked for."""
 
     def __init__(self, folders: Sequence[Path], tell: Callable[[str], None]) -> None:
-        """``folders``: a file in a later one stands for one of the same name in an earlier one."""
-        found = {path.name: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
-        self._files = {name: path for name, path in found.items() if _is_calibration(name)}
-        self._tell = tell
-        for path in (path for name, path in found.items() if name not in self._files):
-            tell(f"{path} is not called like a calibration (PREDICTOR-METRIC.yaml or with -DEVICE) and not used")
-        self._read: dict[str, Calibration | None] = {}
-        self._told: set[tuple[str, str, str]] = set()
+        """``folders``: of the files of one name that can be used the one in the last folder is; of those that hold for
+        all devices the one that was learnt from the most rows is."""
+        self._files: dict[str, list[Path]] = {}
+        self._say = tell
+        self._told: set[str] = set()
+        for path in (folder / name for folder in folders for name in _files(folder)):
+            if _is_calibration(path.name):
+                self._files.setdefault(path.name, []).insert(0, path)
+            else:
+                self._tell(
+                    f"{path} is not called like a calibration (PREDICTOR-METRIC.yaml or with -DEVICE) and not used"
+                )
+        self._read: dict[Path, Calibration | None] = {}
 
     def __getitem__(self, key: Key) -> Calibration:
         """Return the shared calibration with those of all devices; raises KeyError where there is none."""
@@ -51,24 +67,56 @@ class Calibrations(Mapping[Key, Calibration]):
             return None
         from aios.fidelity.keeping import merged
 
-        own = [item for item in map(self._calibration, names) if item is not None]
-        found, remarks = merged(self.shared(predictor, metric), own)
+        shared = self.shared(predictor, metric)
+        own = [item for name in names if (item := self._of_device(name, shared)) is not None]
+        found, remarks = merged(shared, own)
         for remark in remarks:
             self._tell(remark)
         return found
+
+    def knows(self, key: Key, devices: Collection[str]) -> bool:
+        """Say whether there is a file of any of these devices, without reading it."""
+        return any(f"{'-'.join(key)}-{device}.yaml" in self._files for device in devices)
 
     def digests(self, keys: Collection[Key], devices: Collection[str]) -> Mapping[str, str]:
         """Return file name -> digest of each file that says something of these keys and devices. Raises InputError."""
         wanted = {"-".join(key) + ".yaml" for key in keys}
         wanted |= {f"{'-'.join(key)}-{device}.yaml" for key in keys for device in devices}
-        return {name: digest_of(_bytes(self._files[name])) for name in sorted(wanted & self._files.keys())}
+        return {
+            name: digest_of(b"".join(map(_bytes, self._files[name]))) for name in sorted(wanted & self._files.keys())
+        }
 
     def shared(self, predictor: str, metric: str) -> Calibration | None:
-        """Return what is known of all devices together."""
-        name = f"{predictor}-{metric}.yaml"
-        return self._calibration(name) if name in self._files else None
+        """Return what is known of all devices together: of several the one that was learnt from the most rows."""
+        sound = self._sound(f"{predictor}-{metric}.yaml")
+        best = max(sound, key=lambda path: _rows(sound[path]), default=None)
+        if best is None:
+            return None
+        for path in sound.keys() - {best}:
+            rows = f"{_rows(sound[path]):,} rows, {best} from {_rows(sound[best]):,}"
+            self._tell(f"{path} and what was learnt on top of it are not used: it was learnt from {rows}")
+        return sound[best]
 
-    def _calibration(self, name: str) -> Calibration | None:
+    def _of_device(self, name: str, shared: Calibration | None) -> Calibration | None:
+        """Return the last calibration of a device that fits the shared one, else one that fits none."""
+        from aios.fidelity.keeping import NOT_ON_IT, standing_on
+
+        sound = self._sound(name)
+        if shared is None or len(sound) < 2:
+            return next(iter(sound.values()), None)
+        fits = standing_on(shared)
+        for path, found in sound.items():
+            if fits(found):
+                return found
+            self._tell(f"{path} {NOT_ON_IT}")
+        return None
+
+    def _sound(self, name: str) -> Mapping[Path, Calibration]:
+        """Return the calibrations of a name that can be used, the one in the last folder first."""
+        read = {path: self._calibration(path) for path in self._files.get(name, ())}
+        return {path: found for path, found in read.items() if found is not None}
+
+    def _calibration(self, path: Path) -> Calibration | None:
         """Return what a file holds, None for what its predictor no longer understands.
 
         What ships with aios has the names of its predictor: the tests see to that.
@@ -76,28 +124,28 @@ class Calibrations(Mapping[Key, Calibration]):
         from aios.cost.agreeing import disagreement, odd_name
         from aios.fidelity.keeping import file_name, read_calibration
 
-        if name in self._read:
-            return self._read[name]
-        path = self._files[name]
+        if path in self._read:
+            return self._read[path]
         found: Calibration | None = read_calibration(_bytes(path), str(path))
         assert found is not None
         reason = disagreement(found)
-        if reason is None and file_name(found) != name:
+        if reason is None and file_name(found) != path.name:
             reason = f"what it holds is called {file_name(found)}"
         if reason is None and path.parent != catalogue.root() / "calibrations":
             reason = odd_name(found)
         if reason is not None:
-            self._leave_out(path, found.predictor, reason)
+            case = f"{path.parent} {found.predictor} {reason}"
+            words = f"{path} and others like it are not used: {reason}; learn them again with `aios calibrate`"
+            self._tell(words, case)
             found = None
-        self._read[name] = found
+        self._read[path] = found
         return found
 
-    def _leave_out(self, path: Path, predictor: str, reason: str) -> None:
-        """Tell, once for all files of a folder that have the same reason, that they are not used."""
-        case = (str(path.parent), predictor, reason)
-        if case not in self._told:
-            self._told.add(case)
-            self._tell(f"{path} and others like it are not used: {reason}; learn them again with `aios calibrate`")
+    def _tell(self, text: str, case: str | None = None) -> None:
+        """Tell, once for all files that are of one case, that they are not used."""
+        if (case or text) not in self._told:
+            self._told.add(case or text)
+            self._say(text)
 
 
 class Relevant(Mapping[Key, Calibration]):
@@ -126,6 +174,18 @@ class Relevant(Mapping[Key, Calibration]):
     def digests(self) -> Mapping[str, str]:
         """Return file name -> digest of all that could be asked for, without understanding any of it."""
         return self._known.digests(self._keys, self._devices)
+
+
+def _files(folder: Path) -> list[str]:
+    """Return the names of a folder's files of calibrations, in order; none where there is no such folder."""
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".yaml"))
+    except OSError:
+        return []
+
+
+def _rows(learnt: Calibration) -> int:
+    return sum(item.rows for item in learnt.provenance)
 
 
 def _bytes(path: Path) -> bytes:

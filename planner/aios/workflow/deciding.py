@@ -11,7 +11,7 @@ from aios.records.observation import Level
 
 if TYPE_CHECKING:
     from aios.fidelity import Decisions, Predictions
-    from aios.fidelity.configurations import Column, Configurations
+    from aios.fidelity.configuring import Column, Configurations
     from aios.tables.form import Choice
     from aios.workflow.measuredtables import MeasuredTables
 

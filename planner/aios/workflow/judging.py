@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HeldBack", "held_back"]
 
-_MOST_FOR_UNSEEN = 8000
-"""Rows from which an unseen device is predicted: what devices have in common is soon learnt, and learnt 25 times."""
 _REFERENCE = ("macs", "activations", "parameters", "batch")
 """Columns that the plain regression knows."""
 _FEWEST_IN_GROUP = 20
@@ -70,12 +68,11 @@ def held_back(pool: Pool, level: Level, shared: Calibration | None, tell: Callab
     more = shared is not None and shared.version == pool.predictor.version and len(shared.devices) > len(devices)
     if level == "zero-shot" and len(devices) < (_FEWEST_DEVICES if more else 2):
         return _from_shipped(pool, found, shared)
-    columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.lines)]
+    columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.settings)]
     parts = list(splits(level, *columns))
     tell(f"{pool.predictor.name} {pool.metric}: {level}, {len(rows):,} rows")
     for part in parts:
-        known = _fewer(rows[part.train], pool, _MOST_FOR_UNSEEN) if level == "zero-shot" else rows[part.train]
-        _predict(pool, known, rows[part.test], level, found)
+        _predict(pool, rows[part.train], rows[part.test], level, found)
     for group in {part.group: part for part in parts}.values():
         together = [part.test for part in parts if part.group == group.group]
         _widen(pool, rows[group.others], rows[np.logical_or.reduce(together)], level, found)
@@ -114,14 +111,6 @@ def _why_none(level: Level) -> str:
         "calibrated": "no device has rows of several families of models",
         "profiled": "no model was measured under several settings of one device",
     }[level]
-
-
-def _fewer(rows: npt.NDArray[np.int64], pool: Pool, most: int) -> npt.NDArray[np.int64]:
-    """Return every so manieth of more than ``most`` rows, of each device the same share."""
-    import numpy as np
-
-    step = -(-len(rows) // most)
-    return rows[np.argsort(pool.devices[rows], kind="stable")][::step]
 
 
 def _predict(

@@ -40,8 +40,9 @@ class Part:
 class Pool:
     """All rows of one metric that one predictor predicts; arrays are of one length.
 
-    devices: catalogue type, or the table's word where nobody knows it · lines: table and line of each row · usable:
-    rows that can be learnt from and judged · suspicious: rows that are better than physics allows
+    devices: catalogue type, or the table's word where nobody knows it · settings: a name for what each row says besides
+    what was measured · usable: rows that can be learnt from and judged · suspicious: rows that are better than physics
+    allows
     """
 
     predictor: Predictor
@@ -52,7 +53,7 @@ class Pool:
     devices: Texts
     models: Texts
     families: Texts
-    lines: Texts
+    settings: Texts
     usable: Mask
     suspicious: Mask
 
@@ -85,11 +86,17 @@ def pooled(
     parts: Sequence[tuple[Observations, TableForm | None]],
     types: Mapping[str, DeviceType],
 ) -> Pool:
-    """Return the rows of several tables as one pool; each table is shown to the predictor by itself."""
+    """Return the rows of several tables as one pool; each table is shown to the predictor by itself.
+
+    Rows of a table are in the order of what they say, whatever their order in the file.
+    """
     import numpy as np
 
     from aios.cost.learning.fit import usable
 
+    settings = [rows.settings() for rows, _ in parts]
+    orders = [np.lexsort((rows.values, names)) for (rows, _), names in zip(parts, settings, strict=True)]
+    parts = [(rows.take(order), form) for (rows, form), order in zip(parts, orders, strict=True)]
     designs = [_of_table(predictor.design(rows, types), rows.table) for rows, _ in parts]
     target = np.concatenate([predictor.target(rows) for rows, _ in parts])
     design = _joined(designs)
@@ -107,9 +114,7 @@ def pooled(
         devices=np.concatenate([np.where(rows.types == "", rows.word("device"), rows.types) for rows, _ in parts]),
         models=np.concatenate([rows.word("model") for rows, _ in parts]),
         families=np.concatenate([_families(rows) for rows, _ in parts]),
-        lines=np.concatenate(
-            [np.char.add(f"{rows.table}:", rows.lines.astype(str)) if len(rows) else rows.types for rows, _ in parts]
-        ),
+        settings=np.concatenate([names[order] for names, order in zip(settings, orders, strict=True)]),
         usable=usable(design, target),
         suspicious=known & (target < design.least),
     )

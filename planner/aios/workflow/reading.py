@@ -288,30 +288,24 @@ def _refuse_unstated_load(intents: Sequence[Intent], profiles: Mapping[str, Mapp
         raise InputError(*problems)
 
 
-_NETWORKS = ("latency.mean", "latency.p50", "throughput")
-"""The same of the predictor ``network``."""
-_SERVING = ("throughput", "latency.ttft.mean", "latency.ttft.p50", "latency.tpot.mean", "latency.tpot.p50")
-"""What calibrations of the predictor ``serving`` plans are made with."""
-_TRAINING = ("throughput", "step_time")
-"""The same of ``step``."""
-
-
 def _calibrations(
     setting: Setting, intents: Sequence[Intent], profiles: Mapping[str, Mapping[str, ModelProfile]], fleet: Fleet
 ) -> Relevant:
     """Return what was learnt that plans of these intents depend on: shipped, or kept beside the profiles."""
-    from aios.workflow.calibrations import Relevant, load_calibrations
+    from aios.workflow.calibrations import ASKED, Relevant, load_calibrations
 
     folders = [catalogue.root() / "calibrations", setting.profiles / "calibrations"]
-    known = load_calibrations(folders, setting.tell)
+    known = load_calibrations(folders, setting.warn)
     models = [profile for intent in intents for profile in profiles[intent.name].values()]
-    wanted = [("accuracy", "accuracy_change")]
-    if any(profile.transformer is not None for profile in models):
-        wanted += [("serving", metric) for metric in _SERVING]
-    if any(profile.transformer is None for profile in models):
-        wanted += [("network", metric) for metric in _NETWORKS]
-    if any(intent.train is not None for intent in intents):
-        wanted += [("step", metric) for metric in _TRAINING]
+    asked = {
+        "accuracy": True,
+        "serving": any(profile.transformer is not None for profile in models),
+        "memory": any(profile.transformer is not None for profile in models),
+        "network": any(profile.transformer is None for profile in models),
+        "step": any(intent.train is not None for intent in intents),
+        "power": any(intent.train is None for intent in intents),
+    }
+    wanted = [(name, metric) for name, is_asked in asked.items() if is_asked for metric in ASKED[name]]
     return Relevant(known, wanted, fleet.types)
 
 
@@ -349,7 +343,10 @@ def _profiles(intent: Intent, setting: Setting) -> Mapping[str, ModelProfile]:
     from aios.models import profile_models
     from aios.spi import registry
 
-    return profile_models(intent.models, lambda: registry.load_all("aios.model_readers"), setting.model_cache)
+    trained = intent.train is not None
+    return profile_models(
+        intent.models, lambda: registry.load_all("aios.model_readers"), setting.model_cache, trained=trained
+    )
 
 
 def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfile]) -> Mapping[str, str]:

@@ -28,8 +28,8 @@ class Setting:
 
     paths: intent files and folders, ``-`` for stdin · fleet: fleet file; None looks for one among the paths, then for
     ``fleet.yaml`` beside them, then here, then at this machine · state, profiles: where those are kept · tell:
-    receives progress, one line each ·
-    now: UTC time, ISO 8601
+    receives progress, one line each · warn: receives what is not used although it was given, one line each · now: UTC
+    time, ISO 8601
     """
 
     paths: tuple[str, ...] = ()
@@ -37,6 +37,7 @@ class Setting:
     state: Path = Path(".aios/state.json")
     profiles: Path = Path("profiles")
     tell: Callable[[str], None] = silent
+    warn: Callable[[str], None] = silent
     now: Callable[[], str] = field(default=_utc_now)
     stdin: Callable[[], bytes] = field(default=_no_stdin)
 

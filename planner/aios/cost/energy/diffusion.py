@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["diffusion_work"]
 
 _SCORES = 0.85
-"""Of the rate that products with weights keep up, what attention reaches. Chosen on the open rows of ML.ENERGY."""
+"""Of the rate that products with weights keep up, what attention reaches: looked for on published measurements
+(ML.ENERGY)."""
 _LATENT_PIXELS, _LATENT_FRAMES = 16.0, 4.0
 """Side in pixels and number of frames of one token where nobody states them: 8 by the autoencoder x 2 by the patches,
 and causal video autoencoders (FLUX, Stable Diffusion 3, Wan 2.1, HunyuanVideo)."""
@@ -28,8 +29,8 @@ _IMAGE_PIXELS = 512.0
 """Height and width of a diffusion model's images where nobody states them: of Stable Diffusion 1."""
 _DECODER_FLOP, _DECODER_SHARE = 1e7, 0.15
 """Operations per pixel of an autoencoder that turns latents into images: an estimate, some 2.5e12 for 512 x 512 · of
-the rate of products with weights, what its convolutions reach; chosen on the open rows of ML.ENERGY. One device
-decodes, the others watch (xDiT)."""
+the rate of products with weights, what its convolutions reach; looked for on published measurements (ML.ENERGY).
+One device decodes, the others watch (xDiT)."""
 _LAUNCHES_PER_BLOCK, _LAUNCH_S = 30.0, 6e-6
 """Kernels of one block with two attentions, and what starting one from Python takes where it is not overlapped."""
 _EXCHANGES, _EXCHANGE_S, _LINK_RATE = 4.0, 3e-5, 1e11

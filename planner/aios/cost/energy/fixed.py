@@ -39,7 +39,8 @@ in the open division of MLPerf (TFLite and Arm NN, 10 to 2000 million multiply-a
 fits such a sum to within 2 to 8 %."""
 _BARE_VALUE_J, _BARE_BYTE_J, _BARE_LAUNCH_J = 3e-9, 2e-10, 2e-7
 """The last three of a microcontroller without an operating system: its values and weights lie on the chip, and a call
-takes a few thousand cycles at 100 pJ. Of the size that the open rows of MLPerf Tiny show."""
+takes a few thousand cycles at 100 pJ. Their size was looked for on published measurements
+(MLPerf Tiny)."""
 _DOT = 0.3
 """Of a multiply-accumulate in 8 bits, what is left where cores have instructions for products of four pairs at once."""
 _WITHOUT_DOT = frozenset({"a5", "a7", "a8", "a9", "a12", "a15", "a17", "a35", "a53", "a57", "a72", "a73", "carmel"})

@@ -15,8 +15,8 @@ __all__ = ["ALONE", "BUSY", "intensities", "intensity", "shares_drawn"]
 
 _COMPUTING, _READING, _LINKING, _WAITING = 0.9, 0.9, 0.3, 0.2
 """Share of rating less idle that is drawn while units compute, while they wait for memory, for other devices, and for
-the host with their clocks up. Chosen so that physics alone meets the power of training, diffusion and decoding in the
-open tables of ML.ENERGY, Zeus and Wilkins; decoding at the rate of stacked memory draws as much as dense products."""
+the host with their clocks up: looked for on published measurements of training, diffusion and decoding (ML.ENERGY,
+Zeus, Wilkins); decoding at the rate of stacked memory draws as much as dense products."""
 BUSY, ALONE = 0.7, 0.4
 """The same of work that nobody knows more about (H100s serving language models draw 0.71 of their rating in the
 median), and where one request at a time leaves most units idle."""

@@ -25,7 +25,8 @@ _START_S = {"gpu": 2.2e-6, "cpu": 1e-6}
 _OPERATIONS_PER_JOULE = {"volta": 0.6e12, "turing": 0.6e12}
 _OTHERS_PER_JOULE = 1.25e12
 """16-bit matrix operations that the power of a device pays for beyond what it draws idle, by architecture: chips of 12
-nm and later ones (searched on open rows: T4 keeps up about half of its peak, L4 six tenths of it, both at 70 W)."""
+nm and later ones (looked for on published measurements: T4 keeps up about half of its peak, L4 six tenths of it, both
+at 70 W)."""
 _BYTES = {"fp64": 8.0, "fp32": 4.0, "tf32": 4.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5}
 """Of a value that is computed with, where it is not 2: an operation takes as much more energy."""
 _IDLE_SHARE = 0.12

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.energy.intensity import intensities
 from aios.cost.language.engines import with_concurrency
-from aios.cost.language.learnt import Correction, correction, served_by
+from aios.cost.language.learnt import Correction, correction, served_by, taught
 from aios.cost.serving import serve
 from aios.cost.serving.arrivals import Arriving, Stream, arriving
 from aios.cost.serving.engine import FIRST_S, Served
@@ -80,23 +80,26 @@ def answering(
     import numpy as np
 
     with np.errstate(all="ignore"):
-        rows = served_by(rows, calibrations.get(_key("latency.tpot.mean")))
+        learnt = taught(calibrations)
+        rows = served_by(rows, learnt)
         known = rows_of(rows, devices)
         places = np.maximum(rows.number("concurrency"), 1.0)
         full = _serve(known, places)
         places = np.minimum(places, np.maximum(full.batch, 1.0))
-        whole = correction(with_concurrency(rows, "throughput", places), devices, calibrations.get(_key("throughput")))
+        whole = correction(with_concurrency(rows, "throughput", places), devices, learnt.whole)
         output = known.load.output
         capacity = np.array([full.throughput / output / factor for factor in whole.ends()])[::-1]
         stream, state, served = _steady(known, rate, places)
         beside = np.clip(state.batch, 1.0, places)
-        each = _learnt(rows, beside, devices, calibrations, "latency.tpot.mean", "latency.tpot.p50")
-        first = _learnt(rows, beside, devices, calibrations, "latency.ttft.mean", "latency.ttft.p50")
+        each = _learnt(rows, beside, devices, learnt.each, "latency.tpot.mean")
+        first = _learnt(rows, beside, devices, learnt.first, "latency.ttft.mean")
         corrections = Corrections(each, first, whole)
         passes = np.maximum(known.machine.passes - _ARRIVED, 0.0)
         late = FIRST_S + served.prefill.waits + passes * served.decode.total
-        ends = [_end(stream, late, scale) for scale in zip(each.ends(), first.ends(), strict=True)]
-        overloaded = (state.utilisation >= 1) | (rate >= capacity[1]) | ~np.isfinite(ends[1].ttft[0])
+        scales = zip(each.ends(), first.ends(), strict=True)
+        # Times are long where little can be sustained: their ends are those of the capacity the other way round.
+        ends = [_end(stream, late, scale, most) for scale, most in zip(scales, capacity[::-1], strict=True)]
+        overloaded = (state.utilisation >= 1) | ~np.isfinite(ends[1].ttft[0])
         unknown = np.where(
             (known.unknown == "") & ~np.isfinite(full.throughput), "the model does not fit", known.unknown
         )
@@ -115,20 +118,11 @@ def answering(
         )
 
 
-def _key(metric: str) -> tuple[str, str]:
-    return ("serving", metric)
-
-
 def _learnt(
-    rows: Observations,
-    concurrency: Floats,
-    devices: Mapping[str, DeviceType],
-    calibrations: Mapping[tuple[str, str], Calibration],
-    *metrics: str,
+    rows: Observations, concurrency: Floats, devices: Mapping[str, DeviceType], learnt: Calibration | None, metric: str
 ) -> Correction:
-    """Return what the first of these metrics that is known teaches; a median stands in for a mean."""
-    metric = next((name for name in metrics if _key(name) in calibrations), metrics[0])
-    return correction(with_concurrency(rows, metric, concurrency), devices, calibrations.get(_key(metric)))
+    """Return what is learnt of a metric, or of that which stands in for it."""
+    return correction(with_concurrency(rows, learnt.metric if learnt else metric, concurrency), devices, learnt)
 
 
 def _serve(known: Rows, concurrency: Floats) -> Served:
@@ -170,10 +164,11 @@ class _End(NamedTuple):
     batch: Floats
 
 
-def _end(stream: Stream, late: Floats, scale: tuple[Floats, Floats]) -> _End:
+def _end(stream: Stream, late: Floats, scale: tuple[Floats, Floats], capacity: Floats) -> _End:
     """Return times where decode passes and prompts take ``scale`` times as long; infinite where it cannot keep up.
 
-    late: seconds to the first token beside those of the queue of passes
+    late: seconds to the first token beside those of the queue of passes · capacity: requests per second that can be
+    sustained where passes are as slow as that
     """
     import numpy as np
 
@@ -190,7 +185,9 @@ def _end(stream: Stream, late: Floats, scale: tuple[Floats, Floats]) -> _End:
     mean = ttft[0] + further * tpot[0]
     spread = np.hypot(ttft - ttft[0], further * (tpot - tpot[0]))
     side = np.where(ttft + further * tpot >= mean, 1.0, -1.0)
-    return _End(ttft, tpot, mean + side * spread, state.batch)
+    over = stream.rate >= capacity
+    ttft, tpot, latency = (np.where(over, np.inf, time) for time in (ttft, tpot, mean + side * spread))
+    return _End(ttft, tpot, latency, np.where(over, stream.places, state.batch))
 
 
 def _wait(stream: Stream, state: Arriving) -> list[Floats]:
@@ -220,7 +217,7 @@ def _busy(stream: Stream, served: Served) -> Floats:
         scale = weight / part.total
         compute = compute + (pieces["compute"] + pieces["scores"]) * scale
         memory = memory + (pieces["weights"] + pieces["cache"]) * scale
-        waiting = waiting + (pieces["links"] + pieces["waits"]) * scale
+        waiting = waiting + (pieces["links"] + pieces["offloaded"] + pieces["waits"]) * scale
     total: Floats = sum(intensities(compute, memory, waiting).values(), np.zeros_like(share))
     return total
 

@@ -99,7 +99,8 @@ def _spent(decode: Pass, prefill: Pass, output: float) -> Spent:
     parts = {name: float(value[0]) * output for name, value in decode.parts().items()}
     for name, value in prefill.parts().items():
         parts[name] += float(value[0])
-    return Spent(parts["compute"] + parts["scores"], parts["weights"] + parts["cache"], parts["links"] + parts["waits"])
+    waited = parts["links"] + parts["offloaded"] + parts["waits"]
+    return Spent(parts["compute"] + parts["scores"], parts["weights"] + parts["cache"], waited)
 
 
 def _weights_read(model: Transformer, scheme: Scheme, tokens: float) -> Mapping[str, float]:
@@ -127,6 +128,7 @@ def _pieces(done: Pass, work: Work[float], read: Mapping[str, float], scale: flo
     bound = _longer(parts["scores"], parts["cache"])
     pieces.append(Piece(name="attention scores", value=parts["scores"] + parts["cache"], bound=bound))
     pieces.append(Piece(name="between devices", value=parts["links"], bound="network"))
+    pieces.append(Piece(name="weights from the host", value=parts["offloaded"], bound="network"))
     pieces.append(Piece(name="starting kernels, scheduling", value=parts["waits"], bound="overhead"))
     return pieces
 

@@ -10,11 +10,14 @@ from aios.cost.accuracy import accuracies
 from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.language.answering import PROBABILITIES, Answering, answering
-from aios.cost.language.engines import observations_of
-from aios.cost.language.learnt import Correction
-from aios.cost.power import power_of
+from aios.cost.language.engines import observations_of, with_concurrency
+from aios.cost.language.held import MEMORY, held_within
+from aios.cost.language.learnt import Correction, served_by, taught
+from aios.cost.power import Drawn, power_of
+from aios.cost.power_learnt import POWER, drawn_by
 from aios.cost.site import Site, site_of
 from aios.records.base import Source, trusted
+from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate, Demand, Estimate, Priced, Residence
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
@@ -22,19 +25,24 @@ from aios.records.model import MemoryPart, ModelProfile
 from aios.records.transformers import Holding, holding
 
 if TYPE_CHECKING:
-    from aios.records.observation import Floats
+    from aios.records.observation import Floats, Observations
 
 __all__ = ["price_language"]
 
 _GIVEN = set(Priced.model_fields)
 _SPREAD = tuple("mean" if p is None else f"p{round(100 * p)}" for p in PROBABILITIES)
 _TIMES = {kind: tuple(f"{kind}.{name}" for name in _SPREAD) for kind in ("latency.ttft", "latency.tpot", "latency")}
+_OF_JOBS = {
+    "time": "a service has no end; only jobs have a time",
+    "expense": "a service has no end and costs by the hour; only jobs have an expense",
+}
 _PROCESS_BYTES = 2e9
 """DRAM that the process driving each accelerator takes, with the runtime's libraries and staging buffers."""
 
 
 class _Numbers(NamedTuple):
-    """Arrays of ``Answering`` as nested lists: indexed by candidate first, then by end, then by mean and percentile."""
+    """Arrays of ``Answering`` as nested lists: indexed by candidate first, then by end, then by mean and percentile.
+    drawn: watts of one device at work, where anything was learnt of them · held: factors within which memory lies"""
 
     times: Mapping[str, list[list[list[float]]]]
     capacity: list[list[float]]
@@ -43,7 +51,9 @@ class _Numbers(NamedTuple):
     busy: list[float]
     overloaded: list[bool]
     unknown: list[str]
+    drawn: tuple[Drawn | None, ...]
     told: Mapping[str, list[tuple[Source, str]]]
+    held: list[list[float]] | None = None
 
 
 class _Setup(NamedTuple):
@@ -74,12 +84,31 @@ def price_language(
 
     rows = observations_of(candidates, profiles, intent.load, "throughput")
     rate = intent.load.rate_per_s / np.array([float(item.replicas) for item in candidates])
-    numbers = _numbers(answering(rows, rate, fleet.types, evidence.calibrations))
+    found = answering(rows, rate, fleet.types, evidence.calibrations)
+    numbers = _numbers(found, _drawn(rows, found, fleet.types, evidence.calibrations))
+    within = held_within(rows, fleet.types, evidence.calibrations.get(MEMORY))
+    if within is not None:
+        numbers = numbers._replace(held=within.T.tolist())
     makers = _Setups(intent, profiles, fleet, library)
     return tuple(_priced(intent, item, makers.of(item), numbers, place) for place, item in enumerate(candidates))
 
 
-def _numbers(found: Answering) -> _Numbers:
+def _drawn(
+    rows: Observations,
+    found: Answering,
+    types: Mapping[str, DeviceType],
+    calibrations: Mapping[tuple[str, str], Calibration],
+) -> tuple[Drawn | None, ...]:
+    """Return what devices draw while they answer as many requests together as the load leads to."""
+    import numpy as np
+
+    places = rows.number("concurrency")
+    together = np.where(found.overloaded, places, np.clip(found.batch[1], 1.0, places))
+    served = served_by(rows, taught(calibrations))
+    return drawn_by(with_concurrency(served, "power", together), types, calibrations.get(POWER))
+
+
+def _numbers(found: Answering, drawn: tuple[Drawn | None, ...]) -> _Numbers:
     import numpy as np
 
     def by_candidate(array: Floats) -> list[list[list[float]]]:
@@ -100,6 +129,7 @@ def _numbers(found: Answering) -> _Numbers:
         busy=found.busy.tolist(),
         overloaded=found.overloaded.tolist(),
         unknown=[str(item) for item in found.unknown],
+        drawn=drawn,
         told={name: _told(item) for name, item in told.items()},
     )
 
@@ -112,6 +142,8 @@ def _told(correction: Correction) -> list[tuple[Source, str]]:
         engine = f" of {engine.split()[0]}" if engine.split() else ""
         if level == "calibrated":
             known[key] = ("calibrated", f"physics, corrected by measurements{engine} on this device (calibrated)")
+        elif level and not engine:
+            known[key] = ("analytic", "physics, as far off as it is where other engines were measured (zero-shot)")
         elif level:
             known[key] = ("analytic", f"physics, corrected by measurements{engine} on other devices (zero-shot)")
         else:
@@ -206,15 +238,18 @@ def _residences(held: Holding, device: DeviceType, devices: int) -> tuple[Reside
 
 def _priced(intent: Intent, candidate: Candidate, setup: _Setup, numbers: _Numbers, place: int) -> Priced:
     estimates: dict[str, Estimate] = {}
-    unknown = {**setup.accuracy[1], **setup.site.unknown, "time": "a service has no end; only jobs have a time"}
+    unknown = {**setup.accuracy[1], **setup.site.unknown, **_OF_JOBS}
     why = numbers.unknown[place]
     if why:
         unknown |= dict.fromkeys((*_all_times(), "throughput", "power", "energy", "carbon"), why)
     else:
         _put_times(estimates, unknown, intent, candidate, numbers, place)
         _put_power(estimates, unknown, intent, candidate, setup, numbers, place)
-    memory = setup.memory.times(candidate.replicas)
-    estimates["memory"] = estimate("memory", memory, "analytic", setup.basis)
+    memory, basis = setup.memory, setup.basis
+    if numbers.held is not None:
+        memory = _within(memory, numbers.held[place], setup.device, candidate.devices * candidate.machines)
+        basis += "; as far off as where it was measured on other devices (zero-shot)"
+    estimates["memory"] = estimate("memory", memory.times(candidate.replicas), "analytic", basis)
     if setup.site.price is not None:
         estimates["cost"] = setup.site.cost_of(candidate.replicas * candidate.devices * candidate.machines)
     estimates |= setup.accuracy[0]
@@ -226,6 +261,13 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup, numbers: _Numbe
         "residences": setup.residences,
     }
     return trusted(Priced, fields, _GIVEN)
+
+
+def _within(memory: Interval, factors: list[float], device: DeviceType, devices: int) -> Interval:
+    """Return what is counted with ends as far off as measurements were, and no more than there is."""
+    there = device.memory_bytes.value * devices if device.memory_bytes else math.inf
+    low, high = (memory.value * factor for factor in factors)
+    return Interval(min(low, memory.low), memory.value, max(min(high, there), memory.high))
 
 
 def _all_times() -> tuple[str, ...]:
@@ -284,7 +326,8 @@ def _put_power(
     rate = Interval(served, served, served)
     devices = candidate.replicas * candidate.devices * candidate.machines
     source = numbers.told["latency.tpot"][place][0]
-    power = power_of(candidate, setup.device, devices, rate, worked, None, source, numbers.busy[place])
+    busy, drawn = numbers.busy[place], numbers.drawn[place]
+    power = power_of(candidate, setup.device, devices, rate, worked, None, source, busy, drawn)
     if isinstance(power, Unknown):
         unknown |= {"power": power.reason, "energy": power.reason}
         if setup.site.carbon is not None:

@@ -10,28 +10,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from aios.records.observation import Texts
-
-__all__ = ["groups_of", "members", "of_one_device"]
-
-
-def groups_of(design: Design, keys: tuple[str, ...]) -> Texts:
-    """Return the group of each row: the values of the keys, joined; ``-`` where one of them is empty."""
-    import numpy as np
-
-    if not keys:
-        return np.full(len(design.base), "")
-    joined = design.keys[keys[0]].astype(str)
-    missing = joined == ""
-    for key in keys[1:]:
-        column = design.keys[key].astype(str)
-        missing |= column == ""
-        joined = np.char.add(np.char.add(joined, "\x1f"), column)
-    return np.where(missing, "-", joined)
+__all__ = ["members", "of_one_device"]
 
 
 def members(design: Design, keys: tuple[str, ...]) -> list[tuple[str, npt.NDArray[np.int64]]]:
-    """Return each group with the indices of its rows, by name; rows that have no group are left out."""
+    """Return each group (the keys' values, joined) with the indices of its rows, by name; rows where one of them is
+    empty have none."""
     import numpy as np
 
     count = len(design.base)

@@ -24,13 +24,13 @@ _FEWEST_TOGETHER = 3
 """Devices or families below which a stratum says too little of the next one, as rows below the number before do: it
 can only tell that its rows are further off than others."""
 _FEWEST_HELD_BACK = 8
-_SPREAD_STRENGTH = 30.0
+_SPREAD_STRENGTH = 100.0
 _STUDENT = (6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81)
 """95 % quantiles of Student's t for 1, 2, 3... degrees of freedom."""
 _NORMAL = 1.645
 _USUAL: Mapping[Level, int] = {"zero-shot": 4}
-"""How much is known beforehand of how devices differ: as if so many more had been held back. On the tables at hand
-two or three devices differ as any others do."""
+"""How much is known beforehand of how devices differ: as if so many more had been held back; looked for on
+published measurements, of which two or three devices differ as any others do."""
 
 
 def with_intervals(learnt: Calibration, design: Design, families: Texts, errors: Mapping[Level, Floats]) -> Calibration:
@@ -49,16 +49,19 @@ def with_intervals(learnt: Calibration, design: Design, families: Texts, errors:
 
 
 def _spread(ranges: Ranges, design: Design, errors: Mapping[Level, Floats]) -> dict[str, float]:
-    """Return terms of the logarithm of a row's spread: a ridge regression of log |error| on the features."""
+    """Return terms of the logarithm of a row's spread: a ridge regression of log |error| on the features; none where
+    too few errors are known."""
     import numpy as np
+
+    errors = {level: left for level, left in errors.items() if np.isfinite(left).sum() >= _FEWEST_HELD_BACK}
+    if not errors:
+        return {}
 
     columns = standardised(design, ranges)
     matrix = np.column_stack([np.ones(len(design.base)), *columns.values()])
     gram, vector = np.zeros((matrix.shape[1],) * 2), np.zeros(matrix.shape[1])
     for left in errors.values():
         seen = np.isfinite(left)
-        if seen.sum() < _FEWEST_HELD_BACK:
-            continue
         size = np.log(np.abs(left[seen]) + 0.1 * np.median(np.abs(left[seen])) + 1e-9)
         part = matrix[seen]
         gram += part.T @ part

@@ -96,7 +96,8 @@ def asked_of(cards: list[ModelCard | None], stated: Sizes) -> Asked:
     amounts = np.array([[card.work.get(name, 0.0) if card else 0.0 for name in WORK] for card in cards])
     amounts *= _resized(stated.macs, own.macs)
     gaps = np.isnan(numbers).any(axis=1) | ~counted
-    for rows in np.array_split(np.flatnonzero(gaps), 1 + int(gaps.sum()) // _AT_ONCE):
+    parts = np.array_split(np.flatnonzero(gaps), 1 + int(gaps.sum()) // _AT_ONCE) if gaps.any() else ()
+    for rows in parts:
         found, numbers[rows] = _alike(numbers[rows], kind[rows])
         amounts[rows] = np.where(counted[rows, None], amounts[rows], found)
     macs, activations, parameters, pixels = numbers.T

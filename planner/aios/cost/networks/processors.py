@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["Core", "core_named", "cores_stated", "kind_named"]
+__all__ = ["Core", "core_named", "cores_stated", "kind_named", "spelt"]
 
 
 class Core(NamedTuple):
@@ -85,8 +85,12 @@ def core_named(kind: str, device: str) -> Core | None:
 
 @lru_cache(4096)
 def _named(name: str) -> Core | None:
-    small = re.sub(r"cortex|[^a-z0-9+.]", "", name.casefold())
-    return next((core for pattern, core in _KINDS if re.fullmatch(pattern, small)), None)
+    return next((core for pattern, core in _KINDS if re.fullmatch(pattern, spelt(name))), None)
+
+
+def spelt(name: str) -> str:
+    """Return the name of a kind of core as everybody may write it: ``Cortex-A76`` and ``A76`` are one."""
+    return re.sub(r"cortex|[^a-z0-9+.]", "", name.casefold())
 
 
 @lru_cache(4096)

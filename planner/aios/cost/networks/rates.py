@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aios.cost.networks.processors import core_named, cores_stated, kind_named
+from aios.cost.networks.bounds import highest, store_of
+from aios.cost.networks.processors import core_named, cores_stated, kind_named, spelt
 from aios.records.fleet import DeviceType
 from aios.records.model import VALUE_BYTES
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     _Columns = tuple[Texts, Texts, Texts, npt.NDArray[np.bool_]]
 
-__all__ = ["Numeric", "Rates", "coded", "kinds_of", "numeric", "rates_of"]
+__all__ = ["Numeric", "Rates", "coded", "cores_of", "kinds_of", "numeric", "rates_of"]
 
 _ALIKE: Mapping[str, tuple[tuple[str, float], ...]] = {
     "fp64": (("fp32", 0.5),),
@@ -74,14 +75,18 @@ class Numeric(NamedTuple):
 class Rates(NamedTuple):
     """Of n rows. peak: operations/s at the row's precision · bandwidth: bytes/s · launch: s per operator, of the kind
     of device · known: 1 where the peak is a stated fact, 0 where it is guessed · bound: operations/s that cannot be
-    exceeded, infinite where nobody knows · alone: s per operation by which one core is slower than all that are used,
-    of processors whose threads are stated"""
+    exceeded, infinite where nobody knows · on_chip: bytes of weights that need not come over its link, infinite where
+    all stay · link: bytes/s of those that do · threads: of a processor, as stated, else all of its cores; 1 of others ·
+    alone: s per operation by which one core is slower than all that are used"""
 
     peak: Floats
     bandwidth: Floats
     launch: Floats
     known: Floats
     bound: Floats
+    on_chip: Floats
+    link: Floats
+    threads: Floats
     alone: Floats
 
 
@@ -106,13 +111,13 @@ def rates_of(rows: Observations, types: Mapping[str, DeviceType]) -> Rates:
 
     named, places = coded(*_named(rows), rows.word("precision"))
     listed = [_rates_of(_Name(*row[:4]), row[4], types) for row in named]
-    found = np.array(listed).reshape(-1, 8).T[:, places]
-    peak, bandwidth, launch, known, bound, per_cycle, cores, clock = found
+    found = np.array(listed).reshape(-1, 10).T[:, places]
+    peak, bandwidth, launch, known, bound, on_chip, link, per_cycle, cores, clock = found
     stated = rows.number("frequency")
     clock = np.where(np.isnan(stated), clock, stated)
     cores = np.where(np.isnan(rows.number("cores")), cores, rows.number("cores"))
-    threads = rows.number("threads")
-    used = _used(np.where(np.isnan(threads), cores, threads), cores)
+    threads = np.where(np.isnan(rows.number("threads")), cores, rows.number("threads"))
+    used = _used(threads, cores)
     by_name = np.isfinite(per_cycle) & np.isfinite(clock)
     one = np.where(by_name, clock * per_cycle, peak / cores)
     scaled = by_name | (np.isfinite(threads) & np.isfinite(one))
@@ -120,7 +125,9 @@ def rates_of(rows: Observations, types: Mapping[str, DeviceType]) -> Rates:
     share = np.where(by_name, np.sqrt(used) * clock * _MOBILE_BANDWIDTH, bandwidth * np.sqrt(used / cores))
     bandwidth = np.where(scaled, share, bandwidth)
     alone = np.where(np.isfinite(threads) & scaled, np.maximum(1 / one - 1 / peak, 0.0), 0.0)
-    return Rates(peak, bandwidth, launch, known, bound, alone)
+    bound = np.where(np.isnan(cores), bound, bound * np.minimum(used / cores, 1.0))
+    threads = np.where(np.isnan(threads), 1.0, threads)
+    return Rates(peak, bandwidth, launch, known, bound, on_chip, link, threads, alone)
 
 
 def kinds_of(rows: Observations, types: Mapping[str, DeviceType]) -> Texts:
@@ -132,6 +139,19 @@ def kinds_of(rows: Observations, types: Mapping[str, DeviceType]) -> Texts:
 
     named, places = coded(*_named(rows))
     return np.array([_kind(_Name(*row), types) for row in named] or [""])[places]
+
+
+def cores_of(rows: Observations, types: Mapping[str, DeviceType]) -> Texts:
+    """Return the kind of core of each row's processor: as the row says, else as its type does; empty where neither."""
+    import numpy as np
+
+    pairs, places = coded(rows.types, rows.word("core"))
+    found = []
+    for name, core in pairs:
+        known = types.get(name)
+        own = known.architecture if known and known.kind == "cpu" and known.architecture else ""
+        found.append(spelt(core) if core else spelt(own) if core_named(own, "") else "")
+    return np.array(found or [""])[places]
 
 
 class _Name(NamedTuple):
@@ -172,15 +192,17 @@ def _used(threads: Floats, cores: Floats) -> Floats:
     import numpy as np
 
     cores = np.where(np.isnan(cores), threads, cores)
-    used: Floats = np.minimum(threads, cores) + 0.5 * np.maximum(threads - cores, 0.0)
+    with np.errstate(invalid="ignore"):
+        used: Floats = np.minimum(threads, cores) + 0.5 * np.maximum(threads - cores, 0.0)
     return np.where(np.isnan(used), 1.0, used)
 
 
 def _rates_of(name: _Name, precision: str, types: Mapping[str, DeviceType]) -> tuple[float, ...]:
-    """Return peak, bandwidth, launch, known, bound; of processors operations per cycle of a core, cores and clock."""
+    """Return peak, bandwidth, launch, known, bound, bytes on the chip, link; of processors operations per cycle of a
+    core, cores and clock."""
     nan = float("nan")
     number, known, kind = numeric(precision), types.get(name.type), _kind(name, types)
-    own = _rates(known, number, kind)
+    own = (*_rates(known, number, kind), *_limits(known, number))
     if kind != "cpu":
         return (*own, nan, nan, nan)
     cores = float(known.cores) if known and known.cores else nan
@@ -191,11 +213,17 @@ def _rates_of(name: _Name, precision: str, types: Mapping[str, DeviceType]) -> t
     return (*own, nan if known else _PER_CYCLE, cores, nan)
 
 
-def _rates(device: DeviceType | None, number: Numeric, kind: str) -> tuple[float, float, float, float, float]:
+def _limits(device: DeviceType | None, number: Numeric) -> tuple[float, float, float]:
+    if device is None:
+        return (float("inf"),) * 3
+    return (highest(device, number.value), *store_of(device))
+
+
+def _rates(device: DeviceType | None, number: Numeric, kind: str) -> tuple[float, float, float, float]:
     typical, bandwidth = _TYPICAL[kind or "other"]
     launch = 1e-6 if kind == "cpu" else 5e-6
     if device is None:
-        return typical, bandwidth, launch, 0.0, float("inf")
+        return typical, bandwidth, launch, 0.0
     if device.launch_overhead_s:
         launch = device.launch_overhead_s.value
     if device.memory_bandwidth_bytes_per_s:
@@ -203,14 +231,14 @@ def _rates(device: DeviceType | None, number: Numeric, kind: str) -> tuple[float
     peaks = {name: fact.value for name, fact in device.peak_ops_per_s.items()}
     for name, ratio in ((number.peak, 1.0), *_ALIKE.get(number.peak, ())):
         if name in peaks:
-            return _sustained(peaks[name] * ratio, device, number), bandwidth, launch, 1.0, max(peaks.values())
+            return _sustained(peaks[name] * ratio, device, number), bandwidth, launch, 1.0
     if device.cores:
         clock = device.frequency_hz.value if device.frequency_hz else _CLOCK
         per_cycle = _PER_CYCLE * (4 if "avx512f" in device.features else 2 if "avx2" in device.features else 1)
         speed = device.cores * clock * per_cycle
         paid = _PER_JOULE * device.tdp_w.value if device.tdp_w else float("inf")
-        return 1 / (1 / speed + 1 / paid), bandwidth, launch, 0.5, float("inf")
-    return typical, bandwidth, launch, 0.0, float("inf")
+        return 1 / (1 / speed + 1 / paid), bandwidth, launch, 0.5
+    return typical, bandwidth, launch, 0.0
 
 
 def _sustained(peak: float, device: DeviceType, number: Numeric) -> float:

@@ -38,8 +38,8 @@ HANDED_OVER = 0.5
 """Of that host work, what is left where all requests are handed over at once and no answer is sent."""
 PROMPT_STARTS = 1.4
 """Times as long as a decode pass without captured graphs, that a kernel of a pass over prompts takes to start: their
-lengths differ, so that nothing is captured, and what is compiled for decoding is not used. Chosen on the open rows of
-vLLM at low load."""
+lengths differ, so that nothing is captured, and what is compiled for decoding is not used. It was
+looked for on published measurements of vLLM at low load."""
 COINCIDING = 0.1
 """Prompts that a new one finds before it, per root of the other requests: independent arrivals coincide so."""
 STARTING = 0.05
@@ -74,6 +74,15 @@ class Load(Arrays):
     output: Floats
     concurrency: Floats
     fixed: Floats
+
+    @property
+    def further(self) -> Floats:
+        """Passes of a request beside the one over its prompt, which gives a batch its first token; where requests come
+        and go, a place is empty for about as long before it is taken anew."""
+        import numpy as np
+
+        found: Floats = np.maximum(self.output - self.fixed, 0.0)
+        return found
 
     @property
     def host(self) -> Floats:
@@ -117,7 +126,7 @@ def places_of(shape: Shape, stored: Stored, machine: Machine, ways: Ways, contex
     weights = (shape.dense * stored.dense / ways.tensor + shape.routed * stored.routed / split) / ways.pipeline
     free = machine.memory_bytes * MEMORY_KEPT - weights
     each = shape.kv_values * stored.kv * shape.keys(context)
-    each = each / (np.minimum(ways.tensor, shape.kv_heads) * ways.pipeline)
+    each = np.maximum(each / (np.minimum(ways.tensor, shape.kv_heads) * ways.pipeline), 1.0)
     found: Floats = np.where(np.isnan(free), np.inf, np.maximum(free / each * ways.data, 0.0))
     return found
 
@@ -135,7 +144,7 @@ def serve(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load
     ahead = np.where(coming > 0, ahead, np.maximum(batch * prompt_s - prefill.total, 0.0))
     handled = coming * (FIRST_S * load.host + machine.passes * decode.total)
     ttft = prefill.total + ahead + handled
-    residence = ttft + load.output * tpot
+    residence = ttft + load.further * tpot
     ttft = ttft + _wait_for_place(load, batch, residence)
     throughput = batch * load.output / residence
     return Served(ttft, tpot, throughput, batch, places, prompt_s, ahead, handled, decode, prefill)
@@ -239,16 +248,47 @@ def _decoding(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: 
     batch = np.minimum(np.minimum(load.concurrency, np.maximum(places, 1.0)), MOST_SEQUENCES)
     batch = np.where(load.fixed > 0, load.concurrency, batch)
     keys = shape.keys(load.prompt + load.output / 2)
-    in_flight = np.maximum(batch / ways.pipeline, 1.0)
+    in_flight = np.maximum(batch / _streams(machine, ways), 1.0)
     decode = pass_of(shape, stored, machine, ways, in_flight, keys, in_flight * keys)
+    again = np.equal(stored.kv, 0)
+    if again.any():
+        decode = decode.chosen(again, _anew(shape, stored, machine, ways, load, in_flight))
     return places, batch, replace(decode, waits=decode.waits + sequences_s(machine, load, batch, ways))
+
+
+def _anew(shape: Shape, stored: Stored, machine: Machine, ways: Ways, load: Load, sequences: Floats) -> Pass:
+    """Return the pass that gives each sequence a token where nothing of those before it is kept: over all of them, mean
+    over the output. A context c that grows by the output o from the prompt p has the mean square p^2 + p o + o^2 / 3.
+    """
+    context = load.prompt + load.output / 2
+    square = load.prompt**2 + load.prompt * load.output + load.output**2 / 3
+    tokens = sequences * context
+    return pass_of(shape, stored, machine, ways, tokens, _attended(shape, machine, square / context), tokens)
+
+
+def _attended(shape: Shape, machine: Machine, context: Floats) -> Floats:
+    """Return the keys that each token of a prompt attends to, on average; where attention is not fused, scores are
+    computed with those after it as well, and masked."""
+    import numpy as np
+
+    found: Floats = np.where(np.greater(machine.unfused, 0), context, shape.keys(context / 2))
+    return found
 
 
 def sequences_s(machine: Machine, load: Load, batch: Floats, ways: Ways) -> Floats:
     """Return the seconds that the host adds to a decode pass for its sequences."""
     import numpy as np
 
-    found: Floats = machine.sequence_s * np.maximum(batch / ways.pipeline, 1.0) * load.host
+    found: Floats = machine.sequence_s * np.maximum(batch / _streams(machine, ways), 1.0) * load.host
+    return found
+
+
+def _streams(machine: Machine, ways: Ways) -> Floats:
+    """Return how many groups of sequences the stages of a pipeline work on at the same time; plain PyTorch hands all of
+    them from stage to stage."""
+    import numpy as np
+
+    found: Floats = np.where(np.greater(machine.unfused, 0), 1.0, ways.pipeline)
     return found
 
 
@@ -264,13 +304,14 @@ def _prompting(
 
     own = np.maximum(batch / ways.data, 1.0)
     several = np.where(load.fixed > 0, own, np.clip(TOGETHER / load.prompt, 1.0, own))
-    keys = shape.keys(load.prompt / 2)
+    keys = _attended(shape, machine, load.prompt)
     machine = replace(machine, eager=np.maximum(machine.eager, machine.interpreted * PROMPT_STARTS))
     passes = []
     for prompts in (np.ones_like(several), several):
         tokens = prompts * load.prompt * ways.data
         pieces = np.maximum(prompts * load.prompt / PIECE, 1.0)
-        overlap = ways.pipeline * pieces / (pieces + ways.pipeline - 1)
+        streams = _streams(machine, ways)
+        overlap = streams * pieces / (pieces + streams - 1)
         one = pass_of(shape, stored, machine, ways, tokens, keys, tokens).shortened(overlap)
         passes.append(one)
     alone, together = passes

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["machine_of", "of_words"]
 
 _PLAIN = ("fp16", "bf16", "tf32", "fp32")
+_WITHOUT_BF16 = frozenset({"sm_50", "sm_52", "sm_53", "sm_60", "sm_61", "sm_62", "sm_70", "sm_72", "sm_75"})
+"""Graphics processors that compute bfloat16 in 32 bits: their matrix units have it from compute capability 8.0 on (CUDA
+C++ Programming Guide, arithmetic instructions)."""
 _LINK = 16e9
 """Bytes per second between devices where nobody states a link: half of PCIe 4 x16, shared with the host."""
 _OPS_PER_BYTE = 200.0
@@ -61,20 +64,19 @@ _SOFTWARE = {
 }  # fmt: skip
 """First word of its name -> how it works; all other software is as most engines of servers are.
 
-passes are chosen on the open rows of time to the first token at low load: vLLM answers with the pass that ends a
-prompt; TensorRT-LLM and SGLang, which prepare passes while others run, take several more. The host's
-times of vLLM are chosen on open rows of time per token as well: its first engine (before version 0.6) left the device
-waiting for more than half of the time (blog.vllm.ai, 2024-09-05). llama.cpp calls cuBLAS with
-CUBLAS_COMPUTE_16F (ggml-cuda.cu); its two shares are chosen on the open rows: 0.37 to 0.47 of the peak of A100, RTX
-3090, 4090, A40 at 512 tokens, and half of the bandwidth of A100 and H100 in products with one vector."""
+passes were looked for on published measurements of time to the first token at low load: vLLM answers with the pass
+that ends a prompt; TensorRT-LLM and SGLang, which prepare passes while others run, take several more. The host's times
+of vLLM were looked for on published measurements of time per token as well: its first engine (before version 0.6) left
+the device waiting for more than half of the time (blog.vllm.ai, 2024-09-05). llama.cpp calls cuBLAS with
+CUBLAS_COMPUTE_16F (ggml-cuda.cu); its two shares were looked for on published measurements: 0.37 to 0.47 of the peak of
+A100, RTX 3090, 4090, A40 at 512 tokens, and half of the bandwidth of A100 and H100 in products with one vector."""
 
 
 def machine_of(rows: Observations, devices: Mapping[str, DeviceType]) -> Machine:
     """Return the devices that rows name under their software; numbers that nobody states are NaN."""
-    precision = rows.word("precision", "bf16")
     facts = of_words(
         lambda name, precision, software: _facts(devices.get(name), precision, _known(software)),
-        rows.types, precision, rows.word("software"),
+        rows.types, rows.word("precision"), rows.word("software"),
     )  # fmt: skip
     started = of_words(_started, rows.word("software"))
     return Machine(*facts.T, *started.T)
@@ -92,12 +94,17 @@ def _started(name: str) -> tuple[float, ...]:
 
 
 def _facts(device: DeviceType | None, precision: str, software: _Software) -> tuple[float, ...]:
-    """Return peak of products and of attention, bandwidth, memory, link and shares of a device; NaN if unknown."""
+    """Return peak of products and of attention, bandwidth, memory, link and shares of a device; NaN if unknown.
+
+    Sixteen bits of which nobody states the kind are those that the device has units for.
+    """
     nan = float("nan")
     if device is None:
         return (nan,) * 7
-    known = format_of(precision)
+    known = format_of(precision or "bf16")
     peaks = {name: rate.value for name, rate in device.peak_ops_per_s.items()}
+    if precision == "bf16" and "fp32" in peaks and not _WITHOUT_BF16.isdisjoint(device.features):
+        peaks = {"fp32": peaks["fp32"]}
     wanted = (*(known.computes if known else ()), *_PLAIN, "int8")
     peak, half = (next((peaks[name] for name in names if name in peaks), nan) for names in (wanted, _PLAIN))
     links = [link.bandwidth_bytes_per_s.value for link in device.interconnects]

@@ -18,12 +18,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from aios.cost.serving.plain import attention_bytes, called_s, empty_rows, offloaded_s
 from aios.cost.serving.shapes import Arrays, Machine, Shape, Stored, Ways
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["Pass", "least_s", "offloaded_s", "pass_of"]
+__all__ = ["Pass", "least_s", "pass_of"]
 
 COMPUTE_SHARE, ROUTED_COMPUTE_SHARE = 0.65, 0.4
 """Of the peak that products reach, of weights that every token uses and of routed experts, which see unevenly many."""
@@ -45,21 +46,12 @@ EAGER_KERNEL_S = 65e-6
 """The same from Python, one by one, while the device works on those before: 20 ms for a token of 32 layers."""
 FUSED = 0.55
 """Of the kernels of a layer that an engine starts which fuses attention, rotation and norms."""
-EAGER_CACHE = 6.0
-"""Times that the cache is moved where attention is not fused: appended to by copying, read, its scores written and
-read in 32 bits; keys and values of grouped heads are copied for each head first."""
-LEFT_FREE = 3.5e9
-"""Bytes of each device that PyTorch without a server leaves free of weights, for caches, activations and the largest
-layer; layers that find no place stay with the host, and cross to the device in every pass."""
-HOST_BYTES_PER_S = 6e9
-"""At which they cross: pageable memory over PCIe 3 x16, half of what pinned memory reaches. Both are chosen on the open
-rows of models of 14 GB on a V100 of 16 GB."""
 COLLECTIVE_S = 15e-6
 """Fixed part of one collective within a node."""
 KERNELS, LATENT_KERNELS, ROUTED_KERNELS = 10.0, 16.0, 4.0
 """Of one layer: norms, projections, rotation, attention in two parts, feed-forward · more of them with latent
-attention (compressed projections, absorbed matrices; chosen on the open rows of DeepSeek and Kimi) · with routed
-experts (router, sorting, products, joining)."""
+attention (compressed projections, absorbed matrices; looked for on published measurements of DeepSeek and Kimi) · with
+routed experts (router, sorting, products, joining)."""
 ROUNDING = 2.0
 _VALUE_BYTES = 2.0
 """Activations travel in 16 bits."""
@@ -69,10 +61,11 @@ _BETWEEN = 6.0
 
 @dataclass(frozen=True)
 class Pass(Arrays):
-    """Seconds of one pass, by what takes them; arrays of length n. weights, cache: reading · compute: of products,
-    and of the kernels between them, which write and read what those put out · scores: of attention · links: moving data
-    between devices · waits: fixed parts of collectives, layers and the pass, and by how much starting kernels one by
-    one takes longer than they do
+    """Seconds of one pass, by what takes them; arrays of length n. weights, cache: reading, and of scores that are
+    written out · compute: of products, and of the kernels between them, which write and read what those put out ·
+    scores: of attention · links: moving data between devices · offloaded: taking weights from the host that have no
+    place on the devices · waits: fixed parts of collectives, layers and the pass, rows of tiles that stay empty, calls
+    of modules from Python, and by how much starting kernels one by one takes longer than they do
     """
 
     weights: Floats
@@ -80,29 +73,30 @@ class Pass(Arrays):
     compute: Floats
     scores: Floats
     links: Floats
+    offloaded: Floats
     waits: Floats
 
     @property
     def total(self) -> Floats:
         """Seconds of the pass."""
         busy = (self.compute + self.scores) ** ROUNDING + (self.weights + self.cache) ** ROUNDING
-        total: Floats = self.waits + self.links + busy ** (1 / ROUNDING)
+        total: Floats = self.waits + self.links + self.offloaded + busy ** (1 / ROUNDING)
         return total
 
     def parts(self) -> dict[str, Floats]:
         """Return what the total is the sum of; work that overlaps shares what it takes together."""
         whole = self.compute + self.scores + self.weights + self.cache
-        share = (self.total - self.waits - self.links) / whole
+        share = (self.total - self.waits - self.links - self.offloaded) / whole
         return {
             "weights": self.weights * share, "cache": self.cache * share, "compute": self.compute * share,
-            "scores": self.scores * share, "links": self.links, "waits": self.waits,
+            "scores": self.scores * share, "links": self.links, "offloaded": self.offloaded, "waits": self.waits,
         }  # fmt: skip
 
     def shortened(self, overlap: Floats) -> Pass:
         """Return the pass with everything but its fixed parts divided by ``overlap``."""
         return Pass(
             self.weights / overlap, self.cache / overlap, self.compute / overlap, self.scores / overlap,
-            self.links / overlap, self.waits,
+            self.links / overlap, self.offloaded, self.waits,
         )  # fmt: skip
 
 
@@ -118,49 +112,65 @@ def pass_of(
 
     within = ways.tensor * ways.data
     experts = np.maximum(ways.expert * ways.expert_tensor, 1.0)
-    ops = machine.ops_per_s * machine.products
     rate = machine.memory_bytes_per_s * machine.reading
     per_layer = KERNELS + LATENT_KERNELS * shape.latent + ROUTED_KERNELS * (shape.experts > 1)
-    own = tokens / ways.data
+    collectives = 1.0 * (ways.tensor > 1) + ((ways.expert > 1) & (ways.data > 1))
+    plain = machine.unfused > 0
     dense_bytes = shape.dense * stored.dense / ways.tensor
     routed_bytes = shape.routed * shape.touched(tokens) * stored.routed / experts
     cache_bytes = shape.kv_values * stored.kv * cached / (ways.data * np.minimum(ways.tensor, shape.kv_heads))
-    copied = EAGER_CACHE * 2 * shape.width * _VALUE_BYTES * cached / within
-    cache_bytes = np.where(machine.unfused > 0, np.maximum(copied, cache_bytes), cache_bytes)
-    started = np.where(machine.unfused > 0, 1.0, FUSED) * machine.eager * per_layer * EAGER_KERNEL_S
-    dense_ops = 2 * shape.dense * own / ways.tensor
-    filled = shape.experts * shape.touched(tokens) * PADDED_ROWS
-    routed_ops = 2 * shape.routed / shape.experts * (tokens * shape.active + filled) / experts
-    scores = 4 * shape.width * tokens * keys / within
-    written = (own * shape.dense / ways.tensor + (shape.used - shape.dense) * tokens / experts) / shape.hidden
-    written = (written + _BETWEEN * own * shape.hidden * shape.layers) * 2 * _VALUE_BYTES / (rate * MEMORY_SHARE)
-    message = own * shape.hidden * _VALUE_BYTES
-    split, spread = 1.0 * (ways.tensor > 1), 1.0 * ((ways.expert > 1) & (ways.data > 1))
-    reduced = 2 * split * 2 * (ways.tensor - 1) / ways.tensor * message
-    exchanged = 2 * spread * message / ways.tensor * np.minimum(shape.active, ways.expert)
+    if np.any(plain):
+        cache_bytes = np.where(plain, attention_bytes(shape, stored, tokens * keys, cached) / within, cache_bytes)
     found = Pass(
         weights=dense_bytes / (rate * MEMORY_SHARE) + routed_bytes / (rate * ROUTED_SHARE),
         cache=cache_bytes / (rate * CACHE_SHARE),
-        compute=(dense_ops / COMPUTE_SHARE + routed_ops / ROUTED_COMPUTE_SHARE) / ops + written,
-        scores=scores / (machine.half_ops_per_s * SCORES_SHARE),
-        links=shape.layers * (reduced + exchanged) / (machine.link_bytes_per_s * LINK_SHARE),
+        compute=_compute_s(shape, machine, ways, tokens),
+        scores=4 * shape.width * tokens * keys / within / (machine.half_ops_per_s * SCORES_SHARE),
+        links=_links_s(shape, machine, ways, tokens),
+        offloaded=np.where(plain, offloaded_s(shape, stored, machine, ways), 0.0) + 0 * tokens,
         waits=machine.pass_s
         + machine.device_s * ways.devices
-        + shape.layers * (per_layer * KERNEL_S + 2 * COLLECTIVE_S * (split + spread))
+        + shape.layers * (per_layer * KERNEL_S + 2 * COLLECTIVE_S * collectives)
         + 0 * tokens,
     )
-    busy = found.total
-    return replace(found, waits=found.waits + np.hypot(busy, shape.layers * started) - busy)
+    busy = tiled = found.total - found.offloaded
+    if np.any(plain):
+        empty = np.where(plain, empty_rows(tokens / ways.data), 0.0) * 2 * shape.dense / ways.tensor
+        empty_s = empty / COMPUTE_SHARE / (machine.ops_per_s * machine.products)
+        tiled = replace(found, compute=found.compute + empty_s).total - found.offloaded
+        called = np.where(plain, called_s(shape, ways, found.offloaded, tokens), 0.0)
+        found = replace(found, waits=found.waits + called)
+    started = shape.layers * np.where(plain, 1.0, FUSED) * machine.eager * per_layer * EAGER_KERNEL_S
+    return replace(found, waits=found.waits + np.hypot(tiled, started) - busy)
 
 
-def offloaded_s(shape: Shape, stored: Stored, machine: Machine, ways: Ways) -> Floats:
-    """Return the seconds of a pass in which weights that have no place on the devices cross from the host; 0 where
-    software would refuse to start instead."""
+def _compute_s(shape: Shape, machine: Machine, ways: Ways, tokens: Floats) -> Floats:
+    """Return the seconds of products, and of the kernels between them."""
     import numpy as np
 
-    kept = np.nan_to_num(np.maximum(machine.memory_bytes - LEFT_FREE, 0.0), nan=np.inf) * ways.devices
-    beyond = np.maximum(shape.dense * stored.dense + shape.routed * stored.routed - kept, 0.0)
-    found: Floats = np.where(machine.unfused > 0, beyond / HOST_BYTES_PER_S, 0.0)
+    experts = np.maximum(ways.expert * ways.expert_tensor, 1.0)
+    own = tokens / ways.data
+    dense_ops = 2 * shape.dense * own / ways.tensor
+    filled = shape.experts * shape.touched(tokens) * PADDED_ROWS
+    routed_ops = 2 * shape.routed / shape.experts * (tokens * shape.active + filled) / experts
+    written = (own * shape.dense / ways.tensor + (shape.used - shape.dense) * tokens / experts) / shape.hidden
+    written = (written + _BETWEEN * own * shape.hidden * shape.layers) * 2 * _VALUE_BYTES
+    products = dense_ops / COMPUTE_SHARE + routed_ops / ROUTED_COMPUTE_SHARE
+    found: Floats = products / (machine.ops_per_s * machine.products) + written / (
+        machine.memory_bytes_per_s * machine.reading * MEMORY_SHARE
+    )
+    return found
+
+
+def _links_s(shape: Shape, machine: Machine, ways: Ways, tokens: Floats) -> Floats:
+    """Return the seconds in which tokens' activations move between devices."""
+    import numpy as np
+
+    message = tokens / ways.data * shape.hidden * _VALUE_BYTES
+    split, spread = 1.0 * (ways.tensor > 1), 1.0 * ((ways.expert > 1) & (ways.data > 1))
+    reduced = 2 * split * 2 * (ways.tensor - 1) / ways.tensor * message
+    exchanged = 2 * spread * message / ways.tensor * np.minimum(shape.active, ways.expert)
+    found: Floats = shape.layers * (reduced + exchanged) / (machine.link_bytes_per_s * LINK_SHARE)
     return found
 
 

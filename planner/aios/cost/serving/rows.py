@@ -151,7 +151,9 @@ def _stored(rows: Observations, shape: Shape) -> Stored:
     head = np.minimum(rows.number("vocabulary", 0.0) * shape.hidden / np.maximum(shape.dense, 1.0), 0.9)
     dense = (bits[:, 0] * (1 - head) + bits[:, 2] * head) / 8
     stated = _else(rows.number("bits_per_weight") / 8, rows.number("weight_bytes") / rows.number("parameters"))
-    values = of_words(lambda name: VALUE_BYTES.get(name, _VALUE_BYTES), rows.word("kv_precision"))
+    values = of_words(
+        lambda name: 0.0 if name == "none" else VALUE_BYTES.get(name, _VALUE_BYTES), rows.word("kv_precision")
+    )
     return Stored(_else(stated, dense), _else(stated, bits[:, 1] / 8), values)
 
 

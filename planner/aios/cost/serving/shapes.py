@@ -79,7 +79,8 @@ class Shape(Arrays):
 
 @dataclass(frozen=True)
 class Stored(Arrays):
-    """Bytes per number. dense: of weights that every token uses · routed: of routed experts · kv: of keys, values"""
+    """Bytes per number. dense: of weights that every token uses · routed: of routed experts · kv: of keys, values; 0
+    where they are not kept, but computed anew for every token"""
 
     dense: Floats
     routed: Floats

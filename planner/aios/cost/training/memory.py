@@ -31,6 +31,8 @@ _RUNTIME = 1.5e9
 """Context, kernels and the workspace of matrix products of one device."""
 _CHANNEL = 0.1e9
 """Buffers of one communicator: NCCL keeps 4 MiB per channel and direction, on some dozen channels."""
+_MOVING_OFF = 0.1
+"""Relative error of what comes and goes in a step (arXiv 2205.05198, checked on its measured rows)."""
 _FRAGMENTATION = 0.02
 """Share of what is allocated and freed in every step that the allocator cannot reuse, and by how much it grows when
 that fills 10 GB."""
@@ -67,6 +69,16 @@ class Held:
         """What it cannot do without: gradients in 16 bits, one block at a time, half of the runtime, no fragments."""
         logits = self.logits * (1 - _LOGIT_LEAST / _LOGIT)
         return self.total - self.margin - logits - (self.gradients + self.gathered + self.runtime) / 2
+
+    @property
+    def off(self) -> Floats:
+        """By how much the total may be wrong, to either side."""
+        return _MOVING_OFF * (self.activations + self.logits + self.gathered) + self.margin
+
+    @property
+    def most(self) -> Floats:
+        """What it may come to: a device without so much may run out of memory."""
+        return self.total + self.off
 
     @property
     def total(self) -> Floats:

@@ -70,9 +70,9 @@ def plans(
     work = _work(splits, devices, job)
     held = held_bytes(structure, work)
     parts = step_parts(structure, work, hardware)
-    rows = _quickest(parts.step_s(work), held.total, usable, most, frontier=frontier)
+    rows = _quickest(parts.step_s(work), held.most, usable, most, frontier=frontier)
     found = tuple(_plan(splits[row], row, work, parts, held) for row in rows)
-    return TrainingPlans(found, len(splits), float(held.total.min()), capacity, usable)
+    return TrainingPlans(found, len(splits), float(held.most.min()), capacity, usable)
 
 
 def _names(device: DeviceType) -> npt.NDArray[np.str_]:
@@ -191,6 +191,6 @@ def _plan(split: tuple[int, ...], row: int, work: Work, parts: Parts, held: Held
         shard=shard,
         step_s=sum(parts_s.values()),
         parts_s=parts_s,
-        memory_bytes=float(held.total[row]),
+        memory_bytes=float(held.most[row]),
         held_bytes=held_bytes,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from aios.catalogue import network_cards
 from aios.cost.training.hardware import Hardware, arithmetic, hardware_of
 from aios.records.fleet import DeviceType
 
@@ -15,7 +16,8 @@ __all__ = ["item_parts", "items_of"]
 
 _PRODUCTS, _PRODUCTS_OF_TEXT, _PRODUCTS_PLAIN = 0.3, 0.55, 0.7
 """Share of the dense peak in training: of units for products in networks of many kinds of layers, and in transformers,
-which are mostly large products; of plain fp32 arithmetic, which is easier to keep busy."""
+which are mostly large products; of plain fp32 arithmetic, which is easier to keep busy. All three were
+looked for on published measurements."""
 _ACCESSES = 20.0
 """How often a value that a convolution or matrix product puts out is read or written in a step, with what norms,
 activation functions and gradients make of it: 4 by the layer itself, 3 to 4 by what follows it, and twice that going
@@ -26,7 +28,8 @@ _MEMORY = 0.8
 """Share of the bandwidth that they reach."""
 _OPERATOR_S, _STEP_S = 1.5e-4, 2e-3
 """What a framework's host code takes per operator and step: some fifteen kernels of all passes and of the optimizer,
-10 us each; and per step, for its batch and its loop. Chosen by published steps of small batches."""
+10 us each; and per step, for its batch and its loop. They were looked for on published measurements of
+small batches."""
 _HOST_LEFT = 0.1
 """Share of it that adds to a step whose device is busy for longer."""
 _OPERATORS = 150.0
@@ -38,7 +41,8 @@ _GRADIENT = 4.0
 """Bytes of a gradient."""
 _HOST_WIRE, _ETHERNET = 0.25, 1.25e9
 """For devices without a fabric of their own: share of the host link that a ring through the machine reaches, whose
-devices share it (chosen by published steps on PCIe cards), and bytes per second between machines, 10 Gbit/s."""
+devices share it (looked for on published measurements of PCIe cards), and bytes per second between machines, 10
+Gbit/s."""
 _WIRE = 0.6
 """Share of a fabric's or a port's rate that gradients reach."""
 _UNKNOWN_PEAK, _UNKNOWN_BANDWIDTH = 5e13, 6e11
@@ -61,20 +65,22 @@ def item_parts(observations: Observations, devices: Mapping[str, DeviceType]) ->
     precisions = [_tensor_cores(devices.get(name), word) for name, word in _named(observations)]
     hardware = hardware_of(devices, observations.types, precisions, number("power_cap"))
     whole_runs = observations.metric == "time_to_target"
-    macs = _or(number("macs"), _UNKNOWN_RUN if whole_runs else _UNKNOWN_MACS)
+    known = _asked(observations)
+    items = np.where(number("macs", 0.0) > 0, 1.0, number("tokens", 1.0)) if whole_runs else 1.0
+    macs = _or(known["macs"] * items, _UNKNOWN_RUN if whole_runs else _UNKNOWN_MACS)
     text = np.char.find(observations.word("task"), "text") >= 0
     plain = np.array([name == "fp32" for name in precisions])
     reached = np.where(plain, _PRODUCTS_PLAIN, np.where(text, _PRODUCTS_OF_TEXT, _PRODUCTS))
-    put_out = _or(number("activations"), np.where(text, _PER_MAC_OF_TEXT, _PER_MAC) * macs)
+    put_out = _or(known["activations"] * items, np.where(text, _PER_MAC_OF_TEXT, _PER_MAC) * macs)
     size = np.array([4.0 if name in ("fp32", "tf32") else 2.0 for name in precisions]) * put_out
     filling = np.maximum(_FILLED * hardware.memory / (_HELD * np.maximum(size, 1.0)), 1.0)
-    guessed = np.isnan(number("batch")) & (number("activations") > 0) & np.isfinite(filling)
+    guessed = np.isnan(number("batch")) & (known["activations"] > 0) & np.isfinite(filling)
     batch = np.where(guessed, filling, items_of(observations))
     steps = number("tokens", 0.0) / batch if whole_runs else 1 / batch  # of a run whose items are stated
-    near, far = _all_reduce_s(observations, hardware)
+    near, far = _all_reduce_s(observations, hardware, known["parameters"])
     products = 6.0 * macs / (_or(hardware.peak, _UNKNOWN_PEAK) * reached)
     memory = _ACCESSES * size / (_or(hardware.bandwidth, _UNKNOWN_BANDWIDTH) * _MEMORY)
-    host = (_OPERATOR_S * _or(number("operators"), _OPERATORS) + _STEP_S) * steps
+    host = (_OPERATOR_S * _or(known["operators"], _OPERATORS) + _STEP_S) * steps
     return {
         "products": products,
         "memory": memory,
@@ -82,6 +88,32 @@ def item_parts(observations: Observations, devices: Mapping[str, DeviceType]) ->
         "near": near * steps,
         "far": far * steps,
     }
+
+
+def _asked(rows: Observations) -> dict[str, Floats]:
+    """Return what an item of each row asks, by role; NaN where nobody says.
+
+    A row that states its arithmetic is taken at its word (a whole run where time to a target is asked); any other is of
+    the network whose card has its name. Operators that are stated count before those of a card.
+    """
+    import numpy as np
+
+    stated = {role: rows.number(role) for role in ("macs", "activations", "parameters", "operators")}
+    pairs = list(zip(rows.word("model").tolist(), rows.number("image_size", 0.0).tolist(), strict=True))
+    cards = {pair: network_cards().named(pair[0], pair[1] or None) for pair in set(pairs)}
+    found = [cards[pair] for pair in pairs]
+    of_card = {
+        "macs": [card and card.macs for card in found],
+        "activations": [card and card.activations for card in found],
+        "parameters": [card and card.parameters for card in found],
+        "operators": [card and card.work.get("kernels") for card in found],
+    }
+    own = stated["macs"] > 0
+    asked = {}
+    for role, column in of_card.items():
+        looked_up = np.where(own, np.nan, np.array(column, dtype=np.float64))
+        asked[role] = np.where(stated[role] > 0, stated[role], looked_up)
+    return asked
 
 
 def items_of(observations: Observations) -> Floats:
@@ -96,15 +128,12 @@ def _named(observations: Observations) -> list[tuple[str, str]]:
 
 
 def _tensor_cores(device: DeviceType | None, written: str) -> str:
-    """Return the arithmetic of a precision; frameworks compute fp32 products in tf32 where a device has it, unless the
-    table says that it is plain."""
+    """Return the arithmetic of a precision; frameworks compute fp32 products in tf32 where a device has it."""
     name = arithmetic(written) if written else "fp32"
-    if written.startswith("plain"):
-        return name
     return "tf32" if name == "fp32" and device is not None and "tf32" in device.peak_ops_per_s else name
 
 
-def _all_reduce_s(observations: Observations, hardware: Hardware) -> tuple[Floats, Floats]:
+def _all_reduce_s(observations: Observations, hardware: Hardware, parameters: Floats) -> tuple[Floats, Floats]:
     """Return the times of one all-reduce of all gradients: a ring within a machine, then one between them, where the
     devices of a machine share its port."""
     import numpy as np
@@ -113,7 +142,7 @@ def _all_reduce_s(observations: Observations, hardware: Hardware) -> tuple[Float
     stated = observations.number("nodes")
     nodes = np.where(stated > 0, np.minimum(stated, ranks), np.ceil(ranks / np.fmin(hardware.domain, 1e9)))
     nodes = np.where(np.isnan(nodes), np.ceil(ranks / 8), nodes)
-    size = _GRADIENT * _or(observations.number("parameters"), _UNKNOWN_PARAMETERS)
+    size = _GRADIENT * _or(parameters, _UNKNOWN_PARAMETERS)
     near = ranks / nodes
     own = hardware.link > hardware.port
     link = np.where(own, _WIRE, _HOST_WIRE) * _or(hardware.link, 1e10)

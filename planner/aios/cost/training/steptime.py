@@ -14,18 +14,18 @@ from aios.cost.training.structure import Structure
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["Kernels", "Parts", "Work", "kernels", "published_flops", "step_parts"]
+__all__ = ["Kernels", "Parts", "Work", "kernels", "published_flops", "share_of_peak", "step_parts"]
 
 _MACHINE = 8.0
 """Devices of a machine at most."""
 _PRODUCTS = 0.8
 """Share of the dense peak that large matrix products reach: 75 to 90 % in ml-engineering's table of such."""
 _GROUPED = 0.5
-"""Of grouped ones; the round number that published steps of mixtures suit best."""
+"""Of grouped ones; a round number, looked for on published measurements of mixtures."""
 _SOFTMAX = 6.0
 """What softmax takes per score beside the products of attention, in the time of one exponential: the exponential
 itself, scaling, largest value, sums, turning formats. With it causal attention over 128 channels reaches a third of the
-16-bit peak on A100 and a quarter on H100, as in published steps on long sequences, by which this number was chosen."""
+16-bit peak on A100 and a quarter on H100, on long sequences, on which it was looked for on published measurements."""
 _SMALL = 256.0
 """Narrowest side of a product, split over devices, at which it reaches half of that: two tiles of 128."""
 _MEMORY = 0.8
@@ -55,18 +55,21 @@ _LAUNCH = 4e-6
 _ROUTED, _ROUTED_IN_RACK = 5e-3, 2e-3
 """Seconds that a block with routed experts adds to a micro batch, whatever its size: the host waits until it knows how
 many tokens go where, then starts some hundred kernels. Where a fabric joins more than a machine, less is left to the
-host. Both chosen by NVIDIA's published steps of mixtures."""
+host. Both were looked for on published measurements (NVIDIA's, of mixtures)."""
 _HIDDEN_EXPERTS = 0.6
-"""Share of the exchange with experts that hides behind computation; chosen likewise."""
+"""Share of the exchange with experts that hides behind computation; looked for on published measurements as well."""
 _OVERLAP = 0.4
 """Share of the computation behind which gradients and shards travel."""
 _EXPOSED = 0.8
-"""Share of shards that is waited for in any case: what a block needs has to be there before it starts. Chosen by
-published steps of fully sharded models with little work per micro batch."""
+"""Share of shards that is waited for in any case: what a block needs has to be there before it starts. It was
+looked for on published measurements of fully sharded models with little work per micro batch."""
 _EXPOSED_GRADIENTS = 0.05
 """Of gradients, which travel while earlier blocks are still computed."""
 _WIRE = 0.75
 """Share of a link that large collectives reach (see hardware/interconnects.yaml: 66 to 78 %)."""
+_SENDS_HIDDEN = 0.4
+"""Share of the computation behind which interleaved stages send; others wait for what they send and receive
+(``overlap_p2p_comm`` of Megatron-LM is there for the interleaved schedule alone)."""
 _STATE_TRAFFIC = 30.0
 """Bytes that Adam reads and writes per parameter: gradient, two moments and the fp32 copy, and the 16-bit weights."""
 
@@ -124,8 +127,8 @@ class Parts:
     """Seconds of one device per token of a step, by what they go to; arrays of length n.
 
     compute: products, attention and element-wise kernels of forward and backward pass · recompute: of what is done
-    again · tensor, context, expert, data: communication of each kind that computation does not hide · bubble: waiting
-    for other pipeline stages · optimizer: update of the states
+    again · tensor, context, expert, pipeline, data: communication of each kind that computation does not hide ·
+    bubble: waiting for other pipeline stages · optimizer: update of the states
     """
 
     compute: Floats
@@ -133,6 +136,7 @@ class Parts:
     tensor: Floats
     context: Floats
     expert: Floats
+    pipeline: Floats
     data: Floats
     bubble: Floats
     optimizer: Floats
@@ -167,11 +171,14 @@ def step_parts(model: Structure, work: Work, hardware: Hardware) -> Parts:
     context = _context_s(model, work, hardware)
     expert = _expert_s(model, work, hardware)
     busy = compute + again + tensor + context + expert
+    sends = _pipeline_s(model, work, hardware, compute + again)
+    busy = busy + sends
     data = _data_s(model, work, hardware, busy)
     states = model.parameters / (work.tensor * work.pipeline) / np.where(work.shard > 0, work.data, 1.0)
     update = states * (1 - work.adapters) * _STATE_TRAFFIC / (hardware.bandwidth * _MEMORY)
     waiting = (work.pipeline - 1) / (work.micro_batches * np.maximum(work.chunks, 1.0))
-    return Parts(compute, again, tensor, context, expert, data, busy * waiting, update * work.devices / work.tokens)
+    optimizer = update * work.devices / work.tokens
+    return Parts(compute, again, tensor, context, expert, sends, data, busy * waiting, optimizer)
 
 
 @dataclass(frozen=True)
@@ -218,6 +225,12 @@ def kernels(model: Structure, work: Work, hardware: Hardware) -> Kernels:
     routed = np.where(hardware.domain > _MACHINE, _ROUTED_IN_RACK, _ROUTED)
     launch = np.maximum(model.layers * _KERNELS * _LAUNCH * each - hidden, 0.0) + model.expert_layers * routed * each
     return replace(spent, launch=launch)
+
+
+def share_of_peak(model: Structure, work: Work, hardware: Hardware) -> Floats:
+    """Return the share of its dense peak that products with weights are taken to reach."""
+    ideal: Floats = model.forward_flops(work.sequence)[0] / hardware.peak
+    return ideal / _products_s(model, work, hardware)
 
 
 def _products_s(model: Structure, work: Work, hardware: Hardware) -> Floats:
@@ -293,6 +306,28 @@ def _expert_s(model: Structure, work: Work, hardware: Hardware) -> Floats:
     outside = np.minimum(model.active_experts, far) * (far - 1) / far / hardware.port
     total: Floats = model.expert_layers * exchanged * (inside + outside)
     return total
+
+
+def _pipeline_s(model: Structure, work: Work, hardware: Hardware, computing: Floats) -> Floats:
+    """What a stage sends of each micro batch: activations to the next one, their gradients to the one before, for each
+    of its chunks (arXiv 2104.04473 section 2.2); tensor-parallel devices send a part each (section 4.1).
+
+    Replicas fill a machine first, so that stages are what lies apart: if several of them share a domain, its ports
+    carry one direction each.
+    """
+    import numpy as np
+
+    stage = work.tensor * work.context * work.data
+    chunks = np.maximum(work.chunks, 1.0)
+    both = np.maximum(2 * chunks - (work.pipeline == 2), 0.0) * (work.pipeline > 1)
+    one = chunks * (work.pipeline > 1)
+    apart = stage * work.pipeline > hardware.domain
+    rate = np.where(apart, hardware.port, hardware.link) * _WIRE
+    sent = np.where(apart & (stage < hardware.domain), one, both) * 2 * model.hidden / work.tensor
+    travel = sent / rate * work.tensor * work.pipeline
+    hidden = np.where(chunks > 1, _SENDS_HIDDEN * computing, 0.0)
+    found: Floats = np.maximum(travel - hidden, 0.0)
+    return found
 
 
 def _data_s(model: Structure, work: Work, hardware: Hardware, busy: Floats) -> Floats:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from aios.cost.training.hardware import Hardware, hardware_of
 from aios.records.errors import Diagnostic, InputError
-from aios.records.fleet import DeviceType, Fleet, Topology
+from aios.records.fleet import DeviceType, Fleet, Node, Topology
 from aios.records.training import Spot
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["hardware_at", "network_rate"]
+__all__ = ["hardware_at", "machine_rate", "network_rate"]
 
 _MACHINE = 8.0
 """Devices that one fabric joins at most where it ends at the machine; wider domains join machines."""
@@ -24,6 +24,7 @@ def hardware_at(fleet: Fleet, device: DeviceType, spot: Spot, precision: str) ->
     """Return the facts of the devices of a spot, arrays of length 1.
 
     A fabric that ends at the machine joins the devices that the job has there; devices of a machine share its port.
+    What a node says of the connections of its devices comes before what its device type has.
     Raises InputError for machines that the fleet says are not connected.
     """
     import numpy as np
@@ -32,7 +33,24 @@ def hardware_at(fleet: Fleet, device: DeviceType, spot: Spot, precision: str) ->
     domain = found.domain if found.domain[0] > _MACHINE else 0.0 * found.domain + spot.devices
     rate = network_rate(fleet, spot)
     port: Floats = found.port if rate is None else 0.0 * found.port + rate / spot.devices
-    return replace(found, domain=domain, port=port)
+    within = machine_rate(fleet, spot)
+    link: Floats = found.link if within is None else 0.0 * found.link + within
+    return replace(found, domain=domain, port=port, link=link)
+
+
+def machine_rate(fleet: Fleet, spot: Spot) -> float | None:
+    """Return the bytes per second in one direction between devices of one machine of the spot; None: nobody says.
+
+    Of several fabrics of a node the quickest that joins so many devices is used, of several nodes the slowest.
+    """
+    rates = [_within(node, spot.devices) for node in fleet.nodes if node.name in spot.nodes]
+    known = [rate for rate in rates if rate is not None]
+    return min(known) if known and spot.devices > 1 else None
+
+
+def _within(node: Node, devices: int) -> float | None:
+    joining = [item for item in node.topology if not item.members or len(item.members) >= devices]
+    return max((min(levels) for item in joining if (levels := list(_levels(item, devices)))), default=None)
 
 
 def network_rate(fleet: Fleet, spot: Spot) -> float | None:
@@ -56,12 +74,12 @@ def network_rate(fleet: Fleet, spot: Spot) -> float | None:
     return max([*rates, *([min(between)] if between else [])], default=None)
 
 
-def _levels(topology: Topology, machines: int) -> Iterator[float]:
-    """Yield what each level leaves to a machine: a group's connection to others is shared by its machines."""
+def _levels(topology: Topology, members: int) -> Iterator[float]:
+    """Yield what each level leaves to one of so many members: a group's connection to others is shared by its own."""
     sharing, level = 1, topology
     while True:
         if level.bandwidth_bytes_per_s is not None:
             yield level.bandwidth_bytes_per_s.value / sharing
-        if level.group is None or level.between is None or machines <= sharing * level.group:
+        if level.group is None or level.between is None or members <= sharing * level.group:
             return
         sharing, level = sharing * level.group, level.between

@@ -27,6 +27,8 @@ _PRECISIONS = re.compile(
 """Words beside a name that say in what it computes or where its weights are from, not which network it is."""
 _POINT = re.compile(r"(?<=\d)_(?=\d+gf)")
 """What torchvision writes for the point in gigaflops: without it 3_2gf and 32gf would be one."""
+_BETWEEN = re.compile(r"[_\s/()]+")
+_NO_SIGN = re.compile(r"[^a-z0-9.]")
 _TAG = re.compile(r"\.[a-z][^.]*$")
 """What timm writes behind the name of an architecture: how it was trained."""
 _NUMBERS = frozenset({"image_size", "attention_power", "gmacs", "mactivations", "mparameters", *WORK})
@@ -91,9 +93,8 @@ class Cards:
 
 def spelling(name: str) -> str:
     """Return what is left of a name without case, punctuation and words about its precision and framework."""
-    words = re.sub(r"[_\s/()]+", "-", _POINT.sub(".", name.casefold()))
-    kept = _PRECISIONS.sub("", words)
-    return re.sub(r"[^a-z0-9.]", "", kept) or re.sub(r"[^a-z0-9.]", "", words)
+    words = _BETWEEN.sub("-", _POINT.sub(".", name.casefold()))
+    return _NO_SIGN.sub("", _PRECISIONS.sub("", words)) or _NO_SIGN.sub("", words)
 
 
 def _nearest(

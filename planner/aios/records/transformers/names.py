@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -61,31 +61,37 @@ class Named(NamedTuple):
 
 
 class Names:
-    """Published transformers by everything they are called."""
+    """Published transformers by everything they are called; each is read when it is asked for."""
 
-    def __init__(self, models: Iterable[tuple[Transformer, tuple[str, ...]]]) -> None:
-        """``models``: each with its further names; these, and its own, win over what suffixes leave."""
-        self._models: dict[str, Transformer] = {}
+    def __init__(self, models: Iterable[tuple[str, tuple[str, ...], Callable[[], Transformer]]]) -> None:
+        """``models``: the name of each, its further names and what reads it; names win over what suffixes leave."""
+        self._readers: dict[str, Callable[[], Transformer]] = {}
+        self._read: dict[str, Transformer] = {}
         self._exact: dict[tuple[str, ...], str] = {}
         self._plain: dict[tuple[str, ...], list[str]] = {}
         self._shown: dict[str, str] = {}
-        for model, others in models:
-            self._models[model.name] = model
-            for spelling in (model.name, *others):
+        for own, others, read in models:
+            self._readers[own] = read
+            for spelling in (own, *others):
                 words = words_of(spelling)
-                self._exact.setdefault(words, model.name)
+                self._exact.setdefault(words, own)
                 plain = _without_noise(words)
                 # Of a further name no more follows than it says: bert-99 is one model, bert is not.
-                if (spelling == model.name or plain == words) and model.name not in self._plain.setdefault(plain, []):
-                    self._plain[plain].append(model.name)
-                self._shown.setdefault(spelling.rpartition("/")[2].lower(), model.name)
+                if (spelling == own or plain == words) and own not in self._plain.setdefault(plain, []):
+                    self._plain[plain].append(own)
+                self._shown.setdefault(spelling.rpartition("/")[2].lower(), own)
 
     def __len__(self) -> int:
         """Return how many models are known."""
-        return len(self._models)
+        return len(self._readers)
 
     def __iter__(self) -> Iterator[Transformer]:
-        return iter(self._models.values())
+        return map(self._model, self._readers)
+
+    def _model(self, name: str) -> Transformer:
+        if name not in self._read:
+            self._read[name] = self._readers[name]()
+        return self._read[name]
 
     def find(self, name: str) -> Named:
         """Return the model of this name in the precision that the name states, if any (``-FP8``, ``Q4_K_M``).
@@ -98,8 +104,8 @@ class Names:
             return Named(None)
         found = self._exact.get(words)
         names = [found] if found else self._plain.get(_without_noise(words), [])
-        if names and len({_structure(self._models[item]) for item in names}) == 1:
-            return Named(_in_precision(self._models[names[0]], name))
+        if names and len({_structure(self._model(item)) for item in names}) == 1:
+            return Named(_in_precision(self._model(names[0]), name))
         if names:
             return Named(None, tuple(names))
         near = get_close_matches(name.rpartition("/")[2].lower(), self._shown, n=_MOST_CANDIDATES, cutoff=0.75)

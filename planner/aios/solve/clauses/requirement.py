@@ -42,7 +42,8 @@ def rules(problem: Problem) -> Iterator[Rule]:
                 where=requirement.where,
             )
             add = partial(_add, intent=index, requirement=requirement)
-            yield Rule(clause, index, add, ease=partial(_ease, intent=index, requirement=requirement))
+            ease = partial(_ease, intent=index, requirement=requirement)
+            yield Rule(clause, index, add, of_load=requirement.implied_by == "load", ease=ease)
 
 
 def compared(options: Sequence[Priced], intent: Intent, name: str) -> list[float | None]:
@@ -83,6 +84,15 @@ def _ease(decisions: Decisions, intent: int, requirement: Requirement) -> Eased:
     def read(answer: Answer) -> tuple[str, float]:
         value = values[decisions.picked(answer.values)[intent]]
         assert value is not None
-        return sufficient(value, metric(requirement.metric)), value
+        return _given(sufficient(value, metric(requirement.metric)), value, record, requirement), value
 
     return Eased(tuple(terms), read)
+
+
+def _given(text: str, value: float, intent: Intent, requirement: Requirement) -> str:
+    """Say what to write for a bound to become ``value``: one that stands for the load needs a smaller load as well."""
+    if requirement.implied_by == "load":
+        return f"rate {text}"
+    if requirement.metric == "throughput" and intent.load is not None and value < intent.load.rate_per_s:
+        return f"{text}, and a load of no more"
+    return text

@@ -27,7 +27,7 @@ class Rule(NamedTuple):
     """A clause that can be enforced, left out, or made soft.
 
     intent: index of the intent it belongs to; None for a capacity · add: enforces it · runs: whether all it says is
-    that its intent runs ·
+    that its intent runs · of_load: whether it says that the load of its intent is sustained ·
     ease: adds its soft form instead (None: there is none) ·
     grow: for a clause that gives only in whole devices: (fleet, how many more) -> larger fleet and that bound as text
     and number
@@ -37,5 +37,6 @@ class Rule(NamedTuple):
     intent: int | None
     add: Callable[[Decisions], None]
     runs: bool = False
+    of_load: bool = False
     ease: Callable[[Decisions], Eased | None] | None = None
     grow: Callable[[Fleet, int], tuple[Fleet, str, float]] | None = None
