@@ -33,8 +33,8 @@ TABLES = {
     "seq_len,batch,concurrency,inf_per_s,queue_ms,compute_ms,p50_ms,p90_ms,p95_ms,p99_ms,avg_ms\n"
     "PyTorch/Unheard/Of/triton,Online: NVIDIA T4; ONNX Runtime with FP16,NVIDIA T4,ONNX Runtime,-,FP16,ONNX,64,1,,1,8,"
     "400,9,10,19,21,21,22,20\n"
-    "PyTorch/Forecasting/TFT/triton,Offline: NVIDIA T4; PyTorch with FP16,NVIDIA T4,PyTorch,-,FP16,TorchScript,1024,2,,1024,"
-    "1,4100,0.1,5,250,250,250,250,250\n"
+    "PyTorch/Forecasting/TFT/triton,Offline: NVIDIA T4; PyTorch with FP16,NVIDIA T4,PyTorch,-,FP16,TorchScript,1024,2,,"
+    "1024,1,4100,0.1,5,250,250,250,250,250\n"
     "PyTorch/Segmentation/nnUNet/triton,Online: NVIDIA T4; PyTorch with FP32,T4,,,,,,1,,1,4,3.4,300,3,"
     "1100,1200,1200,1200,1150\n",
     "hardware/mamf_measured.csv": "device,dtype,measured_tflops,shape\nNVIDIA H100 SXM,bf16,790,2048x2048x8192\n",
