@@ -3,8 +3,14 @@
 import gc
 import signal
 import sys
+from pathlib import Path
 
 import pytest
+
+# What several test files build their cases with: test files are loaded one by one and do not see each other.
+HELPERS = Path(__file__).parent / "helpers"
+sys.path.insert(0, str(HELPERS))
+pytest.register_assert_rewrite(*sorted(path.stem for path in HELPERS.glob("*.py")))
 
 
 def pytest_addoption(parser):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from training_cases import decoder
 
 from aios import catalogue
 from aios.candidates import enumerate_candidates, training_problems, worthwhile
@@ -13,7 +14,7 @@ from aios.records.candidate import Candidate, Demand, Estimate, Priced
 from aios.records.fleet import DeviceSlot, Fact, Fleet, Node, Topology
 from aios.records.intent import Constraints, Goal, Intent, Load, ModelChoice, Requirement, Training
 from aios.records.model import ModelProfile
-from aios.records.transformer import Attention, Experts, Transformer
+from aios.records.transformer import Transformer
 
 HERE = Span(file="intent.yaml", line=3, column=7)
 DEVICES = load_catalogue(Path(catalogue.root()) / "hardware")
@@ -32,22 +33,6 @@ class Willing:
 
     def can(self, candidate, device, model):
         del candidate, device, model
-
-
-def transformer(layers=32, hidden=4096, heads=32, experts=0, positions=8192) -> Transformer:
-    width = hidden // heads
-    return Transformer(
-        name="decoder",
-        architecture="LlamaForCausalLM",
-        layers=layers,
-        hidden=hidden,
-        vocabulary=32000,
-        attention=(Attention(layers=layers, heads=heads, kv_heads=heads, head_dim=width, value_dim=width),),
-        dense_layers=0 if experts else layers,
-        intermediate=11008 * hidden // 4096,
-        experts=Experts(layers=layers, count=experts, active=2, intermediate=2 * hidden) if experts else None,
-        positions=positions,
-    )
 
 
 def profile(model: Transformer | None) -> ModelProfile:
@@ -98,7 +83,7 @@ def fleet(*nodes: Node, topology: tuple[Topology, ...] = ()) -> Fleet:
 
 
 def found(wanted: Intent, on: Fleet, model: Transformer | None = None):
-    shape = profile(model or transformer())
+    shape = profile(model or decoder())
     return enumerate_candidates(wanted, {"m": shape}, on, {"willing": Willing()}, search=search_in(on))
 
 
@@ -153,7 +138,7 @@ def test_eight_bits_only_where_the_device_has_them() -> None:
 
 
 def test_devices_without_bf16_compute_in_fp16() -> None:
-    small = transformer(layers=12, hidden=768, heads=12, positions=4096)
+    small = decoder(layers=12, hidden=768, heads=12, positions=4096)
     candidates = found(intent(), fleet(node("v", V100, 8)), small).candidates
     assert {item.precision for item in candidates} == {"fp16"}
 
@@ -223,7 +208,7 @@ def test_halls_of_equal_machines_that_nothing_connects_train_apart() -> None:
 
 
 def test_experts_lie_across_replicas() -> None:
-    mixture = transformer(experts=8)
+    mixture = decoder(experts=8)
     candidates = found(intent(), fleet(node("h", H100, 8, 8)), mixture).candidates
     assert any(item.degrees["expert"] > 1 for item in candidates)
     for item in candidates:
@@ -231,7 +216,7 @@ def test_experts_lie_across_replicas() -> None:
 
 
 def test_a_model_of_10_to_the_15_parameters_says_what_memory_it_lacks() -> None:
-    huge = transformer(layers=1024, hidden=262144, heads=1024)
+    huge = decoder(layers=1024, hidden=262144, heads=1024)
     rows = [row for row in found(intent(), fleet(node("h", H100, 8, 64)), huge).rejections if row.clause == "memory"]
     assert rows
     assert all("TiB at least" in row.reason for row in rows)
@@ -275,7 +260,7 @@ def test_of_equals_over_the_same_devices_the_quickest_stays() -> None:
 def test_leaving_out_never_costs_the_best(goal: str) -> None:
     wanted = intent(goals=(goal,), require={"time": 20 * 86400.0})
     on = fleet(node("h", H100, 8, 2, 40), node("a", A100, 8, 4, 16))
-    profiles = {"m": profile(transformer())}
+    profiles = {"m": profile(decoder())}
     every = price(wanted, found(wanted, on).candidates, profiles, on, Evidence())
     kept = worthwhile(wanted, every).options
     assert 0 < len(kept) <= len(every)
@@ -292,15 +277,15 @@ def test_what_cannot_be_trained_is_said_where_it_is_written() -> None:
     assert problem.where == HERE
     assert "no transformer" in problem.summary
     both = intent(load=Load(rate_per_s=1.0))
-    (problem,) = training_problems(both, {"m": profile(transformer())})
+    (problem,) = training_problems(both, {"m": profile(decoder())})
     assert "both a load and a training job" in problem.summary
-    assert training_problems(intent(), {"m": profile(transformer())}) == []
+    assert training_problems(intent(), {"m": profile(decoder())}) == []
 
 
 def test_impossible_sizes_are_named_where_they_are_written() -> None:
     spans = {f"spec.train.{name}": HERE for name in ("tokens", "batch", "sequence")}
     sizes = Training(tokens=1e300, batch=10**12, sequence=10**10)
-    found_ = training_problems(intent(train=sizes, spans=spans), {"m": profile(transformer())})
+    found_ = training_problems(intent(train=sizes, spans=spans), {"m": profile(decoder())})
     assert [item.where for item in found_] == [HERE] * 3
     assert [word in item.summary for item, word in zip(found_, ("tokens", "batch", "sequence"), strict=True)] == [
         True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import brute_force
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,8 +74,8 @@ def test_a_swapped_candidate_is_caught_unless_it_is_as_good(make, data):
             placed = [selection.placement[i.name] for i in intents]
             ordered = sorted(intents, key=lambda i: (-i.priority, i.name))
             if ledger.holds:
-                assert placed in list(make.placements(fleet, plan))
-                assert tuple(chosen[i.name] for i in ordered) in make.best_plans(ordered, options, fleet)
+                assert placed in list(brute_force.placements(fleet, plan))
+                assert tuple(chosen[i.name] for i in ordered) in brute_force.best_plans(ordered, options, fleet)
 
 
 @RANDOM
@@ -85,16 +86,16 @@ def test_agrees_with_brute_force_on_any_placement(make, data):
     placed, chosen = {}, {}
     for intent in intents:
         priced = data.draw(st.sampled_from(options[intent.name]))
-        slots = make.slots_of(fleet, priced)
-        counts = data.draw(st.sampled_from(list(make.spreads(priced.candidate.parts, len(slots))) or [()]))
+        slots = brute_force.slots_of(fleet, priced)
+        counts = data.draw(st.sampled_from(list(brute_force.spreads(priced.candidate.parts, len(slots))) or [()]))
         chosen[intent.name] = priced
         placed[intent.name] = (priced, slots, counts)
     selection = make.selection(chosen, placed)
     ledger = audit(intents, selection, fleet)
     rows = {row.clause.id: row.holds for row in ledger.rows}
-    fits = make.fits(fleet, list(placed.values())) and all(counts for _, _, counts in placed.values())
+    fits = brute_force.fits(fleet, list(placed.values())) and all(counts for _, _, counts in placed.values())
     assert fits == all(holds for id_, holds in rows.items() if id_.startswith("capacity/") or id_.endswith("/replicas"))
-    keep = all(make.allowed(chosen[i.name], i) for i in intents)
+    keep = all(brute_force.allowed(chosen[i.name], i) for i in intents)
     assert keep == all(rows[f"{i.name}/{r.metric}"] for i in intents for r in i.require)
 
 

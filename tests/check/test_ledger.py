@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import brute_force
 import pytest
 
 import aios.check
@@ -16,7 +17,7 @@ GIB = 2.0**30
 
 
 def ledger(make, fleet, intent, option, counts=((1,))):
-    slots = make.slots_of(fleet, option)
+    slots = brute_force.slots_of(fleet, option)
     objective = ()
     if "power" in option.estimates:
         value = option.estimates["power"].value
@@ -81,7 +82,7 @@ def test_one_capacity_is_broken_and_no_other(make, demand, clause, slack):
 def test_a_node_that_the_candidate_may_not_use(make):
     fleet = make.fleet(make.node("n"), make.node("m"))
     option = make.option("a/1", nodes=("n", "m"))
-    slots = make.slots_of(fleet, option)
+    slots = brute_force.slots_of(fleet, option)
     tied = option.model_copy(update={"candidate": option.candidate.model_copy(update={"nodes": ("n",)})})
     selection = make.selection({"a": tied}, {"a": (tied, slots, (0, 1))})
     found = audit([make.intent("a", goals=())], selection, fleet)
@@ -91,7 +92,9 @@ def test_a_node_that_the_candidate_may_not_use(make):
 def test_something_nobody_asked_for_is_broken(make):
     option = make.option("b/1")
     found = audit(
-        [], make.selection({"b": option}, {"b": (option, make.slots_of(make.fleet(), option), (1,))}), make.fleet()
+        [],
+        make.selection({"b": option}, {"b": (option, brute_force.slots_of(make.fleet(), option), (1,))}),
+        make.fleet(),
     )
     assert [row.clause.text for row in found.rows if not row.holds] == ["b is an intent"]
 

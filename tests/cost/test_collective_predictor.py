@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from observed import observed
 
 from aios.cost.collective_predictor import OPERATIONS, PREDICTOR, all_reduce_s
 from aios.records.fleet import DeviceType, Fact, Interconnect
@@ -22,24 +23,12 @@ DEVICES = {
 
 
 def rows(types: list[str], operation: str | list[str] = "all-reduce", **numbers: object) -> Observations:
-    count = len(types)
     words = {"operation": operation, "interconnect": numbers.pop("interconnect", ""), "software": "nccl"}
-    return Observations(
-        table="t",
-        predictor="collective",
-        metric="latency.mean",
-        unit="s",
-        words={role: np.broadcast_to(np.array(word), count) for role, word in words.items()},
-        numbers={role: np.broadcast_to(np.array(number, dtype=float), count) for role, number in numbers.items()},
-        types=np.array(types),
-        families=np.arange(count).astype(str),
-        lines=np.arange(count),
-        values=np.ones(count),
-    )
+    return observed("collective", types, words, numbers)
 
 
-def seconds(observed: Observations) -> np.ndarray:
-    design = PREDICTOR.design(observed, DEVICES)
+def seconds(asked: Observations) -> np.ndarray:
+    design = PREDICTOR.design(asked, DEVICES)
     assert set(design.unknown) == {""}
     return np.exp(design.base)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from observed import observed
 
 from aios.cost.kernel_predictor import PREDICTOR
 from aios.cost.kernels import FORMATS, gemm, hardware_of
@@ -30,32 +31,20 @@ def device(name: str, scale: float) -> DeviceType:
 DEVICES = {name: device(name, scale) for name, scale in (("small", 1.0), ("large", 4.0))}
 
 
-def observed(words: Mapping[str, object], numbers: Mapping[str, object], types: list[str]) -> Observations:
-    count = len(types)
-    return Observations(
-        table="t",
-        predictor="kernel",
-        metric="latency.mean",
-        unit="s",
-        words={role: np.broadcast_to(np.array(word), count) for role, word in words.items()},
-        numbers={role: np.broadcast_to(np.array(number, dtype=float), count) for role, number in numbers.items()},
-        types=np.array(types),
-        families=np.arange(count).astype(str),
-        lines=np.arange(count),
-        values=np.full(count, 1e-3),
-    )
+def asked(words: Mapping[str, object], numbers: Mapping[str, object], types: list[str]) -> Observations:
+    return observed("kernel", types, words, numbers, values=1e-3)
 
 
 def products(count: int) -> Observations:
     random = np.random.default_rng(0)
     sizes = {role: 2.0 ** random.integers(low, high, size=count) for role, low, high in
              (("m", 0, 15), ("n", 10, 15), ("k", 10, 15))}  # fmt: skip
-    return observed({"operation": "gemm", "precision": "bf16"}, sizes, ["small", "large"] * (count // 2))
+    return asked({"operation": "gemm", "precision": "bf16"}, sizes, ["small", "large"] * (count // 2))
 
 
 def test_base_is_the_physics() -> None:
     design = PREDICTOR.design(
-        observed({"operation": "gemm", "precision": "bfloat16"}, {"m": 64, "n": 4096, "k": 1024}, ["large"]), DEVICES
+        asked({"operation": "gemm", "precision": "bfloat16"}, {"m": 64, "n": 4096, "k": 1024}, ["large"]), DEVICES
     )
     hardware = hardware_of(DEVICES["large"], FORMATS["bf16"])
     assert hardware is not None
@@ -66,7 +55,7 @@ def test_base_is_the_physics() -> None:
 
 
 def test_what_cannot_be_predicted_is_said() -> None:
-    rows = observed(
+    rows = asked(
         {
             "operation": ["gemm", "sort", "gemm", "gemm", "attention"],
             "precision": ["bf16", "bf16", "posit", "bf16", "bf16"],
@@ -91,7 +80,7 @@ def test_every_operation_has_a_finite_base() -> None:
     for phase in ("prefill", "decode"):
         names = list(OPERATIONS)
         design = PREDICTOR.design(
-            observed({"operation": names, "phase": phase}, structure, ["small"] * len(names)), DEVICES
+            asked({"operation": names, "phase": phase}, structure, ["small"] * len(names)), DEVICES
         )
         assert set(design.unknown) == {""}
         assert np.isfinite(design.base).all()
@@ -104,7 +93,7 @@ def test_layer_takes_as_long_as_its_largest_parts() -> None:
     structure = {"tokens": 4096, "hidden": 4096, "heads": 32, "kv_heads": 32, "intermediate": 11008}
     names = ["layer", "attention-qkv", "attention-out", "mlp-gate-up", "mlp-down"]
     base = np.exp(
-        PREDICTOR.design(observed({"operation": names, "precision": "bf16"}, structure, ["small"] * 5), DEVICES).base
+        PREDICTOR.design(asked({"operation": names, "precision": "bf16"}, structure, ["small"] * 5), DEVICES).base
     )
     assert base[1:].sum() < base[0] < 1.15 * base[1:].sum()
 
@@ -114,7 +103,7 @@ def test_layers_of_a_group_add_up_their_results() -> None:
     structure = {"tokens": 4096, "hidden": 4096, "heads": 32, "kv_heads": 32, "intermediate": 11008}
     bus = Interconnect(kind="pcie4-x16", bandwidth_bytes_per_s=Fact(value=32e9, unit="B/s"))
     joined = {"small": DEVICES["small"].model_copy(update={"interconnects": (bus,)})}
-    rows = observed({"operation": "layer", "precision": "bf16"}, {**structure, "tensor_parallel": 2}, ["small"])
+    rows = asked({"operation": "layer", "precision": "bf16"}, {**structure, "tensor_parallel": 2}, ["small"])
     apart, together = (np.exp(PREDICTOR.design(rows, known).base[0]) for known in (DEVICES, joined))
     sent = 2 * 4096 * 4096
     assert together - apart == pytest.approx(2 * (8e-6 + 2.2e-6 + 20e-6 + sent / (0.35 * 32e9)))
@@ -125,14 +114,14 @@ def test_layers_run_on_what_power_keeps_up_and_single_products_do_not() -> None:
     hot = cool.model_copy(update={"tdp_w": Fact(value=50.0, unit="W"), "idle_w": Fact(value=10.0, unit="W")})
     structure = {"tokens": 4096, "hidden": 4096, "heads": 32, "kv_heads": 32, "intermediate": 11008}
     for operation, slower in (("layer", True), ("mlp-down", False)):
-        rows = observed({"operation": operation, "precision": "bf16"}, structure, ["small"])
+        rows = asked({"operation": operation, "precision": "bf16"}, structure, ["small"])
         usual, held = (PREDICTOR.design(rows, {"small": item}).base[0] for item in (cool, hot))
         assert (held > usual + 0.5) == slower
         assert slower or held == usual
 
 
 def test_throughput_is_arithmetic_over_time() -> None:
-    rows = observed({"operation": "gemm", "precision": "bf16"}, {"m": 1000, "n": 1000, "k": 1000}, ["small"])
+    rows = asked({"operation": "gemm", "precision": "bf16"}, {"m": 1000, "n": 1000, "k": 1000}, ["small"])
     rows = dataclasses.replace(rows, metric="throughput", values=np.array([50e12]))
     assert np.exp(PREDICTOR.target(rows)) == pytest.approx(2e9 / 50e12)
     assert PREDICTOR.value(rows, PREDICTOR.target(rows)) == pytest.approx(50e12)

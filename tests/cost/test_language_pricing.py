@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aios.cost import Evidence, explain, price
-from aios.cost.language.answering import HORIZON_S, _wait
+from aios.cost.language.answering import _wait
 from aios.cost.language.learnt import UNLEARNT
 from aios.cost.level import level_of
 from aios.cost.memory_predictor import PREDICTOR as MEMORY
@@ -20,7 +20,7 @@ from aios.records.calibration import Calibration, Effect, Residual, Stage
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
 from aios.records.intent import Goal, Intent, Load, ModelChoice
-from aios.records.metrics import METRICS
+from aios.records.metrics import ENDLESS_S, METRICS
 
 HERE = Span(file="intent.yaml", line=1, column=1)
 LLAMA = card_profile("meta-llama/Llama-3.1-8B")
@@ -237,6 +237,17 @@ def test_another_engine_on_the_device_calibrates_nothing():
     assert (found.low, found.high) == pytest.approx((found.value / 2, 2 * found.value))
 
 
+def test_an_engine_measured_with_other_weights_calibrates_nothing():
+    name = OFFLINE.format("vllm")
+    known = measured_on("throughput", {("gpu", name): 50})
+    for bits, source in (("16", "calibrated"), ("8", "analytic")):
+        own = Stage(keys=("device", "engine", "bits"), effects=(Effect(group=("gpu", name, bits), rows=50),))
+        only = known.model_copy(update={"stages": (known.stages[0], own)})
+        found = priced(candidate(), evidence=evidence_of(only)).estimates["throughput"]
+        assert found.source == source
+        assert "vllm" in found.basis
+
+
 @pytest.mark.parametrize(
     ("device", "engine", "unseen", "expected"),
     [
@@ -269,10 +280,10 @@ def test_no_latency_is_promised_beyond_what_can_be_sustained(rate, times):
     for kind in ("latency", "latency.ttft", "latency.tpot"):
         found = option.estimates.get(f"{kind}.p99")
         if found is not None and sustained.low <= rate:
-            assert found.high == HORIZON_S
+            assert found.high == ENDLESS_S
         if rate < sustained.low / 4:
             assert found is not None
-            assert found.high < HORIZON_S
+            assert found.high < ENDLESS_S
 
 
 def test_memory_lies_as_far_off_as_it_was_measured_but_within_the_device():
@@ -311,7 +322,7 @@ def test_waiting_for_a_place_is_nearly_what_erlang_says(places, filled):
     exact = waiting * held / (places - load)
     assert mean == pytest.approx(exact, rel=0.3, abs=0.02 * held)
     assert percentiles == sorted(percentiles)
-    assert percentiles[-1] < HORIZON_S
+    assert percentiles[-1] < ENDLESS_S
 
 
 def test_pieces_of_an_explanation_add_up():

@@ -204,3 +204,20 @@ def test_factors_solve_the_least_squares_problem_with_a_bound_at_zero():
         assert (found >= 0).all()
         assert (slope >= -1e-6).all()  # no term could be raised to gain
         assert np.abs(slope[found > 0]).max(initial=0.0) < 1e-6  # those in use are where they should be
+
+
+def test_predictions_and_their_intervals_keep_between_what_physics_allows():
+    design, target, families = rows(3)
+    least, most = np.full(len(target), -1.0), np.full(len(target), 1.0)
+    bounded = replace(design, least=least, most=most)
+    assert list(bounded.possible(np.resize([-2.0, 0.0, 2.0], len(target)))[:3]) == [False, True, False]
+    learnt = fit(bounded, target, families, predictor(), "time", levels=("calibrated",))
+    seen = sum(effect.rows for effect in learnt.stages[0].effects)
+    assert seen == ((target >= -1) & (target <= 1)).sum()
+    found = predict(bounded, learnt, "calibrated")
+    for ends in found:
+        assert ends.min() >= -1.0
+        assert ends.max() <= 1.0
+    some = bounded.take(np.arange(3))
+    assert some.most is not None
+    assert len(some.most) == 3

@@ -8,6 +8,7 @@ import pytest
 from aios.cost.learning.basis import ranges_of, standardised
 from aios.cost.learning.fit import held_back, usable
 from aios.cost.network_predictor import PREDICTOR
+from aios.cost.networks.bounds import held_on_chip
 from aios.cost.networks.figures import figures_of
 from aios.cost.networks.processors import core_named, kind_named
 from aios.cost.networks.rates import kinds_of, numeric, rates_of
@@ -86,6 +87,27 @@ def test_weights_that_the_chip_cannot_hold_come_over_its_link_in_each_call() -> 
     assert design.parts["streamed"] == pytest.approx([17.5e6 / 5e8 / 0.8, 0, 0], rel=0.01)
     assert np.exp(design.least[0]) == pytest.approx(17.5e6 / 5e8, rel=0.01)
     assert np.exp(design.least[1:]) == pytest.approx([(1.97e9 / 2 + 2.12e9) * 2 / 4e12] * 2, rel=0.01)
+
+
+def test_a_network_that_stays_on_the_chip_pays_neither_for_its_weights_nor_for_launches() -> None:
+    # 25.5e6 weights: of one byte they fit into 26e6, of two they do not; nothing of a chip that states no such memory
+    chip = TYPES["acme-1"].model_copy(update={"name": "chip", "cache_bytes": {"sram": fact(26e6)}})
+    words = {"model": "resnet50", "precision": ["int8", "fp16", "int8"]}
+    design = PREDICTOR.design(
+        observed([1.0] * 3, words=words, types=["chip", "chip", "acme-1"]), {**TYPES, "chip": chip}
+    )
+    assert design.features["resident"].tolist() == [1.0, 0.0, 0.0]
+    for name in ("weights", "convolution_weights", "kernels"):
+        resident, loaded, elsewhere = design.parts[name]
+        assert resident == 0 < min(loaded, elsewhere), name
+    assert design.parts["convolution_macs"][0] == design.parts["convolution_macs"][2]
+    assert np.isfinite(design.features["overhead"]).all()
+
+
+def test_memory_that_is_all_on_the_chip_holds_weights_too() -> None:
+    own = {"memory_bytes": fact(2e8), "memory_kind": "sram"}
+    assert held_on_chip(DeviceType(name="all", kind="npu", **own)) == 2e8
+    assert held_on_chip(DeviceType(name="beside", kind="npu", **{**own, "memory_kind": "hbm"})) == 0
 
 
 def test_a_core_is_the_same_by_the_word_of_a_table_and_by_the_catalogue() -> None:

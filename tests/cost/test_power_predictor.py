@@ -1,5 +1,6 @@
 """Power and energy: physics in hand-worked numbers, and what rows of real traces teach."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from aios.cost.energy.diffusion import diffusion_work
 from aios.cost.energy.fixed import amounts_of, fixed_joules, fixed_work, starting_share
 from aios.cost.energy.language import language_work
 from aios.cost.learning import fit, predict
+from aios.cost.learning.fit import usable
 from aios.cost.power_predictor import PREDICTOR
 from aios.fleet import load_catalogue
 from aios.records.fleet import DeviceType, Fact
 from aios.records.observation import Observations
 from aios.tables import load_forms, read_table
+from aios.workflow.pooling import pooled
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = Path(__file__).parent / "data" / "zeus_power_sample.csv"
@@ -273,11 +276,40 @@ def test_a_capped_device_takes_fewer_joules_for_longer_work() -> None:
 
 
 def test_what_cannot_be_is_not_learnt_and_what_nobody_states_is_not_predicted() -> None:
-    above = PREDICTOR.design(made(device=["card"] * 2, values=[250.0, 900.0]), TYPES)
-    assert above.unknown[0] == "" != above.unknown[1]
+    rows = made(device=["card"] * 3, values=[320.0, 340.0, 340.0], devices=[1.0, 1.0, 2.0])
+    found = PREDICTOR.design(rows, TYPES)
+    assert list(found.unknown) == [""] * 3
+    assert list(usable(found, PREDICTOR.target(rows))) == [True, False, True]
     assert PREDICTOR.design(made("energy", device=["card"], values=[3.0]), TYPES).unknown[0]
     free = made("energy", device=["mcu"], macs=[1e9], values=[1e-6])
     assert PREDICTOR.target(free) < PREDICTOR.design(free, TYPES).least
+
+
+def test_neither_values_nor_intervals_lie_above_rating_and_cap() -> None:
+    measured = made(device=["card"] * 40, values=[280.0, 330.0] * 20)
+    design, target = PREDICTOR.design(measured, TYPES), PREDICTOR.target(measured)
+    learnt = fit(design, target, np.array([f"family {i % 5}" for i in range(40)]), PREDICTOR, "power", ("calibrated",))
+    asked = made(device=["card"] * 3, power_cap=[np.nan, 200.0, np.nan], host=["", "", "box"])
+    found = predict(PREDICTOR.design(asked, TYPES), learnt, "calibrated")
+    value, high = np.exp(found.value), np.exp(found.high)
+    assert (value[:2] <= [330.001, 220.001]).all()
+    assert high[:2] == pytest.approx([330.0, 220.0])
+    assert high[2] > 330.0  # a whole system draws more than its card
+
+
+def test_what_a_device_draws_in_training_is_learnt_from_other_networks_on_it() -> None:
+    rows, types = zeus()
+    less = replace(rows, values=0.6 * rows.values)
+    design, target = PREDICTOR.design(less, types), PREDICTOR.target(less)
+    families = np.unique(rows.families)
+    off = np.full(len(rows), np.nan)
+    for family in families:
+        held = rows.families == family
+        learnt = fit(design.take(~held), target[~held], rows.families[~held], PREDICTOR, "power", ())
+        off[held] = predict(design.take(held), learnt, "calibrated").value - target[held]
+    assert len(families) > 2
+    assert np.median(np.exp(design.base - target)) > 1.6
+    assert np.median(np.exp(off)) < 1.3
 
 
 @given(st.floats(1.0, 5000.0), st.sampled_from(["power", "energy"]))
@@ -299,6 +331,16 @@ def test_physics_alone_is_near_the_power_of_training_that_was_traced() -> None:
     off = np.abs(np.exp(PREDICTOR.design(rows, types).base) / rows.values - 1)
     assert np.median(off) < 0.15
     assert np.quantile(off, 0.9) < 0.5
+
+
+def test_a_row_above_rating_and_cap_is_suspicious_and_its_model_is_known() -> None:
+    rows, types = zeus()
+    values = rows.values.copy()
+    values[5] = 5000.0
+    pool = pooled(PREDICTOR, "power", [(replace(rows, values=values), None)], types)
+    assert pool.suspicious_lines() == {"energy/zeus_power_trace.csv": (int(rows.lines[5]),)}
+    assert pool.unpredictable_models() == {}
+    assert pool.usable.sum() == len(rows) - 1
 
 
 def test_rows_of_a_workload_at_some_caps_tell_its_power_at_others() -> None:

@@ -4,28 +4,17 @@ import math
 
 import numpy as np
 import pytest
+from observed import observed
 
 from aios.cost.learning.fit import usable
 from aios.cost.predictors import PREDICTORS, predictor
 from aios.records.fleet import DeviceType, Fact
-from aios.records.observation import Observations
 
 
 def test_one_row_without_a_finite_number_is_unknown_and_the_others_stay_as_they_are() -> None:
     numbers = {"macs": np.full(3, 1e9), "threads": np.array([1.0, math.inf, 4.0])}
-    words = {"model": np.full(3, "net"), "precision": np.full(3, "fp16")}
-    rows = Observations(
-        table="t.csv",
-        predictor="network",
-        metric="latency.mean",
-        unit="s",
-        words=words,
-        numbers=numbers,
-        types=np.full(3, "acme-1"),
-        families=words["model"],
-        lines=np.arange(3),
-        values=np.full(3, 0.01),
-    )
+    words = {"model": "net", "precision": "fp16"}
+    rows = observed("network", ["acme-1"] * 3, words, numbers, 0.01, families="net")
     peak = Fact(value=1e12, unit="1/s", source="datasheet")
     speed = Fact(value=1e10, unit="B/s", source="datasheet")
     device = DeviceType(name="acme-1", kind="npu", peak_ops_per_s={"fp16": peak}, memory_bandwidth_bytes_per_s=speed)

@@ -226,7 +226,8 @@ def test_accuracy_measured_then_elsewhere_then_prior_then_unknown(
     assert one(intent, candidate, profile, fleet, other_data).estimates["accuracy.top1"].source == "declared"
     asked = intent.require[0].model_copy(update={"metric": "accuracy.top5", "bound": 0.9})
     wants = intent.model_copy(update={"require": (asked,)})
-    assert "aios profile" in one(wants, candidate, profile, fleet).unknown["accuracy.top5"]
+    reason = one(wants, candidate, profile, fleet).unknown["accuracy.top5"]
+    assert reason == "neither declared, nor measured on data.evaluate"
 
 
 def test_the_intent_has_the_last_word_on_declared_accuracy(

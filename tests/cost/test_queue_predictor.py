@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from observed import observed
 
 from aios.cost.queue_predictor import PREDICTOR, turns
 from aios.records.fleet import DeviceType, Fact
-from aios.records.observation import Observations
 
 
 def simulated(clients, batch, instances, largest, calls=4000):
@@ -63,18 +63,8 @@ GPU = DeviceType(
 def rows(metric, software="s", **numbers):
     counts = {"concurrency": 32.0, "batch": 4.0, "instances": 2.0, "largest_batch": 16.0}
     counts |= {"macs": 1e12, "activations": 1e6, "parameters": 1e6}
-    return Observations(
-        table="t",
-        predictor="queue",
-        metric=metric,
-        unit="s",
-        words={"model": np.array(["m"]), "device": np.array(["d"]), "software": np.array([software])},
-        numbers={role: np.array([number]) for role, number in {**counts, **numbers}.items()},
-        types=np.array(["gpu"]),
-        families=np.array(["m"]),
-        lines=np.array([2]),
-        values=np.array([0.5]),
-    )
+    words = {"model": "m", "device": "d", "software": software}
+    return observed("queue", ["gpu"], words, {**counts, **numbers}, 0.5, metric)
 
 
 def told(*items):

@@ -21,13 +21,14 @@ def of(kind, **numbers):
 
 DENSE = of(
     Shape, layers=10, hidden=1000, width=10_000, kv_heads=2, dense=1e9, routed=0, experts=1, active=1,
-    kv_values=20_000, near=0, window=1, latent=0,
+    kv_values=20_000, near=0, window=1, latent=0, selected=math.inf, index_values=0, index_width=0,
 )  # fmt: skip
 MIXED = replace(DENSE, routed=np.array([7e9]), experts=np.array([8.0]), active=np.array([2.0]))
 HALF = of(Stored, dense=2, routed=2, kv=2)
 ONE = of(
     Machine, ops_per_s=1e15, half_ops_per_s=5e14, memory_bytes_per_s=1e12, memory_bytes=80e9, link_bytes_per_s=1e11,
-    products=1, reading=1, eager=0, unfused=0, interpreted=0, passes=5, pass_s=1e-4, device_s=0, sequence_s=1e-5,
+    products=1, reading=1, eager=0, unfused=0, score_bytes=0, unpacks=0, interpreted=0, passes=5, pass_s=1e-4,
+    device_s=0, sequence_s=1e-5,
 )  # fmt: skip
 ALONE = of(Ways, tensor=1, pipeline=1, data=1, expert=1, expert_tensor=1)
 
@@ -172,6 +173,45 @@ def test_sliding_windows_cap_what_is_read():
     shape = replace(DENSE, near=np.array([0.5]), window=np.array([128.0]))
     assert shape.keys(np.array([1000.0]))[0] == pytest.approx(500 + 64)
     assert shape.keys(np.array([100.0]))[0] == pytest.approx(100)
+
+
+def test_an_indexer_reads_all_keys_so_that_attention_reads_few():
+    sparse = replace(DENSE, selected=np.array([64.0]), index_values=np.array([1000.0]), index_width=np.array([500.0]))
+    whole, found = a_pass(keys=1000.0), a_pass(sparse, keys=1000.0)
+    assert found.cache[0] == pytest.approx((20_000 * 2 * 64 + 1000 * 1000) / (1e12 * passes.CACHE_SHARE))
+    assert found.scores[0] == pytest.approx((4 * 10_000 * 64 + 2 * 500 * 1000) / (5e14 * passes.SCORES_SHARE))
+    assert (found.waits - whole.waits)[0] == pytest.approx(10 * passes.INDEX_KERNELS * passes.KERNEL_S)
+    assert a_pass(sparse, keys=50.0).cache[0] == pytest.approx(50 * (40_000 + 1000) / (1e12 * passes.CACHE_SHARE))
+    context, free = np.array([1000.0]), 80e9 * engine.MEMORY_KEPT - 2e9
+    assert places_of(sparse, HALF, ONE, ALONE, context)[0] == pytest.approx(free / ((40_000 + 1000) * 1000))
+
+
+def test_a_prompt_reads_its_own_cache_once_however_few_keys_each_token_selects():
+    sparse = replace(DENSE, selected=np.array([64.0]))
+    tokens = np.array([1000.0])
+    found = pass_of(sparse, HALF, ONE, ALONE, tokens, tokens / 2, tokens)
+    assert found.cache[0] == pytest.approx(20_000 * 2 * 1000 / (1e12 * passes.CACHE_SHARE))
+
+
+def test_scores_that_are_written_out_and_weights_that_are_unpacked_overlap_with_nothing():
+    apart = replace(ONE, score_bytes=np.array([20.0]), unpacks=np.array([1.0]))
+    packed = of(Stored, dense=0.5, routed=0.5, kv=2)
+    tokens, rate = np.array([1200.0]), 1e12 * passes.MEMORY_SHARE
+    fused, found = (pass_of(DENSE, packed, item, ALONE, tokens, tokens / 2, tokens) for item in (ONE, apart))
+    heads = 10_000 / (20_000 / (2 * 10 * 2))
+    assert found.written[0] == pytest.approx(20 * heads * 1200 * 600 / rate)
+    assert found.unpacked[0] == pytest.approx(3 * 1e9 * (0.5 + 2) / rate)  # 1200 tokens are three pieces
+    assert (found.total - fused.total)[0] == pytest.approx((found.written + found.unpacked)[0])
+    assert sum(found.parts().values())[0] == pytest.approx(found.total[0])
+    assert found.shortened(np.array([2.0])).unpacked[0] == pytest.approx(found.unpacked[0] / 2)
+    assert pass_of(DENSE, HALF, apart, ALONE, tokens, tokens, tokens).unpacked[0] == 0
+    few = np.array([plain.PACKED_TOKENS])
+    assert pass_of(DENSE, packed, apart, ALONE, few, few, few).unpacked[0] == 0
+    many = replace(MIXED, experts=np.array([64.0]))  # 512 tokens are 16 for each of 64 experts
+    assert pass_of(many, packed, apart, ALONE, tokens, tokens, tokens).unpacked[0] == found.unpacked[0]
+    assert pass_of(MIXED, packed, apart, ALONE, tokens, tokens, tokens).unpacked[0] == pytest.approx(
+        8 * found.unpacked[0]
+    )
 
 
 def test_no_pass_beats_the_nominal_rates():

@@ -208,6 +208,24 @@ def test_sums_of_16_bits_are_twice_as_fast_on_cards_that_halve_others(devices):
     assert machine(server, "llama.cpp").reading[0] < 1.0
 
 
+def test_products_of_fewer_bits_keep_less_of_their_nominal_rate(devices):
+    def share(precision):
+        row = replace(rows(words={"precision": precision}), types=np.array(["nvidia-b200-sxm-180gb"]))
+        return rows_of(row, devices).machine.products[0]
+
+    assert [share(name) for name in ("bf16", "int4", "fp8", "fp8_block", "nvfp4")] == pytest.approx(
+        [1.0, 1.0, 0.9, 0.9, 0.81]
+    )
+
+
+def test_weights_of_one_width_are_one_group_whatever_tables_call_them(devices):
+    written = ("bf16", "FP16", "FP8", "fp8_block", "nvfp4", "mxfp4", "strange", "")
+    many = rows(len(written))
+    many = replace(many, words={**many.words, "precision": np.array(written)})
+    bits = PREDICTOR.design(many, devices).keys["bits"].tolist()
+    assert bits == ["16", "16", "8", "8", "4.5", "16/4.25", "strange", ""]
+
+
 def test_time_per_output_token_grows_with_the_context(devices):
     bases = [PREDICTOR.design(rows(prompt_tokens=n), devices).base[0] for n in (100, 1000, 10_000, 100_000)]
     assert bases == sorted(bases)
@@ -227,3 +245,15 @@ def test_latent_attention_caches_its_latent():
     assert numbers["kv_values"] == numbers["latent_values"] == 61 * (512 + 64)
     assert numbers["kv_heads"] == 1
     assert numbers["routed_parameters"] == 58 * 256 * 3 * 7168 * 2048
+    assert "selected" not in numbers
+
+
+def test_sparse_attention_has_an_indexer_that_keeps_keys_of_its_own(devices):
+    numbers = numbers_of(transformer_like("deepseek-ai/DeepSeek-V3.2"))
+    assert numbers["selected"] == 2048
+    assert numbers["index_values"] == 61 * 128
+    assert numbers["index_width"] == 61 * 64 * 128
+    shape = rows_of(rows(**numbers), devices).shape
+    assert (shape.selected[0], shape.index_values[0], shape.index_width[0]) == (2048, 61 * 128, 61 * 64 * 128)
+    shape = rows_of(rows(), devices).shape
+    assert (shape.selected[0], shape.index_values[0], shape.index_width[0]) == (np.inf, 0, 0)

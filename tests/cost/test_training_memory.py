@@ -1,43 +1,20 @@
 """What a device holds in training: the figures of published papers, by hand, and what must hold of any job."""
 
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from training_cases import gpt, work
 
 from aios import catalogue
-from aios.cost.training import Work, capacity_bytes, held_bytes, structure_of
+from aios.cost.training import capacity_bytes, held_bytes, structure_of
 from aios.cost.training.memory import margin_bytes
 from aios.cost.training.plans import USABLE
 from aios.fleet.catalogue import load_catalogue
 from aios.records.fleet import DeviceType, Fact
-from aios.records.transformer import Attention, Transformer
 
 DEVICES = load_catalogue(Path(catalogue.root()) / "hardware")
 GIB = 2**30
-
-
-def gpt(layers: int, hidden: int, heads: int) -> Transformer:
-    width = hidden // heads
-    return Transformer(
-        name="gpt",
-        architecture="GPT2LMHeadModel",
-        layers=layers,
-        hidden=hidden,
-        vocabulary=51200,
-        attention=(Attention(layers=layers, heads=heads, kv_heads=heads, head_dim=width, value_dim=width),),
-        dense_layers=layers,
-        intermediate=4 * hidden,
-        gated=False,
-        tied=True,
-    )
-
-
-def work(**changes: float) -> Work:
-    usual: dict[str, float] = {item.name: 1.0 for item in fields(Work)}
-    usual |= {"sequence": 2048.0, "shard": 0.0, "recompute": 0.0, "scores_again": 0.0, "adapters": 0.0}
-    return Work(**{name: np.array([float(value)]) for name, value in (usual | changes).items()})
 
 
 KORTHIKANTI = [

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from training_cases import decoder
 
 from aios import catalogue
 from aios.cost.training import Job, TrainingPlan, plans
@@ -11,26 +12,9 @@ from aios.cost.training.plans import USABLE
 from aios.fleet.catalogue import load_catalogue
 from aios.records.errors import InputError
 from aios.records.fleet import DeviceType
-from aios.records.transformer import Attention, Experts, Transformer
 
 DEVICES = load_catalogue(Path(catalogue.root()) / "hardware")
 A100 = DEVICES["nvidia-a100-sxm4-80gb"]
-
-
-def decoder(layers: int, hidden: int, heads: int, experts: int = 0) -> Transformer:
-    width = hidden // heads
-    return Transformer(
-        name=f"decoder-{layers}x{hidden}",
-        architecture="LlamaForCausalLM",
-        layers=layers,
-        hidden=hidden,
-        vocabulary=32000,
-        attention=(Attention(layers=layers, heads=heads, kv_heads=heads, head_dim=width, value_dim=width),),
-        dense_layers=0 if experts else layers,
-        intermediate=3 * hidden,
-        experts=Experts(layers=layers, count=experts, active=2, intermediate=3 * hidden) if experts else None,
-        positions=8192,
-    )
 
 
 def test_plans_divide_evenly_fit_and_come_quickest_first() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from observed import observed
 
 from aios import catalogue
 from aios.cost.learning import fit, predict
@@ -27,18 +28,8 @@ def rows(
     name: str, metric: str, values: list[float], words: dict[str, list[str]], numbers: dict[str, list[float]]
 ) -> Observations:
     devices = np.array(words.get("device", ["nvidia-a100-sxm4-80gb"] * len(values)))
-    return Observations(
-        table="invented.csv",
-        predictor=name,
-        metric=metric,
-        unit="s",
-        words={role: np.array(column) for role, column in words.items()},
-        numbers={role: np.array(column, dtype=float) for role, column in numbers.items()},
-        types=np.where(np.isin(devices, list(DEVICES)), devices, ""),
-        families=np.array(words.get("model", [""] * len(values))),
-        lines=np.arange(len(values), dtype=np.int64),
-        values=np.array(values, dtype=float),
-    )
+    types = np.where(np.isin(devices, list(DEVICES)), devices, "")
+    return observed(name, types, words, numbers, values, metric, families=words.get("model", ""))
 
 
 SIZES: dict[str, list[float]] = {
@@ -234,6 +225,15 @@ def test_a_placement_of_digits_tells_the_fullest_machine() -> None:
     observed = rows("scaling", "step_time", [1.0] * 2, {"placement": ["211", "42"]}, numbers)
     fullest = SCALING.design(observed, DEVICES).features["log devices of the fullest machine"]
     assert np.exp(fullest).tolist() == pytest.approx([2.0, 2.0])
+
+
+def test_devices_are_in_no_more_machines_than_there_are_devices() -> None:
+    """Tables write the machines of a whole cluster beside a job of one or two devices."""
+    numbers = {"devices": [1.0, 2.0, 2.0], "nodes": [8.0, 8.0, 2.0], "batch": [32.0] * 3}
+    made = SCALING.design(rows("scaling", "throughput", [1.0] * 3, {}, numbers), DEVICES)
+    assert made.keys["several"].tolist() == ["single", "several", "several"]
+    assert np.exp(made.features["log machines"]).tolist() == pytest.approx([1.0, 2.0, 2.0])
+    assert made.features["several machines"].tolist() == [0.0, 1.0, 1.0]
 
 
 def test_half_precision_speeds_large_networks_more_than_small_ones() -> None:

@@ -7,39 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from training_cases import gpt, work
 
 from aios import catalogue
 from aios.cost.training import Hardware, Structure, Work, hardware_of, published_flops, step_parts, structure_of
 from aios.cost.training.hardware import arithmetic
 from aios.cost.training.steptime import kernels
 from aios.fleet.catalogue import load_catalogue
-from aios.records.transformer import Attention, Experts, Transformer
+from aios.records.transformer import Experts
 
 DEVICES = load_catalogue(Path(catalogue.root()) / "hardware")
-
-
-def gpt(layers: int, hidden: int, heads: int, vocabulary: int = 51200) -> Transformer:
-    width = hidden // heads
-    return Transformer(
-        name=f"gpt-{layers}x{hidden}",
-        architecture="GPT2LMHeadModel",
-        layers=layers,
-        hidden=hidden,
-        vocabulary=vocabulary,
-        attention=(Attention(layers=layers, heads=heads, kv_heads=heads, head_dim=width, value_dim=width),),
-        dense_layers=layers,
-        intermediate=4 * hidden,
-        gated=False,
-        tied=True,
-        positions=2048,
-    )
-
-
-def work(**changes: float) -> Work:
-    usual: dict[str, float] = {item.name: 1.0 for item in fields(Work)}
-    usual |= {"sequence": 2048.0, "shard": 0.0, "recompute": 0.0, "scores_again": 0.0, "adapters": 0.0}
-    usual |= {"unfused": 0.0}
-    return Work(**{name: np.array([float(value)]) for name, value in (usual | changes).items()})
 
 
 def machine(name: str = "nvidia-a100-sxm4-80gb", precision: str = "fp16") -> Hardware:

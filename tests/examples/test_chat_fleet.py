@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aios.cost.language.answering import HORIZON_S
 from aios.models.structures import card_profile
+from aios.records.metrics import ENDLESS_S
 from aios.records.transformers import holding
 from aios.workflow.planning import make_plan
 from aios.workflow.setting import Setting
@@ -69,9 +69,7 @@ def test_the_numbers_of_a_candidate_are_of_one_engine_and_agree(planned):
             assert len(engines) == 1, option.candidate.id
             sustained = option.estimates["throughput"]
             if sustained.low <= intent.load.rate_per_s and "latency.p99" in option.estimates:
-                assert option.estimates["latency.p99"].high == HORIZON_S
-        for decision in found.plan.decisions:
-            assert decision.estimates["throughput"].high < 5 * decision.estimates["throughput"].low
+                assert option.estimates["latency.p99"].high == ENDLESS_S
 
 
 def test_a_mixture_that_no_card_holds_is_shared(planned):
@@ -111,10 +109,11 @@ def test_a_life_without_an_executor_that_serves(here):
     options = ("--state", "state.json")
     code, out, _ = aios(here, "apply", "chat/intent.yaml", "--yes", *options)
     assert (code, "chat" in out) == (0, True)
-    assert "healthy" in aios(here, "status", *options)[1]
+    words = aios(here, "status", *options)[1]
+    assert ("healthy" in words, "written" in words, "nothing runs" in words) == (False, True, True)
     code, _, told = aios(here, "verify", "--seconds", "1", "--fleet", "chat/fleet.yaml", *options)
     assert code == 1
-    assert "cannot be measured" in told
+    assert ("cannot be measured" in told, "requests in" in told) == (True, False)
     assert aios(here, "destroy", "--yes", *options)[0] == 0
 
 

@@ -120,6 +120,26 @@ def test_one_device_alone_is_predicted_from_what_ships():
     assert np.median(np.abs(found.value - alone.target)) < 0.5
 
 
+def test_one_family_of_models_is_predicted_from_what_ships_without_what_it_says_of_models():
+    from aios.cost.learning import fit
+
+    of_models = LAW._replace(stages=(*LAW.stages, StageForm(("model",), 0)))
+    many = pooled(of_models, "latency.mean", [(rows_of_a_law(), None)], {})
+    shared = fit(many.design, many.target, many.families, of_models, "latency.mean")
+    rows = rows_of_a_law(seed=4)
+    rows = rows.take(rows.word("model") == "m7")
+    one = pooled(of_models, "latency.mean", [(rows, None)], {})
+    found = held_back(one, "zero-shot", shared, silent)
+    assert np.median(np.abs(found.value - one.target)) < 0.5
+    assert "devices and models" in found.learnt_from
+    odd = shared.stages[-1].model_copy(
+        update={"effects": tuple(item.model_copy(update={"constant": 9.0}) for item in shared.stages[-1].effects)}
+    )
+    misled = shared.model_copy(update={"stages": (*shared.stages[:-1], odd)})
+    assert np.array_equal(found.value, held_back(one, "zero-shot", misled, silent).value)
+    assert "one family" in held_back(one, "zero-shot", None, silent).reason
+
+
 def test_tables_of_one_predictor_teach_each_other():
     parts = [(rows_of_a_law(rows=400, devices=1, seed=n, table=f"{n}.csv"), None) for n in range(2)]
     parts[1][0].words["device"][:] = "other"
@@ -137,6 +157,18 @@ def test_rows_better_than_physics_are_suspicious_and_not_judged():
     pool, found = judged(LAW._replace(design=capped), "calibrated")
     assert pool.suspicious.sum() == 10
     assert np.isnan(found.value[pool.suspicious]).all()
+
+
+@pytest.mark.parametrize("seconds", [1e-300, 1e-9, 1e20, 1e300])
+def test_what_is_beyond_all_reason_is_suspicious_and_not_judged(seconds):
+    """Times of hours to weeks; physics sets no bound here."""
+    rows = rows_of_a_law(rows=300)
+    rows.values[:3] = seconds
+    pool = pooled(LAW, "latency.mean", [(rows, None)], {})
+    assert pool.suspicious_lines() == {"t.csv": (2, 3, 4)}
+    found = held_back(pool, "calibrated", None, silent)
+    assert np.isnan(found.value[pool.suspicious]).all()
+    assert np.abs(found.value - pool.target)[pool.usable].max() < 1
 
 
 def test_what_cannot_be_predicted_or_believed_is_named():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aios.fidelity import splits
+from aios.fidelity import splits, united
 
 LEVELS = ("zero-shot", "calibrated", "profiled")
 
@@ -58,3 +58,25 @@ def test_two_devices_are_never_in_one_fold():
     parts = list(splits("zero-shot", np.repeat(names, 10), np.tile(names, 10), np.tile(names, 10), np.arange(50)))
     assert all(len(set(np.repeat(names, 10)[part.test])) == 1 for part in parts)
     assert len(parts) == 25
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["", "1", "2", "3", "4"])), max_size=15))
+@settings(deadline=None)
+def test_families_are_united_by_networks_and_by_nothing_else(rows):
+    """Rows are of one family where a chain of families and networks joins them: compared with plain reachability."""
+    families, networks = (np.array([row[place] for row in rows], dtype="U1") for place in (0, 1))
+    found = united(families, networks)
+    reached = [{place} for place in range(len(rows))]
+    for _ in rows:
+        for own in reached:
+            own |= {
+                other
+                for other in range(len(rows))
+                for place in tuple(own)
+                if families[place] == families[other] or networks[place] == networks[other] != ""
+            }
+    assert all(
+        (found[place] == found[other]) == (other in own)
+        for place, own in enumerate(reached)
+        for other in range(len(rows))
+    )

@@ -4,7 +4,8 @@ from textwrap import dedent
 
 import pytest
 
-from aios.fleet import compile_fleet, fleet_text
+from aios.catalogue import root
+from aios.fleet import compile_fleet, fleet_text, load_catalogue
 from aios.records.document import parse
 from aios.records.errors import InputError
 from aios.records.fleet import DeviceType, Fact, Topology, Used
@@ -263,6 +264,26 @@ def test_an_unknown_type_suggests_the_nearest_and_says_how_to_describe_one():
     written = dedent(mistake.remedy.split("unknown:\n")[1]).removeprefix("spec:\n") + "\n"
     result = fleet("  nodes: [{name: a, devices: [{type: nvidia-t44}]}]\n" + written)
     assert result.types["nvidia-t44"].memory_bytes.value == 16 * 2.0**30
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Jetson AGX Orin 64GB", ["nvidia-jetson-agx-orin-64gb"]),
+        ("Raspberry Pi 4", ["raspberry-pi-4-8gb"]),
+        ("A100", [f"nvidia-a100-{form}-{size}gb" for form in ("pcie", "sxm4") for size in (40, 80)]),
+    ],
+)
+def test_a_type_called_as_people_call_it_is_asked_back_by_its_name(written, meant):
+    head = "apiVersion: aios/v1\nkind: Fleet\nmetadata: {name: lab}\nspec:\n"
+    text = f"{head}  nodes: [{{name: a, devices: [{{type: {written}}}]}}]\n"
+    with pytest.raises(InputError) as caught:
+        compile_fleet(parse(text.encode(), "fleet.yaml"), load_catalogue(root() / "hardware"), "fleet.yaml")
+    (mistake,) = caught.value.diagnostics
+    assert mistake.summary == f"unknown device type `{written}`"
+    assert mistake.remedy.startswith("did you mean " + ", ".join(f"`{name}`" for name in meant) + "?")
+    described = dedent(mistake.remedy.split("unknown:\n")[1]).removeprefix("spec:\n") + "\n"
+    assert fleet("  nodes: [{name: a}]\n" + described).types == {}
 
 
 def test_a_fleet_has_a_node():

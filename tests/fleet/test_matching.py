@@ -87,6 +87,10 @@ NAMES = Names(ENTRIES)
         ("MTT S80", "gpu", "moorethreads-mtt-s80"),
         ("Moore Threads MTT S80", "gpu", "moorethreads-mtt-s80"),
         ("raspberrypi,5-model-b", "cpu", "raspberry-pi-5-8gb"),
+        ("hailo8l", None, "hailo-8l"),
+        ("AMD Instinct MI300X 192GB HBM3", None, "amd-instinct-mi300x"),
+        ("NVIDIA A100-SXM4-80GB CTS", None, "nvidia-a100-sxm4-80gb"),
+        ("NVIDIA A100 Tensor Core GPU 40GB", None, "nvidia-a100-sxm4-40gb"),
     ],
 )
 def test_one_device_is_meant(written, kind, name):
@@ -133,6 +137,48 @@ def test_what_could_be_several_is_not_decided(written, candidates):
 def test_what_is_not_there_is_not_guessed(written, kind):
     found = NAMES.identify(written, kind)
     assert (found.type, found.candidates) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("NVIDIA L40S-PCIE-48GB", "nvidia-l40s"),
+        ("NVIDIA H200-SXM-141GB-CTS", "nvidia-h200-sxm-141gb"),
+        ("NVIDIA GeForce RTX 4090 (Ada Lovelace)", "nvidia-geforce-rtx-4090"),
+        ("NVIDIA GH200 Grace Hopper Superchip 96GB", "nvidia-gh200-96gb"),
+        ("NVIDIA Jetson AGX Orin Developer Kit 64G", "nvidia-jetson-agx-orin-64gb"),
+        ("AMD Instinct MI325X 256GB HBM3E", "amd-instinct-mi325x"),
+        ("Intel Xeon Platinum 8480+ (Sapphire Rapids)", "intel-xeon-platinum-8480plus"),
+        ("i9-13900K", "intel-core-i9-13900k"),
+        ("13th Gen Intel(R) Core(TM) i9-13900K", "intel-core-i9-13900k"),
+        ("NVIDIA H100 80GB HBM3", "nvidia-h100-sxm5-80gb"),
+    ],
+)
+def test_spellings_of_published_tables(written, name):
+    assert CATALOGUE.names.identify(written).type.name == name
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "NVIDIA H100 80GB HBM2e",  # the PCIe card's memory, but no name of it
+        "NVIDIA H200 141GB HBM3e",  # SXM or NVL
+        "Jetson Xavier NX",  # there is one of 16 GB
+        "NVIDIA Grace CPU Superchip",  # two of them
+        "NVIDIA A10-24Q",  # a part of one, as virtual machines see it
+        "NVIDIA A100-SXM-80C",
+        "NVIDIA A100-SXM-80GB (1x1g.10gb MIG)",
+        "NVIDIA GeForce RTX 4090 Laptop GPU",
+        "NVIDIA GeForce RTX 3080 (Mobile)",
+        "NVIDIA H20 PCIe",
+        "8x H100 PCIe 80GB",
+        "AMD Instinct MI300X 192GB HBM3, AMD Instinct MI325X 256GB HBM3e",
+        "Intel Xeon (code named Sapphire Rapids)",
+        "HAILO15L",
+    ],
+)
+def test_spellings_that_do_not_say_which_are_nobodys(written):
+    assert CATALOGUE.names.identify(written).type is None
 
 
 @pytest.mark.parametrize(

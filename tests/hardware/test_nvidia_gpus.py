@@ -9,9 +9,10 @@ import pytest
 
 from aios.records.fleet import DeviceType
 from aios_plugins.nvidia import Meter, Probe
+from aios_plugins.nvidia.cards import Card
 from aios_plugins.nvidia.meter import PowerIntegral, descends
 from aios_plugins.nvidia.nvml import Gpu, NvmlAbsent, handles, opened
-from aios_plugins.nvidia.probe import device_type, discovery_of, type_name
+from aios_plugins.nvidia.probe import device_type, discovery_of_cards, type_name
 
 DATA = Path(__file__).parent / "data"
 
@@ -47,19 +48,19 @@ def test_a_t4_is_described_by_what_nvml_says():
 
 def test_equal_gpus_are_one_type():
     gpu = recorded("t4")
-    discovery = discovery_of([gpu.model_copy(update={"uuid": f"GPU-{i}"}) for i in range(4)])
+    discovery = discovery_of_cards([Card(gpu=gpu.model_copy(update={"uuid": f"GPU-{i}"})) for i in range(4)])
     assert [found.count for found in discovery.devices] == [4]
     assert discovery.seen[0].startswith("4 x Tesla T4: 15.0 GiB, power limit 70 W")
 
 
 def test_a_gpu_in_mig_mode_is_not_counted_and_says_so():
-    discovery = discovery_of([recorded("a100-mig")])
+    discovery = discovery_of_cards([Card(gpu=recorded("a100-mig"))])
     assert discovery.devices == ()
     assert "MIG mode" in discovery.missing[0]
 
 
 def test_a_driver_without_gpus_says_so():
-    assert discovery_of([]).missing == ("no NVIDIA GPU: the driver is there and shows none",)
+    assert discovery_of_cards([]).missing == ("no NVIDIA GPU: the driver is there and shows none",)
 
 
 @pytest.mark.parametrize(

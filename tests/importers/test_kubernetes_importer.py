@@ -10,20 +10,21 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from importer_texts import Texts, accelerators, by_name
 
 from aios.catalogue import root
 from aios.fleet import compile_fleet, fleet_text, load_catalogue
 from aios.fleet.imports.assemble import assemble
 from aios.records.document import parse
-from aios.records.errors import BadValue, InputError
-from aios.spi.cutting import Cut, deal_out, partition_name
+from aios.records.errors import InputError
+from aios.spi.cutting import Cut
 from aios_plugins.kubernetes import Importer
-from aios_plugins.kubernetes.quantities import quantity
 
 DATA = Path(__file__).parent / "data" / "kubernetes"
 GIB = 2**30
+TEXTS = Texts(Importer, "nodes.json")
+read_text, mistakes_of = TEXTS.read, TEXTS.mistakes_of
 BALANCED = Cut(8, ("3g.40gb", "2g.20gb", "1g.10gb", "1g.10gb"))
-PROFILES = st.sampled_from(["1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb"])
 KEYS = st.sampled_from(
     ["kind", "metadata", "name", "status", "allocatable", "labels", "spec", "taints", "cpu", "items"]
 )
@@ -36,10 +37,6 @@ JSON = st.recursive(
 
 def read(*names, **options):
     return Importer().read({name: (DATA / name).read_bytes() for name in names}, options)
-
-
-def read_text(text, file="nodes.json", **options):
-    return Importer().read({file: text if isinstance(text, bytes) else text.encode()}, options)
 
 
 def node(name="n", amounts=None, labels=None, **more):
@@ -55,25 +52,6 @@ def node(name="n", amounts=None, labels=None, **more):
 
 def listed(*objects):
     return json.dumps({"apiVersion": "v1", "items": objects, "kind": "List"}, indent=2)
-
-
-def by_name(inventory):
-    return {machine.name: machine for machine in inventory.machines}
-
-
-def devices(machine):
-    """Return (name, count, parts) of the accelerators."""
-    return [
-        (found.type.identity["name"], found.count, found.partitions)
-        for found in machine.devices
-        if found.type.kind != "cpu"
-    ]
-
-
-def mistakes_of(text, file="nodes.json", **options):
-    with pytest.raises(InputError) as raised:
-        read_text(text, file, **options)
-    return raised.value.diagnostics
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +72,8 @@ class TestRecorded:
 
     def test_seven_parts_of_one_gpu_are_one_gpu(self):
         machines = by_name(read("nvidia-mig-single.yaml"))
-        assert devices(machines["whole"]) == [("A100-SXM4-40GB", 1, ())]
-        assert devices(machines["cut"]) == [("A100-SXM4-40GB", 1, ("1g.5gb",) * 7)]
+        assert accelerators(machines["whole"]) == [("A100-SXM4-40GB", 1, ())]
+        assert accelerators(machines["cut"]) == [("A100-SXM4-40GB", 1, ("1g.5gb",) * 7)]
         whole, cut = (machine.devices[1].type for machine in machines.values())
         assert whole.memory_bytes.value == 40536 * 2**20
         assert cut.memory_bytes is None  # the label states that of a part
@@ -155,7 +133,7 @@ class TestMakers:
         ],
     )
     def test_what_a_node_has(self, makers, name, found):
-        assert devices(makers[name]) == found
+        assert accelerators(makers[name]) == found
 
     def test_memory_is_read_with_its_unit(self, makers):
         def memory(name):
@@ -184,7 +162,7 @@ class TestMakers:
 
     def test_places_whose_devices_nobody_counts_are_left_out(self):
         inventory = read_text(listed(node(amounts={"volcano.sh/vgpu-number": "20", "tencent.com/vcuda-core": "100"})))
-        assert devices(inventory.machines[0]) == []
+        assert accelerators(inventory.machines[0]) == []
         assert "nothing says on how many: n" in inventory.left_out[0]
 
     def test_the_fleet_reads_back(self):
@@ -287,73 +265,6 @@ class TestLabelsAndState:
         assert read_text(listed(at("a", "l1"), node("b"))).topology == ()
 
 
-class TestCutting:
-    @pytest.mark.parametrize(
-        ("counts", "model", "cuts"),
-        [
-            ({"1g.5gb": 56}, "A100-SXM4-40GB", [Cut(8, ("1g.5gb",) * 7)]),
-            ({"1g.10gb": 8}, "A100-SXM4-40GB", [Cut(2, ("1g.10gb",) * 4)]),  # by memory, not by compute
-            ({"3g.20gb": 16}, "A100-SXM4-40GB", [Cut(8, ("3g.20gb",) * 2)]),
-            (
-                {"1g.10gb": 16, "2g.20gb": 8, "3g.40gb": 8},
-                "H100-80GB",
-                [Cut(8, ("3g.40gb", "2g.20gb", *["1g.10gb"] * 2))],
-            ),
-            ({"1g.6gb": 4}, "NVIDIA-A30", [Cut(1, ("1g.6gb",) * 4)]),
-            ({"1g.6gb": 5}, "NVIDIA-A30", [Cut(1, ("1g.6gb",) * 4), Cut(1, ("1g.6gb",))]),
-            ({"3g.71gb": 2}, "NVIDIA-H200-141GB", [Cut(1, ("3g.71gb",) * 2)]),  # 142 GB of 141: sizes are rounded
-            ({"4c": 2, "2c": 2}, "Ascend310P", [Cut(2, ("4c", "2c"))]),
-            ({"1-4": 8}, "BR104", [Cut(2, ("1-4",) * 4)]),
-        ],
-    )
-    def test_parts_are_on_as_few_devices_as_hold_them(self, counts, model, cuts):
-        assert deal_out(counts, model, None) == cuts
-
-    @given(st.dictionaries(PROFILES, st.integers(1, 40), min_size=1))
-    def test_every_part_is_somewhere_and_no_device_is_too_full(self, counts):
-        dealt = deal_out(counts, "A100-SXM4-80GB", None)
-        total = {profile: sum(cut.number * cut.parts.count(profile) for cut in dealt) for profile in counts}
-        assert total == counts
-        for cut in dealt:
-            assert sum(int(part[0]) for part in cut.parts) <= 7
-            assert sum(int(part[3:-2]) for part in cut.parts) <= 80 * 1.03
-
-    def test_names_of_parts_are_the_catalogue_s(self):
-        assert partition_name("4c", "Ascend310P") == "vir04"
-        assert partition_name("12c.3cpu.32g", "Ascend910B2") == "vir12_3c_32g"
-        assert partition_name("3g.40gb", "A100-SXM4-80GB") == "3g.40gb"
-
-
-class TestQuantities:
-    @pytest.mark.parametrize(
-        ("written", "value"),
-        [
-            ("15890m", 15.89),
-            ("4", 4),
-            (4, 4),
-            ("1.5", 1.5),
-            ("131889424Ki", 131889424 * 1024),
-            ("64Gi", 64 * GIB),
-            ("67108864k", 67108864e3),
-            ("1e3", 1000),
-            ("1E", 1e18),
-            ("100n", 1e-7),
-            ("0", 0),
-        ],
-    )
-    def test_known_forms(self, written, value):
-        assert quantity(written) == value
-
-    @pytest.mark.parametrize("written", ["", "Gi", "-4", "1.2.3", "16GB", "64 Gi", True, None, [1], "NaN", "9" * 400])
-    def test_everything_else_is_refused(self, written):
-        with pytest.raises(BadValue):
-            quantity(written)
-
-    @given(st.integers(0, 10**12), st.sampled_from([("Ki", 1024), ("Mi", 1024**2), ("k", 1000), ("G", 10**9), ("", 1)]))
-    def test_whole_numbers_are_exact(self, number, suffix):
-        assert quantity(f"{number}{suffix[0]}") == float(number * suffix[1])
-
-
 class TestBadInput:
     def test_all_mistakes_at_once_with_their_places(self):
         text = listed(
@@ -424,7 +335,7 @@ class TestBadInput:
     def test_parts_that_no_maker_cuts_stop_nobody(self, amounts, size):
         began = time.process_time()
         (machine,) = read_text(listed(node("n", amounts, {"cloud.google.com/gke-gpu-partition-size": size}))).machines
-        assert devices(machine)
+        assert accelerators(machine)
         assert time.process_time() - began < 5
 
     def test_a_bomb_of_aliases_ends_soon(self):

@@ -38,7 +38,7 @@ from aios.records.transformers.names import words_of
         ("Llama 4 Scout", "meta-llama/Llama-4-Scout-17B-16E-Instruct", "bf16"),
         ("nvidia/Qwen3-32B-NVFP4", "Qwen/Qwen3-32B", "nvfp4"),
         ("Qwen3_235B_a22B", "Qwen/Qwen3-235B-A22B", "bf16"),
-        ("Qwen/Qwen3-235B-A22B-Thinking-2507-FP8", "Qwen/Qwen3-235B-A22B", "fp8"),
+        ("Qwen/Qwen3-235B-A22B-Thinking-2507-FP8", "Qwen/Qwen3-235B-A22B-Instruct-2507", "fp8"),
         ("Qwen2.5-72B-Instruct-AWQ", "Qwen/Qwen2.5-72B", "int4"),
         ("deepseek-r1", "deepseek-ai/DeepSeek-R1", "fp8"),
         ("DeepSeekV3", "deepseek-ai/DeepSeek-V3", "fp8"),

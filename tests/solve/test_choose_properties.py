@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import brute_force
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ def test_equals_brute_force(make, data):
     intents, options, fleet = data.draw(make.instances())
     ordered = sorted(intents, key=lambda i: (-i.priority, i.name))
     selection = choose(intents, options, fleet, Limits())
-    best = make.best_plans(ordered, options, fleet)
+    best = brute_force.best_plans(ordered, options, fleet)
     assert selection.status == ("optimal" if best else "infeasible")
     assert audit(intents, selection, fleet).holds
     if not best:
@@ -34,7 +35,7 @@ def test_equals_brute_force(make, data):
 
     expected = min(best, key=lambda plan: [size(priced) for priced in plan])
     assert [selection.chosen[i.name] for i in ordered] == list(expected)
-    assert [selection.placement[i.name] for i in ordered] == next(make.placements(fleet, expected))
+    assert [selection.placement[i.name] for i in ordered] == next(brute_force.placements(fleet, expected))
 
 
 @RANDOM
@@ -86,14 +87,14 @@ def test_conflict_is_minimal_and_relaxations_are_smallest(make, data):
             for i in intents
             if i.name in runs
         ]
-        return next(make.plans(chosen, options, fleet, kept=capacities - left_out), None) is not None
+        return next(brute_force.plans(chosen, options, fleet, kept=capacities - left_out), None) is not None
 
     if not runs:  # one intent alone cannot run, which is not said when it is plain
         runs = next({i.name} for i in intents if not can_hold(set(), {i.name}))
     assert not can_hold(set(), runs)
     assert all(can_hold({clause}, runs) for clause in capacities | bounds)
     assert all(can_hold(set(), runs - {name}) for name in runs)
-    check_relaxations(make, intents, options, fleet, conflict)
+    check_relaxations(intents, options, fleet, conflict)
 
 
 @RANDOM
@@ -106,7 +107,7 @@ def test_what_a_relaxation_prints_is_enough(make, data):
         assert choose(*changed, Limits()).status == "optimal"
 
 
-def check_relaxations(make, intents, options, fleet, conflict):
+def check_relaxations(intents, options, fleet, conflict):
     """Every relaxation of a requirement is the smallest that is enough; one that is absent would not be enough."""
     given = {r.clause: r for r in conflict.relaxations}
     for clause in conflict.clauses:
@@ -115,7 +116,7 @@ def check_relaxations(make, intents, options, fleet, conflict):
         of = metric(clause.metric)
         index = next(k for k, i in enumerate(intents) if i.name == clause.intent)
         reached = []
-        for plan in make.plans(intents, options, fleet, (clause.intent, clause.metric)):
+        for plan in brute_force.plans(intents, options, fleet, (clause.intent, clause.metric)):
             found = plan[index].estimates[clause.metric]
             pessimistic = found.high if of.relation == "<=" else found.low
             reached.append(found.value if intents[index].risk == "expected" else pessimistic)

@@ -21,7 +21,7 @@ assert "pandas" not in sys.modules and "ortools.sat.python.cp_model" not in sys.
 
 def test_same_bytes_twice_and_in_a_fresh_process(make):
     first, second = (choose(*make.hard(6, 40), Limits(seed=3)).model_dump_json() for _ in range(2))
-    program = PROGRAM.format(folder=str(Path(__file__).parent))
+    program = PROGRAM.format(folder=str(Path(__file__).parents[1] / "helpers"))
     fresh = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert first == second == fresh
 

@@ -86,19 +86,39 @@ def test_an_unknown_capacity_keeps_no_load(make):
     assert "no peak" in conflict.notes[0]
 
 
-def test_what_is_unknown_from_too_much_load_is_not_to_be_measured(make):
-    """A model without a file is not to be measured either; what is known of its accuracy may be written down."""
+def test_only_what_can_be_measured_is_to_be_measured(make):
+    """Not what has no end, no model without a file, and nothing on a machine that is only described; what is known of
+    an accuracy may be written down."""
     wanted = make.intent("a", {"latency.p99": 0.1}, load=Load(rate_per_s=20.0))
     busy = make.option("a/1", {"throughput": 9}, unknown={"latency.p99": "the queue grows without end"})
-    assert solve(make, wanted, busy).conflict.notes[0].endswith("(the queue grows without end).")
+    assert first_note(make, wanted, busy) == "every option of a is overloaded by 20 requests/s."
     unknown = make.option("a/1", {"throughput": 90}, unknown={"latency.p99": "no peak"})
-    assert (
-        solve(make, wanted, unknown)
-        .conflict.notes[0]
-        .endswith("(no peak). To measure it, run: aios profile intent.yaml")
-    )
+    assert first_note(make, wanted, unknown).endswith("(no peak).")
+    advice = "(no peak). To measure it, run: aios profile intent.yaml"
+    assert first_note(make, wanted, unknown, address="local").endswith(advice)
     published = tuple(model.model_copy(update={"card": True}) for model in wanted.models)
     card = wanted.model_copy(update={"models": published})
-    assert solve(make, card, unknown).conflict.notes[0].endswith("(no peak).")
+    assert first_note(make, card, unknown, address="local").endswith("(no peak).")
     sharp = make.intent("a", {"accuracy.top1": 0.8}).model_copy(update={"models": published})
-    assert "`declared: {accuracy: {top1: ...}}`" in solve(make, sharp, make.option("a/1")).conflict.notes[0]
+    assert "`declared: {accuracy: {top1: ...}}`" in first_note(make, sharp, make.option("a/1"))
+
+
+def test_a_latency_without_end_is_no_matter_of_its_bound(make):
+    """115 ms expected, without end at the pessimistic end: neither that bound nor the other one is what is wrong."""
+    times = {"latency.ttft.p90": (0.05, 0.115, 3600.0), "latency.tpot.p90": (0.005, 0.01, 3600.0)}
+    option = make.option("a/1", {"throughput": (21, 40, 50), **times})
+    bounds = {"latency.ttft.p90": 0.07, "latency.tpot.p90": 0.006}
+    conflict = solve(make, make.intent("a", bounds, load=Load(rate_per_s=20.0)), option).conflict
+    (clause,) = conflict.clauses
+    assert conflict.relaxations == ()
+    assert conflict.notes == (
+        f"At 20 requests/s every option of a may be overloaded, so that no bound on {clause.metric} is kept: a smaller "
+        "load or more devices help, or `risk: expected`.",
+    )
+
+
+def first_note(make, intent, option, address=None):
+    fleet = make.fleet()
+    nodes = tuple(node.model_copy(update={"address": address}) for node in fleet.nodes)
+    found = choose([intent], {"a": [option]}, fleet.model_copy(update={"nodes": nodes}), Limits())
+    return found.conflict.notes[0]

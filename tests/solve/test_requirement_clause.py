@@ -49,7 +49,10 @@ def test_the_pessimistic_end_counts_unless_risk_is_expected(make):
 
 def test_an_unknown_metric_keeps_no_bound_and_the_note_says_what_to_run(make):
     lacking = make.option("a/1", {"power": 3}, unknown={"latency.p99": "no profile of m on cpu"})
-    found = solve(make, make.intent("a", {"latency.p99": 1.0}), lacking)
+    fleet = make.fleet()
+    here = tuple(node.model_copy(update={"address": "local"}) for node in fleet.nodes)
+    intent = make.intent("a", {"latency.p99": 1.0})
+    found = choose([intent], {"a": [lacking]}, fleet.model_copy(update={"nodes": here}), Limits())
     assert found.status == "infeasible"
     assert found.conflict.relaxations == ()
     note = found.conflict.notes[0]

@@ -120,6 +120,22 @@ def test_unknown_devices_are_listed_and_null_ones_are_not(folder):
     assert reading.observations[0].types.tolist()[2:] == ["", ""]
 
 
+def test_what_one_form_of_a_table_calls_a_device_holds_for_the_others(folder):
+    known = "{Mystery 9000: nvidia-l4, board: nvidia-t4, Odd: null}"
+    other = FORM.replace("name: images", "name: other").replace("{board: null, big: nvidia-a100-sxm4-80gb}", known)
+    (folder / "other.table.yaml").write_text(other)
+    rows = "".join(
+        ROWS.replace("T4 * 2", name).replace("net50", name.lower()) for name in ("Mystery 9000", "board", "Odd", "Else")
+    )
+    reading = read(folder, HEADER + rows)
+    types = dict(
+        zip(reading.observations[0].word("device").tolist(), reading.observations[0].types.tolist(), strict=True)
+    )
+    assert reading.forms[0].name == "images"
+    assert types == {"Mystery 9000": "nvidia-l4", "board": "", "Odd": "", "Else": "", "big": "nvidia-a100-sxm4-80gb"}
+    assert reading.unknown == ("Else",)
+
+
 def test_missing_columns_are_named(folder):
     reading = read(folder, (HEADER + ROWS).replace("gmacs", "work").replace("mode,", "kind,"))
     assert reading.reason == "columns `mode`, `gmacs` of the form `images` are missing"

@@ -24,15 +24,15 @@ class Worthwhile(NamedTuple):
 
 
 def worthwhile(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile:
-    """Leave out batches that would not form: where one at a time keeps up with the load easily.
+    """Leave out batches that would not form, once options are priced; batches that the intent pins are kept.
 
-    Their estimates differ from those of single requests by nothing but the uncertainty of both, and choosing between
-    equals by noise makes plans jump. Of a language model, whose requests join a batch that is under way, larger ones
-    that no request would see the difference of. Batches that the intent pins are kept. For
-    training jobs see ``best_splits``.
+    A network that keeps up with the load easily one request at a time gains nothing from larger batches: their
+    estimates would differ by the uncertainty of both alone, and a plan would choose between equals by noise. Of a
+    language model, whose requests join a batch that is under way, sizes beyond which no request sees a difference are
+    left out. For training jobs see ``best_splits``.
     """
     if intent.train is not None:
-        from aios.candidates.training import best_splits
+        from aios.candidates.splits import best_splits
 
         return Worthwhile(*best_splits(intent, options))
     if intent.load is None or intent.pin.batch:

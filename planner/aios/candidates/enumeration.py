@@ -6,19 +6,19 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
+from aios.candidates.making import candidate_of
 from aios.candidates.modes import modes_of
 from aios.candidates.precisions import Precision, precisions_of, runs_on
 from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
 from aios.candidates.residences import Residing, residing
 from aios.candidates.sizes import batches_of, replica_bound, replicas_of, threads_of
-from aios.records.base import trusted
+from aios.candidates.transformers import OnDevice
 from aios.records.candidate import Candidate, Rejection
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 from aios.records.training import Search
-from aios.records.transformer import Transformer
 from aios.spi.executor import Executor
 
 __all__ = ["Enumeration", "enumerate_candidates"]
@@ -34,12 +34,12 @@ class Enumeration(NamedTuple):
     rejections: tuple[Rejection, ...]
 
 
-_GIVEN = set(Candidate.model_fields)
-
-
 class _Space(NamedTuple):
-    """What is the same for every family of one enumeration. bound: on replicas · crowded: several executors · failed:
-    (model, precision, quantization, executor) -> why it could not be prepared · search: finds splits of training"""
+    """What is the same for every family of one enumeration.
+
+    bound: on replicas, None for none · crowded: several executors take part, so ids name them · failed: (model,
+    precision, quantization, executor) -> why it could not be prepared · search: finds splits of training steps
+    """
 
     intent: Intent
     refusals: Refusals
@@ -48,6 +48,10 @@ class _Space(NamedTuple):
     rejections: Rejections
     failed: Mapping[tuple[str, str, str, str], str]
     search: Search | None
+
+    def place_of(self, device: DeviceType, executor: str) -> str:
+        """Return what stands for device and executor in a candidate's id."""
+        return f"{device.name}@{executor}" if self.crowded else device.name
 
 
 class _Family(NamedTuple):
@@ -114,15 +118,15 @@ def _of_model(
     space: _Space,
 ) -> Iterator[Candidate]:
     """Yield the candidates of one model, device by device and executor by executor."""
-    model, job = profile.transformer, space.intent.train
-    fixed = model is None and job is None
+    model = profile.transformer
+    fixed = model is None and space.intent.train is None
     precisions = tuple(precisions_of(space.intent, profile, space.rejections)) if fixed else ()
     for device, hosts in places:
         for executor in executors:
-            if model is not None and job is not None:
-                yield from _trained(profile, model, device, hosts, executor, space)
-            elif model is not None:
-                yield from _served(profile, model, device, hosts, executor, space)
+            if model is not None:
+                place, on = space.place_of(device, executor), space.rejections
+                around = OnDevice(space.intent, profile, model, device, hosts, executor, place, on)
+                yield from _accepted(_of_transformer(around, space.search), device, profile, space)
             for wanted in precisions:
                 precision = runs_on(device, wanted, profile.precision, space.rejections)
                 if precision is not None:
@@ -135,43 +139,16 @@ def _of_model(
                         space.rejections.add(str(family), "can be prepared", why, executor, remedy)
 
 
-def _served(
-    profile: ModelProfile,
-    model: Transformer,
-    device: DeviceType,
-    hosts: tuple[Host, ...],
-    executor: str,
-    space: _Space,
-) -> Iterator[Candidate]:
-    """Yield the ways to serve a language model on a device that the executor accepts; it is asked once a precision."""
-    place = f"{device.name}@{executor}" if space.crowded else device.name
-    from aios.candidates.language import Language, language_candidates
+def _of_transformer(space: OnDevice, search: Search | None) -> Iterator[Candidate]:
+    """Yield the ways to train a transformer where the intent says so, else those to serve it."""
+    if space.intent.train is None:
+        from aios.candidates.language import language_candidates
 
-    around = Language(
-        space.intent, profile.name, profile.digest, model, device, hosts, executor, place, space.rejections
-    )
-    yield from _accepted(language_candidates(around), device, profile, space)
+        yield from language_candidates(space)
+    elif search is not None:
+        from aios.candidates.training import training_candidates
 
-
-def _trained(
-    profile: ModelProfile,
-    model: Transformer,
-    device: DeviceType,
-    hosts: tuple[Host, ...],
-    executor: str,
-    space: _Space,
-) -> Iterator[Candidate]:
-    """Yield the ways to train a transformer on a device that the executor accepts."""
-    if space.intent.train is None or space.search is None:
-        return
-    place = f"{device.name}@{executor}" if space.crowded else device.name
-    from aios.candidates.training import TrainingSpace, training_candidates
-
-    around = TrainingSpace(
-        space.intent, space.intent.train, profile.name, profile.digest, model, device, hosts, executor, place,
-        space.rejections, space.search,
-    )  # fmt: skip
-    yield from _accepted(training_candidates(around), device, profile, space)
+        yield from training_candidates(space, space.intent.train, search)
 
 
 def _accepted(
@@ -296,35 +273,27 @@ def _copies(
     mode, threads, batch = shape
     label = f"{device.name} with {threads} threads" if threads else device.name
     fits = replicas_that_fit(device, answer.hosts, threads)
-    place = f"{device.name}@{family.executor}" if space.crowded else device.name
+    place = space.place_of(device, family.executor)
     stem = f"{space.intent.name}/{profile.name}/{place}/{precision}/b{batch}/t{threads}"
     suffix = "".join(f"/{part}" for part in (mode, str(answer), where) if part)
     nodes = tuple(host.node for host in answer.hosts)
     counts = replicas_of(fits, space.bound, space.intent, space.rejections, label)
     for index, replicas in enumerate(count for count in counts if count > beyond):
-        fields = {
-            "id": f"{stem}/r{replicas}{suffix}",
-            "intent": space.intent.name,
-            "model": profile.name,
-            "model_digest": profile.digest,
-            "device": device.name,
-            "nodes": nodes,
-            "executor": family.executor,
-            "precision": precision.name,
-            "quantization": precision.quantization,
-            "compression": "none",
-            "batch": batch,
-            "threads": threads,
-            "replicas": replicas,
-            "parallelism": "none",
-            "power_mode": mode,
-            "tiers": answer.tiers,
-            "devices": 1,
-            "machines": 1,
-            "degrees": {},
-            "settings": {},
-        }
-        candidate = trusted(Candidate, fields, _GIVEN)
+        candidate = candidate_of(
+            space.intent,
+            profile,
+            device,
+            family.executor,
+            id=f"{stem}/r{replicas}{suffix}",
+            nodes=nodes,
+            precision=precision.name,
+            quantization=precision.quantization,
+            batch=batch,
+            threads=threads,
+            replicas=replicas,
+            power_mode=mode,
+            tiers=answer.tiers,
+        )
         if index == 0 and not space.refusals.accepts(candidate, device, profile):
             return
         yield candidate

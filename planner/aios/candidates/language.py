@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from aios.candidates.hosts import Host
 from aios.candidates.precisions import Precision
-from aios.candidates.rejections import Rejections
-from aios.candidates.sizes import replicas_of
-from aios.records.base import trusted
+from aios.candidates.sizes import powers_of_two, replicas_of
+from aios.candidates.transformers import HALF, OnDevice, bytes_text
 from aios.records.candidate import Candidate
 from aios.records.errors import Diagnostic
 from aios.records.fleet import DeviceType
@@ -18,36 +17,19 @@ from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 from aios.records.transformer import Transformer
 from aios.records.transformers import holding, length_reason, most_sequences, parallel_reasons, scheme_of
-from aios.records.units import Dimension, format_quantity
 
-__all__ = ["Language", "language_candidates", "language_precisions", "language_problems"]
+__all__ = ["language_candidates", "language_precisions", "language_problems"]
 
 SEQUENCES = (1, 4, 16, 64, 256, 1024)
 """How many sequences an engine may be set up to decode together, unless pinned; the last one is the default of vLLM."""
 
 _MOST_STAGES = 8
 """Machines that share the layers of one replica; more stages than these wait for each other more than they compute."""
-_HALF = ("bf16", "fp16")
-_GIVEN = set(Candidate.model_fields)
-
-
-class Language(NamedTuple):
-    """What is the same for all candidates of one model on one device type. place: the device, with the executor where
-    several take part."""
-
-    intent: Intent
-    name: str
-    digest: str
-    model: Transformer
-    device: DeviceType
-    hosts: tuple[Host, ...]
-    executor: str
-    place: str
-    rejections: Rejections
 
 
 class _Ways(NamedTuple):
-    """tensor: devices of a machine that share each layer · pipeline: machines that share the layers."""
+    """Degrees of parallelism. tensor: devices of a machine that share each layer · pipeline: machines that share the
+    layers"""
 
     tensor: int
     pipeline: int
@@ -81,15 +63,15 @@ def language_problems(intent: Intent, profiles: Mapping[str, ModelProfile]) -> l
 
 
 def language_precisions(model: Transformer, device: DeviceType) -> Iterator[Precision]:
-    """Yield in what the device could compute: as stored, and with quantised weights where it gains from that.
+    """Yield the precisions to serve a model in: as stored, and with quantised weights where the device gains from that.
 
     fp8 and int8 need such a peak; four-bit weights are unpacked and computed on in 16 bits.
     """
     peaks = device.peak_ops_per_s
-    if model.precision not in (*_HALF, "fp32"):
+    if model.precision not in (*HALF, "fp32"):
         yield Precision(model.precision, "none")
         return
-    half = next((name for name in (model.precision, *_HALF) if name in peaks and name != "fp32"), None)
+    half = next((name for name in (model.precision, *HALF) if name in peaks and name != "fp32"), None)
     yield Precision(half or ("fp32" if "fp32" in peaks else model.precision), "none")
     for name in ("fp8", "int8"):
         if name in peaks and half is not None:
@@ -97,7 +79,7 @@ def language_precisions(model: Transformer, device: DeviceType) -> Iterator[Prec
     yield Precision("int4", "weight-only")
 
 
-def language_candidates(space: Language) -> Iterator[Candidate]:
+def language_candidates(space: OnDevice) -> Iterator[Candidate]:
     """Yield the candidates that memory and structure allow, smallest first; what they forbid becomes a rejection.
 
     An intent without a load that states tokens has none: see ``language_problems``.
@@ -123,8 +105,8 @@ def language_candidates(space: Language) -> Iterator[Candidate]:
 
 
 class _Group(NamedTuple):
-    """Hosts to choose from. where: what tells them from others, empty if there are none · parts: the groups that they
-    are made up of, which candidates of their own are for"""
+    """Hosts that replicas may be placed on. where: tells the group from others in ids, empty where it is the only one ·
+    parts: of all hosts together, the groups that have candidates of their own"""
 
     where: str
     hosts: tuple[Host, ...]
@@ -145,7 +127,7 @@ def _groups(hosts: Sequence[Host]) -> list[_Group]:
     return [*(_Group(f"on {part[0].node}", part) for part in parts), _Group("anywhere", tuple(hosts), parts)]
 
 
-def _of_precision(space: Language, precision: Precision, context: int, group: _Group) -> Iterator[Candidate]:
+def _of_precision(space: OnDevice, precision: Precision, context: int, group: _Group) -> Iterator[Candidate]:
     memory = min((host.memory_bytes for host in space.hosts if host.memory_bytes is not None), default=None)
     what = f"{space.name} {precision} on {space.device.name}"
     if memory is None or scheme_of(precision.name) is None:
@@ -164,24 +146,20 @@ def _of_precision(space: Language, precision: Precision, context: int, group: _G
 
 
 def _say_too_small(
-    space: Language, precision: Precision, context: int, memory: float, too_small: Sequence[_Ways]
+    space: OnDevice, precision: Precision, context: int, memory: float, too_small: Sequence[_Ways]
 ) -> None:
-    """Say what a device would hold where that is nearest to what it has."""
+    """Add a rejection for ways over which a device would hold too much, with the figures of the widest of them."""
     ways = max(too_small, key=lambda item: item.tensor * item.pipeline)
     held = holding(space.model, precision.name, 1, context, *ways)
     reason = (
-        f"over {ways} each device would hold {_bytes(held.total)} (weights {_bytes(held.weights)}, keys and values of "
-        f"one sequence {_bytes(held.cache)}) and has {_bytes(memory)}"
+        f"over {ways} each device would hold {bytes_text(held.total)} (weights {bytes_text(held.weights)}, keys and "
+        f"values of one sequence {bytes_text(held.cache)}) and has {bytes_text(memory)}"
     )
     what = f"{space.name} {precision} on {space.device.name} over {', '.join(map(str, too_small))}"
     space.rejections.add(what, "memory", reason, resolvable="more or larger devices")
 
 
-def _bytes(size: float) -> str:
-    return format_quantity(size, Dimension.BYTES)
-
-
-def _ways(space: Language) -> Iterator[_Ways]:
+def _ways(space: OnDevice) -> Iterator[_Ways]:
     """Yield degrees of parallelism that the structure and the machines allow.
 
     Layers are shared over machines only where all devices of one that a power of two reaches are used.
@@ -190,9 +168,9 @@ def _ways(space: Language) -> Iterator[_Ways]:
         yield _Ways(1, 1)
         return
     widest = max(host.devices for host in space.hosts)
-    for tensor in _powers_of_two(widest):
+    for tensor in powers_of_two(widest):
         machines = sum(host.machines for host in space.hosts if host.devices >= tensor)
-        stages = _powers_of_two(min(machines, _MOST_STAGES)) if 2 * tensor > widest else [1]
+        stages = powers_of_two(min(machines, _MOST_STAGES)) if 2 * tensor > widest else [1]
         for ways in (_Ways(tensor, pipeline) for pipeline in stages):
             reasons = parallel_reasons(space.model, tensor=tensor, pipeline=ways.pipeline, even_stages=False)
             if reasons:
@@ -202,11 +180,7 @@ def _ways(space: Language) -> Iterator[_Ways]:
                 yield ways
 
 
-def _powers_of_two(top: int) -> list[int]:
-    return [1 << power for power in range(top.bit_length())]
-
-
-def _sequences(space: Language, most: int, what: str) -> Sequence[int]:
+def _sequences(space: OnDevice, most: int, what: str) -> Sequence[int]:
     grid = sorted({*(n for n in SEQUENCES if n < most), min(most, SEQUENCES[-1])})
     kept = []
     for sequences in sorted(set(space.intent.pin.batch)) or grid:
@@ -242,7 +216,7 @@ def _room(hosts: Sequence[Host], ways: _Ways) -> int:
     return sum(host.machines * (host.devices // ways.tensor) for host in hosts) // ways.pipeline
 
 
-def _copies(space: Language, precision: Precision, ways: _Ways, sequences: int, group: _Group) -> Iterator[Candidate]:
+def _copies(space: OnDevice, precision: Precision, ways: _Ways, sequences: int, group: _Group) -> Iterator[Candidate]:
     able = [host for host in group.hosts if host.devices >= ways.tensor]
     beyond = max((_room(part, ways) for part in group.parts), default=0)
     on_cpu = space.device.kind == "cpu"
@@ -253,26 +227,16 @@ def _copies(space: Language, precision: Precision, ways: _Ways, sequences: int, 
     for replicas in replicas_of(_room(able, ways), bound, space.intent, space.rejections, label):
         if replicas <= beyond:
             continue
-        fields = {
-            "id": f"{stem}/r{replicas}" + (f"/{group.where}" if group.where else ""),
-            "intent": space.intent.name,
-            "model": space.name,
-            "model_digest": space.digest,
-            "device": space.device.name,
-            "nodes": tuple(host.node for host in able),
-            "executor": space.executor,
-            "precision": precision.name,
-            "quantization": precision.quantization,
-            "compression": "none",
-            "batch": sequences,
-            "threads": threads,
-            "replicas": replicas,
-            "parallelism": "none" if ways == (1, 1) else str(ways),
-            "power_mode": None,
-            "tiers": {},
-            "devices": ways.tensor,
-            "machines": ways.pipeline,
-            "degrees": {"tensor": ways.tensor, "pipeline": ways.pipeline},
-            "settings": {},
-        }
-        yield trusted(Candidate, fields, _GIVEN)
+        yield space.candidate(
+            id=f"{stem}/r{replicas}" + (f"/{group.where}" if group.where else ""),
+            nodes=tuple(host.node for host in able),
+            precision=precision.name,
+            quantization=precision.quantization,
+            batch=sequences,
+            threads=threads,
+            replicas=replicas,
+            parallelism="none" if ways == (1, 1) else str(ways),
+            devices=ways.tensor,
+            machines=ways.pipeline,
+            degrees={"tensor": ways.tensor, "pipeline": ways.pipeline},
+        )

@@ -11,7 +11,7 @@ from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 
-__all__ = ["batches_of", "replica_bound", "replicas_of", "threads_of"]
+__all__ = ["batches_of", "powers_of_two", "replica_bound", "replicas_of", "threads_of"]
 
 LARGEST_BATCH = 64
 """No batch beyond this is considered unless pinned: throughput of networks that serve requests one item each is flat by
@@ -38,7 +38,7 @@ def threads_of(device: DeviceType, hosts: Sequence[Host], intent: Intent, reject
             f"more than 1 thread on {device.name}", "cores unknown", f"nothing states how many cores {device.name} has",
             resolvable=f"state cores of {device.name} or cpu of its node",
         )  # fmt: skip
-    found = sorted({*_powers_of_two(cores), *(host.cores for host in hosts if host.cores)})
+    found = sorted({*powers_of_two(cores), *(host.cores for host in hosts if host.cores)})
     if intent.pin.threads:
         found = sorted(set(intent.pin.threads))
     elif cores > len(found):
@@ -100,7 +100,7 @@ def _batch_grid(intent: Intent, rejections: Rejections) -> list[int]:
         + (f"; none above {LARGEST_BATCH} is considered" if largest == LARGEST_BATCH else ""),
         resolvable="pin batch",
     )  # fmt: skip
-    return _powers_of_two(largest)
+    return powers_of_two(largest)
 
 
 def replica_bound(intent: Intent, rejections: Rejections) -> int | None:
@@ -156,7 +156,8 @@ def _replica_grid(top: int) -> list[int]:
     return found
 
 
-def _powers_of_two(top: int) -> list[int]:
+def powers_of_two(top: int) -> list[int]:
+    """Return 1, 2, 4, ... up to ``top``."""
     return [1 << power for power in range(top.bit_length())]
 
 

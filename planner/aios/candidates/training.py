@@ -2,56 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from operator import le
 from typing import NamedTuple
 
 from aios.candidates.hosts import Host
 from aios.candidates.modes import modes_of
-from aios.candidates.rejections import Rejections
-from aios.records.base import trusted
-from aios.records.candidate import Candidate, Priced, Rejection
+from aios.candidates.sizes import powers_of_two
+from aios.candidates.transformers import HALF, OnDevice, bytes_text
+from aios.records.candidate import Candidate
 from aios.records.errors import Diagnostic, InputError
-from aios.records.fleet import DeviceType
 from aios.records.intent import Intent, Training
-from aios.records.metrics import metric
 from aios.records.model import ModelProfile
 from aios.records.training import Job, Search, Spot, TrainingPlan, TrainingPlans
-from aios.records.transformer import Transformer
 from aios.records.transformers import length_reason
-from aios.records.units import Dimension, format_quantity
 
-__all__ = ["TrainingSpace", "best_splits", "training_candidates", "training_problems"]
+__all__ = ["training_candidates", "training_problems"]
 
 _KEPT = 4
 """Splits kept of each number of devices: the quickest, the leanest, and two between."""
-_HALF = ("bf16", "fp16")
+_SHORT = {"tensor": "tp", "pipeline": "pp", "context": "cp", "expert": "ep", "data": "dp"}
+"""Dimension over which a step is split -> its name in ids, outermost last."""
 _MOST_TOKENS, _MOST_SEQUENCES = 1e20, 1e9
 """Beyond these a number is a mistake: published runs stay below 1e14 tokens and 1e7 tokens per sequence."""
-_GIVEN = set(Candidate.model_fields)
-
-
-class TrainingSpace(NamedTuple):
-    """What is the same for all candidates of one model on one device type. place: the device, with the executor where
-    several take part · search: finds splits"""
-
-    intent: Intent
-    train: Training
-    name: str
-    digest: str
-    model: Transformer
-    device: DeviceType
-    hosts: tuple[Host, ...]
-    executor: str
-    place: str
-    rejections: Rejections
-    search: Search
 
 
 class _Group(NamedTuple):
-    """Machines that a job may be spread over. where: what tells them from others, empty if there are none · few:
-    machines that a group of its own among them already offers"""
+    """Machines that a job may be spread over. where: tells the group from others in ids, empty where it is the only one
+    · few: up to so many machines, smaller groups among them have candidates of their own"""
 
     where: str
     hosts: tuple[Host, ...]
@@ -89,9 +66,12 @@ def training_problems(intent: Intent, profiles: Mapping[str, ModelProfile]) -> l
     return found
 
 
-def training_candidates(space: TrainingSpace) -> Iterator[Candidate]:
-    """Yield the candidates that memory and structure allow; what is left out becomes a rejection."""
-    train, rejections = space.train, space.rejections
+def training_candidates(space: OnDevice, train: Training, search: Search) -> Iterator[Candidate]:
+    """Yield the candidates that memory and structure allow; what is left out becomes a rejection.
+
+    search: finds the ways to split a step
+    """
+    rejections = space.rejections
     too_long = length_reason(space.model, train.sequence)
     if too_long:
         rejections.add(space.name, "longest sequence", too_long, resolvable="train on shorter sequences")
@@ -106,13 +86,13 @@ def training_candidates(space: TrainingSpace) -> Iterator[Candidate]:
         return
     for precision in _precisions(space):
         if rejections.allows("precision", precision, precision):
-            yield from _of_precision(space, precision)
+            yield from _of_job(space, Job(train.sequence, train.batch, precision), search)
 
 
-def _precisions(space: TrainingSpace) -> Iterator[str]:
-    """Yield in what products can be computed: 16 bits, and 8 where the device has them."""
+def _precisions(space: OnDevice) -> Iterator[str]:
+    """Yield the precisions of matrix products: 16 bits, and fp8 where the device states a peak of it."""
     peaks = space.device.peak_ops_per_s
-    half = next((name for name in _HALF if name in peaks), None)
+    half = next((name for name in HALF if name in peaks), None)
     if half is None:
         reason = f"nobody states a bf16 or fp16 peak of {space.device.name}"
         what = f"{space.name} on {space.device.name}"
@@ -147,41 +127,36 @@ def _spots(group: _Group) -> Iterator[Spot]:
     nodes = tuple(host.node for host in group.hosts)
     width = group.hosts[0].devices
     if not group.few:
-        for devices in sorted({*_powers_of_two(width), width}):
+        for devices in sorted({*powers_of_two(width), width}):
             yield Spot(nodes, devices, 1)
-    counts = {*_powers_of_two(group.machines), *(3 * half for half in _powers_of_two(group.machines // 3))}
+    counts = {*powers_of_two(group.machines), *(3 * half for half in powers_of_two(group.machines // 3))}
     for machines in sorted({*counts, group.machines}):
         if machines > max(1, group.few):
             yield Spot(nodes, width, machines)
 
 
-def _powers_of_two(top: int) -> list[int]:
-    return [1 << power for power in range(top.bit_length())]
-
-
-def _of_precision(space: TrainingSpace, precision: str) -> Iterator[Candidate]:
-    what = f"{space.name} {precision} on"
-    job = Job(space.train.sequence, space.train.batch, precision)
+def _of_job(space: OnDevice, job: Job, search: Search) -> Iterator[Candidate]:
+    what = f"{space.name} {job.precision} on"
     searched: list[tuple[Spot, TrainingPlans]] = []
     kept = 0
     for group in _groups(space.hosts):
         for wanted in _spots(group):
-            for spot, where, found in _searched(space, job, wanted, group, what):
+            for spot, where, found in _searched(space, job, search, wanted, group, what):
                 searched.append((spot, found))
                 for plan in _spread(found.plans):
                     kept += 1
                     for mode in modes_of(space.device, space.intent):
-                        yield _candidate(space, precision, spot, where, plan, mode)
-    _tell(space, what, searched, kept)
+                        yield _candidate(space, job, spot, where, plan, mode)
+    _tell(space, job, what, searched, kept)
 
 
 def _searched(
-    space: TrainingSpace, job: Job, spot: Spot, group: _Group, what: str
+    space: OnDevice, job: Job, search: Search, spot: Spot, group: _Group, what: str
 ) -> Iterator[tuple[Spot, str, TrainingPlans]]:
-    """Yield what is found for a number of devices, with where that is; machines that cannot work together may do so
-    with those of their own node."""
+    """Yield what is found for a number of devices, with where that is; where nothing connects the machines of several
+    nodes, those of each node alone."""
     try:
-        yield spot, group.where, space.search(space.model, space.device, spot, job)
+        yield spot, group.where, search(space.model, space.device, spot, job)
     except InputError as error:
         said = error.diagnostics[0]
         number = f"{_number(spot)} " if spot.machines > 1 else ""
@@ -190,26 +165,27 @@ def _searched(
         for host in group.hosts if len(group.hosts) > 1 else ():
             if host.machines >= spot.machines > 1:
                 own = spot._replace(nodes=(host.node,))
-                yield from _searched(space, job, own, _Group(f"on {host.node}", (host,)), what)
+                yield from _searched(space, job, search, own, _Group(f"on {host.node}", (host,)), what)
 
 
-def _tell(space: TrainingSpace, what: str, searched: Sequence[tuple[Spot, TrainingPlans]], kept: int) -> None:
-    """Add a rejection for the numbers of devices that cannot be, by reason, and for the splits that are left out."""
-    device, model, train = space.device.name, space.model, space.train
+def _tell(space: OnDevice, job: Job, what: str, searched: Sequence[tuple[Spot, TrainingPlans]], kept: int) -> None:
+    """Add rejections: numbers of devices over which no split fits or divides evenly, and splits that are left out."""
+    device, model = space.device.name, space.model
     full = [(spot, found.least_bytes, found) for spot, found in searched if not found.plans and found.least_bytes]
     odd = [spot for spot, found in searched if found.least_bytes is None]
     if full:
         spot, least, found = min(full, key=lambda item: item[1])
         reason = (
-            f"each device would hold {_bytes(least)} at least, in the leanest way to split a step over "
-            f"{_number(spot)}, and {_bytes(found.usable_bytes)} of its {_bytes(found.capacity_bytes)} may be taken"
+            f"each device would hold {bytes_text(least)} at least, in the leanest way to split a step over "
+            f"{_number(spot)}, and {bytes_text(found.usable_bytes)} of its {bytes_text(found.capacity_bytes)} may be "
+            "taken"
         )
         names = ", ".join(dict.fromkeys(_number(spot) for spot, _, _ in full))
         space.rejections.add(f"{what} {names} {device}", "memory", reason, resolvable="more or larger devices")
     if odd:
         heads = max((kind.heads for kind in model.attention), default=0)
         reason = (
-            f"no degrees whose product is that number divide {train.batch} sequences, {heads} heads and "
+            f"no degrees whose product is that number divide {job.global_batch} sequences, {heads} heads and "
             f"{model.layers} blocks"
         )
         remedy = "choose a batch that more numbers of devices divide"
@@ -228,10 +204,6 @@ def _number(spot: Spot) -> str:
     return f"{spot.machines} x {spot.devices}" if spot.machines > 1 else str(spot.devices)
 
 
-def _bytes(size: float) -> str:
-    return format_quantity(size, Dimension.BYTES)
-
-
 def _spread(plans: Sequence[TrainingPlan]) -> list[TrainingPlan]:
     """Return a few plans evenly from quickest to leanest."""
     last = len(plans) - 1
@@ -239,86 +211,29 @@ def _spread(plans: Sequence[TrainingPlan]) -> list[TrainingPlan]:
     return [plans[place] for place in sorted(places)]
 
 
-def _candidate(
-    space: TrainingSpace, precision: str, spot: Spot, where: str, plan: TrainingPlan, mode: str | None
-) -> Candidate:
-    degrees = {
-        "tensor": plan.tensor,
-        "pipeline": plan.pipeline,
-        "data": plan.data,
-        "context": plan.context,
-        "expert": plan.expert,
-    }
-    short = {"tensor": "tp", "pipeline": "pp", "context": "cp", "expert": "ep", "data": "dp"}
-    ways = "-".join(f"{short[name]}{degrees[name]}" for name in short if degrees[name] > 1) or "none"
+def _candidate(space: OnDevice, job: Job, spot: Spot, where: str, plan: TrainingPlan, mode: str | None) -> Candidate:
+    ways = "-".join(f"{short}{degree}" for name, short in _SHORT.items() if (degree := getattr(plan, name)) > 1)
     sharding = f"zero{plan.shard}" if plan.shard else "none"
-    chunks = f"v{plan.chunks}" if plan.chunks > 1 else ""
+    chunks = {"chunks": str(plan.chunks)} if plan.chunks > 1 else {}
     parts = (
-        space.intent.name, space.name, space.place, precision, f"{spot.machines}x{spot.devices}", ways + chunks,
-        f"mb{plan.micro_batch}", f"recompute-{plan.recompute}", f"sharding-{sharding}", where, mode or "",
+        space.intent.name, space.name, space.place, job.precision, f"{spot.machines}x{spot.devices}",
+        (ways or "none") + (f"v{plan.chunks}" if chunks else ""), f"mb{plan.micro_batch}",
+        f"recompute-{plan.recompute}", f"sharding-{sharding}", where, mode or "",
     )  # fmt: skip
-    fields = {
-        "id": "/".join(part for part in parts if part),
-        "intent": space.intent.name,
-        "model": space.name,
-        "model_digest": space.digest,
-        "device": space.device.name,
-        "nodes": spot.nodes,
-        "executor": space.executor,
-        "precision": precision,
-        "quantization": "none",
-        "compression": "none",
-        "batch": space.train.batch,
-        "threads": 0,
-        "replicas": 1,
-        "parallelism": ways,
-        "power_mode": mode,
-        "tiers": {},
-        "devices": spot.devices,
-        "machines": spot.machines,
-        "degrees": degrees,
-        "settings": {
+    return space.candidate(
+        id="/".join(part for part in parts if part),
+        nodes=spot.nodes,
+        precision=job.precision,
+        batch=job.global_batch,
+        parallelism=ways or "none",
+        power_mode=mode,
+        devices=spot.devices,
+        machines=spot.machines,
+        degrees={name: getattr(plan, name) for name in ("tensor", "pipeline", "data", "context", "expert")},
+        settings={
             "micro_batch": str(plan.micro_batch),
-            **({"chunks": str(plan.chunks)} if plan.chunks > 1 else {}),
+            **chunks,
             "recompute": plan.recompute,
             "sharding": sharding,
         },
-    }
-    return trusted(Candidate, fields, _GIVEN)
-
-
-def best_splits(intent: Intent, options: Sequence[Priced]) -> tuple[tuple[Priced, ...], tuple[Rejection, ...]]:
-    """Leave out splits that another one over the same devices, in the same precision, is quicker than and no worse in
-    all that the intent requires and wants: between equals, the quickest is meant."""
-    named = list(dict.fromkeys([*(item.metric for item in intent.require), *(item.metric for item in intent.goal)]))
-    front: dict[tuple[object, ...], list[tuple[float, ...]]] = {}
-    kept: dict[str, Priced] = {}
-    rejections: dict[str, Rejection] = {}
-    for option in sorted(options, key=lambda item: (_figures(item, ("time",)), item.candidate.id)):
-        own, figures = front.setdefault(_place(option.candidate), []), _figures(option, named)
-        if any(all(map(le, other, figures)) for other in own):
-            what = f"slower splits of {option.candidate.model} on {option.candidate.device}"
-            reason = f"quicker ones of the same devices are no worse in {', '.join(named)}"
-            rejections.setdefault(what, Rejection(what=what, clause="the quickest", reason=reason, by="candidates"))
-        else:
-            own.append(figures)
-            kept[option.candidate.id] = option
-    return tuple(option for option in options if option.candidate.id in kept), tuple(rejections.values())
-
-
-def _place(candidate: Candidate) -> tuple[object, ...]:
-    return (
-        candidate.model, candidate.device, candidate.executor, candidate.precision, candidate.nodes, candidate.devices,
-        candidate.machines,
-    )  # fmt: skip
-
-
-def _figures(option: Priced, names: Sequence[str]) -> tuple[float, ...]:
-    """Return expected values and the ends of intervals, the less the better; infinite where nothing is known."""
-    found: list[float] = []
-    for name in names:
-        estimate, side = option.estimates.get(name), 1.0 if metric(name).better == "lower" else -1.0
-        found += (
-            [math.inf] * 3 if estimate is None else [side * n for n in (estimate.low, estimate.value, estimate.high)]
-        )
-    return tuple(found)
+    )

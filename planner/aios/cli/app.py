@@ -121,7 +121,7 @@ def candidates(
     json_into: JsonInto = None,
 ) -> int:
     """List every way to run the intents with its estimates and, if it is out, why."""
-    from aios.cli.planning import candidates as work
+    from aios.cli.candidates import candidates as work
 
     return work(_setting(paths, fleet, _STATE, profiles), json=json, json_into=json_into)
 
@@ -326,11 +326,12 @@ def model_show(
 @app.command(epilog="Example: aios schema intent > intent.schema.json")
 def schema(
     name: Annotated[str | None, typer.Argument(help="Which schema; lists them by default.")] = None,
+    json: Json = False,
 ) -> int:
     """Print a JSON Schema of the files that aios reads, for editors and pipelines."""
     from aios.cli.inspecting import schema as work
 
-    return work(name)
+    return work(name, json=json)
 
 
 @app.command(epilog="Example: aios plugins")

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["apply", "destroy", "status"]
 
-_CONDITION_INKS = {"healthy": "green", "starting": "yellow", "degraded": "yellow", "dead": "red", "absent": "red"}
+_CONDITION_INKS = {
+    "healthy": "green",
+    "written": "dim",
+    "starting": "yellow",
+    "degraded": "yellow",
+    "dead": "red",
+    "absent": "red",
+}
 
 
 def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
@@ -55,11 +62,13 @@ def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_in
 
 
 def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
+    from dataclasses import replace
+
     from aios.workflow.planning import make_plan
 
     _need_approval(yes, "apply", setting.paths)
-    with Progress("plan", quiet=json):
-        planned = make_plan(setting, keep_others=keep_others)
+    with Progress("plan", quiet=json) as progress:
+        planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
     stream = sys.stderr if json else sys.stdout
     print(plan_words(planned, keep_others=keep_others, applying=True), file=stream)
     changes = any(action.action != "keep" for action in planned.plan.actions)
@@ -144,7 +153,7 @@ def status(setting: Setting, *, json: bool) -> int:
                 ink(item.seen.condition, _CONDITION_INKS[item.seen.condition]),
                 item.seen.endpoint or "-",
                 f"{deployment.model} {precision}",
-                f"{item.seen.replicas_ready}/{deployment.replicas}",
+                "-" if item.seen.condition == "written" else f"{item.seen.replicas_ready}/{deployment.replicas}",
                 item.resource.applied_at,
                 item.seen.detail + (f"; {unfinished}, apply again" if unfinished else ""),
             ]

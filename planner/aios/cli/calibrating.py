@@ -162,7 +162,7 @@ def _words(found: tuple[Learnt, ...]) -> str:
         for name, places in item.suspicious.items():
             shown = ", ".join(map(str, places[:12])) + (", ..." if len(places) > 12 else "")
             count = counted(len(places), "row")
-            told = f"{harmless(name)}: {count} better than physics allows, not learnt from: lines {shown}"
+            told = f"{harmless(name)}: {count} better or worse than can be true, not learnt from: lines {shown}"
             lines.append(f"{ink('suspicious', 'yellow')}: {told}")
     return "\n".join([*lines, "", "errors are medians of |predicted / measured - 1| of rows that were held back"])
 

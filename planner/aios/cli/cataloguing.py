@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Filters", "compare", "list_devices", "show"]
 
+_WITHOUT = "numbers that rest on these are learnt from devices like it, assumed, or unknown too"
+
 _UNKNOWN = "?"
 _SHOWN_PEAKS: Mapping[str, tuple[str, ...]] = {
     "FP32": ("fp32",),
@@ -196,7 +198,7 @@ def _told(device: DeviceType, where: str) -> str:
         lines += [f"{ink(f'[{number}]', 'dim')} {harmless(ref)}" for ref, number in refs.items()]
     unknown = unknown_of(device)
     if unknown:
-        lines += ["", f"{ink('unknown', 'yellow')}: {', '.join(unknown)}; what depends on these is not predicted"]
+        lines += ["", f"{ink('unknown', 'yellow')}: {', '.join(unknown)}; {_WITHOUT}"]
     return "\n".join(lines)
 
 

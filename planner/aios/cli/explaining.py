@@ -24,22 +24,28 @@ _INKS = {"compute": "green", "memory": "cyan", "network": "yellow", "overhead": 
 
 def explain(setting: Setting, *, json: bool, json_into: Path | None) -> int:
     """Print where the time, memory and watts of each choice go; of intents that cannot be met, why."""
+    from dataclasses import replace
+
     from aios.workflow.explaining import explain as work
 
-    with Progress("explain", quiet=json):
-        found = work(setting)
+    with Progress("explain", quiet=json) as progress:
+        found = work(replace(setting, tell=progress.doing))
     words = ""
     if not json:
         ink = Ink(sys.stdout)
-        blocks = [_explanation(item, ink) for item in found.explanations]
-        words = "\n\n".join(blocks) if blocks else plan_words(found.planned)
-    emit(words, {"explanations": found.explanations}, json=json, json_into=json_into)
+        lost = found.planned.plan.conflict is not None
+        blocks = [plan_words(found.planned)] if lost else []
+        blocks += [_explanation(item, ink, "the nearest miss, " if lost else "") for item in found.explanations]
+        words = "\n\n".join(blocks)
+    emit(
+        words, {"status": found.planned.plan.status, "explanations": found.explanations}, json=json, json_into=json_into
+    )
     code = code_of(found.planned.plan)
     return code if code != Exit.CHANGES else Exit.DONE
 
 
-def _explanation(item: Explanation, ink: Ink) -> str:
-    head = f"{ink(harmless(item.intent), 'bold')}: {item.candidate}"
+def _explanation(item: Explanation, ink: Ink, which: str) -> str:
+    head = f"{ink(harmless(item.intent), 'bold')}: {which}{item.candidate}"
     blocks = [head, *(_account(account, ink) for account in item.accounts)]
     blocks += [ink(f"not explained: {text}", "dim") for text in item.unknown]
     return "\n\n".join(blocks)

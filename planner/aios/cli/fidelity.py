@@ -61,8 +61,11 @@ def _exit(report: Report) -> Exit:
         print_diagnostics([Diagnostic(summary=harmless(text)) for text in told])
         return Exit.BUG
     if not report.rows:
-        wrong = "no table could be read; each is named with its reason" if report.skipped else "no row is asked for"
-        print_diagnostics([Diagnostic(summary=wrong)])
+        unread = Diagnostic(
+            summary="no table could be read; each is named with its reason",
+            remedy="docs/fidelity.md tells how a form beside a table says what its columns mean",
+        )
+        print_diagnostics([unread if report.skipped else Diagnostic(summary="no row is asked for")])
         return Exit.INPUT
     return Exit.DONE
 
@@ -95,7 +98,7 @@ def _words(report: Report) -> str:
     unknown = {reading.table: reading.unknown for reading in report.tables.readings if reading.unknown}
     lines += _listed("no device of the catalogue, or not clear which", unknown)
     lines += _listed("models of which too little is known", report.unknown_models)
-    lines += _listed("better than physics allows, neither learnt from nor judged: lines", report.suspicious)
+    lines += _listed("better or worse than can be true, neither learnt from nor judged: lines", report.suspicious)
     return "\n".join(lines)
 
 

@@ -118,14 +118,14 @@ def _si(value: float) -> str:
     return f"{value:.3g} "
 
 
-def schema(name: str | None) -> int:
+def schema(name: str | None, *, json: bool) -> int:
     """Print a schema, or the names of all."""
     from aios import catalogue
 
     folder = catalogue.root() / "schemas"
     names = sorted(path.name.removesuffix(".schema.json") for path in folder.glob("*.schema.json"))
     if name is None:
-        print("\n".join(names))
+        emit("\n".join(names), names, json=json)
         return 0
     if name not in names:
         raise InputError(f"there is no schema {name!r} (there are: {', '.join(names)})")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aios.records.base import Record
-from aios.records.metrics import find_metric
+from aios.records.metrics import find_metric, is_endless
 from aios.records.units import Dimension, format_quantity
 
 __all__ = ["as_json", "emit", "metric_text", "save_text"]
@@ -46,6 +46,8 @@ def save_text(path: Path, text: str) -> None:
 
 
 def metric_text(name: str, value: float) -> str:
-    """Return a value of a metric as people read it, ``12.4 ms``."""
+    """Return a value of a metric as people read it, ``12.4 ms``; of a latency without end, ``overloaded``."""
+    if is_endless(name, value):
+        return "overloaded"
     found = find_metric(name)
     return format_quantity(value, found.dimension if found else Dimension.COUNT)

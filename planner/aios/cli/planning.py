@@ -1,4 +1,4 @@
-"""plan and candidates, in words."""
+"""plan, in words."""
 
 from __future__ import annotations
 
@@ -7,27 +7,31 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aios.cli.candidates import columns_of, option_table, written
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
-from aios.cli.ways import device_words, spread_words
+from aios.cli.ways import spread_words
 from aios.cli.words import Ink, counted, table
-from aios.records.candidate import Estimate, Priced, Residence
-from aios.records.intent import Intent, Requirement
+from aios.records.candidate import Priced, Residence
+from aios.records.intent import Intent
 from aios.records.plan import Plan
 from aios.records.selection import ObjectiveValue
 from aios.records.units import Dimension, format_quantity
+from aios.workflow.ranking import ranked
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.workflow.planning import Considered, Planned
 
-__all__ = ["candidates", "code_of", "plan", "plan_words"]
+__all__ = ["code_of", "plan", "plan_words"]
 
 _SHOWN = 8
 """Candidates listed per intent unless all are asked for: the chosen one and its nearest rivals."""
 
+_MOST_TYPES = 12
+"""Device types of a fleet that are named."""
 _SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "keep": " "}
 _INKS = {"create": "green", "update": "yellow", "replace": "yellow", "delete": "red", "keep": "dim"}
 
@@ -43,16 +47,19 @@ def plan(
     json_into: Path | None,
 ) -> int:
     """Make a plan, print it, save it if asked to."""
+    from dataclasses import replace
+
     from aios.plan import plan_text
     from aios.workflow.planning import make_plan
 
     one_thread()
-    with Progress("plan", quiet=json):
-        planned = make_plan(setting, keep_others=keep_others)
+    with Progress("plan", quiet=json) as progress:
+        planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
+        progress.doing("writing it down")
+        words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
     if out is not None and planned.plan.conflict is None:
         save_text(out, text)
-    words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
     emit(words, text, json=json, json_into=json_into)
     return code_of(planned.plan, detailed)
 
@@ -85,8 +92,9 @@ def plan_words(
     else:
         blocks += [
             _spread(planned, ink),
-            _residences(planned.plan, ink),
+            _residences(planned, ink),
             _promises(planned.plan, ink),
+            _remarks(planned, ink),
             _objective(planned, ink),
             _actions(planned.plan, ink, None if applying else _apply_command(planned.plan, out, keep_others)),
         ]
@@ -95,26 +103,21 @@ def plan_words(
 
 def _heading(planned: Planned, ink: Ink) -> str:
     fleet = planned.considered.given.fleet
-    devices = ", ".join(sorted({slot.type for node in fleet.nodes for slot in node.devices}))
-    return f"{ink('fleet', 'dim')} {fleet.name} ({fleet.origin}): {devices}"
+    types = sorted({slot.type for node in fleet.nodes for slot in node.devices})
+    left = f" and {counted(len(types) - _MOST_TYPES, 'more type')}" if len(types) > _MOST_TYPES else ""
+    return f"{ink('fleet', 'dim')} {fleet.name} ({fleet.origin}): {', '.join(types[:_MOST_TYPES])}{left}"
 
 
 def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
     options = planned.considered.options[intent.name]
     chosen = planned.selection.chosen.get(intent.name)
-    ranked = sorted(options, key=lambda option: _rank(option, intent, chosen))
-    shown = ranked if every else ranked[:_SHOWN]
-    columns = _columns(intent)
-    rows = [_row(option, intent, columns) for option in shown]
-    marked = [
-        index for index, option in enumerate(shown) if chosen is not None and option.candidate == chosen.candidate
-    ]
-    head = ["MODEL", "DEVICE", "PRECISION", "B", "T", "R", *(name.upper() for name in columns), "SOURCE", "WHY NOT"]
-    bounds = ", ".join(item.text for item in _written(intent) or intent.require) or "nothing required"
+    order = ranked(options, intent, chosen)
+    shown = order if every else order[:_SHOWN]
+    bounds = ", ".join(item.text for item in written(intent) or intent.require) or "nothing required"
     load = _load(intent)
     lines = [f"{ink(intent.name, 'bold')}: {'; '.join(map(str, intent.goal))}, subject to {bounds}{load}"]
-    if rows:
-        lines.append(table(head, rows, ink, marked))
+    if shown:
+        lines.append(option_table(shown, intent, ink, chosen))
     left = len(options) - len(shown)
     if left > 0:
         lines.append(ink(f"… and {counted(left, 'more candidate')} (--all lists them)", "dim"))
@@ -124,11 +127,6 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
     elif rejected:
         lines.append(ink(f"left out: {counted(len(rejected), 'family', 'families')} (--all says which and why)", "dim"))
     return "\n".join(lines)
-
-
-def _written(intent: Intent) -> list[Requirement]:
-    """Return the bounds that somebody wrote: what the load implies is told with the load."""
-    return [item for item in intent.require if item.implied_by is None]
 
 
 def _load(intent: Intent) -> str:
@@ -144,60 +142,6 @@ def _about(what: str, intent: Intent, considered: Considered) -> bool:
     return len(considered.given.intents) == 1 or any(choice.name in what for choice in intent.models)
 
 
-def _rank(option: Priced, intent: Intent, chosen: Priced | None) -> tuple[object, ...]:
-    """Order: the chosen one, then what meets every requirement, each by the intent's goals."""
-    broken = _broken(option, intent)
-    goals = []
-    for goal in intent.goal:
-        estimate = option.estimates.get(goal.metric)
-        value = estimate.value if estimate else float("inf")
-        goals.append(value if goal.direction == "minimize" else -value)
-    is_chosen = chosen is not None and option.candidate == chosen.candidate
-    return (not is_chosen, len(broken), *goals, option.candidate.id)
-
-
-def _broken(option: Priced, intent: Intent) -> list[str]:
-    """Return why the option is out: each requirement that its estimates do not show to hold, as the checker sees it."""
-    from aios.check import requirement_rows
-
-    reasons = []
-    for row in requirement_rows(intent, option):
-        if row.holds:
-            continue
-        name = str(row.clause.metric)
-        value = "unknown" if row.value is None else metric_text(name, row.value)
-        reasons.append(f"{name} {value}, required {row.clause.text.removeprefix(name).strip()}")
-    return reasons
-
-
-def _columns(intent: Intent) -> list[str]:
-    wanted = [goal.metric for goal in intent.goal] + [item.metric for item in _written(intent)]
-    usual = ["time", "energy"] if intent.train is not None else ["latency.p99", "power"]
-    return list(dict.fromkeys([*wanted, *usual]))
-
-
-def _row(option: Priced, intent: Intent, columns: list[str]) -> list[str]:
-    candidate = option.candidate
-    quantization = "" if candidate.quantization == "none" else f" {candidate.quantization}"
-    estimates = [option.estimates.get(name) for name in columns]
-    sources = [estimate.source for estimate in estimates if estimate is not None]
-    return [
-        candidate.model,
-        device_words(candidate),
-        f"{candidate.precision}{quantization}",
-        str(candidate.batch),
-        str(candidate.threads or "-"),
-        str(candidate.replicas),
-        *(_estimate(name, estimate) for name, estimate in zip(columns, estimates, strict=True)),
-        "+".join(dict.fromkeys(sources)),
-        "; ".join(_broken(option, intent)),
-    ]
-
-
-def _estimate(name: str, estimate: Estimate | None) -> str:
-    return "?" if estimate is None else metric_text(name, estimate.value)
-
-
 def _spread(planned: Planned, ink: Ink) -> str:
     """Say how what takes several devices is spread over them."""
     fleet = planned.considered.given.fleet
@@ -205,17 +149,20 @@ def _spread(planned: Planned, ink: Ink) -> str:
     return "\n".join(f"{ink('spread', 'dim')} {name}: {text}" for name, text in told.items() if text)
 
 
-def _residences(plan: Plan, ink: Ink) -> str:
+def _residences(planned: Planned, ink: Ink) -> str:
     """Say where the parts of each model live and what reading them costs."""
     lines = []
-    for decision in plan.decisions:
-        parts = [_residence(item) for item in decision.memory]
+    for decision in planned.plan.decisions:
+        profile = planned.considered.given.profiles[decision.intent][decision.model]
+        sparse = profile.transformer is not None and profile.transformer.experts is not None
+        parts = [_residence(item, sparse) for item in decision.memory]
         if parts:
             lines.append(f"{ink('memory', 'dim')} {decision.intent}: {'; '.join(parts)}")
     return "\n".join(lines)
 
 
-def _residence(item: Residence) -> str:
+def _residence(item: Residence, sparse: bool) -> str:
+    """Return a part of a model. sparse: a token reads only the experts that it is routed to"""
     size = format_quantity(item.bytes, Dimension.BYTES)
     where = f"{item.part.replace('_', ' ')} {size} in {item.tier}"
     if item.read_bytes_per_s is None or item.seconds is None:
@@ -224,7 +171,8 @@ def _residence(item: Residence) -> str:
         format_quantity(item.read_bytes_per_s, Dimension.BANDWIDTH),
         format_quantity(item.seconds, Dimension.TIME),
     )
-    return f"{where}, {time} to read at {rate} ({item.source})"
+    what = "read all experts" if sparse and item.part == "weights" else "read"
+    return f"{where}, {time} to {what} at {rate} ({item.source})"
 
 
 def _promises(plan: Plan, ink: Ink) -> str:
@@ -256,7 +204,36 @@ def _objective(planned: Planned, ink: Ink) -> str:
     return "\n".join(lines)
 
 
+def _remarks(planned: Planned, ink: Ink) -> str:
+    """Say why numbers of the choices that people look for are unknown, and what nobody judged."""
+    lines = []
+    for intent in planned.considered.given.intents:
+        option = planned.selection.chosen.get(intent.name)
+        if option is None:
+            continue
+        for name in columns_of(intent):
+            if name not in option.estimates:
+                why = option.unknown.get(name, "nothing is known of it")
+                lines.append(f"{ink('unknown', 'yellow')} {intent.name}: {name}: {why}")
+        if _quality_unjudged(planned, intent, option):
+            lines.append(
+                f"{ink('note', 'yellow')} {intent.name}: how well {option.candidate.model} answers in "
+                f"{option.candidate.precision} is not judged; `pin: {{precision: bf16}}` rules it out"
+            )
+    return "\n".join(lines)
+
+
+def _quality_unjudged(planned: Planned, intent: Intent, option: Priced) -> bool:
+    """Say whether a language model was quantised without any accuracy that says what that costs."""
+    profile = planned.considered.given.profiles[intent.name][option.candidate.model]
+    quantised = option.candidate.quantization != "none" and option.candidate.precision != profile.precision
+    judged = any(name.startswith("accuracy.") for name in option.estimates)
+    return profile.transformer is not None and intent.train is None and quantised and not judged
+
+
 def _goal_value(item: ObjectiveValue, value: float) -> str:
+    if ": minimize unknown " in item.goal:
+        return counted(round(value), "intent")
     return f"{100 * value:.4g} %" if item.unit == "1" else f"{value:.4g} {item.unit}"
 
 
@@ -298,7 +275,9 @@ def _conflict(planned: Planned, ink: Ink) -> str:
         rows = [f"  {row.what}: {row.reason}" for row in planned.considered.rejections]
         return "\n".join([f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows])
     alone = len(conflict.clauses) == 1
-    head = "this cannot hold" if alone else "these cannot hold together; without any one of them the others can"
+    head = "this cannot hold" if alone else "these cannot hold together"
+    if not alone and len(conflict.relaxations) == len(conflict.clauses):
+        head += "; without any one of them the others can"
     lines = [f"{ink('infeasible', 'red', 'bold')}: {head}"]
     for clause in conflict.clauses:
         where = f"  {ink(str(clause.where), 'dim')}" if clause.where else ""
@@ -310,42 +289,3 @@ def _conflict(planned: Planned, ink: Ink) -> str:
         lines += [f"  {item.clause} -> {ink(item.to, 'green')}" for item in conflict.relaxations]
     lines += [f"note: {note}" for note in conflict.notes]
     return "\n".join(lines)
-
-
-def candidates(setting: Setting, *, json: bool, json_into: Path | None) -> int:
-    """List every candidate with its estimates."""
-    from aios.workflow.planning import consider
-    from aios.workflow.reading import gather
-
-    with Progress("candidates", quiet=json):
-        considered = consider(gather(setting))
-    ink = Ink(sys.stdout)
-    blocks, document = [], []
-    for intent in considered.given.intents:
-        columns = _columns(intent)
-        options = sorted(considered.options[intent.name], key=lambda option: _rank(option, intent, None))
-        rows = [_row(option, intent, columns) for option in options]
-        head = ["MODEL", "DEVICE", "PRECISION", "B", "T", "R", *(name.upper() for name in columns), "SOURCE", "WHY NOT"]
-        blocks.append(f"{ink(intent.name, 'bold')}: {counted(len(rows), 'candidate')}\n{table(head, rows, ink)}")
-        document += [_candidate_json(option, intent) for option in considered.options[intent.name]]
-    if considered.rejections:
-        blocks.append("\n".join(f"left out: {row.what}: {row.reason}" for row in considered.rejections))
-    emit(
-        "\n\n".join(blocks),
-        {"candidates": document, "rejections": considered.rejections},
-        json=json,
-        json_into=json_into,
-    )
-    return Exit.DONE
-
-
-def _candidate_json(option: Priced, intent: Intent) -> dict[str, object]:
-    """Return a candidate with everything that a stranger needs to recompute the optimum."""
-    return {
-        **option.candidate.model_dump(mode="json"),
-        "estimates": option.estimates,
-        "unknown": option.unknown,
-        "demand": option.demand,
-        "feasible": not _broken(option, intent),
-        "out": _broken(option, intent),
-    }

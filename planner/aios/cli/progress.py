@@ -14,6 +14,8 @@ __all__ = ["Progress"]
 
 _QUIET_S = 2.0
 """What is done sooner needs no word."""
+_REPEAT_S = 10.0
+"""After which a pipeline hears again of what still goes on."""
 
 
 class Progress:
@@ -24,20 +26,25 @@ class Progress:
         self._ink = Ink(sys.stderr)
         self._live = sys.stderr.isatty() and not quiet
         self._quiet = quiet
-        self._text = ""
-        self._began = 0.0
+        self._text = self._told = ""
+        self._began = self._said = time.monotonic()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._redraw, daemon=True)
+        self._thread = threading.Thread(target=self._redraw if self._live else self._repeat, daemon=True)
 
     def __call__(self, text: str) -> None:
         """Say what is being done now."""
-        self._text = text
+        self.doing(text)
         if not self._live and not self._quiet:
-            print(f"{self._title}: {text}", file=sys.stderr, flush=True)
+            self._told = text
+            self._print(text)
+
+    def doing(self, text: str) -> None:
+        """Note what is being done now, which is said only if it takes long."""
+        self._text = text
 
     def __enter__(self) -> Self:
-        self._began = time.monotonic()
-        if self._live:
+        self._began = self._said = time.monotonic()
+        if not self._quiet:
             self._thread.start()
         return self
 
@@ -45,8 +52,21 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._done.set()
-        if self._live:
+        if not self._quiet:
             self._thread.join()
+
+    def _print(self, text: str) -> None:
+        self._said = time.monotonic()
+        print(f"{self._title}: {text}", file=sys.stderr, flush=True)
+
+    def _repeat(self) -> None:
+        """Say in a pipeline what goes on: after two seconds without a word, when that changes, and now and then."""
+        while not self._done.wait(0.2):
+            text, now = self._text, time.monotonic()
+            if now - self._said < (_QUIET_S if text != self._told else _REPEAT_S):
+                continue
+            self._told = text
+            self._print(f"{text or 'working'}, {now - self._began:.0f} s")
 
     def _redraw(self) -> None:
         if self._done.wait(_QUIET_S):

@@ -75,10 +75,11 @@ def _card_text(card: ModelCard) -> str:
             rows.append([name, _number(macs), _number(values)])
     lines += ["", table(["OPERATORS", "MACS", "VALUES MOVED"], rows, ink), ""]
     plain = {f"{name}_{unit}" for name in CLASSES for unit in ("macs", "values")}
+    further = [name for name in WORK if name in card.work and name not in plain]
+    named = max((len(name) for name in further), default=0)
     lines += [
-        f"  {name.replace('_', ' ')}: {_number(card.work[name])}"
-        for name in WORK
-        if name in card.work and name not in plain
+        f"  {name.replace('_', ' ').ljust(named)}  {_number(card.work[name]):>7}  {ink(WORK[name], 'dim')}"
+        for name in further
     ]
     return "\n".join(lines)
 

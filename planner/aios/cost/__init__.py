@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aios.cost.explaining import explain
     from aios.cost.pricing import price
     from aios.cost.routing import Flow, link_load
-    from aios.cost.training_search import search_in
+    from aios.cost.training.search import search_in
 
 __all__ = [
     "Duration",
@@ -48,6 +48,6 @@ __getattr__ = lazily(
         "link_load": "aios.cost.routing",
         "point_to_point": "aios.cost.collectives",
         "price": "aios.cost.pricing",
-        "search_in": "aios.cost.training_search",
+        "search_in": "aios.cost.training.search",
     },
 )

@@ -64,7 +64,7 @@ def accuracies(
         if number is None:
             number = _from_stored(name, candidate, profile, device, intent.task, declared, library)
         if number is None:
-            unknown[name] = f"neither measured nor declared; measure with `aios profile {intent.name}` on data.evaluate"
+            unknown[name] = "neither declared, nor measured on data.evaluate"
         else:
             found[name] = number
     return found, unknown

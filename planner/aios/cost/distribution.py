@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
 from aios.records.measurement import PROBABILITIES
 
-__all__ = ["JITTER", "Quantiles", "mean_of", "quantile_of", "scaled", "scv_of", "sum_of"]
+__all__ = ["JITTER", "Quantiles", "mean_of", "scaled", "scv_of", "sum_of"]
 
 Quantiles: TypeAlias = tuple[float, ...]
 """Values in seconds, one per entry of PROBABILITIES, never falling."""
@@ -19,14 +18,6 @@ _WIDTHS = tuple(above - below for below, above in pairwise(PROBABILITIES))
 
 _COARSE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 """Ends of the bins that sums are formed over: fine where percentiles are asked for, coarse where they are not."""
-
-
-def quantile_of(quantiles: Sequence[float], probability: float) -> float:
-    """Return the quantile at ``probability``, linear between the grid's points."""
-    at = min(bisect_right(PROBABILITIES, probability), len(PROBABILITIES) - 1)
-    below, above = PROBABILITIES[at - 1], PROBABILITIES[at]
-    share = (probability - below) / (above - below)
-    return quantiles[at - 1] + share * (quantiles[at] - quantiles[at - 1])
 
 
 def mean_of(quantiles: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aios.records.base import Source, trusted
 from aios.records.candidate import Estimate
 from aios.records.measurement import Measured
-from aios.records.metrics import METRICS
+from aios.records.metrics import METRICS, is_endless
 
 __all__ = ["Interval", "Unknown", "estimate", "interval_of"]
 
@@ -44,8 +44,11 @@ def interval_of(measured: Measured) -> Interval:
 
 
 def estimate(metric: str, number: Interval, source: Source, basis: str) -> Estimate:
-    """Return the estimate of ``metric``; the ends are made to enclose the value against rounding."""
+    """Return the estimate of ``metric``; the ends are made to enclose the value against rounding, and it is told where
+    one stands for no end."""
     low, value, high = number
+    if is_endless(metric, high):
+        basis += "; overloaded" if is_endless(metric, value) else "; overloaded at the pessimistic end"
     assert math.isfinite(low + value + high), (metric, number)
     fields = {
         "metric": metric,

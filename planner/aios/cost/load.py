@@ -10,8 +10,9 @@ from aios.cost.queueing import Queue, queue_of
 from aios.cost.service import Service
 from aios.records.candidate import Estimate
 from aios.records.intent import Load
+from aios.records.metrics import ENDLESS_S
 
-__all__ = ["LATENCIES", "Loaded", "loaded"]
+__all__ = ["LATENCIES", "OF_JOBS", "Loaded", "loaded"]
 
 _PROBABILITIES = (0.5, 0.9, 0.95, 0.99)
 _FACTORS = (1.0, *(-math.log(1 - p) for p in _PROBABILITIES))
@@ -19,13 +20,15 @@ _FACTORS = (1.0, *(-math.log(1 - p) for p in _PROBABILITIES))
 
 LATENCIES = ("latency.mean", "latency.p50", "latency.p90", "latency.p95", "latency.p99")
 
-HORIZON_S = 3600.0
-"""Where the pessimistic end of a service time cannot sustain the load, the queue grows without end; the pessimistic end
-of latency is then shown as one hour: a finite number that no requirement of a service admits."""
-
 CONTENTION = 0.85
 """Pessimistic share of its lone speed that a replica keeps beside others on a cpu (shared cache, bandwidth,
 clock)."""
+
+OF_JOBS = {
+    "time": "a service has no end; only jobs have a time",
+    "expense": "a service has no end and costs by the hour; only jobs have an expense",
+}
+"""Metrics that no service has, and why."""
 
 
 class Loaded(NamedTuple):
@@ -99,7 +102,7 @@ def _queued(
         error += (0.3 if several else 0.15) + (0.5 if load.arrivals == "constant" else 0.0)
     error += 0.1 if several and on_cpu else 0.0
     wait_s = _delay(queue)
-    slow_s = min(HORIZON_S, _delay(slow) * (1 + error)) if slow is not None else HORIZON_S
+    slow_s = min(ENDLESS_S, _delay(slow) * (1 + error)) if slow is not None else ENDLESS_S
     faster = service.replicas[0].full_s / service.replicas[1].full_s
     eased = faster**2 * (1 - queue.utilisation) / (1 - queue.utilisation * faster) * (1 - error)
     unqueued = (service.mean_s, *service.tail.unqueued(_PROBABILITIES))
@@ -108,7 +111,8 @@ def _queued(
     found = []
     for value, alone, factor in zip(values, unqueued, _FACTORS, strict=True):
         queued = max(0.0, value - alone)
-        more = min(HORIZON_S, max(0.0, slow_s - wait_s) * factor + error * queued)
+        longer = max(0.0, slow_s - wait_s) * factor + error * queued
+        more = min(ENDLESS_S, longer) if slow is not None else ENDLESS_S
         found.append(Interval(alone * low + queued * min(1.0, max(0.0, eased)), value, alone * high + queued + more))
     return found
 

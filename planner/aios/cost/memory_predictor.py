@@ -67,7 +67,7 @@ def _trained(observations: Observations, model: Structure) -> Floats:
 
 
 def _at_least(observations: Observations, model: Structure, work: Work, unfused: Floats) -> Floats:
-    """Return what a job cannot do without: choices that nobody states are taken as whoever lacks memory makes them."""
+    """Return the least bytes that a job needs: what a row leaves open is chosen so that it needs the least memory."""
     import numpy as np
 
     said = np.isin(np.char.lower(observations.word("recompute")), ("none", "full"))

@@ -2,7 +2,8 @@
 
 The time is a sum over kinds of work, each at the device's nominal rate times a factor, its inverse efficiency, that is
 learnt for classes of devices and their software, and for single ones: arithmetic at the precision's peak, activations
-and weights at the memory's bandwidth, one launch per operator; weights and launches are shared by a batch.
+and weights at the memory's bandwidth, one launch per operator; weights and launches are shared by a batch. A network
+that stays on the chip as a whole, one item behind the other, pays for neither of them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
     from aios.cost.networks.rates import rates_of
 
     figures, rates = figures_of(rows), rates_of(rows, types)
-    parts = _parts(rows, figures, rates)
+    resident = _resident(rows, figures, rates)
+    parts = _parts(rows, figures, rates, resident)
     compute, memory = _sum(parts, _ARITHMETIC), _sum(parts, _MOVED)
     waiting = parts["kernels"] + parts["streamed"]
     base = np.log(np.maximum(compute, memory) + 0.3 * np.minimum(compute, memory) + waiting)
@@ -48,7 +50,12 @@ def design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
         figures.known > 0, "", "neither its size nor its arithmetic is stated, and no card bears its name"
     )
     return Design(
-        _features(rows, figures, rates, parts), base, _keys(rows, types), _least(rows, figures, rates), unknown, parts
+        _features(rows, figures, rates, parts) | {"resident": resident},
+        base,
+        _keys(rows, types),
+        _least(rows, figures, rates),
+        unknown,
+        parts,
     )
 
 
@@ -66,7 +73,7 @@ def _features(rows: Observations, figures: Figures, rates: Rates, parts: Mapping
         "threads": np.log(rates.threads),
         "narrow": (value <= 1.0) * 1.0,
         "memory": np.log(memory / compute),
-        "overhead": np.log(parts["kernels"] / (compute + memory)),
+        "overhead": np.log(_launching(rows, figures, rates) / (compute + memory)),
         "guessed": 1.0 - figures.stated,
         "uncounted": 1.0 - figures.counted,
         "attention": (figures.sizes.kind == "attention") * 1.0,
@@ -76,30 +83,54 @@ def _features(rows: Observations, figures: Figures, rates: Rates, parts: Mapping
     }
 
 
-def _parts(rows: Observations, figures: Figures, rates: Rates) -> dict[str, Floats]:
+def _parts(rows: Observations, figures: Figures, rates: Rates, resident: Floats) -> dict[str, Floats]:
     """Return seconds per item of each kind of work at the device's rates: arithmetic at its peak, values and weights at
-    the bandwidth of its memory, operators at one launch each, and the share of processors that one core works on."""
+    the bandwidth of its memory, operators at one launch each, and the share of processors that one core works on.
+
+    resident: 1 where a network stays on the chip
+    """
     import numpy as np
 
     from aios.cost.networks.bounds import LINK_SHARE
 
     batch = np.maximum(rows.number("batch", 1.0), 1.0)
     weight, value = _bytes(rows)
-    times = np.where(rows.word("mode") == "training", _TRAINING, 1.0)
-    found = {}
+    times = _times(rows)
+    loaded = 1.0 - resident
+    found: dict[str, Floats] = {}
     for name, amount in figures.amounts.items():
-        if name == _OF_ONE_FAMILY:
+        if name in (_OF_ONE_FAMILY, "kernels"):
             continue
-        if name == "kernels":
-            seconds = rates.launch / batch
-        elif name in PER_CALL:
-            seconds = weight / rates.bandwidth / batch
+        if name in PER_CALL:
+            found[name] = times * amount * loaded * weight / rates.bandwidth / batch
         else:
-            seconds = 2 / rates.peak if name in _ARITHMETIC else value / rates.bandwidth
-        found[name] = times * amount * seconds
+            found[name] = times * amount * (2 / rates.peak if name in _ARITHMETIC else value / rates.bandwidth)
+    found["kernels"] = loaded * _launching(rows, figures, rates)
     found["streamed"] = times * _streamed(rows, figures, rates) / LINK_SHARE
     found["serial"] = _SERIAL * times * 2 * figures.sizes.macs * rates.alone
     return found
+
+
+def _times(rows: Observations) -> Floats:
+    import numpy as np
+
+    return np.where(rows.word("mode") == "training", _TRAINING, 1.0)
+
+
+def _launching(rows: Observations, figures: Figures, rates: Rates) -> Floats:
+    """Return the seconds per item at which the operators of a call are started one by one."""
+    import numpy as np
+
+    batch = np.maximum(rows.number("batch", 1.0), 1.0)
+    seconds: Floats = _times(rows) * figures.amounts["kernels"] * rates.launch / batch
+    return seconds
+
+
+def _resident(rows: Observations, figures: Figures, rates: Rates) -> Floats:
+    """Return 1 where all weights of the network stay on the chip from call to call, else 0."""
+    import numpy as np
+
+    return np.where(figures.amounts["weights"] * _bytes(rows)[0] <= rates.held, 1.0, 0.0)
 
 
 def _streamed(rows: Observations, figures: Figures, rates: Rates) -> Floats:
@@ -201,7 +232,7 @@ def _share(rows: Observations) -> Floats:
 
 PREDICTOR = Predictor(
     name="network",
-    version=4,
+    version=5,
     metrics=("throughput", "latency.mean", "latency.p50", "latency.p90", "latency.p99", "step_time"),
     # Groups of many rows choose for themselves how much they keep to the wider one.
     mixes=(

@@ -81,7 +81,7 @@ class NetworkTimes:
     ) -> LearntTime | None:
         """Return what a call of ``batch`` items takes; None where nothing was learnt of the device, and either nothing
         of others or the network's operators are not counted. tiers: as of ``roofline``"""
-        row = self._row(candidate, profile, device, batch)
+        row = self.row_of(candidate, profile, device, batch)
         if row is None:
             return None
         if self._found is None:
@@ -98,7 +98,8 @@ class NetworkTimes:
         least = least_s(profile, device, candidate.precision, row.threads, row.items)
         return LearntTime(Interval(max(low, least), max(value, least), max(high, least)), *_told(setting))
 
-    def _row(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int) -> NetworkRow | None:
+    def row_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int) -> NetworkRow | None:
+        """Return what is asked for a call of ``batch`` items; None as of ``of``."""
         key = (device.name, candidate.executor, candidate.precision)
         if key not in self._settings:
             self._settings[key] = setting_of(self._calibrations, device, candidate.executor, candidate.precision)
@@ -115,7 +116,7 @@ class NetworkTimes:
         for candidate in self._candidates:
             profile, device = self._profiles[candidate.model], self._types[candidate.device]
             for batch in {1, candidate.batch}:
-                row = self._row(candidate, profile, device, batch)
+                row = self.row_of(candidate, profile, device, batch)
                 if row is not None:
                     rows.setdefault(row.key, row)
         return self._predicted(list(rows.values()))

@@ -15,13 +15,14 @@ import math
 from typing import NamedTuple
 
 from aios.cost.energy.capping import capped, stretched
+from aios.cost.energy.ratings import awake_share
 from aios.cost.interval import Interval, Unknown, interval_of
 from aios.records.base import Source
 from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceType
 from aios.records.measurement import Measured
 
-__all__ = ["Drawn", "Power", "cap_of", "power_of", "slowed"]
+__all__ = ["Drawn", "Power", "cap_of", "power_of", "resting_w", "slowed"]
 
 _INTENSITY = Interval(0.35, 0.7, 1.0)
 
@@ -29,9 +30,11 @@ _INTENSITY_OFF = 0.45
 """Relative error of an intensity by compute and memory: of published rows of language models that are served, and of
 networks that are trained, half to four fifths lie within 0.25."""
 
-_IDLE = Interval(0.03, 0.15, 0.4)
-"""Idle power relative to the limit, where it is unknown. Of the catalogue's devices whose idle power was published, it
-lies between 0.03 (A10G) and 0.36 (EPYC 7763) of the TDP, in the median at 0.14."""
+_GRAPHICS_IDLE, _IDLE = Interval(0.03, 0.13, 0.25), Interval(0.1, 0.25, 0.45)
+"""Idle power relative to the limit, where it is unknown, of graphics processors with memory of their own and of all
+other devices. Of the catalogue's devices whose idle power was published, it lies between 0.03 (A10G) and 0.22 (L4) of
+the TDP of the former, in the median at 0.13; of the latter between 0.18 (MLU370-X4) and 0.36 (EPYC 7763). A Raspberry
+Pi 4 draws 2.2 to 3 W idle and 5.1 to 6.3 W under load (chipwired.com/raspberry-pi-power-use)."""
 
 
 class Power(NamedTuple):
@@ -79,28 +82,65 @@ def power_of(
     mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
     rating = mode.cap_w if mode is not None else device.tdp_w
     if rating is None:
-        return Unknown(
-            f"no tdp_w of {device.name} is stated and no energy was measured; state it or run `aios profile`"
-        )
+        return Unknown(f"no tdp_w of {device.name} is stated and no energy was measured")
     if isinstance(utilisation, Unknown):
         return utilisation
     cap = cap_of(candidate, device)
-    stated = device.idle_w.value if device.idle_w else None
-    idle = _IDLE.times(rating.value) if stated is None else Interval(stated, stated, stated)
+    idle = _idle(device, rating.value)
     parts = _intensity(busy) if drawn is None else _parts(drawn, idle)
+    working = (_drawn(rating.value, rest, part, cap) for rest, part in zip(idle, parts, strict=True))
+    waiting = _between(device, idle, rating.value, cap)
     ends = (
-        share * (rest + (_drawn(rating.value, rest, part, cap) - rest) * worked)
-        for rest, worked, part in zip(idle, utilisation, parts, strict=True)
+        share * (rest + max(0.0, at_work - rest) * worked)
+        for rest, at_work, worked in zip(waiting, working, utilisation, strict=True)
     )
     name = f"cap of {mode.name}" if mode is not None else "TDP"
-    basis = f"{name} {rating.value:.4g} W x share x utilisation x "
-    if drawn is None:
-        basis += "0.35 to 1, " if busy is None else f"{busy:.2g}, "
-    else:
-        basis += f"{parts.value:.2g} ({drawn.watts.value:.4g} W at work {drawn.basis}), "
-    basis += "" if cap is None else f"below the cap of {cap:.4g} W, "
-    basis += "idle share" if stated is not None else "idle power unknown: assumed 3 to 40 % of that, expected 15 %"
-    return Power(Interval(*ends), _weakest(source, drawn, stated), basis)
+    at_work = _at_work(busy, drawn, parts.value) + ("" if cap is None else f"below the cap of {cap:.4g} W, ")
+    basis = f"{name} {rating.value:.4g} W x share x utilisation x {at_work}{_at_rest(device, rating.value, idle)}"
+    return Power(Interval(*ends), _weakest(source, drawn, device), basis)
+
+
+def _at_work(busy: float | None, drawn: Drawn | None, part: float) -> str:
+    if drawn is not None:
+        return f"{part:.2g} ({drawn.watts.value:.4g} W at work {drawn.basis}), "
+    return "0.35 to 1, " if busy is None else f"{busy:.2g}, "
+
+
+def _at_rest(device: DeviceType, rating_w: float, idle: Interval) -> str:
+    if device.idle_w is not None:
+        return "idle share"
+    low, expected, high = (round(watts / rating_w * 100) for watts in idle)
+    return f"idle power unknown: assumed {low} to {high} % of that, expected {expected} %"
+
+
+def resting_w(device: DeviceType) -> float:
+    """Return what a device is expected to draw while a program holds it that has nothing to do; 0 where nobody knows
+    its rating either."""
+    if device.tdp_w is None:
+        return device.idle_w.value if device.idle_w else 0.0
+    return _between(device, _idle(device, device.tdp_w.value), device.tdp_w.value, None).value
+
+
+def _idle(device: DeviceType, limit_w: float) -> Interval:
+    """Return the watts of a device that nobody holds."""
+    if device.idle_w is not None:
+        return Interval(*[device.idle_w.value] * 3)
+    return (_GRAPHICS_IDLE if _is_graphics(device) else _IDLE).times(limit_w)
+
+
+def _between(device: DeviceType, idle: Interval, limit_w: float, cap: float | None) -> Interval:
+    """Return the watts between one piece of work and the next.
+
+    Graphics processors mostly keep their clocks up meanwhile (an L4 draws 9 to 17 W without a process, and 27 W where
+    one waits); for how long is up to driver and settings, so that at least they draw what they do without one.
+    """
+    up = awake_share(device) if _is_graphics(device) else 0.0
+    most = limit_w if cap is None else min(limit_w, cap)
+    return Interval(idle.low, *(rest + max(0.0, most - rest) * up for rest in idle[1:]))
+
+
+def _is_graphics(device: DeviceType) -> bool:
+    return device.kind == "gpu" and device.memory_kind != "lpddr"
 
 
 def _parts(drawn: Drawn, idle: Interval) -> Interval:
@@ -112,9 +152,9 @@ def _parts(drawn: Drawn, idle: Interval) -> Interval:
     return Interval(*shares)
 
 
-def _weakest(source: Source, drawn: Drawn | None, idle: float | None) -> Source:
+def _weakest(source: Source, drawn: Drawn | None, device: DeviceType) -> Source:
     """Return the source of power: no better than those of its parts, and never measured."""
-    if idle is None:
+    if device.idle_w is None:
         return "assumed"
     known = [source] if drawn is None else [source, drawn.source]
     return next((item for item in known if item not in ("measured", "calibrated")), "calibrated")
@@ -145,7 +185,7 @@ def slowed(candidate: Candidate, device: DeviceType, busy: float, clocked: float
     if cap is None or device.tdp_w is None:
         return 1.0
     rating = device.tdp_w.value
-    idle = device.idle_w.value if device.idle_w else _IDLE.value * rating
+    idle = _idle(device, rating).value
     demand = idle + max(0.0, rating - idle) * busy
     return float(stretched(demand, cap, idle, clocked))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from aios.cost.interval import Interval
 from aios.cost.power import Drawn
@@ -17,15 +17,12 @@ from aios.records.calibration import Calibration
 from aios.records.fleet import DeviceType
 
 if TYPE_CHECKING:
-    from aios.cost.learning.design import Design
-    from aios.records.observation import Level, Observations, Texts
+    from aios.records.observation import Level, Observations
 
 __all__ = ["POWER", "drawn_by", "metered"]
 
 POWER = ("power", "power")
 """Predictor and metric of the calibration that is asked."""
-
-_Known: TypeAlias = Mapping[tuple[str, str], Mapping[str, int]]
 
 
 def drawn_by(
@@ -43,8 +40,7 @@ def drawn_by(
     with np.errstate(all="ignore"):
         design = PREDICTOR.design(replace(rows, predictor=PREDICTOR.name, metric="power", unit="W"), types)
     known = metered(learnt)
-    pairs = list(zip(design.keys["broad"].tolist(), design.keys["device"].tolist(), strict=True))
-    design = replace(design, keys={**design.keys, "engine": _engines(design, pairs, known)})
+    pairs = list(zip(design.keys["regime"].tolist(), design.keys["device"].tolist(), strict=True))
     seen = np.array([pair in known for pair in pairs])
     watts = np.zeros((3, len(rows)))
     for mask in (seen, ~seen):
@@ -62,40 +58,15 @@ def drawn_by(
     )
 
 
-def metered(learnt: Calibration) -> _Known:
-    """Return kind of work and device that was metered with it -> engine, empty for all of them -> rows."""
-    found: dict[tuple[str, str], dict[str, int]] = {}
-    for stage in (*learnt.stages, *learnt.mixes):
-        if stage.keys[:2] != ("broad", "device"):
-            continue
-        for effect in stage.effects:
-            broad, device, *further = effect.group
-            engines = found.setdefault((broad, device), {})
-            if stage.keys[2:] in ((), ("engine",)):
-                engines["".join(further)] = effect.rows
-    return found
+def metered(learnt: Calibration) -> Mapping[tuple[str, ...], int]:
+    """Return kind of work and device that was metered with it -> rows."""
+    stages = (stage for stage in learnt.stages if stage.keys == ("regime", "device"))
+    return {effect.group: effect.rows for stage in stages for effect in stage.effects}
 
 
-def _engines(design: Design, pairs: list[tuple[str, str]], known: _Known) -> Texts:
-    """Take each row to run on the engine that was metered most on its device, unless its own was: one that nobody
-    metered would be taken for physics alone."""
-    import numpy as np
-
-    own = design.keys["engine"].tolist()
-    chosen = {(pair, name): _engine(known.get(pair, {}), name) for pair, name in set(zip(pairs, own, strict=True))}
-    return np.array([chosen[key] for key in zip(pairs, own, strict=True)], dtype=str)
-
-
-def _engine(rows: Mapping[str, int], own: str) -> str:
-    if own and own in rows:
-        return own
-    return max((name for name in rows if name), key=lambda name: (rows[name], name), default=own)
-
-
-def _told(known: Mapping[str, int] | None) -> tuple[Source, str]:
-    """Return the source of the watts, and how they came about."""
-    if known is None:
+def _told(rows: int | None) -> tuple[Source, str]:
+    """Return the source of the watts of a device with so many metered rows, None where nobody metered it, and how they
+    came about."""
+    if rows is None:
         return "analytic", "by physics, as far off as on metered devices that were held back (zero-shot)"
-    rows = known.get("", 0)
-    seen = f"{rows} rows metered" if rows else "what was metered"
-    return "calibrated", f"by physics, corrected by {seen} on this device (calibrated)"
+    return "calibrated", f"by physics, corrected by {rows} rows metered on this device (calibrated)"

@@ -50,7 +50,9 @@ def _design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
     starting = starting_share(rows, types, amounts)
     watts = _watts(rows, ratings, work, drawn, starting)
     demand = sum(watts.values(), np.zeros(len(rows)))
-    least, unknown = np.full(len(rows), -np.inf), np.full(len(rows), "", dtype="<U80")
+    least, most = np.full(len(rows), -np.inf), np.full(len(rows), np.inf)
+    unknown = np.full(len(rows), "", dtype="<U80")
+    parts: dict[str, Floats] = {}
     if rows.metric == "energy":
         slower = _under_cap(rows, ratings, work, watts, cap)
         parts = {name: part * slower for name, part in _joules(rows, types, ratings, work, amounts, drawn).items()}
@@ -59,11 +61,10 @@ def _design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
         lacking = "what an item is made of is not stated, or the device's rates"
         unknown = np.where(np.isfinite(total) & (total > 0), unknown, lacking)
     else:
-        parts = _drawn_by(rows, ratings, watts, cap)
-        total = sum(parts.values(), np.zeros(len(rows)))
-        limit = rows.number("devices", 1.0) * np.minimum(cap, ratings.tdp_w)
-        above = ~whole & (ratings.stated > 0) & (rows.values > _OVERSHOOT * limit)
-        unknown = np.where(above, "it is more than rating and cap of the devices allow", unknown)
+        each, host = _outside(rows, ratings)
+        total = capped(demand, cap) * each + host
+        limit = _OVERSHOOT * rows.number("devices", 1.0) * np.minimum(cap, ratings.tdp_w)
+        most = np.where(~whole & (ratings.stated > 0), np.log(limit), most)
     return Design(
         features=_features(rows, ratings, work, amounts, cap, demand, starting),
         base=np.log(np.where(unknown == "", total, 1.0)),
@@ -71,6 +72,7 @@ def _design(rows: Observations, types: Mapping[str, DeviceType]) -> Design:
         least=least,
         unknown=unknown,
         parts={name: np.where(unknown == "", part, 1.0) for name, part in parts.items()},
+        most=most,
     )
 
 
@@ -126,17 +128,6 @@ def _outside(rows: Observations, ratings: Ratings) -> tuple[Floats, Floats]:
     each = np.where(whole, np.where(card, 1 + _AIR, 1.0) / _SUPPLY, 1.0) * rows.number("devices", 1.0)
     host = np.where(card, _SOCKET_W * rows.number("sockets", 1.0) / _SUPPLY, _MODULE_W)
     return each, np.where(whole, host, 0.0)
-
-
-def _drawn_by(rows: Observations, ratings: Ratings, watts: Mapping[str, Floats], cap: Floats) -> dict[str, Floats]:
-    """Return the watts that are metered by what draws them. limit: what a cap decides, whatever the work would draw"""
-    import numpy as np
-
-    demand = sum(watts.values(), np.zeros(len(rows)))
-    kept, free = capped(demand, cap), freedom(demand, cap)
-    each, host = _outside(rows, ratings)
-    parts = {name: part / demand * kept * free * each for name, part in watts.items()}
-    return parts | {"limit": kept * (1 - free) * each, "host": host}
 
 
 def _joules(
@@ -200,10 +191,10 @@ def _features(
 def _keys(rows: Observations, ratings: Ratings, whole: Texts) -> dict[str, Texts]:
     """Return the groups.
 
-    regime: kind of work and what is metered · wide: the same where a whole system is metered or cores whose rates
-    nobody states, the physics of which rests on guesses that hundreds of systems correct · whole: the former alone ·
-    broad: the regime but for training, of which few kinds of networks are published: what they leave open on a device
-    says nothing of others · rated: broad but for named cores, the few kinds of whose networks mislead slopes
+    regime: kind of work and what is metered · stratum: the same, by which intervals are kept · wide: the same where a
+    whole system is metered or cores whose rates nobody states, the physics of which rests on guesses that hundreds of
+    systems correct · whole: the former alone · rated: the regime but for training and for named cores, the few kinds of
+    whose networks mislead slopes
     """
     import numpy as np
 
@@ -212,15 +203,14 @@ def _keys(rows: Observations, ratings: Ratings, whole: Texts) -> dict[str, Texts
     cores = np.where(rows.word("core") == "", "", "cores")
     fixed = np.where(rows.word("scenario") == "batch", "batch", "")
     regime = _joined(rows.word("mode"), rows.word("phase"), steps, metered, cores, fixed)
-    broad = np.where(rows.word("mode") == "training", "", regime)
     batch = np.char.mod("%g", rows.number("batch", 0.0))
     return {
         "device": np.where(rows.types == "", rows.word("device"), rows.types),
         "regime": regime,
+        "stratum": regime,
         "wide": np.where((metered != "") | (cores != ""), regime, ""),
         "whole": np.where(metered == "", "", regime),
-        "broad": broad,
-        "rated": np.where(cores == "", broad, ""),
+        "rated": np.where((cores == "") & (rows.word("mode") != "training"), regime, ""),
         "setting": _joined(rows.word("software"), rows.word("scenario"), rows.word("precision")),
         "host": rows.word("host"),
         "core": rows.word("core"),
@@ -263,23 +253,23 @@ def _value(_rows: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="power",
-    version=3,
+    version=4,
     metrics=("power", "energy"),
     stages=(
         StageForm(("wide",), 0),
         StageForm(("wide", "core"), 0),
         StageForm(("whole", "engine"), 0),
         StageForm(("rated", "device"), 1, 20),
-        StageForm(("broad", "device"), 0),
-        StageForm(("broad", "device", "host"), 0),
-        StageForm(("broad", "device", "setting"), 0),
+        StageForm(("regime", "device"), 0),
+        StageForm(("regime", "device", "host"), 0),
+        StageForm(("regime", "device", "setting"), 0),
         StageForm(("regime", "model"), 0),
         StageForm(("regime", "device", "model"), 1, 8),
         StageForm(("regime", "device", "model"), 0),
         StageForm(("regime", "device", "workload"), 1, 4),
         StageForm(("regime", "device", "workload"), 0),
     ),
-    mixes=(StageForm(("broad", "device", "engine"), 0, 20),),
+    mixes=(StageForm(("regime", "device", "engine"), 0, 20),),
     design=_design,
     target=_target,
     value=_value,

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from aios.cost.accuracy import accuracies
 from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Interval, Unknown, estimate
-from aios.cost.load import LATENCIES, Loaded, loaded
+from aios.cost.load import LATENCIES, OF_JOBS, Loaded, loaded
+from aios.cost.making import priced_of
 from aios.cost.memory import Memory, memory_of
 from aios.cost.network_power import NetworkPowers
 from aios.cost.network_time import NetworkTimes
@@ -16,7 +17,6 @@ from aios.cost.power import Drawn, Power, power_of
 from aios.cost.service import Service, Workbench
 from aios.cost.site import Site, site_of
 from aios.cost.tiers import residences_of, tier_rates
-from aios.records.base import trusted
 from aios.records.candidate import Candidate, Demand, Estimate, Priced, Residence
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
@@ -25,15 +25,13 @@ from aios.records.model import ModelProfile
 
 __all__ = ["price"]
 
-_GIVEN = set(Priced.model_fields)
 _OF_OTHERS = {
     **{
         name: "only language models answer in tokens"
         for name in METRICS
         if name.startswith(("latency.ttft.", "latency.tpot."))
     },
-    "time": "a service has no end; only jobs have a time",
-    "expense": "a service has no end and costs by the hour; only jobs have an expense",
+    **OF_JOBS,
 }
 """Metrics that mean nothing for a network that answers requests, and why."""
 
@@ -67,7 +65,7 @@ def price(
     """
     candidates = tuple(candidates)
     if intent.train is not None:
-        from aios.cost.training_pricing import price_training
+        from aios.cost.training.pricing import price_training
 
         return price_training(intent, candidates, profiles, fleet, evidence)
     library = Library(evidence)
@@ -195,9 +193,7 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
         )  # fmt: skip
         _put_energy(estimates, power, state)
     if isinstance(power, Unknown):
-        unknown = {**unknown, "power": power.reason, "energy": power.reason}
-        if setup.site.carbon is not None:
-            unknown = {**unknown, "carbon": power.reason}
+        unknown = {**unknown, **setup.site.without_power(power.reason)}
     else:
         estimates["power"] = estimate("power", power.watts, power.source, power.basis)
         if setup.site.carbon is not None:
@@ -206,14 +202,7 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
     if setup.site.price is not None:
         estimates["cost"] = setup.site.cost_of(share)
     estimates |= setup.accuracy
-    fields = {
-        "candidate": candidate,
-        "estimates": estimates,
-        "demand": setup.demand,
-        "unknown": unknown,
-        "residences": setup.residences,
-    }
-    return trusted(Priced, fields, _GIVEN)
+    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences)
 
 
 def _put_energy(estimates: dict[str, Estimate], power: Power | Unknown, state: Loaded) -> None:

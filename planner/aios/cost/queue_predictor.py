@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
+from aios.cost.logarithms import target_of, value_of
 from aios.cost.network_predictor import design as network_design
 from aios.cost.networks.figures import figures_of
 from aios.records.fleet import DeviceType
@@ -104,21 +105,6 @@ def _worked(network: Design) -> dict[str, Floats]:
     return found
 
 
-def _target(observations: Observations) -> Floats:
-    import numpy as np
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found: Floats = np.log(observations.values)
-    return -found if observations.metric == "throughput" else found
-
-
-def _value(observations: Observations, target: Floats) -> Floats:
-    import numpy as np
-
-    found: Floats = np.exp(-target if observations.metric == "throughput" else target)
-    return found
-
-
 PREDICTOR = Predictor(
     name="queue",
     version=3,
@@ -130,7 +116,7 @@ PREDICTOR = Predictor(
     ),
     mixes=(StageForm(("software",), 0, 20),),
     design=_design,
-    target=_target,
-    value=_value,
+    target=target_of,
+    value=value_of,
 )
 """Logarithm of seconds: of a request, or of an item where throughput is asked for."""

@@ -110,7 +110,7 @@ def worked(
     """Return what ``roofline`` does, and what the expected time would go into without a cap."""
     missing = _missing(profile, device, candidate)
     if missing:
-        return Unknown(f"{missing}; state it, or measure with `aios profile`")
+        return Unknown(f"{missing}, and nothing like it was measured")
     items = max(batch, profile.fixed_batch or 1)
     work = _work(profile, candidate, items)
     best, expected, worst = (_machine(profile, device, candidate, items, end, tiers) for end in range(3))
@@ -236,7 +236,7 @@ def operator_times(
     """Return what the expected time of a call goes into, operator by operator, or why it cannot be said."""
     missing = _missing(profile, device, candidate)
     if missing:
-        return Unknown(f"{missing}; state it, or measure with `aios profile`")
+        return Unknown(f"{missing}, and nothing like it was measured")
     items = max(batch, profile.fixed_batch or 1)
     lean = [item for item in _work(profile, candidate, items) if item[0] not in _FUSED]
     return tuple(_spent(lean, _machine(profile, device, candidate, items, 1, tiers)))

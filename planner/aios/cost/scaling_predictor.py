@@ -23,7 +23,7 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
     parts = item_parts(observations, devices)
     total = np.add.reduce(list(parts.values()))
     ranks, batch = np.maximum(number("devices", 1.0), 1.0), items_of(observations)
-    nodes = np.maximum(number("nodes", 1.0), 1.0)
+    nodes = np.clip(number("nodes", 1.0), 1.0, ranks)
     reduced = np.array(
         [arithmetic(word) not in ("fp32", "tf32") if word else False for word in _precisions(observations)]
     )
@@ -102,7 +102,7 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="scaling",
-    version=3,
+    version=4,
     metrics=("step_time", "throughput", "time_to_target"),
     stages=(
         StageForm(("software",), 0, 3),

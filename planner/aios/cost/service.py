@@ -52,7 +52,7 @@ class Service(NamedTuple):
     replicas: how long it is occupied, at the low, expected and high end · mean_s, tail: latency of a lone request ·
     relative: both ends of that, relative to its value · energy_j: per request ·
     memory_bytes: of one replica; both None if not measured · busy: how near its rating a device comes while it works,
-    None if nobody knows what it does
+    None if nobody knows what it does · learnt: whether the time of a full call is what calibrations say
     """
 
     replicas: tuple[Replica, Replica, Replica]
@@ -64,15 +64,17 @@ class Service(NamedTuple):
     energy_j: Measured | None
     memory_bytes: Measured | None
     busy: float | None
+    learnt: bool = False
 
 
 class _Compute(NamedTuple):
-    """Time of a call of some batch size. shape: quantiles relative to the mean."""
+    """Time of a call of some batch size. shape: quantiles relative to the mean · learnt: as of ``Service``"""
 
     time: Interval
     shape: Quantiles
     source: Source
     basis: str
+    learnt: bool = False
 
 
 class Workbench:
@@ -122,6 +124,7 @@ class Workbench:
             energy_j=_either("energy", serving, measured),
             memory_bytes=_either("memory", serving, measured),
             busy=self._busy(candidate, profile, device, tiers),
+            learnt=full.learnt,
         )
 
     def _busy(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers) -> float | None:
@@ -146,7 +149,7 @@ class Workbench:
                 return scaled_one
         learnt = self._learnt(candidate, profile, device, tiers, batch)
         if learnt is not None:
-            return _Compute(learnt.time, JITTER, learnt.source, learnt.basis)
+            return _Compute(learnt.time, JITTER, learnt.source, learnt.basis, learnt=True)
         if isinstance(predicted, Unknown):
             return predicted
         return _Compute(predicted, JITTER, "analytic", basis_of(profile, device, candidate, tiers))

@@ -1,8 +1,8 @@
 """Language models being served: physics from ``cost.serving``, the rest learnt.
 
 The physics is the same for all engines, so an engine never seen is taken as an ordinary one; what is learnt is by what
-factors an engine, a device under it and a precision are slower or faster at each kind of work, and how a model known on
-it grows with load.
+factors an engine, and on a device with weights of some width, is slower or faster at each kind of work, and how a model
+known on it grows with load.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from aios.cost.serving.engine import Served, pass_quantile, sequences_s, serve, 
 from aios.cost.serving.passes import least_s
 from aios.cost.serving.rows import Rows, rows_of, uncounted_in
 from aios.records.fleet import DeviceType
+from aios.records.transformers.schemes import scheme_of
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Observations, Texts
@@ -68,7 +69,7 @@ def _parts(observations: Observations, rows: Rows, served: Served) -> dict[str, 
     import numpy as np
 
     nothing = np.zeros(len(observations))
-    first = _first(rows, served, nothing)
+    first = _first(served, nothing)
     if observations.metric.startswith("latency.ttft"):
         return first
     load, of = rows.load, observations.metric.rpartition(".")[2]
@@ -85,7 +86,7 @@ def _parts(observations: Observations, rows: Rows, served: Served) -> dict[str, 
         return token
     whole = {name: load.further * column for name, column in token.items()}
     whole["prompts"] = whole["prompts"] + served.prefill.total
-    whole |= {"first": first["ahead"] + first["first"] + first["passes"], "queue": first["queue"]}
+    whole |= {"first": served.beside + first["first"], "queue": first["queue"]}
     if observations.metric.startswith("latency"):
         return whole
     share = load.output * served.batch * rows.replicas
@@ -98,25 +99,17 @@ def _parts(observations: Observations, rows: Rows, served: Served) -> dict[str, 
     return shared
 
 
-def _first(rows: Rows, served: Served, nothing: Floats) -> dict[str, Floats]:
+def _first(served: Served, nothing: Floats) -> dict[str, Floats]:
     """Return the seconds to the first token.
 
-    prompt, prompt links, prompt waits: of its own pass · ahead: prompts before it · passes: decode passes meanwhile ·
-    first: accepting it, and handing its cache over · queue: until there is a place
+    prompts: its own pass, and those of prompts before it · first: accepting it, handing its cache over, and decode
+    passes meanwhile · queue: until there is a place
     """
     import numpy as np
 
-    prefill = served.prefill
-    found = {
-        "prompt": prefill.total - prefill.waits - prefill.links + nothing,
-        "prompt links": prefill.links + nothing,
-        "prompt waits": prefill.waits + nothing,
-        "ahead": served.beside + nothing,
-        "passes": rows.machine.passes * served.decode.total * (served.handled > 0) + nothing,
-    }
-    found["first"] = np.maximum(served.handled - found["passes"], 0.0)
-    found["queue"] = np.maximum(served.ttft - sum(found.values()), 0.0)
-    return found
+    prompts = served.prefill.total + served.beside
+    queue = np.maximum(served.ttft - prompts - served.handled, 0.0)
+    return {"prompts": prompts + nothing, "first": served.handled + nothing, "queue": queue + nothing}
 
 
 def _least(observations: Observations, rows: Rows) -> Floats:
@@ -156,8 +149,8 @@ def _sizes(rows: Rows, served: Served) -> dict[str, Floats]:
 
 
 def _keys(observations: Observations) -> dict[str, Texts]:
-    """Return the groups. engine: software without its version, and how it is used · alone: the same where it computes
-    prompts or decodes alone, one kind of work, which a device is as good at for all models."""
+    """Return the groups. engine: software without its version, and how it is used · bits: of weights · alone: the
+    engine where it computes prompts or decodes alone, one kind of work, which a device is as good at for all models."""
     import numpy as np
 
     used = [observations.word(role).tolist() for role in ("software", "serving", "phase", "scenario")]
@@ -171,14 +164,29 @@ def _keys(observations: Observations) -> dict[str, Texts]:
         "alone": np.where(np.isin(observations.word("phase"), ("decode", "prefill")), engine, ""),
         "software": observations.word("software"),
         "precision": observations.word("precision"),
+        "bits": _bits(observations.word("precision")),
         "model": observations.word("model"),
         "stratum": engine,
     }
 
 
+def _bits(precisions: Texts) -> Texts:
+    """Return how weights are stored, however tables call it: bits of blocks and, where they differ, of routed experts;
+    the precision itself where nobody knows."""
+    import numpy as np
+
+    names, places = np.unique(precisions, return_inverse=True)
+    found = []
+    for name in names.tolist():
+        scheme = scheme_of(name) if name else None
+        whole = scheme is None or scheme.blocks == scheme.experts
+        found.append(name if scheme is None else f"{scheme.blocks:g}" + ("" if whole else f"/{scheme.experts:g}"))
+    return np.array(found, dtype=str)[places]
+
+
 PREDICTOR = Predictor(
     name="serving",
-    version=3,
+    version=4,
     metrics=(
         "throughput", "latency.mean", "latency.ttft.mean", "latency.tpot.mean", "latency.tpot.p50", "latency.tpot.p90",
         "latency.tpot.p99",
@@ -191,8 +199,7 @@ PREDICTOR = Predictor(
     ),
     mixes=(
         StageForm(("engine",), 0, 3),
-        StageForm(("device", "engine"), 0, 3),
-        StageForm(("device", "engine", "precision"), 0, 3),
+        StageForm(("device", "engine", "bits"), 0, 3),
     ),
     design=_design,
     target=target_of,

@@ -28,6 +28,23 @@ class Site(NamedTuple):
         assert self.price is not None
         return estimate("cost", self.price.times(share), self.price_source, "price x share")
 
+    def drawing(self, power: Power, energy: Interval, how: str) -> dict[str, Estimate]:
+        """Return the estimates of power, energy and, where the carbon intensity is stated, emissions.
+
+        energy: in joules, per request or of a whole job · how: it follows from power
+        """
+        found = {
+            "power": estimate("power", power.watts, power.source, power.basis),
+            "energy": estimate("energy", energy, power.source, f"{how}; {power.basis}"),
+        }
+        return found if self.carbon is None else {**found, "carbon": self.carbon_of(power)}
+
+    def without_power(self, reason: str) -> dict[str, str]:
+        """Return why metrics that follow from power are unknown where that is; a carbon intensity that nobody states
+        is a reason of its own."""
+        names = ("power", "energy") if self.carbon is None else ("power", "energy", "carbon")
+        return dict.fromkeys(names, reason)
+
     def carbon_of(self, power: Power) -> Estimate:
         """Return the emissions while drawing ``power``; it must have a carbon intensity."""
         assert self.carbon is not None

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["DENSE", "PREDICTOR", "steps_design"]
 
 DENSE = "dense"
-"""Models whose steps say something of each other's beyond physics. Mixtures do not: how their experts are sorted and
-exchanged is each engine's work in progress."""
+"""Group of all dense models: how far physics is off on one tells of the others. On a mixture it tells of itself alone:
+how experts are sorted and exchanged is each engine's work in progress."""
 _RECORD = 0.95
 """Share of the dense peak of products that no step is believed to exceed."""
 

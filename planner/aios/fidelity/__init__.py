@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aios.fidelity.comparing import Change, compared
     from aios.fidelity.configuring import Predictions, configurations
     from aios.fidelity.deriving import derived
-    from aios.fidelity.protocol import Split, splits
+    from aios.fidelity.protocol import Split, splits, united
     from aios.fidelity.regret import Decisions, decisions
     from aios.fidelity.scoring import Score, score
 
@@ -27,6 +27,7 @@ __all__ = [
     "derived",
     "score",
     "splits",
+    "united",
 ]
 
 __getattr__ = lazily(
@@ -43,5 +44,6 @@ __getattr__ = lazily(
         "derived": "aios.fidelity.deriving",
         "score": "aios.fidelity.scoring",
         "splits": "aios.fidelity.protocol",
+        "united": "aios.fidelity.protocol",
     },
 )

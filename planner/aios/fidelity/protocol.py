@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["FEWEST_KNOWN", "Split", "splits"]
+__all__ = ["FEWEST_KNOWN", "Split", "splits", "united"]
 
 FAMILY_FOLDS = 5
 DEVICE_FOLDS = 5
@@ -57,6 +57,31 @@ def splits(level: Level, devices: Texts, models: Texts, families: Texts, setting
         test = ~train & (counts[places] >= fewest)
         if test.any():
             yield Split(train, test, train, int(fold))
+
+
+def united(families: Texts, networks: Texts) -> Texts:
+    """Return the families with those under one name that have a network in common; rows of no network are left alone.
+
+    What is one network under two names is held back under both.
+    """
+    import numpy as np
+
+    stated = networks != ""
+    pairs = sorted(set(zip(networks[stated].tolist(), families[stated].tolist(), strict=True)))
+    joined: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for network, family in pairs:
+        one, other = sorted((_root(joined, first.setdefault(network, family)), _root(joined, family)))
+        if one != other:
+            joined[other] = one
+    unique, places = np.unique(families, return_inverse=True)
+    return np.array([_root(joined, str(name)) for name in unique] or [""])[places]
+
+
+def _root(joined: dict[str, str], family: str) -> str:
+    while family in joined:
+        family = joined[family]
+    return family
 
 
 def _unseen_devices(devices: npt.NDArray[np.int64], families: npt.NDArray[np.int64]) -> Iterator[Split]:

@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aios.fleet.forms.device import DeviceForm, Provenance, Sourced, TierForm
+from aios.fleet.forms.device import (
+    DeviceForm,
+    InterconnectForm,
+    PartitionForm,
+    PowerModeForm,
+    Provenance,
+    Sourced,
+    TierForm,
+)
 from aios.records.base import Source
 from aios.records.fleet import DeviceType, Fact, Interconnect, MemoryTier, Partition, PowerMode, Trust
 from aios.records.units import Dimension, si_unit
@@ -38,14 +46,7 @@ def device_type(form: DeviceForm) -> DeviceType:
         memory_kind=form.memory_kind,
         memory_tiers=tuple(tier_of(tier, said) for tier in form.memory_tiers),
         cache_bytes={level: _fact(value, si_unit(Dimension.BYTES), said) for level, value in form.cache.items()},
-        interconnects=tuple(
-            Interconnect(
-                kind=item.kind,
-                links=item.links,
-                bandwidth_bytes_per_s=_fact(item.bandwidth, si_unit(Dimension.BANDWIDTH), said),
-            )
-            for item in form.interconnects
-        ),
+        interconnects=tuple(_interconnect(item, said) for item in form.interconnects),
         cores=form.cores,
         frequency_hz=fact_of(form.frequency, Dimension.FREQUENCY, said),
         features=form.features,
@@ -54,27 +55,34 @@ def device_type(form: DeviceForm) -> DeviceType:
         cap_low_w=fact_of(cap.low, Dimension.POWER, said) if cap else None,
         cap_high_w=fact_of(cap.high, Dimension.POWER, said) if cap else None,
         launch_overhead_s=fact_of(form.launch_overhead, Dimension.TIME, said),
-        power_modes=tuple(
-            PowerMode(
-                name=mode.name,
-                cap_w=_fact(mode.cap, si_unit(Dimension.POWER), said),
-                peak_scale=fact_of(mode.peak_scale, Dimension.FRACTION, said),
-            )
-            for mode in form.power_modes
-        ),
-        partitions=tuple(
-            Partition(
-                name=part.name,
-                compute_share=_fact(part.compute, si_unit(Dimension.FRACTION), said),
-                memory_bytes=_fact(part.memory, si_unit(Dimension.BYTES), said),
-                bandwidth_share=fact_of(part.bandwidth, Dimension.FRACTION, said),
-                most=part.most,
-            )
-            for part in form.partitions
-        ),
+        power_modes=tuple(_power_mode(mode, said) for mode in form.power_modes),
+        partitions=tuple(_partition(part, said) for part in form.partitions),
         price_usd_per_h=fact_of(form.price, Dimension.COST_RATE, said),
         price_usd=fact_of(form.price_to_buy, Dimension.PRICE, said),
         identity=form.identity,
+    )
+
+
+def _interconnect(form: InterconnectForm, said: Provenance | None) -> Interconnect:
+    bandwidth = _fact(form.bandwidth, si_unit(Dimension.BANDWIDTH), said)
+    return Interconnect(kind=form.kind, links=form.links, bandwidth_bytes_per_s=bandwidth)
+
+
+def _power_mode(form: PowerModeForm, said: Provenance | None) -> PowerMode:
+    return PowerMode(
+        name=form.name,
+        cap_w=_fact(form.cap, si_unit(Dimension.POWER), said),
+        peak_scale=fact_of(form.peak_scale, Dimension.FRACTION, said),
+    )
+
+
+def _partition(form: PartitionForm, said: Provenance | None) -> Partition:
+    return Partition(
+        name=form.name,
+        compute_share=_fact(form.compute, si_unit(Dimension.FRACTION), said),
+        memory_bytes=_fact(form.memory, si_unit(Dimension.BYTES), said),
+        bandwidth_share=fact_of(form.bandwidth, Dimension.FRACTION, said),
+        most=form.most,
     )
 
 

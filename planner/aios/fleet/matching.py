@@ -20,7 +20,12 @@ __all__ = ["Identified", "Names"]
 
 _DECORATION = re.compile(
     r"\((?:r|tm|c)\)|[®™©]|@.*|\b(?:with|w/) .* graphics\b|(?<![a-z0-9])\d+[\W_]*cores?(?![a-z0-9])"
+    r"|\btensor[\W_]core\b|\bcore(?=(?:\(tm\)|[\W_])+i\d)|\bgrace[\W_]hopper[\W_]superchip\b"
 )
+_BESIDE = re.compile(r"(?<![a-z0-9])(?:hbm\d\w?|gddr\d\w?|lpddr\d\w?|cts|dlc|dev(?:eloper)?[\W_]?kit)(?![a-z0-9])")
+"""What names say beside which device it is: what its memory is made of, how it is cooled (custom thermal solution,
+direct liquid cooling), what it is sold with. It counts where an entry is called so: HBM3 tells an H100 from another."""
+_ASIDE = re.compile(r"\(([^()]*)\)")
 _NOISE = frozenset({
     "accelerator", "ati", "card", "corp", "corporation", "cpu", "generation", "geforce", "gpu", "graphics", "inc",
     "instinct", "limited", "ltd", "module", "processor", "quadro", "radeon", "tesla",
@@ -72,6 +77,8 @@ class _Parts(NamedTuple):
 
 
 class _Entry(NamedTuple):
+    """A device type as it is called. names: its name in the catalogue first"""
+
     type: DeviceType
     names: tuple[_Parts, ...]
     makers: frozenset[str]
@@ -85,9 +92,11 @@ class Names:
         listed = list(named)
         self._maker_of = _maker_words(device for device, _ in listed)
         self._entries = [self._entry(device, names) for device, names in listed]
+        self._architectures = frozenset("".join(_words((it.architecture or "").casefold())) for it, _ in listed)
         self._called: dict[str, list[_Entry]] = {}
         for entry in self._entries:
-            for word in {word for parts in entry.names for word in (parts.plain, parts.family)}:
+            words = {word for parts in entry.names for word in (parts.plain, parts.family)}
+            for word in {*words, entry.names[0].whole}:
                 self._called.setdefault(word, []).append(entry)
         self._known: dict[tuple[str, str | None, DeviceKind | None, float | None], Identified] = {}
 
@@ -106,15 +115,28 @@ class Names:
         """
         key = (written, maker, kind, memory_bytes)
         if key not in self._known:
-            self._known[key] = self._identify(written, kind, memory_bytes, maker)
+            found = self._identify(written, kind, memory_bytes, maker)
+            shorter = self._without_asides(written)
+            if found.type is None and not found.candidates and shorter != written.casefold():
+                found = self._identify(shorter, kind, memory_bytes, maker)
+            self._known[key] = found
         return self._known[key]
+
+    def _without_asides(self, written: str) -> str:
+        """Return a name without what does not say which device it is: its memory's kind, cooling, architecture."""
+
+        def kept(aside: re.Match[str]) -> str:
+            return " " if "".join(_words(aside[1])) in self._architectures else aside[0]
+
+        return _BESIDE.sub(" ", _ASIDE.sub(kept, written[:200].casefold()))
 
     def _identify(
         self, written: str, kind: DeviceKind | None, memory_bytes: float | None, maker: str | None
     ) -> Identified:
         said = self._parts(written)
         makers = said.makers | (self._parts(maker).makers if maker else frozenset())
-        words = (said.plain, said.family, said.family[:-2], said.family[:-3])  # see _by_number for the last two
+        # See _by_number for the last two.
+        words = (said.plain, said.family, said.whole, said.family[:-2], said.family[:-3])
         called = {entry.type.name: entry for word in words for entry in self._called.get(word, ())}.values()
         possible = [item for item in called if _is_kind(item, kind) and (not makers or makers & item.makers)]
         for fits in (_by_name, _by_variant, _by_number):
@@ -192,7 +214,10 @@ def _squashed(words: Sequence[str], makers: Mapping[str, str]) -> str:
 def _by_name(said: _Parts, entry: _Entry) -> bool:
     """Say whether the entry is called so, or is a variant of what is called so without saying which."""
     bare = not said.forms and said.size is None
-    return bool(said.plain) and any(said.plain in (own.plain, own.family if bare else None) for own in entry.names)
+    known = said.whole == entry.names[0].whole
+    return known or (
+        bool(said.plain) and any(said.plain in (own.plain, own.family if bare else None) for own in entry.names)
+    )
 
 
 def _to_the_letter(said: _Parts, entries: list[_Entry]) -> list[_Entry]:
@@ -204,15 +229,22 @@ def _to_the_letter(said: _Parts, entries: list[_Entry]) -> list[_Entry]:
 
 def _says_which(said: _Parts, entry: _Entry) -> bool:
     """Say whether a name is more than that of a family which the entry happens to be the only one of."""
-    return bool(said.forms) or said.size is not None or any(said.plain == own.plain for own in entry.names)
+    named = said.whole == entry.names[0].whole or any(said.plain == own.plain for own in entry.names)
+    return named or bool(said.forms) or said.size is not None
 
 
 def _by_variant(said: _Parts, entry: _Entry) -> bool:
     """Say whether the family is the entry's and nothing that is said beside it speaks against the entry."""
     own = [parts for parts in entry.names if parts.family == said.family]
-    forms = {form for parts in entry.names for form in parts.forms}
+    forms = {form for parts in entry.names for form in parts.forms} or _forms_of(entry.type)
     fits = all(any(form.startswith(theirs) or theirs.startswith(form) for theirs in forms) for form in said.forms)
     return bool(said.family) and bool(own) and fits and (said.size is None or _may_have(entry.type, said.size * _GB))
+
+
+def _forms_of(device: DeviceType) -> frozenset[str]:
+    """Return the form of a card whose names state none: that of one which is joined by PCI Express alone."""
+    alone = device.interconnects and all(item.kind.startswith("pcie") for item in device.interconnects)
+    return frozenset({"pcie"} if alone else ())
 
 
 def _by_number(said: _Parts, entry: _Entry) -> bool:

@@ -99,7 +99,9 @@ def _read(
     if not path.is_file():
         raise InputError(_missing(path))
     if reader is None:
-        suffixes = ", ".join(sorted({suffix for item in readers.values() for suffix in item.suffixes})) or "none"
+        suffixes = ", ".join(
+            [*sorted({suffix for item in readers.values() for suffix in item.suffixes}), "config.json"]
+        )
         raise InputError(
             Diagnostic(summary=f"{path} is of no known model format", reason=f"installed readers take: {suffixes}")
         )

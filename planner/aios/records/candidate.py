@@ -126,3 +126,8 @@ class Priced(Record):
     demand: Demand
     unknown: Mapping[str, str] = {}
     residences: tuple[Residence, ...] = ()
+
+    def overloaded_by(self, rate_per_s: float) -> bool:
+        """Say whether a load is more than it is expected to sustain, so that its latencies have no end."""
+        throughput = self.estimates.get("throughput")
+        return throughput is not None and throughput.value <= rate_per_s

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from aios.records.units import Dimension, si_unit
 
-__all__ = ["METRICS", "Metric", "find_metric", "metric", "metric_names"]
+__all__ = ["ENDLESS_S", "METRICS", "Metric", "find_metric", "is_endless", "metric", "metric_names"]
 
 
 class Metric(NamedTuple):
@@ -31,6 +31,10 @@ class Metric(NamedTuple):
         """How a required value bounds it."""
         return "<=" if self.better == "lower" else ">="
 
+
+ENDLESS_S = 3600.0
+"""Seconds that stand for a latency without end: where a load is more than a service sustains its queue grows for ever,
+and a finite number is needed that no requirement of a service admits."""
 
 _LATENCY = "of the time from sending a request to having its answer, at the stated load, queueing included"
 _FIRST = "of the time from sending a request to its first token, at the stated load, queueing included"
@@ -70,6 +74,11 @@ def find_metric(name: str) -> Metric | None:
         measure = name.removeprefix("accuracy.")
         return Metric(name, Dimension.FRACTION, "higher", "min", f"Share of {measure} right answers on the data.")
     return METRICS.get(name)
+
+
+def is_endless(name: str, value: float) -> bool:
+    """Say whether a value stands for a latency without end: that of an overloaded service."""
+    return name.startswith("latency.") and value >= ENDLESS_S
 
 
 def metric(name: str) -> Metric:

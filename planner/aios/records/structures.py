@@ -51,6 +51,13 @@ def numbers_of(model: Transformer) -> Mapping[str, float]:
         "score_heads": sum(kind.layers * kind.heads for kind in reading),
         "linear_width": sum(kind.layers * kind.heads * kind.head_dim for kind in linear),
     }
+    indexed = [kind for kind in reading if kind.selected and kind.index_heads]
+    if indexed:
+        found |= {
+            "selected": max(kind.selected * kind.stride for kind in indexed),
+            "index_values": sum(kind.layers * kind.index_dim / kind.stride for kind in indexed),
+            "index_width": sum(kind.layers * kind.index_heads * kind.index_dim / kind.stride for kind in indexed),
+        }
     if near:
         found["window"] = max(kind.window or 0 for kind in near)
     if widest is not None:

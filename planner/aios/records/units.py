@@ -104,6 +104,10 @@ _UNITS: dict[Dimension, dict[str, _Ratio]] = {
     Dimension.COUNT: {},
 }
 
+_LARGE = {"k": 3, "K": 3, "M": 6, "G": 9, "B": 9, "bn": 9, "billion": 9, "million": 6, "T": 12, "trillion": 12}
+"""Powers of ten that people write beside counts, such as ``100B`` tokens."""
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+
 _SI: dict[Dimension, str] = {
     Dimension.TIME: "s",
     Dimension.RATE: "1/s",
@@ -241,6 +245,8 @@ def _plain(unit: str, dimension: Dimension) -> str:
 
 
 def _number_remedy(text: str, dimension: Dimension) -> str:
+    if dimension is Dimension.TIME and _DATE.match(text):
+        return "plans know no calendar: write how long it may take, such as `14 d`"
     with_point = re.sub(r"(\d),(\d)", r"\1.\2", text)
     if with_point != text and _QUANTITY.fullmatch(with_point):
         return f"write decimals with a point (`{with_point}`) and thousands without a mark"
@@ -263,6 +269,8 @@ def _wrong_unit(number: str, unit: str, dimension: Dimension) -> UnitError:
     import difflib
 
     table, shown = _UNITS[dimension], _short(number)
+    if dimension is Dimension.COUNT and unit in _LARGE and "e" not in shown.lower():
+        return UnitError(f"{shown} {unit} is no bare number", f"write `{shown}e{_LARGE[unit]}`")
     meant = [_MEANT[unit]] if _MEANT.get(unit) in table else []
     if not meant:
         for other, units in _UNITS.items():

@@ -12,7 +12,7 @@ from aios.solve.clauses import Rule, rules_of
 from aios.solve.cpsat import Engine
 from aios.solve.limits import Limits
 from aios.solve.model import Decisions
-from aios.solve.notes import notes_on_options
+from aios.solve.notes import notes_on_options, without_end
 from aios.solve.problem import Problem, pose
 
 __all__ = ["explain"]
@@ -129,6 +129,9 @@ class _Explanation:
 
     def what_else(self, rule: Rule) -> list[str]:
         """Say what must give besides this clause, when giving it up is not enough."""
+        endless = without_end(self.problem, rule)
+        if endless is not None:
+            return [endless]
         rest = [other for other in self.rules if other is not rule]
         if self.can_hold(rest):
             return [f"No value of `{rule.clause.text}` is enough; without it there is a plan."]

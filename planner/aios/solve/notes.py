@@ -8,17 +8,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from aios.records.candidate import Priced
+from aios.records.fleet import Fleet
 from aios.records.intent import Intent
-from aios.records.metrics import metric
+from aios.records.metrics import is_endless, metric
 from aios.records.units import Dimension, format_quantity
 from aios.solve.clauses import Rule
 from aios.solve.clauses.requirement import compared
 from aios.solve.problem import Option, Problem
 from aios.solve.wording import sufficient
 
-__all__ = ["notes_on_options"]
+__all__ = ["notes_on_options", "without_end"]
 
-_FIGURE = re.compile(r"\d+(?:\.\d+)?")
+_FIGURE = re.compile(r"\d+(?:\.\d+)?(?: replicas?)?")
 
 _MOST_REASONS = 3
 """Reasons of one unknown metric that are told, the most frequent first; `aios candidates --json` has them all."""
@@ -37,10 +38,27 @@ def notes_on_options(problem: Problem, core: Sequence[Rule]) -> list[str]:
         if not any(problem.shapes[option.shape].places for option in options):
             notes.append(f"No option of {intent.name} names a node of the fleet that has its device.")
         metrics = dict.fromkeys(r.clause.metric for r in core if r.intent == index and r.clause.metric is not None)
-        notes.extend(note for name in metrics for note in _unknown(intent, name, options))
+        notes.extend(note for name in metrics for note in _unknown(intent, name, options, problem.fleet))
         if any(rule.of_load and rule.intent == index for rule in core):
             notes.extend(_overloaded(intent, [option.priced for option in options]))
-    return notes
+    return list(dict.fromkeys(notes))
+
+
+def without_end(problem: Problem, rule: Rule) -> str | None:
+    """Say that a latency has no end whatever is chosen, where that is so: no other bound would help then."""
+    name = rule.clause.metric or ""
+    if rule.intent is None or not name.startswith("latency."):
+        return None
+    intent = problem.intents[rule.intent]
+    ends = compared(problem.priced(rule.intent), intent, name)
+    known = [end for end in ends if end is not None]
+    if intent.load is None or not known or not all(is_endless(name, end) for end in known):
+        return None
+    surely = intent.risk == "expected"
+    return (
+        f"At {_load(intent)} every option of {intent.name} {'is' if surely else 'may be'} overloaded, so that no bound "
+        f"on {name} is kept: a smaller load or more devices help{'' if surely else ', or `risk: expected`'}."
+    )
 
 
 def _overloaded(intent: Intent, options: Sequence[Priced]) -> Iterable[str]:
@@ -62,11 +80,32 @@ def _overloaded(intent: Intent, options: Sequence[Priced]) -> Iterable[str]:
     )
 
 
-def _unknown(intent: Intent, name: str, options: Sequence[Option]) -> Iterable[str]:
+def _unknown(intent: Intent, name: str, options: Sequence[Option], fleet: Fleet) -> Iterable[str]:
     lacking = [option.priced for option in options if name not in option.priced.estimates]
-    if not lacking:
-        return
-    measurable = not all(_beyond(intent, priced) for priced in lacking)
+    beyond = [priced for priced in lacking if name.startswith("latency.") and _beyond(intent, priced)]
+    if beyond:
+        which = _share(len(beyond), len(options))
+        verb = "is" if len(beyond) in (1, len(options)) else "are"
+        yield f"{which} of {intent.name} {verb} overloaded by {_load(intent)}."
+    unknown = [priced for priced in lacking if priced not in beyond]
+    if unknown:
+        yield (
+            f"{name} is unknown for {_share(len(unknown), len(options))} of {intent.name}, and an unknown value keeps "
+            f"no bound ({_reasons(name, unknown)})." + _remedy(intent, name, unknown, fleet)
+        )
+
+
+def _share(some: int, of: int) -> str:
+    return "every option" if some == of else f"{some} of {of} options"
+
+
+def _load(intent: Intent) -> str:
+    assert intent.load is not None
+    return f"{intent.load.rate_per_s:g} requests/s"
+
+
+def _reasons(name: str, lacking: Sequence[Priced]) -> str:
+    """Return why a metric is unknown, the most frequent reasons first."""
     reasons = sorted(priced.unknown.get(name, "no estimate") for priced in lacking)
     # Reasons that differ in their figures alone are one; the first stands for all.
     alike = {_FIGURE.sub("#", reason): reason for reason in reversed(reasons)}
@@ -75,26 +114,23 @@ def _unknown(intent: Intent, name: str, options: Sequence[Option]) -> Iterable[s
     why = "; ".join(ranked[:_MOST_REASONS])
     if len(ranked) > _MOST_REASONS:
         why += f"; and {len(ranked) - _MOST_REASONS} more such reasons"
-    which = "every option" if len(lacking) == len(options) else f"{len(lacking)} of {len(options)} options"
-    yield (
-        f"{name} is unknown for {which} of {intent.name}, and an unknown value keeps no bound ({why})."
-        + (_remedy(intent, name) if measurable else "")
-    )
+    return why
 
 
 def _beyond(intent: Intent, priced: Priced) -> bool:
     """Say whether the load is more than an option is expected to sustain: its times then have no end to measure."""
-    throughput = priced.estimates.get("throughput")
-    return intent.load is not None and throughput is not None and throughput.value <= intent.load.rate_per_s
+    return intent.load is not None and priced.overloaded_by(intent.load.rate_per_s)
 
 
-def _remedy(intent: Intent, name: str) -> str:
-    """Say what makes a metric known; nothing where a model has no file that could be run."""
-    if not all(model.card for model in intent.models):
-        return f" To measure it, run: aios profile {intent.where.file}"
+def _remedy(intent: Intent, name: str, unknown: Sequence[Priced], fleet: Fleet) -> str:
+    """Say what makes a metric known: measuring, where a model has a file and a machine is at hand to run it; of an
+    accuracy, stating it."""
+    told = ""
     if name.startswith("accuracy."):
         measure = name.removeprefix("accuracy.")
-        return (
-            f" What is known of the model may be written beside its card: `declared: {{accuracy: {{{measure}: ...}}}}`."
-        )
-    return ""
+        told = f" What is known of a model may be written beside it: `declared: {{accuracy: {{{measure}: ...}}}}`."
+    filed = {model.name for model in intent.models if not model.card}
+    here = {node.name for node in fleet.nodes if node.address == "local"}
+    if any(item.candidate.model in filed and here.intersection(item.candidate.nodes) for item in unknown):
+        told += f" To measure it, run: aios profile {intent.where.file}"
+    return told

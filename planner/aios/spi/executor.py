@@ -79,13 +79,13 @@ class Observation(Record):
     """What is true of an address now.
 
     condition: ``absent`` nothing is there · ``starting`` · ``healthy`` all replicas answer · ``degraded`` some do ·
-    ``dead`` it was
-    made and no longer answers · deployment_digest: digest of the Deployment that it runs, to see foreign changes ·
+    ``dead`` it was made and no longer answers · ``written`` files of it are all that was wanted: nothing runs ·
+    deployment_digest: digest of the Deployment that it runs, to see foreign changes ·
     pids: every process of the service, for meters
     """
 
     address: str
-    condition: Literal["absent", "starting", "healthy", "degraded", "dead"]
+    condition: Literal["absent", "starting", "healthy", "degraded", "dead", "written"]
     detail: str
     endpoint: str | None = None
     deployment_digest: str | None = None

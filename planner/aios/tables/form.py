@@ -104,7 +104,8 @@ class TableForm:
     """What the columns of a kind of table mean.
 
     file: that it stands in · files: patterns of paths that it is meant for · columns: needed beside those used ·
-    family: None for the model's whole name · devices: what the table calls a device -> catalogue name or None
+    family: None for the model's whole name · devices: what the table calls a device -> catalogue name or None,
+    for other forms of the same table too where these do not know it
     """
 
     name: str

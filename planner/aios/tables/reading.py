@@ -102,9 +102,10 @@ def read_table(
     unknown: dict[str, None] = {}
     lines: set[int] = set()
     let_through: set[int] = set()
+    called = {device: known for form in reversed(fit.forms) for device, known in form.devices.items()}
     for form in fit.forms:
         shaped = table if form.pivot is None else pivoted(table, form.pivot)
-        wide = _Wide(joined(shaped, form.joins, beside), form, identify, notes)
+        wide = _Wide(joined(shaped, form.joins, beside), form, called, identify, notes)
         observed = [wide.observed(metric) for metric in form.metrics]
         found += [(item, form) for item in observed if item is not None and len(item)]
         unknown |= wide.unknown
@@ -199,8 +200,11 @@ def _nearest(header: Sequence[str], forms: Sequence[TableForm]) -> str:
 class _Wide:
     """A table as one form sees it; what its metrics share is read once."""
 
-    def __init__(self, table: RawTable, form: TableForm, identify: Identify, notes: Notes) -> None:
-        self.table, self.form, self.identify, self.notes = table, form, identify, notes
+    def __init__(
+        self, table: RawTable, form: TableForm, called: Mapping[str, str | None], identify: Identify, notes: Notes
+    ) -> None:
+        """``called``: devices as all forms of the table name them; what this form says comes first."""
+        self.table, self.form, self.called, self.identify, self.notes = table, form, called, identify, notes
         self.unknown: dict[str, None] = {}
         self.let_through: set[int] = set()
         self.rows = allowed(table, form.where)
@@ -283,9 +287,9 @@ class _Wide:
         if device in self.form.devices:
             return self.form.devices[device] or ""
         found = self.identify(device) if device else None
-        if found is None and device:
+        if found is None and device and device not in self.called:
             self.unknown[device] = None
-        return found or ""
+        return found or self.called.get(device) or ""
 
     def _families(self, models: Texts | None, chosen: npt.NDArray[np.int64]) -> Texts:
         import numpy as np

@@ -44,8 +44,8 @@ class Learnt:
     """A calibration that was written.
 
     file · calibration · before: error without it, at zero-shot; None where nothing was known · suspicious: table and
-    lines of rows that are better than physics allows, and were not learnt from · seen: rows of this device that the
-    shared calibration was learnt from, the same ones perhaps
+    lines of rows that are better or worse than can be true, and were not learnt from · seen: rows of this device that
+    the shared calibration was learnt from, the same ones perhaps
     """
 
     file: Path
@@ -56,8 +56,8 @@ class Learnt:
 
 
 class Taught(NamedTuple):
-    """What tables teach. few: device, predictor, metric and rows of what too few rows are known of · failed: predictor
-    and metric -> its error"""
+    """What was learnt from tables. few: (device, predictor, metric, usable rows) where those are too few to learn from
+    · failed: ``predictor metric`` -> its error"""
 
     learnt: tuple[Learnt, ...]
     tables: MeasuredTables
@@ -144,7 +144,7 @@ def _of_type(parts: Sequence[tuple[Observations, TableForm]], device: str) -> It
 
 
 def _seen(pool: Pool, tables: MeasuredTables) -> dict[str, int]:
-    """Return device types that are known -> usable rows of them."""
+    """Return the usable rows of each device type that is known."""
     import numpy as np
 
     names, counts = np.unique(pool.devices[pool.usable], return_counts=True)
@@ -161,7 +161,10 @@ def _refined(
 
 
 def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[str], None]) -> Iterator[Learnt]:
+    """Learn from all rows, and yield what was written: what holds for all devices, then what each well-known one adds.
 
+    Intervals and errors are those of rows held back, at each of ``_LEVELS``.
+    """
     from aios.cost.learning import Predicted, fit
     from aios.cost.learning.intervals import with_intervals
     from aios.fidelity.keeping import divided
@@ -191,8 +194,8 @@ def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[s
 
 
 def _is_of_source(stratum: str, pool: Pool) -> bool:
-    """Say whether a group of residuals is one that nothing but these very tables has rows of: a table, or a device
-    under a predictor's own name for it (it has one of its own beside)."""
+    """Say whether a group of residuals can never be asked for again: it is of one of these tables, or of a device under
+    its bare name (a device's residuals are kept under ``DEVICE_STRATUM``)."""
     table = stratum.partition(" | ")[0]
     return (stratum != "" and stratum in pool.devices) or any(table == part.observations.table for part in pool.parts)
 
@@ -287,7 +290,7 @@ def _of_device(
 
 
 def _as_of_another(shared: Calibration, device: str) -> tuple[Residual, ...]:
-    """Return how far a device is off of which too few rows were held back to tell: as far as one that nobody knows."""
+    """Return the residuals of a device of which too few rows were held back: those of devices never seen."""
     stratum = f"{DEVICE_STRATUM}{device}"
     return tuple(
         item.model_copy(update={"level": "calibrated", "stratum": stratum})
@@ -297,7 +300,7 @@ def _as_of_another(shared: Calibration, device: str) -> tuple[Residual, ...]:
 
 
 def _refined_without_families(pool: Pool, device: str, shared: Calibration) -> Predicted:
-    """Return targets of rows as they are predicted by what the device's other families teach."""
+    """Return predictions of all usable rows, each by what the device's other families of models teach."""
     import numpy as np
 
     from aios.cost.learning import Predicted, predict, refine
@@ -316,7 +319,7 @@ def _refined_without_families(pool: Pool, device: str, shared: Calibration) -> P
 
 
 def _filled(pool: Pool, told: Predicted) -> Predicted:
-    """Return what is told of the usable rows in the places of these rows, NaN for the others."""
+    """Return predictions of the usable rows as columns over all rows, NaN at the others."""
     import numpy as np
 
     found = type(told)(*(np.full(len(pool.target), np.nan) for _ in told))

@@ -74,10 +74,6 @@ class Calibrations(Mapping[Key, Calibration]):
             self._tell(remark)
         return found
 
-    def knows(self, key: Key, devices: Collection[str]) -> bool:
-        """Say whether there is a file of any of these devices, without reading it."""
-        return any(f"{'-'.join(key)}-{device}.yaml" in self._files for device in devices)
-
     def digests(self, keys: Collection[Key], devices: Collection[str]) -> Mapping[str, str]:
         """Return file name -> digest of each file that says something of these keys and devices. Raises InputError."""
         wanted = {"-".join(key) + ".yaml" for key in keys}

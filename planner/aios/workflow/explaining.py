@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from aios.records.explanation import Explanation
 from aios.workflow.planning import Planned, consider, evidence_of, make_plan
+from aios.workflow.ranking import ranked
 from aios.workflow.reading import gather
 from aios.workflow.setting import Setting
 
@@ -13,22 +14,23 @@ __all__ = ["Explained", "explain"]
 
 
 class Explained(NamedTuple):
-    """A plan and the explanation of each of its choices."""
+    """A plan and the explanation of each of its choices; where there is no plan, of each intent's nearest miss."""
 
     planned: Planned
     explanations: tuple[Explanation, ...]
 
 
 def explain(setting: Setting) -> Explained:
-    """Plan, and account for what was chosen. Raises as ``make_plan`` does."""
+    """Plan, and account for what was chosen, or comes nearest to it. Raises as ``make_plan`` does."""
     from aios.cost import explain as account
 
-    considered = consider(gather(setting))
+    considered = consider(gather(setting), setting.tell)
     planned = make_plan(setting, considered)
     given = considered.given
     found = []
     for intent in given.intents:
-        chosen = planned.selection.chosen.get(intent.name)
+        nearest = ranked(considered.options[intent.name], intent)[:1] if planned.plan.conflict else []
+        chosen = planned.selection.chosen.get(intent.name) or next(iter(nearest), None)
         if chosen is not None:
             profile = given.profiles[intent.name][chosen.candidate.model]
             found.append(account(intent, chosen, profile, given.fleet, evidence_of(given, intent)))

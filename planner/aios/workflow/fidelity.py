@@ -71,7 +71,8 @@ class Report:
     """What was found.
 
     skipped: table -> why nothing of it is predicted · failed: predictor and metric -> its error · suspicious: table ->
-    lines of rows that are better than physics allows · unknown_models: table -> those of rows that cannot be predicted
+    lines of rows that are better or worse than can be true · unknown_models: table -> those of rows that cannot be
+    predicted
     """
 
     rows: tuple[Row, ...]
@@ -256,6 +257,6 @@ def _unpredicted(pool: Pool, parts: Sequence[Part], seen: Any, level: Level, fou
     unknown = np.concatenate([pool.design.unknown[part.rows] for part in parts])
     suspicious = np.concatenate([pool.suspicious[part.rows] for part in parts])
     alone = found.reason or f"nothing that {level} may know was measured"
-    reasons = np.where(unknown != "", unknown, np.where(suspicious, "better than physics allows", alone))
+    reasons = np.where(unknown != "", unknown, np.where(suspicious, "better or worse than can be true", alone))
     names, counts = np.unique(reasons[~seen], return_counts=True)
     return {str(name): int(count) for name, count in zip(names, counts, strict=True)}

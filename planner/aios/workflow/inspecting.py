@@ -36,6 +36,7 @@ def inspect_transformer(path: Path) -> Transformer:
 
     Raises InputError, with the names that were meant perhaps.
     """
+    from aios.models.networks import find_network
     from aios.models.transformers import find_transformer, load_config
 
     if path.is_dir():
@@ -50,6 +51,14 @@ def inspect_transformer(path: Path) -> Transformer:
     found = find_transformer(str(path))
     if found.transformer is not None:
         return found.transformer
+    if find_network(str(path)) is not None:
+        raise InputError(
+            Diagnostic(
+                summary=f"there is no file {path}; the published network of that name has no file to inspect",
+                remedy="see what is known of it",
+                command=f"aios model show {path}",
+            )
+        )
     near = ", ".join(found.candidates)
     raise InputError(
         Diagnostic(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aios.records.calibration import Calibration
+from aios.records.calibration import Calibration, Stage
 from aios.records.observation import Level
 from aios.workflow.pooling import Pool
 
@@ -32,6 +32,11 @@ _UNSEEN: Mapping[Level, frozenset[str]] = {
     "profiled": frozenset(),
 }
 """Keys whose groups no row held back at that level can be in."""
+_WHY_NONE: Mapping[Level, str] = {
+    "zero-shot": "all rows are of one device, or of one family of models, and no calibration of others is there",
+    "calibrated": "no device has rows of several families of models",
+    "profiled": "no model was measured under several settings of one device",
+}
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,16 @@ def held_back(pool: Pool, level: Level, shared: Calibration | None, tell: Callab
     found = _nothing(len(pool.target))
     pool = replace(pool, predictor=_able(pool, level))
     rows = np.flatnonzero(pool.usable)
+    if not len(rows):
+        return found
     devices = np.unique(pool.devices[rows])
     more = shared is not None and shared.version == pool.predictor.version and len(shared.devices) > len(devices)
     if level == "zero-shot" and len(devices) < (_FEWEST_DEVICES if more else 2):
         return _from_shipped(pool, found, shared)
     columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.settings)]
     parts = list(splits(level, *columns))
+    if level == "zero-shot" and not parts:
+        return _from_shipped(pool, found, shared)
     tell(f"{pool.predictor.name} {pool.metric}: {level}, {len(rows):,} rows")
     for part in parts:
         _predict(pool, rows[part.train], rows[part.test], level, found)
@@ -77,7 +86,7 @@ def held_back(pool: Pool, level: Level, shared: Calibration | None, tell: Callab
         together = [part.test for part in parts if part.group == group.group]
         _widen(pool, rows[group.others], rows[np.logical_or.reduce(together)], level, found)
     if not parts:
-        return replace(found, reason=_why_none(level))
+        return replace(found, reason=_WHY_NONE[level])
     return found
 
 
@@ -103,14 +112,6 @@ def _nothing(rows: int) -> HeldBack:
 
     value, low, high, roofline, regression = (np.full(rows, np.nan) for _ in range(5))
     return HeldBack(value, low, high, roofline, regression)
-
-
-def _why_none(level: Level) -> str:
-    return {
-        "zero-shot": "all rows are of one family of models, which cannot be held back",
-        "calibrated": "no device has rows of several families of models",
-        "profiled": "no model was measured under several settings of one device",
-    }[level]
 
 
 def _predict(
@@ -144,9 +145,9 @@ def _widen(
     learnt = with_intervals(learnt, design, families, {level: target - found.value[others]})
     own = pool.design.take(test)
     nothing = np.zeros(len(test))
-    width = predict(replace(own, base=nothing, least=nothing - np.inf, parts={}), learnt, level)
-    found.low[test] = np.maximum(found.value[test] + width.low, own.least)
-    found.high[test] = found.value[test] + width.high
+    width = predict(replace(own, base=nothing, least=nothing - np.inf, most=None, parts={}), learnt, level)
+    found.low[test] = own.bounded(found.value[test] + width.low)
+    found.high[test] = own.bounded(found.value[test] + width.high)
 
 
 def _constant(pool: Pool, train: npt.NDArray[np.int64], test: npt.NDArray[np.int64], level: Level) -> Floats:
@@ -198,15 +199,18 @@ def _stated(pool: Pool) -> Floats | None:
 
 
 def _from_shipped(pool: Pool, found: HeldBack, shared: Calibration | None) -> HeldBack:
-    """Predict few devices from what is known of others; effects of single devices, these ones too, are left out."""
+    """Predict few devices, or one family of models, from what is known of others.
+
+    Effects of single devices and models, these ones too, are left out.
+    """
     import numpy as np
 
     from aios.cost.learning import predict
     from aios.fidelity.keeping import without_devices
 
     if shared is None or shared.version != pool.predictor.version:
-        return replace(found, reason="all rows are of one device, and no calibration of others is there")
-    known = without_devices(shared)
+        return replace(found, reason=_WHY_NONE["zero-shot"])
+    known = _without_models(without_devices(shared))
     rows = np.flatnonzero(pool.usable)
     got = predict(pool.design.take(rows), known, "zero-shot")
     for column, values in zip((found.value, found.low, found.high), got, strict=True):
@@ -214,9 +218,16 @@ def _from_shipped(pool: Pool, found: HeldBack, shared: Calibration | None) -> He
     return replace(found, learnt_from=_what_ships(pool, shared))
 
 
+def _without_models(learnt: Calibration) -> Calibration:
+    def kept(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+        return tuple(stage for stage in stages if not _UNSEEN["zero-shot"].intersection(stage.keys))
+
+    return learnt.model_copy(update={"mixes": kept(learnt.mixes), "stages": kept(learnt.stages)})
+
+
 def _what_ships(pool: Pool, shared: Calibration) -> str:
     """Return what predictions rest on in words, and which of these devices it has seen rows of."""
-    told = "the calibrations that ship with aios, without effects of single devices"
+    told = "the calibrations that ship with aios, without effects of single devices and models"
     seen = [name for name in sorted(set(pool.devices[pool.usable].tolist())) if name in shared.devices]
     if not seen:
         return told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios import __version__
@@ -16,7 +16,7 @@ from aios.records.selection import Ledger, Selection
 from aios.records.state import State
 from aios.workflow.keeping import state_of
 from aios.workflow.reading import Given, fingerprint, gather
-from aios.workflow.setting import Setting
+from aios.workflow.setting import Setting, silent
 
 if TYPE_CHECKING:
     from aios.cost import Evidence
@@ -43,8 +43,8 @@ class Planned(NamedTuple):
     seconds: float
 
 
-def consider(given: Given) -> Considered:
-    """Enumerate and price every candidate of every intent."""
+def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
+    """Enumerate and price every candidate of every intent. tell: receives progress, one line each"""
     from aios.candidates import enumerate_candidates, worthwhile
     from aios.cost import price, search_in
 
@@ -55,8 +55,10 @@ def consider(given: Given) -> Considered:
         profiles = given.profiles[intent.name]
         failed = _failed(given, intent, engines)
         search = search_in(given.fleet)
+        tell(f"finding candidates of {intent.name}")
         found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
         evidence = evidence_of(given, intent)
+        tell(f"pricing {len(found.candidates):,} candidates of {intent.name}")
         kept = worthwhile(intent, price(intent, found.candidates, profiles, given.fleet, evidence))
         options[intent.name] = kept.options
         rejections.extend((*found.rejections, *kept.rejections))
@@ -132,12 +134,14 @@ def make_plan(setting: Setting, considered: Considered | None = None, *, keep_ot
     from aios.plan import make_plan as draft
     from aios.solve import Limits, choose
 
-    considered = considered or consider(gather(setting))
+    considered = considered or consider(gather(setting), setting.tell)
     given = considered.given
     state = state_of(setting).load()
+    setting.tell("choosing")
     started = time.perf_counter()
     selection = choose(given.intents, considered.options, given.fleet, Limits())
     seconds = time.perf_counter() - started
+    setting.tell("checking the choice")
     ledger = audit(given.intents, selection, given.fleet)
     if selection.chosen and not ledger.holds:
         broken = ", ".join(row.clause.text for row in ledger.rows if not row.holds)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aios.records.fleet import DeviceType
 from aios.records.observation import Observations
+from aios.workflow.families import families_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "Pool", "pooled"]
 
-TRANSFORMERS = frozenset({"serving", "step", "memory", "power"})
-"""Predictors whose models are transformers, mostly."""
-_FEWEST_FAMILIES = 5
+_ASTRAY = math.log(1e6)
+"""No measurement is further from what physics expects: what is has another unit, or was never measured. Of the
+published tables none is more than 5,000 times as slow (microcontrollers of which little but the clock is known)."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Pool:
     """All rows of one metric that one predictor predicts; arrays are of one length.
 
     devices: catalogue type, or the table's word where nobody knows it · settings: a name for what each row says besides
-    what was measured · usable: rows that can be learnt from and judged · suspicious: rows that are better than physics
-    allows
+    what was measured · usable: rows that can be learnt from and judged · suspicious: rows that are
+    better or worse than can be true
     """
 
     predictor: Predictor
@@ -62,7 +63,7 @@ class Pool:
         return self.design.take(rows), self.target[rows], self.families[rows]
 
     def suspicious_lines(self) -> dict[str, tuple[int, ...]]:
-        """Return table -> lines of rows that are better than physics allows."""
+        """Return table -> lines of rows that are better or worse than can be true."""
         found: dict[str, set[int]] = {}
         for part in self.parts:
             lines = part.observations.lines[self.suspicious[part.rows]]
@@ -100,6 +101,8 @@ def pooled(
     designs = [_of_table(predictor.design(rows, types), rows.table) for rows, _ in parts]
     target = np.concatenate([predictor.target(rows) for rows, _ in parts])
     design = _joined(designs)
+    if predictor.scale == "log" and metric != "fits":
+        design = _within_reason(design)
     ends = np.cumsum([len(rows) for rows, _ in parts])
     known = (design.unknown == "") & np.isfinite(target) & np.isfinite(design.base)
     return Pool(
@@ -113,38 +116,11 @@ def pooled(
         target=target,
         devices=np.concatenate([np.where(rows.types == "", rows.word("device"), rows.types) for rows, _ in parts]),
         models=np.concatenate([rows.word("model") for rows, _ in parts]),
-        families=np.concatenate([_families(rows) for rows, _ in parts]),
+        families=families_of([rows for rows, _ in parts]),
         settings=np.concatenate([names[order] for names, order in zip(settings, orders, strict=True)]),
         usable=usable(design, target),
-        suspicious=known & (target < design.least),
+        suspicious=known & ~design.possible(target),
     )
-
-
-def _families(rows: Observations) -> Texts:
-    """Return one name for models that belong together in all tables, however each of them writes it.
-
-    The first word of the name: of the published transformer that it is one, where a predictor goes by that, else of
-    what the form says without its publisher, unless that leaves too few names. Shapes and other names that begin with a
-    digit stay whole.
-    """
-    import numpy as np
-
-    from aios.models.transformers import transformer_named
-
-    families, places = np.unique(rows.families, return_inverse=True)
-    words = [_first_word(str(name)) for name in families]
-    found = np.array(words)[places] if len(set(words)) >= _FEWEST_FAMILIES else rows.families
-    if rows.predictor not in TRANSFORMERS:
-        return found
-    models, which = np.unique(rows.word("model"), return_inverse=True)
-    known = [transformer_named(str(name)) if name else None for name in models]
-    published = np.array([_first_word(model.name.lower()) if model else "" for model in known] or [""])[which]
-    return np.where(published == "", found, published)
-
-
-def _first_word(name: str) -> str:
-    found = re.match(r"[a-z]+", name.rpartition("/")[2])
-    return found[0] if found else name
 
 
 def _of_table(design: Design, table: str) -> Design:
@@ -152,6 +128,19 @@ def _of_table(design: Design, table: str) -> Design:
     import numpy as np
 
     return replace(design, keys={**design.keys, "table": np.full(len(design.base), table)})
+
+
+def _within_reason(design: Design) -> Design:
+    """Return the design with bounds where physics sets none, or looser ones than anything that was ever measured."""
+    import numpy as np
+
+    known = np.isfinite(design.base)
+    most = np.full(len(known), np.inf) if design.most is None else design.most
+    return replace(
+        design,
+        least=np.where(known, np.maximum(design.least, design.base - _ASTRAY), design.least),
+        most=np.where(known, np.minimum(most, design.base + _ASTRAY), most),
+    )
 
 
 def _joined(designs: Sequence[Design]) -> Design:
@@ -179,4 +168,5 @@ def _joined(designs: Sequence[Design]) -> Design:
         parts={
             name: np.concatenate([design.parts.get(name, np.zeros(size)) for design, size in pairs]) for name in kinds
         },
+        most=np.concatenate([np.full(size, np.inf) if design.most is None else design.most for design, size in pairs]),
     )

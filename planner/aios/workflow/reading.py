@@ -30,6 +30,11 @@ __all__ = ["Given", "fingerprint", "fleet_of", "gather", "read_written"]
 T = TypeVar("T")
 
 _KINDS = ("Intent", "Fleet")
+_READ_ELSEWHERE = {
+    "Table": "a form of measured tables stands beside them: `aios fidelity --data FOLDER` reads it",
+    "Calibration": "calibrations are written by `aios calibrate` and read from the folder `calibrations` of --profiles",
+}
+"""Kinds of other documents -> what they are for."""
 _SUFFIXES = (".yaml", ".yml")
 _FLEET_FILE = "fleet.yaml"
 
@@ -204,6 +209,10 @@ def _known_kind(document: Document, problems: list[Diagnostic]) -> bool:
         return False
     near = difflib.get_close_matches(str(document.kind), _KINDS, n=1)
     summary = f"unknown kind {document.kind!r}" if document.kind else "the document says no `kind`"
+    if document.kind in _READ_ELSEWHERE:
+        what = f"{document.file} is a document of kind {document.kind}, neither intent nor fleet"
+        problems.append(document.diagnostic(("kind",), what, remedy=_READ_ELSEWHERE[document.kind]))
+        return False
     known = "known kinds: " + ", ".join(_KINDS)
     remedy = f"did you mean `{near[0]}`? {known}" if near else known
     problems.append(document.diagnostic(("kind",), summary, remedy=remedy))

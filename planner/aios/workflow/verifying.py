@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from aios.records.model import ModelProfile
+
 __all__ = ["Verified", "verify"]
 
 _LONE_REQUESTS = 200
@@ -73,6 +75,14 @@ def _verify_one(setting: Setting, fleet: Fleet, resource: Resource, seconds: flo
     executor = registry.load("aios.executors", resource.executor)
     seen = executor.observe(resource.address, resource.handle)
     found = _Found()
+    if seen.condition == "written":
+        raise InputError(
+            Diagnostic(
+                summary=f"{resource.address} cannot be measured: nothing runs, {executor.name} only writes it down",
+                remedy="serve it as its files say and measure it there, or pin another executor in the intent",
+                command="aios plugins",
+            )
+        )
     if seen.condition in ("absent", "dead", "starting"):
         for claim in resource.claims:
             found.failed[claim.metric] = f"the service is {seen.condition}: {seen.detail}"
@@ -94,6 +104,31 @@ def _measure(
     seed: int,
 ) -> None:
     """Fill ``found`` from one run at the stated load, bursts beyond it, and the items that the load did not reach."""
+    deployment = resource.deployment
+    profile = _served(resource)
+    items, labels = items_for(resource.evaluate, profile)
+    load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=labels is not None)
+    setting.tell(f"{resource.address}: {len(load.at_s)} requests in {seconds:g} s")
+    meter, why_not = (
+        best_meter(device)
+        if device
+        else (None, f"the fleet has no {deployment.device}; name the one it was planned for with --fleet")
+    )
+    trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
+    _latency(found, trace, load)
+    _energy(found, reading, device, deployment, len(load.at_s), why_not)
+    _memory(found, pids, resource.deployment)
+    capacity = _throughput(found, resource, executor, items)
+    if labels is not None:
+        _accuracy(found, resource, executor, (load, trace), items, labels, capacity)
+    else:
+        for claim in resource.claims:
+            if claim.metric.startswith("accuracy."):
+                found.unmeasured[claim.metric] = "the intent names no evaluation data with labels"
+
+
+def _served(resource: Resource) -> ModelProfile:
+    """Return the model that is served. Raises InputError where its file changed, or says nothing of its inputs."""
     from aios.workflow.inspecting import inspect_model
 
     deployment = resource.deployment
@@ -114,25 +149,7 @@ def _measure(
                 remedy="measure it with the tools of what serves it",
             )
         )
-    items, labels = items_for(resource.evaluate, profile)
-    load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=labels is not None)
-    setting.tell(f"{resource.address}: {len(load.at_s)} requests in {seconds:g} s")
-    meter, why_not = (
-        best_meter(device)
-        if device
-        else (None, f"the fleet has no {deployment.device}; name the one it was planned for with --fleet")
-    )
-    trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
-    _latency(found, trace, load)
-    _energy(found, reading, device, deployment, len(load.at_s), why_not)
-    _memory(found, pids, resource.deployment)
-    capacity = _throughput(found, resource, executor, items)
-    if labels is not None:
-        _accuracy(found, resource, executor, (load, trace), items, labels, capacity)
-    else:
-        for claim in resource.claims:
-            if claim.metric.startswith("accuracy."):
-                found.unmeasured[claim.metric] = "the intent names no evaluation data with labels"
+    return profile
 
 
 def _schedule(deployment: Deployment, seconds: float, seed: int, address: str) -> NDArray[np.float64]:

@@ -85,7 +85,9 @@ class Executor:
             self._write(runtime, action.after)
         except OSError as error:
             raise WorldError(f"cannot change {runtime}: {error.strerror or error}") from error
-        return Outcome(address=action.address, handle={"runtime": str(runtime)}, note=f"written to {runtime}")
+        return Outcome(
+            address=action.address, handle={"runtime": str(runtime)}, note=f"written to {runtime}; nothing runs"
+        )
 
     def _write(self, runtime: Path, deployment: Deployment) -> None:
         """Write the files, the mark last and in one step: what has a mark is whole."""
@@ -106,8 +108,8 @@ class Executor:
             mark = json.loads(path.read_bytes())
             return Observation(
                 address=address,
-                condition="healthy",
-                detail=f"written to {path.parent}",
+                condition="written",
+                detail=f"nothing runs: its files are in {path.parent}",
                 deployment_digest=mark["deployment"],
                 replicas_ready=mark["replicas"],
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from aios.records.fleet import DeviceType, Fact
@@ -13,7 +13,7 @@ from aios.spi.probe import Discovery, Found
 from aios_plugins.nvidia.cards import Card, in_order, read_cards, topologies
 from aios_plugins.nvidia.nvml import Gpu, NvmlAbsent, opened
 
-__all__ = ["Probe", "device_type", "discovery_of", "discovery_of_cards", "found_of", "grouped", "type_name"]
+__all__ = ["Probe", "device_type", "discovery_of_cards", "found_of", "grouped", "type_name"]
 
 
 class Probe:
@@ -29,11 +29,6 @@ class Probe:
                 return discovery_of_cards(read_cards(pynvml))
         except NvmlAbsent as absent:
             return Discovery(missing=(str(absent),))
-
-
-def discovery_of(gpus: Iterable[Gpu]) -> Discovery:
-    """Return ``gpus`` grouped into types, as if nothing ran on them and nothing joined them."""
-    return discovery_of_cards([Card(gpu=gpu) for gpu in gpus])
 
 
 def discovery_of_cards(cards: Sequence[Card]) -> Discovery:

@@ -18,7 +18,6 @@ __all__ = ["Loaded", "Region", "hash_file", "load", "region_of"]
 
 PROTOBUF_LIMIT = 2**31 - 1
 """A protobuf message cannot be larger; weights beyond it are stored as external data."""
-CHUNK = 1 << 20
 EXPORT_AGAIN = "export the model again, or fetch it again from where it came"
 
 _FOREIGN: tuple[tuple[bytes, str], ...] = (

@@ -16,16 +16,13 @@ if TYPE_CHECKING:
 
     Number = TypeVar("Number", float, Floats)
 
-__all__ = ["capped", "demand_behind", "freedom", "stretched"]
+__all__ = ["capped", "freedom", "stretched"]
 
 _SHARPNESS = 4.0
 """k: at a cap equal to the demand the mean lies 16 % below it, as demand comes in bursts."""
 
 _CLOCK_POWER = 2.5
 """Watts above idle ~ clock to this power: between 2 (voltage nearly fixed) and 3 (voltage as the clock)."""
-
-_FULL = 0.975
-"""Power relative to the cap, to the power of k, from which on a workload tells nothing of what more it would draw."""
 
 _SLOWEST = 0.02
 """Share of its dynamic power that a device draws at least: no cap stops it."""
@@ -41,14 +38,6 @@ def freedom(demand_w: Number, cap_w: Number) -> Number:
     """Return by how many percent ``capped`` grows where the demand grows by one: 1 without a cap, 0 far above it."""
     left: Number = 1 / (1 + (demand_w / cap_w) ** _SHARPNESS)
     return left
-
-
-def demand_behind(mean_w: Number, cap_w: Number) -> Number:
-    """Return what a workload would draw without a cap that draws ``mean_w`` under one; at most 2.5 times the cap."""
-    share = (mean_w / cap_w) ** _SHARPNESS
-    kept = share * (share < _FULL) + _FULL * (share >= _FULL)  # of numbers and arrays alike
-    demand: Number = cap_w * (kept / (1 - kept)) ** (1 / _SHARPNESS)
-    return demand
 
 
 def stretched(demand_w: Number, cap_w: Number, idle_w: Number, clocked: Number) -> Number:

@@ -11,7 +11,7 @@ from aios.records.fleet import DeviceType
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Observations
 
-__all__ = ["Ratings", "ratings_of"]
+__all__ = ["Ratings", "awake_share", "ratings_of"]
 
 _SLOT_W = 75.0
 """Of an accelerator whose rating nobody states: what a PCI Express slot feeds (PCI-SIG, Card Electromechanical
@@ -48,6 +48,12 @@ class Ratings:
     waiting: Floats
 
 
+def awake_share(device: DeviceType | None) -> float:
+    """Return the share of rating less idle that a device draws with its clocks up while it does nothing; None: a device
+    that nobody knows."""
+    return _AWAKE.get(device.memory_kind or "", _AWAKE_ELSE) if device else _AWAKE_ELSE
+
+
 def ratings_of(rows: Observations, types: Mapping[str, DeviceType]) -> Ratings:
     """Return the ratings of each row's device."""
     import numpy as np
@@ -66,8 +72,6 @@ def ratings_of(rows: Observations, types: Mapping[str, DeviceType]) -> Ratings:
         tdp_w=tdp,
         idle_w=np.where(np.isnan(idle), usual * tdp, np.minimum(idle, 0.6 * tdp)),
         stated=(~np.isnan(stated)).astype(float),
-        waiting=np.array(
-            [_AWAKE.get(device.memory_kind or "", _AWAKE_ELSE) if device else _AWAKE_ELSE for device in found]
-        )[places],
+        waiting=np.array([awake_share(device) for device in found])[places],
         card=((tdp >= _CARD_W) & ~shared[places]).astype(float),
     )

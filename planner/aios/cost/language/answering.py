@@ -14,24 +14,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.energy.intensity import intensities
 from aios.cost.language.engines import with_concurrency
-from aios.cost.language.learnt import Correction, correction, served_by, taught
+from aios.cost.language.learnt import Correction, Taught, correction, served_by, taught
 from aios.cost.serving import serve
 from aios.cost.serving.arrivals import Arriving, Stream, arriving
 from aios.cost.serving.engine import FIRST_S, Served
 from aios.cost.serving.rows import Rows, rows_of
 from aios.records.calibration import Calibration
 from aios.records.fleet import DeviceType
+from aios.records.metrics import ENDLESS_S
 from aios.records.observation import Observations
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Texts
 
-__all__ = ["HORIZON_S", "PROBABILITIES", "Answering", "Corrections", "answering"]
+__all__ = ["PROBABILITIES", "Answering", "Corrections", "answering"]
 
 PROBABILITIES = (None, 0.5, 0.9, 0.95, 0.99)
 """The mean, and the percentiles."""
-HORIZON_S = 3600.0
-"""Stands for times without end at the pessimistic end of an interval: no requirement of a service admits it."""
 _ROUNDS = 4
 _ARRIVED = 1.5
 """Passes until the first token that the queue of passes itself accounts for: half of one that runs, and its own."""
@@ -51,9 +50,9 @@ class Answering:
     """n candidates. Times have the shape (3 ends: low, value, high; 5: mean and percentiles; n), capacity (3; n).
 
     ttft, tpot, latency: seconds · capacity: requests per second of one replica · batch: sequences that it decodes
-    together, at each end · utilisation: of what a replica can sustain · busy: intensity while it works, of power ·
-    overloaded: it cannot keep up · unknown: why nothing can be said, empty where it can · served: one replica with as
-    many requests as it decodes together · corrections: what was learnt
+    together, at each end · utilisation: of what a replica can sustain · busy: intensity of its devices while it works,
+    as ``energy.intensity`` has it · overloaded: it cannot keep up · unknown: why nothing can be said, empty where it
+    can · served: one replica with as many requests as it decodes together · corrections: what was learnt
     """
 
     ttft: Floats
@@ -86,14 +85,10 @@ def answering(
         places = np.maximum(rows.number("concurrency"), 1.0)
         full = _serve(known, places)
         places = np.minimum(places, np.maximum(full.batch, 1.0))
-        whole = correction(with_concurrency(rows, "throughput", places), devices, learnt.whole)
-        output = known.load.output
-        capacity = np.array([full.throughput / output / factor for factor in whole.ends()])[::-1]
         stream, state, served = _steady(known, rate, places)
-        beside = np.clip(state.batch, 1.0, places)
-        each = _learnt(rows, beside, devices, learnt.each, "latency.tpot.mean")
-        first = _learnt(rows, beside, devices, learnt.first, "latency.ttft.mean")
-        corrections = Corrections(each, first, whole)
+        corrections = _corrections(rows, devices, learnt, np.clip(state.batch, 1.0, places), places)
+        each, first, whole = corrections
+        capacity = np.array([full.throughput / known.load.output / factor for factor in whole.ends()])[::-1]
         passes = np.maximum(known.machine.passes - _ARRIVED, 0.0)
         late = FIRST_S + served.prefill.waits + passes * served.decode.total
         scales = zip(each.ends(), first.ends(), strict=True)
@@ -116,6 +111,17 @@ def answering(
             served=served,
             corrections=corrections,
         )
+
+
+def _corrections(
+    rows: Observations, devices: Mapping[str, DeviceType], learnt: Taught, beside: Floats, places: Floats
+) -> Corrections:
+    """Return what is learnt of rows that decode ``beside`` sequences together, and ``places`` where they are full."""
+    return Corrections(
+        each=_learnt(rows, beside, devices, learnt.each, "latency.tpot.mean"),
+        first=_learnt(rows, beside, devices, learnt.first, "latency.ttft.mean"),
+        whole=correction(with_concurrency(rows, "throughput", places), devices, learnt.whole),
+    )
 
 
 def _learnt(
@@ -223,9 +229,9 @@ def _busy(stream: Stream, served: Served) -> Floats:
 
 
 def _finite(ends: list[Floats]) -> Floats:
-    """Return the ends together, each at least the one before, none longer than the horizon."""
+    """Return the ends together, each at least the one before, none longer than what stands for no end."""
     import numpy as np
 
-    capped = np.clip(np.nan_to_num(np.array(ends), nan=HORIZON_S, posinf=HORIZON_S), 0.0, HORIZON_S)
+    capped = np.clip(np.nan_to_num(np.array(ends), nan=ENDLESS_S, posinf=ENDLESS_S), 0.0, ENDLESS_S)
     found: Floats = np.maximum.accumulate(capped, axis=0)
     return found

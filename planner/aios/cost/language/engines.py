@@ -12,7 +12,7 @@ from aios.records.observation import Observations
 from aios.records.structures import numbers_of
 
 if TYPE_CHECKING:
-    from aios.records.observation import Floats
+    from aios.records.observation import Floats, Texts
 
 __all__ = ["observations_of", "with_concurrency"]
 
@@ -26,31 +26,23 @@ def observations_of(
     """
     import numpy as np
 
-    names = sorted({item.model for item in candidates})
-    models = [profiles[name].transformer for name in names]
-    known = [dict(numbers_of(model)) if model is not None else {} for model in models]
-    place = {name: index for index, name in enumerate(names)}
-    places = np.array([place[item.model] for item in candidates])
-    numbers = {
-        role: np.array([item.get(role, np.nan) for item in known])[places]
-        for role in sorted({role for item in known for role in item})
-    }
     rows = len(candidates)
-    degrees = {
-        name: np.array([float(item.degrees.get(name, 1)) for item in candidates]) for name in ("tensor", "pipeline")
-    }
-    numbers |= {f"{name}_parallel": degree for name, degree in degrees.items()}
+    called, numbers = _models(candidates, profiles)
+    tensor, pipeline = (
+        np.array([float(item.degrees.get(name, 1)) for item in candidates]) for name in ("tensor", "pipeline")
+    )
     numbers |= {
-        "devices": degrees["tensor"] * degrees["pipeline"],
+        "tensor_parallel": tensor,
+        "pipeline_parallel": pipeline,
+        "devices": tensor * pipeline,
         "replicas": np.ones(rows),
         "prompt_tokens": np.full(rows, float(load.prompt_tokens or 1)),
         "output_tokens": np.full(rows, float(load.output_tokens or 1)),
         "concurrency": np.array([float(item.batch) for item in candidates]),
     }
-    called = np.array([model.name if model is not None else "" for model in models])
     types = np.array([item.device for item in candidates])
     words = {
-        "model": called[places],
+        "model": called,
         "device": types,
         "precision": np.array([item.precision for item in candidates]),
         "mode": np.full(rows, "inference"),
@@ -70,6 +62,22 @@ def observations_of(
         lines=np.arange(rows),
         values=np.full(rows, np.nan),
     )
+
+
+def _models(candidates: Sequence[Candidate], profiles: Mapping[str, ModelProfile]) -> tuple[Texts, dict[str, Floats]]:
+    """Return each candidate's model by its published name, and the numbers of its structure by role."""
+    import numpy as np
+
+    names = sorted({item.model for item in candidates})
+    models = [profiles[name].transformer for name in names]
+    known = [dict(numbers_of(model)) if model is not None else {} for model in models]
+    place = {name: index for index, name in enumerate(names)}
+    places = np.array([place[item.model] for item in candidates])
+    numbers = {
+        role: np.array([item.get(role, np.nan) for item in known])[places]
+        for role in sorted({role for item in known for role in item})
+    }
+    return np.array([model.name if model is not None else "" for model in models])[places], numbers
 
 
 def with_concurrency(rows: Observations, metric: str, concurrency: Floats) -> Observations:

@@ -60,13 +60,7 @@ def language_accounts(
     rest = "running pass, queue, request handling"
     of_prompt, of_token = f"a prompt of {prompt:g} tokens", f"{together:.3g} sequences together"
     accounts = (
-        _account(
-            option,
-            "latency.ttft.mean",
-            f"the first token, {of_prompt}",
-            prefill,
-            rest,
-        ),
+        _account(option, "latency.ttft.mean", f"the first token, {of_prompt}", prefill, rest),
         _account(option, "latency.tpot.mean", f"each further token, {of_token}", decode, "prompts in between"),
     )
     told = tuple(item for item in accounts if item is not None)
@@ -74,7 +68,7 @@ def language_accounts(
 
 
 def _account(option: Priced, metric: str, of: str, own: list[Piece], rest: str) -> Account | None:
-    """Return what an estimate is the sum of. own: pieces of the request's own pass · rest: what is left is called"""
+    """Return what an estimate is the sum of. own: pieces of the request's own pass · rest: name of what is left"""
     estimate = option.estimates.get(metric)
     if estimate is None:
         return None
@@ -95,7 +89,7 @@ def _account(option: Priced, metric: str, of: str, own: list[Piece], rest: str) 
 
 
 def _spent(decode: Pass, prefill: Pass, output: float) -> Spent:
-    """Return what an answer makes a device do: its prompt once, a pass for each token."""
+    """Return what a device's time for one answer goes into: its prompt once, a pass for each token."""
     parts = {name: float(value[0]) * output for name, value in decode.parts().items()}
     for name, value in prefill.parts().items():
         parts[name] += float(value[0])

@@ -1,4 +1,4 @@
-"""How far what an engine holds may be from what is counted, by the memory that was measured of engines."""
+"""Intervals of the memory that served language models take, by how far measured engines were from what is counted."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _KIND = "answering"
 
 
 def held_within(rows: Observations, types: Mapping[str, DeviceType], learnt: Calibration | None) -> Floats | None:
-    """Return the factors on what each row's devices are counted to hold within which 90 % lie, shape (2, n); None where
+    """Return the factors on each row's counted memory between which 90 % of measurements lie, shape (2, n); None where
     no residuals of language models are known.
 
-    As far off as on devices never seen: residuals of a device are of training and networks as well.
+    Residuals are those of devices never seen, also for a known one: its own are of training and networks as well.
     """
     import numpy as np
 

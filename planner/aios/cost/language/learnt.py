@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from aios.cost.learning.design import Design
     from aios.records.observation import Floats, Texts
 
+    Measured = Mapping[tuple[str, str, str], int]
+
 __all__ = ["UNLEARNT", "Correction", "Taught", "correction", "served_by", "taught"]
 
 UNLEARNT = 3.0
 """Factor either way within which the physics alone is trusted, where no calibration is at hand."""
 
 _OTHER_WORK = ("disagg", "prefill", "decode", "batch", "single")
-"""Words in the name of a way to serve that is not requests coming and going at one engine, or waiting all at once."""
+"""Words in the names of engines that were not measured as a service: prefill and decoding on engines of their own, one
+phase alone, offline batches, one request at a time."""
 
 
 class Taught(NamedTuple):
@@ -42,7 +45,7 @@ class Taught(NamedTuple):
 
 class Correction(NamedTuple):
     """Factors on a time, of n rows: the ends of a 90 % interval around the value. level: for each row what was seen,
-    empty where nothing was · engine: that each row was taken to run on, empty for an ordinary one"""
+    empty where nothing was · engine: that each row was taken to run on, empty where none was measured"""
 
     low: Floats
     value: Floats
@@ -93,9 +96,10 @@ def correction(rows: Observations, devices: Mapping[str, DeviceType], learnt: Ca
     measured = _measured(learnt)
     pairs = list(zip(design.keys["device"].tolist(), rows.word("software").tolist(), strict=True))
     engines = {pair: _engine(measured, *pair) for pair in set(pairs)}
-    engine = np.array([engines[pair] for pair in pairs], dtype=str)
-    levels = {pair: _level(learnt, measured, pair[0], engines[pair]) for pair in set(pairs)}
-    level = np.array([levels[pair] for pair in pairs], dtype=str)
+    ways = [(pair[0], engines[pair], bits) for pair, bits in zip(pairs, design.keys["bits"].tolist(), strict=True)]
+    engine = np.array([way[1] for way in ways], dtype=str)
+    levels = {way: _level(learnt, measured, way) for way in set(ways)}
+    level = np.array([levels[way] for way in ways], dtype=str)
     # What was measured of other engines on a device is no measurement of this one there.
     device = np.where(level == "calibrated", design.keys["device"], "")
     design = replace(design, keys={**design.keys, "engine": engine, "stratum": engine, "device": device})
@@ -149,45 +153,51 @@ def _around(design: Design, learnt: Calibration, level: Level) -> Floats | None:
     return np.array([found.low, found.high])
 
 
-def _measured(learnt: Calibration) -> Mapping[tuple[str, str], int]:
-    """Return device, empty for all of them together, and engine that was measured -> rows."""
-    found: Counter[tuple[str, str]] = Counter()
+def _measured(learnt: Calibration) -> Measured:
+    """Return device, empty for all of them together, engine, and bits of weights (empty: of any) that were measured ->
+    rows."""
+    found: Counter[tuple[str, str, str]] = Counter()
     for stage in (*learnt.mixes, *learnt.stages):
-        if "engine" not in stage.keys or set(stage.keys) - {"engine", "device"}:
+        if "engine" not in stage.keys or set(stage.keys) - {"engine", "device", "bits"}:
             continue
         for effect in stage.effects:
             group = dict(zip(stage.keys, effect.group, strict=True))
             if not any(word in group["engine"] for word in _OTHER_WORK):
-                found[group.get("device", ""), group["engine"]] += effect.rows
+                found[group.get("device", ""), group["engine"], group.get("bits", "")] += effect.rows
     return found
 
 
-def _software(known: Sequence[Mapping[tuple[str, str], int]], device: str) -> str:
+def _software(known: Sequence[Measured], device: str) -> str:
     """Return the software with most rows of all metrics on the device, else on all of them; names decide between
     equals."""
     here: Counter[str] = Counter()
     anywhere: Counter[str] = Counter()
     for measured in known:
-        for (of, engine), rows in measured.items():
+        for (of, engine, _), rows in measured.items():
             if of in (device, ""):
                 (here if of else anywhere)[engine.partition(" ")[0]] += rows
     counts = here or anywhere
     return max(counts, key=lambda name: (counts[name], name), default="")
 
 
-def _engine(measured: Mapping[tuple[str, str], int], device: str, software: str) -> str:
+def _engine(measured: Measured, device: str, software: str) -> str:
     """Return the engine of a software with most rows, on this device before others; of one that was not measured that
-    of another line of the same software (``vllm`` for ``vllm-v0``). Empty where there is none: an ordinary engine."""
+    of another line of the same software (``vllm`` for ``vllm-v0``). Empty where none was measured."""
+    together: Counter[tuple[str, str]] = Counter()
+    for (of, engine, _), rows in measured.items():
+        together[of, engine] += rows
     ranked = {
         (name == software, of == device, rows, engine)
-        for (of, engine), rows in measured.items()
+        for (of, engine), rows in together.items()
         if of in (device, "") and (name := engine.partition(" ")[0]).partition("-")[0] == software.partition("-")[0]
     }
     return max(ranked, default=(False, False, 0, ""))[-1]
 
 
-def _level(learnt: Calibration, measured: Mapping[tuple[str, str], int], device: str, engine: str) -> Level:
-    """Return calibrated where this engine was measured on the device, else zero-shot."""
+def _level(learnt: Calibration, measured: Measured, way: tuple[str, str, str]) -> Level:
+    """Return calibrated where this engine was measured on the device with such weights, else zero-shot. way: device,
+    engine, bits"""
+    device, engine, _ = way
     if not measured:
         return level_of(learnt, device)
-    return "calibrated" if (device, engine) in measured else "zero-shot"
+    return "calibrated" if {way, (device, engine, "")} & measured.keys() else "zero-shot"

@@ -13,14 +13,16 @@ from aios.cost.language.answering import PROBABILITIES, Answering, answering
 from aios.cost.language.engines import observations_of, with_concurrency
 from aios.cost.language.held import MEMORY, held_within
 from aios.cost.language.learnt import Correction, served_by, taught
+from aios.cost.load import OF_JOBS
+from aios.cost.making import Found, priced_of
 from aios.cost.power import Drawn, power_of
 from aios.cost.power_learnt import POWER, drawn_by
 from aios.cost.site import Site, site_of
-from aios.records.base import Source, trusted
+from aios.records.base import Source
 from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate, Demand, Estimate, Priced, Residence
 from aios.records.fleet import DeviceType, Fleet
-from aios.records.intent import Intent
+from aios.records.intent import Intent, Load
 from aios.records.model import MemoryPart, ModelProfile
 from aios.records.transformers import Holding, holding
 
@@ -29,13 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["price_language"]
 
-_GIVEN = set(Priced.model_fields)
 _SPREAD = tuple("mean" if p is None else f"p{round(100 * p)}" for p in PROBABILITIES)
 _TIMES = {kind: tuple(f"{kind}.{name}" for name in _SPREAD) for kind in ("latency.ttft", "latency.tpot", "latency")}
-_OF_JOBS = {
-    "time": "a service has no end; only jobs have a time",
-    "expense": "a service has no end and costs by the hour; only jobs have an expense",
-}
 _PROCESS_BYTES = 2e9
 """DRAM that the process driving each accelerator takes, with the runtime's libraries and staging buffers."""
 
@@ -57,7 +54,8 @@ class _Numbers(NamedTuple):
 
 
 class _Setup(NamedTuple):
-    """What does not depend on the number of replicas. memory: of one replica · accuracy: estimates, and why none"""
+    """What does not depend on the number of replicas. memory: bytes of one replica, basis: how they came about ·
+    accuracy: estimates of accuracy, and by metric why there is none"""
 
     device: DeviceType
     demand: Demand
@@ -238,13 +236,19 @@ def _residences(held: Holding, device: DeviceType, devices: int) -> tuple[Reside
 
 def _priced(intent: Intent, candidate: Candidate, setup: _Setup, numbers: _Numbers, place: int) -> Priced:
     estimates: dict[str, Estimate] = {}
-    unknown = {**setup.accuracy[1], **setup.site.unknown, **_OF_JOBS}
+    unknown = {**setup.accuracy[1], **setup.site.unknown, **OF_JOBS}
     why = numbers.unknown[place]
     if why:
         unknown |= dict.fromkeys((*_all_times(), "throughput", "power", "energy", "carbon"), why)
     else:
-        _put_times(estimates, unknown, intent, candidate, numbers, place)
-        _put_power(estimates, unknown, intent, candidate, setup, numbers, place)
+        load = intent.load
+        assert load is not None
+        for found, lacking in (
+            _times(load, candidate, numbers, place),
+            _power(load, candidate, setup, numbers, place),
+        ):
+            estimates |= found
+            unknown |= lacking
     memory, basis = setup.memory, setup.basis
     if numbers.held is not None:
         memory = _within(memory, numbers.held[place], setup.device, candidate.devices * candidate.machines)
@@ -253,18 +257,11 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup, numbers: _Numbe
     if setup.site.price is not None:
         estimates["cost"] = setup.site.cost_of(candidate.replicas * candidate.devices * candidate.machines)
     estimates |= setup.accuracy[0]
-    fields = {
-        "candidate": candidate,
-        "estimates": estimates,
-        "demand": setup.demand,
-        "unknown": unknown,
-        "residences": setup.residences,
-    }
-    return trusted(Priced, fields, _GIVEN)
+    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences)
 
 
 def _within(memory: Interval, factors: list[float], device: DeviceType, devices: int) -> Interval:
-    """Return what is counted with ends as far off as measurements were, and no more than there is."""
+    """Return the counted memory within ``factors``, at most what the devices have."""
     there = device.memory_bytes.value * devices if device.memory_bytes else math.inf
     low, high = (memory.value * factor for factor in factors)
     return Interval(min(low, memory.low), memory.value, max(min(high, there), memory.high))
@@ -274,49 +271,30 @@ def _all_times() -> tuple[str, ...]:
     return tuple(name for names in _TIMES.values() for name in names)
 
 
-def _put_times(
-    estimates: dict[str, Estimate],
-    unknown: dict[str, str],
-    intent: Intent,
-    candidate: Candidate,
-    numbers: _Numbers,
-    place: int,
-) -> None:
-    """Add throughput, and times unless the replicas cannot keep up."""
-    load = intent.load
-    assert load is not None
+def _times(load: Load, candidate: Candidate, numbers: _Numbers, place: int) -> Found:
+    """Return throughput, and times unless the replicas cannot keep up."""
     low, value, high = (each * candidate.replicas for each in numbers.capacity[place])
     source, how = numbers.told["throughput"][place]
     plural = "s" if candidate.replicas > 1 else ""
     basis = f"{candidate.replicas} replica{plural} of up to {candidate.batch} sequences, always busy; {how}"
-    estimates["throughput"] = estimate("throughput", Interval(low, value, high), source, basis)
+    estimates = {"throughput": estimate("throughput", Interval(low, value, high), source, basis)}
     if numbers.overloaded[place]:
         reason = (
             f"{load.rate_per_s:.4g} requests/s are more than {candidate.replicas} replica{plural} can sustain "
             f"({value:.4g}/s): the queue grows without end"
         )
-        unknown |= dict.fromkeys(_all_times(), reason)
-        return
+        return estimates, dict.fromkeys(_all_times(), reason)
     state = f"{numbers.batch[place][1]:.3g} sequences together, {numbers.utilisation[place]:.0%} utilisation; "
     for kind, names in _TIMES.items():
         source, how = numbers.told["latency.tpot" if kind == "latency" else kind][place]
         best, middle, worst = numbers.times[kind][place]
         for name, *ends in zip(names, best, middle, worst, strict=True):
             estimates[name] = estimate(name, Interval(*ends), source, state + how)
+    return estimates, {}
 
 
-def _put_power(
-    estimates: dict[str, Estimate],
-    unknown: dict[str, str],
-    intent: Intent,
-    candidate: Candidate,
-    setup: _Setup,
-    numbers: _Numbers,
-    place: int,
-) -> None:
-    """Add power of all devices, energy per request and carbon; a replica works while any request is there."""
-    load = intent.load
-    assert load is not None
+def _power(load: Load, candidate: Candidate, setup: _Setup, numbers: _Numbers, place: int) -> Found:
+    """Return power of all devices, energy per request and carbon; a replica works while any request is there."""
     served = load.rate_per_s
     worked = Interval(1.0, 1.0, 1.0)
     if numbers.overloaded[place]:
@@ -329,12 +307,6 @@ def _put_power(
     busy, drawn = numbers.busy[place], numbers.drawn[place]
     power = power_of(candidate, setup.device, devices, rate, worked, None, source, busy, drawn)
     if isinstance(power, Unknown):
-        unknown |= {"power": power.reason, "energy": power.reason}
-        if setup.site.carbon is not None:
-            unknown["carbon"] = power.reason
-        return
-    estimates["power"] = estimate("power", power.watts, power.source, power.basis)
+        return {}, setup.site.without_power(power.reason)
     energy = Interval(*(watts / served for watts in power.watts))
-    estimates["energy"] = estimate("energy", energy, power.source, f"power / requests served; {power.basis}")
-    if setup.site.carbon is not None:
-        estimates["carbon"] = setup.site.carbon_of(power)
+    return setup.site.drawing(power, energy, "power / requests served"), {}

@@ -24,7 +24,8 @@ class Design:
     features: name -> column of finite numbers, mostly logarithms · base: physical prediction, in the unit of the target
     (natural logarithm of an SI number, or a plain number where the predictor's scale is plain) · keys: name -> group of
     each row (``device``, ``class``, ``setting``, ``model``...); rows of the empty group have no effect of that stage ·
-    least: of the target that physics allows, -inf where nothing is known · unknown: why a row cannot be predicted,
+    least: of the target that physics allows, -inf where nothing is known · most: the same, None where physics sets no
+    upper bound to any row, inf where it sets none to one · unknown: why a row cannot be predicted,
     empty where it can; such a row's features and base are ignored · parts: kind of work -> its time at nominal rates,
     in the unit whose logarithm the target is; where a predictor learns mixes, their weighted sum takes the place of
     base
@@ -36,6 +37,7 @@ class Design:
     least: Floats
     unknown: Texts
     parts: Mapping[str, Floats] = field(default_factory=dict)
+    most: Floats | None = None
 
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Design:
         """Return the rows that a mask or index selects."""
@@ -47,7 +49,20 @@ class Design:
             least=self.least[rows],
             unknown=self.unknown[rows],
             parts={name: column[rows] for name, column in self.parts.items()},
+            most=None if self.most is None else self.most[rows],
         )
+
+    def bounded(self, target: Floats) -> Floats:
+        """Return the targets, those that physics forbids replaced by the nearest that it allows."""
+        import numpy as np
+
+        found: Floats = np.maximum(target, self.least)
+        return found if self.most is None else np.minimum(found, self.most)
+
+    def possible(self, target: Floats) -> npt.NDArray[np.bool_]:
+        """Return which targets physics allows."""
+        mask: npt.NDArray[np.bool_] = target >= self.least
+        return mask if self.most is None else mask & (target <= self.most)
 
 
 class StageForm(NamedTuple):

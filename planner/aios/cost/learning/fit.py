@@ -27,10 +27,10 @@ __all__ = ["fit", "held_back", "refine", "usable"]
 
 
 def usable(design: Design, target: Floats) -> Mask:
-    """Return which rows can be learnt from: predictable, finite, and not better than physics allows."""
+    """Return which rows can be learnt from: predictable, finite, and such as physics allows."""
     import numpy as np
 
-    mask: Mask = (design.unknown == "") & np.isfinite(target) & np.isfinite(design.base) & (target >= design.least)
+    mask: Mask = (design.unknown == "") & np.isfinite(target) & np.isfinite(design.base) & design.possible(target)
     return mask
 
 
@@ -166,8 +166,6 @@ def _cross(rows: _Rows, lesson: _Lesson, folds: npt.NDArray[np.int64]) -> Floats
 
 def _left(rows: _Rows, lesson: _Lesson, train: Mask, test: Mask) -> Floats:
     """Return measured less predicted of the rows of ``test``, learnt from those of ``train``."""
-    import numpy as np
-
     seen, unseen = rows.take(train), rows.take(test)
     if not lesson.known_stages:  # what is known already fixes how features are seen
         ranges = ranges_of(seen.design)
@@ -177,5 +175,5 @@ def _left(rows: _Rows, lesson: _Lesson, train: Mask, test: Mask) -> Floats:
     value: Floats = mixed(unseen.design, mixes)
     for stage in stages:
         value = value + added(unseen.design, unseen.columns, stage)
-    left: Floats = unseen.target - np.maximum(value, unseen.design.least)
+    left: Floats = unseen.target - unseen.design.bounded(value)
     return left

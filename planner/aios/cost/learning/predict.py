@@ -33,16 +33,14 @@ class Predicted(NamedTuple):
 
 def predict(design: Design, learnt: Calibration, level: Level) -> Predicted:
     """Return what these rows are expected to be, with intervals as wide as held-back rows of that level were off."""
-    import numpy as np
-
     columns = standardised(design, learnt.features)
     value = mixed(design, learnt.mixes)
     for stage in learnt.stages:
         value = value + added(design, columns, stage)
-    value = np.maximum(value, design.least)
+    value = design.bounded(value)
     spread = spread_of(design, learnt)
     low, high = _ends(design, learnt.residuals, level)
-    return Predicted(value, np.maximum(value + spread * low, design.least), value + spread * high)
+    return Predicted(value, design.bounded(value + spread * low), design.bounded(value + spread * high))
 
 
 def added(design: Design, columns: Mapping[str, Floats], stage: Stage) -> Floats:

@@ -13,7 +13,7 @@ from aios.records.networks import CLASSES
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["LINK_SHARE", "Store", "fewest", "highest", "least_s", "saved", "store_of"]
+__all__ = ["LINK_SHARE", "Store", "fewest", "held_on_chip", "highest", "least_s", "saved", "store_of"]
 
 _Amount = TypeVar("_Amount", "float", "Floats")
 
@@ -46,6 +46,16 @@ def store_of(device: DeviceType) -> Store:
         own = device.cache_bytes.get("sram")
     link = host_link(device)
     return Store(own.value, link.value) if own is not None and link is not None else Store(none, none)
+
+
+def held_on_chip(device: DeviceType) -> float:
+    """Return the bytes of weights that a chip keeps from call to call, 0 where none are stated.
+
+    A network with more is read anew in each call: its layers follow each other, so that what was read first has been
+    overwritten when it is asked for again.
+    """
+    own = device.memory_bytes if device.memory_kind == "sram" else device.cache_bytes.get("sram")
+    return own.value if own is not None else 0.0
 
 
 def saved(value_bytes: float) -> float:

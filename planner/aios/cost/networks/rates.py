@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aios.cost.networks.bounds import highest, store_of
+from aios.cost.networks.bounds import held_on_chip, highest, store_of
 from aios.cost.networks.processors import core_named, cores_stated, kind_named, spelt
 from aios.records.fleet import DeviceType
 from aios.records.model import VALUE_BYTES
@@ -76,8 +76,9 @@ class Rates(NamedTuple):
     """Of n rows. peak: operations/s at the row's precision · bandwidth: bytes/s · launch: s per operator, of the kind
     of device · known: 1 where the peak is a stated fact, 0 where it is guessed · bound: operations/s that cannot be
     exceeded, infinite where nobody knows · on_chip: bytes of weights that need not come over its link, infinite where
-    all stay · link: bytes/s of those that do · threads: of a processor, as stated, else all of its cores; 1 of others ·
-    alone: s per operation by which one core is slower than all that are used"""
+    all stay · link: bytes/s of those that do · held: bytes of weights that stay on the chip from call to call ·
+    threads: of a processor, as stated, else all of its cores; 1 of others · alone: s per operation by which one core is
+    slower than all that are used"""
 
     peak: Floats
     bandwidth: Floats
@@ -86,6 +87,7 @@ class Rates(NamedTuple):
     bound: Floats
     on_chip: Floats
     link: Floats
+    held: Floats
     threads: Floats
     alone: Floats
 
@@ -111,8 +113,8 @@ def rates_of(rows: Observations, types: Mapping[str, DeviceType]) -> Rates:
 
     named, places = coded(*_named(rows), rows.word("precision"))
     listed = [_rates_of(_Name(*row[:4]), row[4], types) for row in named]
-    found = np.array(listed).reshape(-1, 10).T[:, places]
-    peak, bandwidth, launch, known, bound, on_chip, link, per_cycle, cores, clock = found
+    found = np.array(listed).reshape(-1, 11).T[:, places]
+    peak, bandwidth, launch, known, bound, on_chip, link, held, per_cycle, cores, clock = found
     stated = rows.number("frequency")
     clock = np.where(np.isnan(stated), clock, stated)
     cores = np.where(np.isnan(rows.number("cores")), cores, rows.number("cores"))
@@ -127,7 +129,7 @@ def rates_of(rows: Observations, types: Mapping[str, DeviceType]) -> Rates:
     alone = np.where(np.isfinite(threads) & scaled, np.maximum(1 / one - 1 / peak, 0.0), 0.0)
     bound = np.where(np.isnan(cores), bound, bound * np.minimum(used / cores, 1.0))
     threads = np.where(np.isnan(threads), 1.0, threads)
-    return Rates(peak, bandwidth, launch, known, bound, on_chip, link, threads, alone)
+    return Rates(peak, bandwidth, launch, known, bound, on_chip, link, held, threads, alone)
 
 
 def kinds_of(rows: Observations, types: Mapping[str, DeviceType]) -> Texts:
@@ -198,8 +200,8 @@ def _used(threads: Floats, cores: Floats) -> Floats:
 
 
 def _rates_of(name: _Name, precision: str, types: Mapping[str, DeviceType]) -> tuple[float, ...]:
-    """Return peak, bandwidth, launch, known, bound, bytes on the chip, link; of processors operations per cycle of a
-    core, cores and clock."""
+    """Return peak, bandwidth, launch, known, bound, bytes on the chip, link, bytes held there; of processors operations
+    per cycle of a core, cores and clock."""
     nan = float("nan")
     number, known, kind = numeric(precision), types.get(name.type), _kind(name, types)
     own = (*_rates(known, number, kind), *_limits(known, number))
@@ -213,10 +215,10 @@ def _rates_of(name: _Name, precision: str, types: Mapping[str, DeviceType]) -> t
     return (*own, nan if known else _PER_CYCLE, cores, nan)
 
 
-def _limits(device: DeviceType | None, number: Numeric) -> tuple[float, float, float]:
+def _limits(device: DeviceType | None, number: Numeric) -> tuple[float, float, float, float]:
     if device is None:
-        return (float("inf"),) * 3
-    return (highest(device, number.value), *store_of(device))
+        return (*(float("inf"),) * 3, 0.0)
+    return (highest(device, number.value), *store_of(device), held_on_chip(device))
 
 
 def _rates(device: DeviceType | None, number: Numeric, kind: str) -> tuple[float, float, float, float]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from aios.cost.serving.arrivals import poisson_quantile
 from aios.cost.serving.passes import LINK_SHARE, Pass, pass_of
+from aios.cost.serving.plain import PIECE
 from aios.cost.serving.shapes import Arrays, Machine, Shape, Stored, Ways
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ keep all of it free from the start, those that do half."""
 MOST_SEQUENCES = 2048.0
 """That an engine decodes together at most, as engines are set up for throughput (TensorRT-LLM's default)."""
 _HALVINGS = 12
-PIECE = 512.0
-"""Tokens of a prompt that enter a pipeline at once (llama.cpp's micro batch)."""
 TOGETHER = 8192.0
 """Tokens of prompts that share a pass (the chunk of vLLM and TensorRT-LLM under load)."""
 PROMPTERS_BUSY = 0.8
@@ -125,7 +124,7 @@ def places_of(shape: Shape, stored: Stored, machine: Machine, ways: Ways, contex
     split = np.maximum(ways.expert * ways.expert_tensor, 1.0)
     weights = (shape.dense * stored.dense / ways.tensor + shape.routed * stored.routed / split) / ways.pipeline
     free = machine.memory_bytes * MEMORY_KEPT - weights
-    each = shape.kv_values * stored.kv * shape.keys(context)
+    each = shape.kv_values * stored.kv * shape.keys(context) + shape.index_values * context
     each = np.maximum(each / (np.minimum(ways.tensor, shape.kv_heads) * ways.pipeline), 1.0)
     found: Floats = np.where(np.isnan(free), np.inf, np.maximum(free / each * ways.data, 0.0))
     return found

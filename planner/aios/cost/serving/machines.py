@@ -30,18 +30,28 @@ _PRODUCTS = {"amd": 0.7}
 of it in bf16, A100, H100, H200, B200 0.78 to 0.87 (maximum achievable FLOPS, github.com/stas00/ml-engineering)."""
 
 
+_NARROWER = 0.9
+"""Share of the nominal rate that products keep when their numbers take half as many bits: power does not halve with
+them, and activations are quantised. Maximum achievable FLOPS (github.com/stas00/ml-engineering) in 8 bits over 16: 0.88
+on H100, 0.98 on B200 and GB200; with quantising kernels 0.75 of 8 bits and 0.57 of 4 (B200, aiconfigurator). 0.9 was
+looked for on published measurements, between these."""
+_HALVINGS = {"fp8": 1.0, "int8": 1.0, "fp4": 2.0, "int4": 2.0}
+
+
 class _Software(NamedTuple):
     """How software works.
 
-    eager, unfused, interpreted, passes: see ``Machine`` · narrow: whether products of 16 bits are summed in 16 bits,
-    at half the rate of 8-bit integers, where GeForce cards are otherwise half as fast again · products, stacked: share
-    that tensor cores and stacked memory reach of what they do in usual software · pass_s, device_s, sequence_s: of the
-    host per pass (scheduling, sampling), per device of it (handing inputs over), and per sequence of it (sampling,
-    detokenising, sending)
+    eager, unfused, score_bytes, unpacks, interpreted, passes: see ``Machine`` · narrow: whether products of 16 bits are
+    summed in 16 bits, at half the rate of 8-bit integers, where GeForce cards are otherwise half as fast again ·
+    products, stacked: share that tensor cores and stacked memory reach of what they do in usual software · pass_s,
+    device_s, sequence_s: of the host per pass (scheduling, sampling), per device of it (handing inputs over), and per
+    sequence of it (sampling, detokenising, sending)
     """
 
     eager: bool = False
     unfused: bool = False
+    score_bytes: float = 0.0
+    unpacks: bool = False
     interpreted: bool = True
     passes: float = 8.0
     narrow: bool = False
@@ -60,7 +70,9 @@ _SOFTWARE = {
     "genie": _COMPILED, "qnn": _COMPILED, "qnn_context_binary": _COMPILED, "precompiled_qnn_onnx": _COMPILED,
     "vllm": _Software(passes=1.5, sequence_s=35e-6),
     "vllm-v0": _Software(passes=1.5, pass_s=10e-3, device_s=6e-3, sequence_s=270e-6),
-    "llama.cpp": _Software(interpreted=False, narrow=True, products=0.65, stacked=0.6),
+    "llama.cpp": _Software(
+        score_bytes=20.0, unpacks=True, interpreted=False, narrow=True, products=0.65, stacked=0.6
+    ),
 }  # fmt: skip
 """First word of its name -> how it works; all other software is as most engines of servers are.
 
@@ -69,7 +81,10 @@ that ends a prompt; TensorRT-LLM and SGLang, which prepare passes while others r
 of vLLM were looked for on published measurements of time per token as well: its first engine (before version 0.6) left
 the device waiting for more than half of the time (blog.vllm.ai, 2024-09-05). llama.cpp calls cuBLAS with
 CUBLAS_COMPUTE_16F (ggml-cuda.cu); its two shares were looked for on published measurements: 0.37 to 0.47 of the peak of
-A100, RTX 3090, 4090, A40 at 512 tokens, and half of the bandwidth of A100 and H100 in products with one vector."""
+A100, RTX 3090, 4090, A40 at 512 tokens, and half of the bandwidth of A100 and H100 in products with one vector. Without
+its flash attention each score is written by a product, read and written in 32 bits by the softmax, narrowed to 16, and
+read (4 + 4 + 4 + 4 + 2 + 2 bytes); more than ``MMQ_MAX_BATCH_SIZE`` tokens are multiplied with weights that are
+unpacked first."""
 
 
 def machine_of(rows: Observations, devices: Mapping[str, DeviceType]) -> Machine:
@@ -89,8 +104,9 @@ def _known(software: str) -> _Software:
 def _started(name: str) -> tuple[float, ...]:
     found = _known(name)
     eager = found.eager or "eager" in name.lower().split()
+    apart = (found.score_bytes, float(found.unpacks))
     host = (found.pass_s, found.device_s, found.sequence_s)
-    return float(eager), float(found.unfused), float(found.interpreted), found.passes, *host
+    return float(eager), float(found.unfused), *apart, float(found.interpreted), found.passes, *host
 
 
 def _facts(device: DeviceType | None, precision: str, software: _Software) -> tuple[float, ...]:
@@ -106,7 +122,8 @@ def _facts(device: DeviceType | None, precision: str, software: _Software) -> tu
     if precision == "bf16" and "fp32" in peaks and not _WITHOUT_BF16.isdisjoint(device.features):
         peaks = {"fp32": peaks["fp32"]}
     wanted = (*(known.computes if known else ()), *_PLAIN, "int8")
-    peak, half = (next((peaks[name] for name in names if name in peaks), nan) for names in (wanted, _PLAIN))
+    taken = next((name for name in wanted if name in peaks), "")
+    peak, half = peaks.get(taken, nan), next((peaks[name] for name in _PLAIN if name in peaks), nan)
     links = [link.bandwidth_bytes_per_s.value for link in device.interconnects]
     bandwidth = device.memory_bandwidth_bytes_per_s.value if device.memory_bandwidth_bytes_per_s else nan
     peak = bandwidth * _OPS_PER_BYTE if math.isnan(peak) else peak
@@ -115,6 +132,7 @@ def _facts(device: DeviceType | None, precision: str, software: _Software) -> tu
     peak = max(peak, peaks["int8"] / 2) if tensor else peak
     memory = device.memory_bytes.value if device.memory_bytes else nan
     products = (software.products if tensor else 1.0) * _PRODUCTS.get(device.name.partition("-")[0], 1.0)
+    products *= _NARROWER ** _HALVINGS.get(taken, 0.0)
     reading = software.stacked if device.memory_kind == "hbm" else 1.0
     return peak, half, bandwidth, memory, max(links, default=_LINK), products, reading
 

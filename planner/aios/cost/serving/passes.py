@@ -18,7 +18,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aios.cost.serving.plain import attention_bytes, called_s, empty_rows, offloaded_s
+from aios.cost.serving.plain import (
+    attention_bytes,
+    called_s,
+    empty_rows,
+    offloaded_s,
+    unpacked_bytes,
+    written_bytes,
+)
 from aios.cost.serving.shapes import Arrays, Machine, Shape, Stored, Ways
 
 if TYPE_CHECKING:
@@ -48,10 +55,12 @@ FUSED = 0.55
 """Of the kernels of a layer that an engine starts which fuses attention, rotation and norms."""
 COLLECTIVE_S = 15e-6
 """Fixed part of one collective within a node."""
-KERNELS, LATENT_KERNELS, ROUTED_KERNELS = 10.0, 16.0, 4.0
+KERNELS, LATENT_KERNELS, ROUTED_KERNELS, INDEX_KERNELS = 10.0, 16.0, 4.0, 18.0
 """Of one layer: norms, projections, rotation, attention in two parts, feed-forward · more of them with latent
 attention (compressed projections, absorbed matrices; looked for on published measurements of DeepSeek and Kimi) · with
-routed experts (router, sorting, products, joining)."""
+routed experts (router, sorting, products, joining) · with an indexer that selects keys: three projections, a norm, and
+two each of rotating, joining, Hadamard transforms, quantising, writing to its cache and scaling, then scores and the
+largest of them (``Indexer`` of github.com/deepseek-ai/DeepSeek-V3.2-Exp, inference/model.py)."""
 ROUNDING = 2.0
 _VALUE_BYTES = 2.0
 """Activations travel in 16 bits."""
@@ -63,7 +72,8 @@ _BETWEEN = 6.0
 class Pass(Arrays):
     """Seconds of one pass, by what takes them; arrays of length n. weights, cache: reading, and of scores that are
     written out · compute: of products, and of the kernels between them, which write and read what those put out ·
-    scores: of attention · links: moving data between devices · offloaded: taking weights from the host that have no
+    scores: of attention · unpacked, written: moving weights and scores through memory in kernels of their own, which
+    overlap with nothing · links: moving data between devices · offloaded: taking weights from the host that have no
     place on the devices · waits: fixed parts of collectives, layers and the pass, rows of tiles that stay empty, calls
     of modules from Python, and by how much starting kernels one by one takes longer than they do
     """
@@ -72,31 +82,38 @@ class Pass(Arrays):
     cache: Floats
     compute: Floats
     scores: Floats
+    unpacked: Floats
+    written: Floats
     links: Floats
     offloaded: Floats
     waits: Floats
 
     @property
+    def busy(self) -> Floats:
+        """Seconds of products and of reading, which overlap."""
+        found: Floats = (self.compute + self.scores) ** ROUNDING + (self.weights + self.cache) ** ROUNDING
+        return found ** (1 / ROUNDING)
+
+    @property
     def total(self) -> Floats:
         """Seconds of the pass."""
-        busy = (self.compute + self.scores) ** ROUNDING + (self.weights + self.cache) ** ROUNDING
-        total: Floats = self.waits + self.links + self.offloaded + busy ** (1 / ROUNDING)
-        return total
+        return self.busy + self.unpacked + self.written + self.links + self.offloaded + self.waits
 
     def parts(self) -> dict[str, Floats]:
-        """Return what the total is the sum of; work that overlaps shares what it takes together."""
-        whole = self.compute + self.scores + self.weights + self.cache
-        share = (self.total - self.waits - self.links - self.offloaded) / whole
+        """Return what the total is the sum of; work that overlaps shares what it takes together, and what is moved in
+        kernels of its own is told with what else is moved of its kind."""
+        share = self.busy / (self.compute + self.scores + self.weights + self.cache)
         return {
-            "weights": self.weights * share, "cache": self.cache * share, "compute": self.compute * share,
-            "scores": self.scores * share, "links": self.links, "offloaded": self.offloaded, "waits": self.waits,
+            "weights": self.weights * share + self.unpacked, "cache": self.cache * share + self.written,
+            "compute": self.compute * share, "scores": self.scores * share, "links": self.links,
+            "offloaded": self.offloaded, "waits": self.waits,
         }  # fmt: skip
 
     def shortened(self, overlap: Floats) -> Pass:
         """Return the pass with everything but its fixed parts divided by ``overlap``."""
         return Pass(
             self.weights / overlap, self.cache / overlap, self.compute / overlap, self.scores / overlap,
-            self.links / overlap, self.offloaded, self.waits,
+            self.unpacked / overlap, self.written / overlap, self.links / overlap, self.offloaded, self.waits,
         )  # fmt: skip
 
 
@@ -113,35 +130,68 @@ def pass_of(
     within = ways.tensor * ways.data
     experts = np.maximum(ways.expert * ways.expert_tensor, 1.0)
     rate = machine.memory_bytes_per_s * machine.reading
-    per_layer = KERNELS + LATENT_KERNELS * shape.latent + ROUTED_KERNELS * (shape.experts > 1)
-    collectives = 1.0 * (ways.tensor > 1) + ((ways.expert > 1) & (ways.data > 1))
     plain = machine.unfused > 0
     dense_bytes = shape.dense * stored.dense / ways.tensor
     routed_bytes = shape.routed * shape.touched(tokens) * stored.routed / experts
-    cache_bytes = shape.kv_values * stored.kv * cached / (ways.data * np.minimum(ways.tensor, shape.kv_heads))
+    cache_bytes = _cache_bytes(shape, stored, ways, tokens, cached)
     if np.any(plain):
         cache_bytes = np.where(plain, attention_bytes(shape, stored, tokens * keys, cached) / within, cache_bytes)
+    scores = 4 * shape.width * np.minimum(keys, shape.selected) + 2 * shape.index_width * keys
     found = Pass(
         weights=dense_bytes / (rate * MEMORY_SHARE) + routed_bytes / (rate * ROUTED_SHARE),
         cache=cache_bytes / (rate * CACHE_SHARE),
         compute=_compute_s(shape, machine, ways, tokens),
-        scores=4 * shape.width * tokens * keys / within / (machine.half_ops_per_s * SCORES_SHARE),
+        scores=scores * tokens / within / (machine.half_ops_per_s * SCORES_SHARE),
+        unpacked=unpacked_bytes(shape, stored, machine, tokens) / ways.tensor / (rate * MEMORY_SHARE),
+        written=written_bytes(shape, machine, tokens * keys) / within / (rate * MEMORY_SHARE),
         links=_links_s(shape, machine, ways, tokens),
         offloaded=np.where(plain, offloaded_s(shape, stored, machine, ways), 0.0) + 0 * tokens,
-        waits=machine.pass_s
-        + machine.device_s * ways.devices
-        + shape.layers * (per_layer * KERNEL_S + 2 * COLLECTIVE_S * collectives)
-        + 0 * tokens,
+        waits=machine.pass_s + machine.device_s * ways.devices + _started_s(shape, ways) + 0 * tokens,
     )
+    return replace(found, waits=found.waits + _later_s(found, shape, machine, ways, tokens))
+
+
+def _kernels(shape: Shape) -> Floats:
+    """Return the kernels of a layer."""
+    import numpy as np
+
+    indexed = INDEX_KERNELS * np.greater(shape.index_values, 0)
+    found: Floats = KERNELS + LATENT_KERNELS * shape.latent + ROUTED_KERNELS * (shape.experts > 1) + indexed
+    return found
+
+
+def _started_s(shape: Shape, ways: Ways) -> Floats:
+    """Return the seconds in which kernels and collectives of captured graphs start."""
+    collectives = 1.0 * (ways.tensor > 1) + ((ways.expert > 1) & (ways.data > 1))
+    found: Floats = shape.layers * (_kernels(shape) * KERNEL_S + 2 * COLLECTIVE_S * collectives)
+    return found
+
+
+def _later_s(found: Pass, shape: Shape, machine: Machine, ways: Ways, tokens: Floats) -> Floats:
+    """Return by how much a pass lasts longer where kernels are started one by one, and in plain PyTorch."""
+    import numpy as np
+
+    plain = machine.unfused > 0
     busy = tiled = found.total - found.offloaded
+    called: Floats | float = 0.0
     if np.any(plain):
         empty = np.where(plain, empty_rows(tokens / ways.data), 0.0) * 2 * shape.dense / ways.tensor
         empty_s = empty / COMPUTE_SHARE / (machine.ops_per_s * machine.products)
         tiled = replace(found, compute=found.compute + empty_s).total - found.offloaded
         called = np.where(plain, called_s(shape, ways, found.offloaded, tokens), 0.0)
-        found = replace(found, waits=found.waits + called)
-    started = shape.layers * np.where(plain, 1.0, FUSED) * machine.eager * per_layer * EAGER_KERNEL_S
-    return replace(found, waits=found.waits + np.hypot(tiled, started) - busy)
+    started = shape.layers * np.where(plain, 1.0, FUSED) * machine.eager * _kernels(shape) * EAGER_KERNEL_S
+    later: Floats = np.hypot(tiled, started) - busy + called
+    return later
+
+
+def _cache_bytes(shape: Shape, stored: Stored, ways: Ways, tokens: Floats, cached: Floats) -> Floats:
+    """Return the bytes of keys and values that a device reads, each query at most those that are selected for it; the
+    indexer that selects them reads its own, of 8 bits, of all tokens."""
+    import numpy as np
+
+    read = shape.kv_values * stored.kv * np.minimum(cached, tokens * shape.selected) + shape.index_values * cached
+    found: Floats = read / (ways.data * np.minimum(ways.tensor, shape.kv_heads))
+    return found
 
 
 def _compute_s(shape: Shape, machine: Machine, ways: Ways, tokens: Floats) -> Floats:

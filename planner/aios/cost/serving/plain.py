@@ -1,5 +1,6 @@
 """What a pass takes more in plain PyTorch: attention that is not fused, products in whole tiles, modules that Python
-calls, weights that stay with the host."""
+calls, weights that stay with the host; and in compiled engines that fuse little: scores written out, weights unpacked.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from aios.cost.serving.shapes import Machine, Shape, Stored, Ways
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["attention_bytes", "called_s", "empty_rows", "offloaded_s"]
+__all__ = ["attention_bytes", "called_s", "empty_rows", "offloaded_s", "unpacked_bytes", "written_bytes"]
 
 VALUE_BYTES = 2.0
 """Keys and values are kept in 16 bits."""
@@ -20,6 +21,11 @@ grouped heads are copied for each head first, which comes to about as much."""
 SCORE_BYTES = 24.0
 """Of memory that each score costs: written, scaled and masked in 16 bits, made probabilities in 32, which are written,
 narrowed and read (2 + 4 + 4 + 6 + 6 + 2; ``LlamaAttention.forward`` of transformers 4.35)."""
+PIECE = 512.0
+"""Tokens of a prompt that are computed, and enter a pipeline, at once (llama.cpp's micro batch)."""
+PACKED_TOKENS = 32.0
+"""That quantised weights are multiplied with as they are stored, at most (llama.cpp's ``MMQ_MAX_BATCH_SIZE`` where
+there are tensor cores, in 2024)."""
 TILE_ROWS = 128.0
 """Of the tiles that libraries compute products of several tokens in, each as a whole; engines have kernels for few
 rows. On a V100 in 32 bits, 25 to 80 tokens take the same time, which is that of 128 at the rate of long prompts."""
@@ -41,8 +47,32 @@ def attention_bytes(shape: Shape, stored: Stored, pairs: Floats, cached: Floats)
     import numpy as np
 
     copied = np.where(np.greater(stored.kv, 0), CACHE_MOVES * 2 * shape.width * VALUE_BYTES * cached, 0.0)
-    heads = shape.width * 2 * shape.layers * shape.kv_heads / shape.kv_values
-    found: Floats = copied + SCORE_BYTES * heads * pairs
+    found: Floats = copied + SCORE_BYTES * _heads(shape) * pairs
+    return found
+
+
+def _heads(shape: Shape) -> Floats:
+    """Return the query heads of all blocks together, which are as wide as those of the cache."""
+    return shape.width * 2 * shape.layers * shape.kv_heads / shape.kv_values
+
+
+def written_bytes(shape: Shape, machine: Machine, pairs: Floats) -> Floats:
+    """Return the bytes of scores that kernels beside attention's products move. pairs: of query and key"""
+    import numpy as np
+
+    found: Floats = np.where(np.greater(machine.score_bytes, 0), machine.score_bytes * _heads(shape) * pairs, 0.0)
+    return found
+
+
+def unpacked_bytes(shape: Shape, stored: Stored, machine: Machine, tokens: Floats) -> Floats:
+    """Return the bytes that unpacking weights to 16 bits moves, once for each piece of a prompt."""
+    import numpy as np
+
+    each = np.minimum(tokens, PIECE)
+    routed = np.where(each * shape.active / shape.experts > PACKED_TOKENS, shape.routed, 0.0)
+    moved = shape.dense * (stored.dense + VALUE_BYTES) + routed * (stored.routed + VALUE_BYTES)
+    unpacked = np.greater(machine.unpacks, 0) & np.less(stored.dense, VALUE_BYTES) & np.greater(each, PACKED_TOKENS)
+    found: Floats = np.where(unpacked, np.ceil(tokens / PIECE) * moved, 0.0)
     return found
 
 

@@ -134,6 +134,9 @@ def _shape(rows: Observations) -> Shape:
         near=np.clip(rows.number("near_values", 0.0) / np.maximum(kv_values, 1.0), 0.0, 1.0),
         window=rows.number("window", 1.0),
         latent=np.clip(rows.number("latent_values", 0.0) / np.maximum(kv_values, 1.0), 0.0, 1.0),
+        selected=rows.number("selected", np.inf),
+        index_values=rows.number("index_values", 0.0),
+        index_width=rows.number("index_width", 0.0),
     )
 
 

@@ -43,7 +43,9 @@ class Shape(Arrays):
     that every token is multiplied with · routed: parameters of all routed experts · experts, active: 1 and 1 of a dense
     model · kv_values: numbers kept per token, all blocks together · near: share of them that sliding-window blocks keep
     · window: tokens that those look back ·
-    latent: 1 where keys and values are kept as a latent (multi-head latent attention), else 0
+    latent: 1 where keys and values are kept as a latent (multi-head latent attention), else 0 · selected: keys that a
+    query of sparse attention reads at most, infinite where all · index_values, index_width: numbers kept per token by
+    the indexers that select them, and channels of their queries, all blocks together; 0 where there are none
     """
 
     layers: Floats
@@ -58,6 +60,9 @@ class Shape(Arrays):
     near: Floats
     window: Floats
     latent: Floats
+    selected: Floats
+    index_values: Floats
+    index_width: Floats
 
     def keys(self, context: Floats) -> Floats:
         """Return the keys that a query at ``context`` reads, mean over the blocks."""
@@ -95,7 +100,9 @@ class Machine(Arrays):
     attention computes in · memory_bytes_per_s · memory_bytes · link_bytes_per_s: to the other devices, one direction ·
     products, reading: share that this software reaches of the rate of products and of reading in others · eager: 1
     where it starts kernels one by one, 0 where it runs captured graphs · unfused: 1 where it writes what attention
-    computes in between (PyTorch without compiling), else 0 · interpreted: 1 where passes over prompts, whose lengths
+    computes in between (PyTorch without compiling), else 0 · score_bytes: of memory that each score costs where
+    attention is several kernels of a compiled engine, else 0 · unpacks: 1 where it writes quantised weights out in 16
+    bits before it multiplies many tokens with them, else 0 · interpreted: 1 where passes over prompts, whose lengths
     differ, start kernels one by one from Python, else 0 · passes: decode passes between a request's arrival and its
     first token beside the one over its prompt · pass_s, device_s, sequence_s: seconds of the host per pass, per device
     of it, and per sequence of it
@@ -110,6 +117,8 @@ class Machine(Arrays):
     reading: Floats
     eager: Floats
     unfused: Floats
+    score_bytes: Floats
+    unpacks: Floats
     interpreted: Floats
     passes: Floats
     pass_s: Floats

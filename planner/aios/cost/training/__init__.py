@@ -1,7 +1,8 @@
 """Training: what a step takes, part by part, what a device holds, and every way to spread a model over devices.
 
 ``plans`` searches; ``step_parts`` and ``held_bytes`` are the physics that it and the predictors ``step`` and ``memory``
-share; ``structure_of`` reads a transformer for them.
+share; ``structure_of`` reads a transformer for them. ``steps`` corrects that physics for candidates by what was learnt,
+``pricing`` makes estimates of it, ``accounts`` explains them, and ``search`` looks through a fleet's devices.
 """
 
 from aios.cost.training.capacity import capacity_bytes

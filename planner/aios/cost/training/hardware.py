@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from aios.records.fleet import DeviceType
@@ -57,9 +57,8 @@ class Hardware:
     """Arrays of length n; SI.
 
     peak, wide_peak: operations per second in the precision of products, and of attention (16 bits at least) ·
-    exponentials: per second ·
-    bandwidth: of memory · link, port: bytes per second in one direction to devices of the same domain and to others ·
-    domain: devices that ``link`` joins · memory: bytes
+    exponentials: per second · bandwidth: of memory · link, port: bytes per second in one direction to devices of the
+    same domain and to others · domain: devices that ``link`` joins · memory: bytes
     """
 
     peak: Floats
@@ -101,7 +100,7 @@ def hardware_of(
         if (name, precision) not in cache:
             cache[name, precision] = _facts(devices.get(name), precision)
         rows.append(cache[name, precision])
-    columns = np.array(rows, dtype=float).reshape(-1, 8).T
+    columns = np.array(rows, dtype=float).reshape(-1, len(fields(Hardware))).T
     found = Hardware(*columns)
     if caps is None or np.isnan(caps).all():
         return found
@@ -116,9 +115,10 @@ def _nominal_w(device: DeviceType | None) -> float:
 
 
 def _facts(device: DeviceType | None, precision: str) -> tuple[float, ...]:
+    """Return the fields of ``Hardware``, in their order, of one device."""
     unknown = float("nan")
     if device is None:
-        return (unknown,) * 8
+        return (unknown,) * len(fields(Hardware))
     wide = precision if precision in ("fp32", "tf32", "fp16", "bf16") else "bf16"
     own = [link for link in device.interconnects if not any(word in link.kind for word in _HOST)]
     host = [link.bandwidth_bytes_per_s.value for link in device.interconnects if "pcie" in link.kind]

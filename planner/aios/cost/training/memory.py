@@ -32,7 +32,8 @@ _RUNTIME = 1.5e9
 _CHANNEL = 0.1e9
 """Buffers of one communicator: NCCL keeps 4 MiB per channel and direction, on some dozen channels."""
 _MOVING_OFF = 0.1
-"""Relative error of what comes and goes in a step (arXiv 2205.05198, checked on its measured rows)."""
+"""Relative error of what is allocated and freed in a step: activations, logits, gathered weights (arXiv 2205.05198,
+checked on its measured rows)."""
 _FRAGMENTATION = 0.02
 """Share of what is allocated and freed in every step that the allocator cannot reuse, and by how much it grows when
 that fills 10 GB."""
@@ -112,7 +113,8 @@ def held_bytes(model: Structure, work: Work, unfused: Floats | float = 0.0) -> H
 
 
 def margin_bytes(moving: Floats) -> Floats:
-    """Return what an allocator loses to fragments: a share of what comes and goes, which grows with its size."""
+    """Return the bytes that an allocator loses to fragments: a share of ``moving``, what is allocated and freed in a
+    step, that grows with it."""
     import numpy as np
 
     lost: Floats = _FRAGMENTATION * moving * np.log2(2.0 + moving / 1e10)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from itertools import product
-from typing import TYPE_CHECKING
+from itertools import islice, product
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cost.training.capacity import capacity_bytes
 from aios.cost.training.hardware import Hardware, hardware_of
@@ -31,6 +31,7 @@ USABLE = 0.95
 _MOST_DEVICES = 1_000_000
 _MOST_SPLITS = 200_000
 _MICRO_BATCHES = (1, 2, 4, 8, 16)
+_CONTEXTS = (1, 2, 4, 8, 16, 32)
 _SHARDS = (0, 1, 2, 3)
 
 
@@ -64,7 +65,7 @@ def plans(
             )
         )
     usable = min(USABLE * capacity, device.memory_bytes.value if device.memory_bytes else capacity)
-    splits = list(_splits(model, devices, job, int(hardware.domain[0])))
+    splits = list(islice(_splits(model, devices, job, int(hardware.domain[0])), _MOST_SPLITS))
     if not splits:
         return TrainingPlans((), 0, None, capacity, usable)
     work = _work(splits, devices, job)
@@ -101,63 +102,70 @@ def _divisors(number: int, most: int) -> list[int]:
     return [size for size in range(1, min(number, most) + 1) if number % size == 0]
 
 
-def _splits(model: Transformer, devices: int, job: Job, domain: int) -> Iterator[tuple[int, ...]]:
-    """Yield (tensor, pipeline, chunks, context, expert, micro batch, full recompute, shard) that divide evenly.
+class _Split(NamedTuple):
+    """A way to split a step, as ``TrainingPlan`` has it. recompute: 1 where the whole forward pass is done again"""
+
+    tensor: int
+    pipeline: int
+    chunks: int
+    context: int
+    expert: int
+    micro_batch: int
+    recompute: int
+    shard: int
+
+
+def _splits(model: Transformer, devices: int, job: Job, domain: int) -> Iterator[_Split]:
+    """Yield the splits that divide evenly.
 
     A tensor degree divides the heads (or channels) of every block, a pipeline's stages times chunks divide blocks, an
     expert degree divides experts and replicas, micro batches divide what a replica gets; interleaved stages take micro
     batches in rounds of the pipeline (arXiv 2104.04473 section 2.2).
     """
     experts = model.experts.count if model.experts else 1
-    found = 0
+    for tensor, pipeline, context in _degrees(model, devices, job, domain):
+        replicas = devices // (tensor * pipeline)
+        share = job.global_batch // (replicas // context)
+        chunks = [size for size in (1, 2, 3, 4) if pipeline > 1 and model.layers // pipeline % size == 0] or [1]
+        spread = [size for size in _divisors(experts, replicas) if replicas % size == 0]
+        batches = [size for size in _MICRO_BATCHES if share % size == 0]
+        shards = [stage for stage in _SHARDS if stage == 0 or (replicas > 1 and (stage == 1 or pipeline == 1))]
+        for chunk, expert, micro, recompute, shard in product(chunks, spread, batches, (0, 1), shards):
+            if chunk > 1 and share // micro % pipeline:
+                continue
+            if shard == 2 and share > micro:  # shards of gradients would travel after every micro batch
+                continue
+            yield _Split(tensor, pipeline, chunk, context, expert, micro, recompute, shard)
+
+
+def _degrees(model: Transformer, devices: int, job: Job, domain: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the tensor, pipeline and context-parallel degrees whose replicas share the batch evenly."""
     for tensor in [size for size in _divisors(most_tensor(model), domain) if devices % size == 0]:
         for pipeline in [size for size in _divisors(model.layers, model.layers) if devices // tensor % size == 0]:
             rest = devices // (tensor * pipeline)
-            for context in [
-                size for size in (1, 2, 4, 8, 16, 32) if rest % size == 0 and job.sequence % (2 * size) == 0
-            ]:
-                data = rest // context
-                if job.global_batch % data:
-                    continue
-                share = job.global_batch // data
-                chunks = [size for size in (1, 2, 3, 4) if pipeline > 1 and model.layers // pipeline % size == 0] or [1]
-                spread = [size for size in _divisors(experts, rest) if rest % size == 0]
-                micro = [size for size in _MICRO_BATCHES if share % size == 0]
-                shards = [stage for stage in _SHARDS if stage == 0 or rest > 1]
-                shards = [stage for stage in shards if stage < 2 or pipeline == 1]
-                for chosen in product(chunks, (context,), spread, micro, (0, 1), shards):
-                    if chosen[0] > 1 and share // chosen[3] % pipeline:
-                        continue
-                    if chosen[5] == 2 and share > chosen[3]:  # shards of gradients would travel after every micro batch
-                        continue
-                    found += 1
-                    if found > _MOST_SPLITS:
-                        return
-                    yield (tensor, pipeline, *chosen)
+            for context in _CONTEXTS:
+                if (
+                    rest % context == 0
+                    and job.sequence % (2 * context) == 0
+                    and job.global_batch % (rest // context) == 0
+                ):
+                    yield tensor, pipeline, context
 
 
-def _work(splits: list[tuple[int, ...]], devices: int, job: Job) -> Work:
+def _work(splits: list[_Split], devices: int, job: Job) -> Work:
     import numpy as np
 
-    columns = np.array(splits, dtype=float).T
-    tensor, pipeline, chunks, context, expert, micro, recompute, shard = columns
+    columns = dict(zip(_Split._fields, np.array(splits, dtype=float).T, strict=True))
     same = np.ones(len(splits))
     return Work(
         devices=same * devices,
         sequence=same * job.sequence,
         global_batch=same * job.global_batch,
-        micro_batch=micro,
-        tensor=tensor,
-        pipeline=pipeline,
-        chunks=chunks,
-        context=context,
-        expert=expert,
-        shard=shard,
-        recompute=recompute,
         scores_again=0.0 * same,
         adapters=same * job.adapters,
         sequence_parallel=same,
         unfused=0.0 * same,
+        **columns,
     )
 
 
@@ -174,21 +182,20 @@ def _quickest(step: Floats, needed: Floats, usable: float, most: int, *, frontie
     return chosen
 
 
-def _plan(split: tuple[int, ...], row: int, work: Work, parts: Parts, held: Held) -> TrainingPlan:
-    tensor, pipeline, chunks, context, expert, micro, recompute, shard = split
+def _plan(split: _Split, row: int, work: Work, parts: Parts, held: Held) -> TrainingPlan:
     scale = float(work.tokens[row] / work.devices[row])
     parts_s = {item.name: float(getattr(parts, item.name)[row]) * scale for item in fields(parts)}
     held_bytes = {item.name: float(getattr(held, item.name)[row]) for item in fields(held)}
     return TrainingPlan(
-        tensor=tensor,
-        pipeline=pipeline,
-        chunks=chunks,
-        context=context,
-        expert=expert,
+        tensor=split.tensor,
+        pipeline=split.pipeline,
+        chunks=split.chunks,
+        context=split.context,
+        expert=split.expert,
         data=int(work.data[row]),
-        micro_batch=micro,
-        recompute="full" if recompute else "none",
-        shard=shard,
+        micro_batch=split.micro_batch,
+        recompute="full" if split.recompute else "none",
+        shard=split.shard,
         step_s=sum(parts_s.values()),
         parts_s=parts_s,
         memory_bytes=float(held.most[row]),

@@ -46,11 +46,12 @@ Gbit/s."""
 _WIRE = 0.6
 """Share of a fabric's or a port's rate that gradients reach."""
 _UNKNOWN_PEAK, _UNKNOWN_BANDWIDTH = 5e13, 6e11
-"""Of a device that no catalogue knows: a graphics card of the middle. Its rows teach what it is."""
+"""Operations and bytes per second of a device that the catalogue lacks: a graphics card of the middle. What is learnt
+from its rows corrects them."""
 _UNKNOWN_MACS, _UNKNOWN_PARAMETERS = 4e9, 3e7
-"""Of a network that nobody gives numbers of: ResNet-50's. Its rows teach what it is."""
+"""Of a network whose figures nobody states: ResNet-50's. What is learnt from its rows corrects them."""
 _UNKNOWN_RUN = 3e17
-"""Multiply-accumulates of a whole run that nobody gives numbers of: the middle of MLPerf's."""
+"""Multiply-accumulates of a whole run whose figures nobody states: the median of MLPerf's."""
 
 
 def item_parts(observations: Observations, devices: Mapping[str, DeviceType]) -> dict[str, Floats]:
@@ -91,10 +92,10 @@ def item_parts(observations: Observations, devices: Mapping[str, DeviceType]) ->
 
 
 def _asked(rows: Observations) -> dict[str, Floats]:
-    """Return what an item of each row asks, by role; NaN where nobody says.
+    """Return the work of an item of each row, by role; NaN where it is unknown.
 
-    A row that states its arithmetic is taken at its word (a whole run where time to a target is asked); any other is of
-    the network whose card has its name. Operators that are stated count before those of a card.
+    Where a row states its arithmetic (that of a whole run where the metric is time to a target), nothing is looked up;
+    any other row is of the network whose card has its name. A figure that the row states goes before that of the card.
     """
     import numpy as np
 

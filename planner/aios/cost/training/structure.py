@@ -94,21 +94,14 @@ def structures_in(observations: Observations) -> Structure:
     import numpy as np
 
     number = observations.number
-    stated = number("parameters")
-    layers, hidden = (_above_0(number(role), np.full(len(stated), np.nan)) for role in ("layers", "hidden"))
     vocabulary = number("vocabulary", _VOCABULARY)
-    parameters = _above_0(stated, 12 * layers * hidden**2 + vocabulary * hidden)
-    active = _above_0(np.fmin(number("active_parameters"), parameters), parameters)
-    usual_layers, usual_hidden = typical(np.where(active > 0, active, 1.0))
-    layers, hidden = _above_0(layers, usual_layers), _above_0(hidden, usual_hidden)
+    parameters, active, layers, hidden = _sizes(observations, vocabulary)
     heads = _above_0(number("heads"), np.maximum(1.0, np.round(hidden / 128)))
     head_dim = _above_0(number("head_dim"), hidden / heads)
     kv_heads = _above_0(np.fmin(number("kv_heads"), heads), heads)
     experts, active_experts = number("experts", 0.0), number("active_experts", 0.0)
     grouped = kv_heads < _FEW_KEYS * heads  # models with grouped keys mostly keep a table of their own for input
-    spread = np.where(experts > active_experts, 1 - active_experts / np.maximum(experts, 1.0), np.inf)
-    routed = _stated(number("routed_parameters"), (parameters - active) / spread)
-    routed = np.nan_to_num(np.clip(routed, 0.0, parameters))
+    routed = _routed(observations, parameters, active)
     in_experts = active_experts * routed / (np.maximum(experts, 1.0) * layers * 3 * hidden)
     width = np.where((experts > 0) & (routed > 0), in_experts, number("intermediate"))
     lookup = np.where(grouped, np.fmin(vocabulary * hidden, 0.5 * active), 0.0)
@@ -134,6 +127,29 @@ def structures_in(observations: Observations) -> Structure:
         window=number("window", np.inf),
         matrices=np.where((width > 0) & (grouped | (experts > 0)), 3.0, 2.0),
     )
+
+
+def _sizes(observations: Observations, vocabulary: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return parameters, active ones, blocks and width of each row; what it leaves out follows from the rest."""
+    import numpy as np
+
+    stated = observations.number("parameters")
+    unknown = np.full(len(stated), np.nan)
+    layers, hidden = (_above_0(observations.number(role), unknown) for role in ("layers", "hidden"))
+    parameters = _above_0(stated, 12 * layers * hidden**2 + vocabulary * hidden)
+    active = _above_0(np.fmin(observations.number("active_parameters"), parameters), parameters)
+    usual_layers, usual_hidden = typical(np.where(active > 0, active, 1.0))
+    return parameters, active, _above_0(layers, usual_layers), _above_0(hidden, usual_hidden)
+
+
+def _routed(observations: Observations, parameters: Floats, active: Floats) -> Floats:
+    """Return the parameters in routed experts: as stated, else by how many parameters a token leaves out."""
+    import numpy as np
+
+    experts, active_experts = observations.number("experts", 0.0), observations.number("active_experts", 0.0)
+    idle = np.where(experts > active_experts, 1 - active_experts / np.maximum(experts, 1.0), np.inf)
+    routed = _stated(observations.number("routed_parameters"), (parameters - active) / idle)
+    return np.nan_to_num(np.clip(routed, 0.0, parameters))
 
 
 def _above_0(column: Floats, otherwise: Floats) -> Floats:

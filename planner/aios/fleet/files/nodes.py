@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from aios.fleet.devices import fact_of, tier_of
@@ -19,6 +20,7 @@ from aios.records.units import Dimension, format_quantity
 
 __all__ = ["MOST_DEVICES", "NodeReader"]
 
+_NO_NAME = re.compile(r"[^a-z0-9._-]+")
 _HOW_TO_DESCRIBE = """\
 describe it in the fleet file; only name and kind are needed, what is left out is unknown:
   spec:
@@ -170,7 +172,7 @@ class NodeReader:
             if self._unknown:
                 remedy = meant or f"describe it as is said of `{next(iter(self._unknown))}`"
             else:
-                how = _HOW_TO_DESCRIBE.format(name=name)
+                how = _HOW_TO_DESCRIBE.format(name=_NO_NAME.sub("-", name.lower()).strip("-._") or "my-device")
                 remedy = f"{meant}\nor {how}" if meant else how
             self._unknown[name] = remedy
         return self._unknown[name]

@@ -18,6 +18,7 @@ __all__ = [
     "MOST",
     "BandwidthFact",
     "BytesFact",
+    "Called",
     "CostFact",
     "DeviceForm",
     "MatchForm",
@@ -45,6 +46,13 @@ def _name(text: str) -> str:
     return text
 
 
+def _called(text: str) -> str:
+    """Return what people may call a device type; names that none has are told later, with those that were meant."""
+    if not text.isprintable() or not 0 < len(text.strip()) == len(text) <= 128:
+        raise BadValue(f"{text[:60]!r} is no name of a device type", "write a name of `aios hardware list`")
+    return text
+
+
 def _date(text: str) -> str:
     if not re.match(_DATE, text) or text.endswith("\n"):
         raise BadValue(f"{text[:60]!r} is no date", 'write "2024", "2024-03" or "2024-03-31"')
@@ -52,6 +60,7 @@ def _date(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": _NAME})]
+Called = Annotated[str, AfterValidator(_called), Field(json_schema_extra={"pattern": _NAME})]
 Date = Annotated[str, AfterValidator(_date), Field(json_schema_extra={"pattern": _DATE})]
 MOST = 10**6
 """Most of anything that is counted: cores, links, machines that are equal."""
@@ -215,7 +224,7 @@ class DeviceForm(Written):
 
     name: Name
     kind: DeviceKind
-    base: Annotated[Name | None, Field(alias="from")] = None
+    base: Annotated[Called | None, Field(alias="from")] = None
     vendor: str | None = None
     model: str | None = None
     architecture: str | None = None

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
 from aios.fleet.forms.device import (
     BandwidthFact,
+    Called,
     CostFact,
     DeviceForm,
     Name,
@@ -71,7 +72,7 @@ class SlotForm(Written):
     that each of these devices is cut into, such as ``[3g.40gb, 3g.40gb]``; none: whole
     """
 
-    type: Annotated[Name, BeforeValidator(_no_part)]
+    type: Annotated[Called, BeforeValidator(_no_part)]
     count: DeviceCount = 1
     partitions: Many[Name] = ()
 

@@ -8,9 +8,7 @@ from aios.records.transformers.memory import (
     activation_bytes,
     kv_bytes_per_token,
     kv_cache_bytes,
-    kv_read_bytes,
     weight_bytes,
-    weight_read_bytes,
 )
 from aios.records.transformers.names import Named, Names
 from aios.records.transformers.parameters import Parameters, active_parameters, count_parameters, experts_touched
@@ -37,7 +35,6 @@ __all__ = [
     "holding",
     "kv_bytes_per_token",
     "kv_cache_bytes",
-    "kv_read_bytes",
     "length_reason",
     "most_sequences",
     "most_tensor",
@@ -47,5 +44,4 @@ __all__ = [
     "size_in",
     "transformer_of",
     "weight_bytes",
-    "weight_read_bytes",
 ]

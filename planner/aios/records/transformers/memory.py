@@ -1,20 +1,18 @@
-"""Bytes of a transformer: weights, what of them a step reads, the cache of keys and values, activations."""
+"""Bytes of a transformer: weights, the cache of keys and values, activations."""
 
 from __future__ import annotations
 
 from aios.records.model import VALUE_BYTES
 from aios.records.transformer import Attention, Transformer
-from aios.records.transformers.parameters import Amount, count_parameters, experts_touched
+from aios.records.transformers.parameters import Amount, count_parameters
 from aios.records.transformers.schemes import Scheme, scheme_of
 
 __all__ = [
     "activation_bytes",
     "kv_bytes_per_token",
     "kv_cache_bytes",
-    "kv_read_bytes",
     "least",
     "weight_bytes",
-    "weight_read_bytes",
 ]
 
 _DEFAULT_BYTES = 2.0
@@ -33,19 +31,6 @@ def weight_bytes(model: Transformer, precision: str | Scheme | None = None) -> f
     return bits / 8
 
 
-def weight_read_bytes(model: Transformer, tokens: Amount, precision: str | Scheme | None = None) -> Amount:
-    """Return the weights that one step of ``tokens`` tokens reads, in bytes: of experts those that are expected to be
-    touched, of the embedding the tokens' rows, the head once, no vision tower. Raises KeyError as ``weight_bytes``."""
-    scheme, parts, experts = _scheme(model, precision), count_parameters(model), model.experts
-    bits = scheme.blocks * (parts.attention + parts.dense + parts.shared) + scheme.small * (parts.norms + parts.router)
-    if model.decoder:
-        bits += scheme.head * (parts.head or model.vocabulary * model.hidden)
-    read: Amount = bits / 8 + tokens * (scheme.embedding / 8 * model.hidden)
-    if experts is not None:
-        read = read + experts_touched(experts, tokens) / experts.count * (scheme.experts / 8 * parts.routed)
-    return read
-
-
 def kv_bytes_per_token(model: Transformer, precision: str = "bf16") -> float:
     """Return the bytes that one more token of a short sequence adds to the cache: no window is full yet."""
     values = sum(kind.layers * _cached_values(kind) for kind in model.attention)
@@ -59,22 +44,6 @@ def kv_cache_bytes(model: Transformer, context: Amount, precision: str = "bf16")
     for kind in model.attention:
         kept = least(context, kind.window) if kind.kind == "sliding" and kind.window else context
         values = values + kind.layers * (_cached_values(kind) * kept + kind.state_values)
-    return values * VALUE_BYTES.get(precision, _DEFAULT_BYTES)
-
-
-def kv_read_bytes(model: Transformer, context: Amount, precision: str = "bf16") -> Amount:
-    """Return the bytes of the cache that decoding one token of a sequence reads: the indexer of sparse attention reads
-    all its own keys, but only ``selected`` of the others."""
-    values: Amount = context * 0.0
-    for kind in model.attention:
-        kept = least(context, kind.window) if kind.kind == "sliding" and kind.window else context
-        if kind.selected:
-            keys = kept * (1.0 / kind.stride)
-            index = keys * kind.index_dim
-            read = least(keys, kind.selected) * (_cached_values(kind) * kind.stride - kind.index_dim) + index
-        else:
-            read = kept * _cached_values(kind)
-        values = values + kind.layers * (read + kind.state_values)
     return values * VALUE_BYTES.get(precision, _DEFAULT_BYTES)
 
 

@@ -13,7 +13,7 @@ from operator import not_
 
 from aios.records.candidate import Priced
 from aios.records.intent import Intent, Requirement
-from aios.records.metrics import metric
+from aios.records.metrics import is_endless, metric
 from aios.records.selection import Clause
 from aios.solve.clauses.rule import Eased, Rule
 from aios.solve.cpsat import Answer
@@ -75,7 +75,10 @@ def _ease(decisions: Decisions, intent: int, requirement: Requirement) -> Eased:
     """Find the nearest bound: the rank of the chosen option's value among all values is made small."""
     record = decisions.problem.intents[intent]
     sign = 1 if metric(requirement.metric).relation == "<=" else -1
-    values = compared(decisions.problem.priced(intent), record, requirement.metric)
+    values = [
+        None if value is None or is_endless(requirement.metric, value) else value  # no bound admits what has no end
+        for value in compared(decisions.problem.priced(intent), record, requirement.metric)
+    ]
     ranks = {value: rank for rank, value in enumerate(sorted({sign * v for v in values if v is not None}))}
     variables = decisions.chosen[intent]
     decisions.model.forbid([v for v, value in zip(variables, values, strict=True) if value is None])

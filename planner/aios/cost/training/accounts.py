@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from aios.cost.evidence import Evidence
 from aios.cost.spent import Spent
-from aios.cost.training_pricing import HELD, PARTS
-from aios.cost.training_steps import steps_of
+from aios.cost.training.pricing import HELD, PARTS
+from aios.cost.training.steps import steps_of
 from aios.records.candidate import Priced
 from aios.records.explanation import Account, Bound, Piece
 from aios.records.fleet import Fleet

@@ -9,13 +9,14 @@ from aios.records.transformer import Transformer
 __all__ = ["search_in"]
 
 _MOST = 1_000
-"""Splits that no quicker one is leaner than; a job has a few dozen of them at most."""
+"""Splits on the frontier of time and memory that are kept; a job has a few dozen of them at most."""
 
 
 def search_in(fleet: Fleet) -> Search:
-    """Return what finds splits of a step over devices of this fleet: those that no quicker one is leaner than.
+    """Return a search for splits of a step over devices of this fleet: those on the frontier of time and memory.
 
-    It remembers what it found: every executor is asked about the same splits.
+    It remembers what it found: every executor is asked about the same splits. It raises InputError as ``plans`` and
+    ``hardware_at`` do.
     """
     known: dict[tuple[object, ...], TrainingPlans] = {}
 

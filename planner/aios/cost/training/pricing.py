@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from aios.cost.evidence import Evidence
 from aios.cost.interval import Interval, Unknown, estimate
+from aios.cost.making import Found, priced_of
 from aios.cost.power import power_of
 from aios.cost.site import Site, site_of
-from aios.cost.training_steps import UNLEARNT, Steps, steps_of
+from aios.cost.training.steps import UNLEARNT, Steps, steps_of
 from aios.records.base import Source
 from aios.records.candidate import Candidate, Demand, Estimate, Priced
-from aios.records.fleet import Fleet
+from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent, Training
 from aios.records.metrics import metric_names
 from aios.records.model import ModelProfile
@@ -100,8 +101,10 @@ def _priced(
         "throughput": estimate("throughput", rate, source, f"{train.batch} sequences in a step of {step.value:.4g} s"),
         "memory": _memory(held, float(steps.held.off[row]), devices),
     }
-    unknown = dict(site.unknown)
-    _put_power(estimates, unknown, candidate, fleet, site, time, steps.spent(row).intensity, source)
+    device, busy = fleet.types[candidate.device], steps.spent(row).intensity
+    drawing, lacking = _power(candidate, device, site, time, busy, source)
+    estimates |= drawing
+    unknown = {**site.unknown, **lacking}
     if site.price is not None:
         hourly = site.price.times(devices)
         estimates["cost"] = estimate("cost", hourly, site.price_source, f"price x {devices} devices")
@@ -118,10 +121,11 @@ def _priced(
         device_memory_bytes=float(steps.held.most[row]),
         node_memory_bytes=_PROCESS_BYTES * candidate.devices,
     )
-    return Priced(candidate=candidate, estimates=estimates, demand=demand, unknown=unknown)
+    return priced_of(candidate, estimates, demand, unknown)
 
 
 def _eight(candidate: Candidate) -> str:
+    """Return what has to be said of products in 8 bits."""
     if candidate.precision != "fp8":
         return ""
     return "; whether it learns as well with products in 8 bits is not predicted"
@@ -144,27 +148,15 @@ def _memory(held: Mapping[str, float], off: float, devices: int) -> Estimate:
     return estimate("memory", ends, "analytic", f"on each of {devices} devices: {listed}")
 
 
-def _put_power(
-    estimates: dict[str, Estimate],
-    unknown: dict[str, str],
-    candidate: Candidate,
-    fleet: Fleet,
-    site: Site,
-    time: Interval,
-    busy: float,
-    source: Source,
-) -> None:
-    """Add power of all devices, energy of the whole job and carbon; devices are at work as long as the job runs."""
+def _power(candidate: Candidate, device: DeviceType, site: Site, time: Interval, busy: float, source: Source) -> Found:
+    """Return power of all devices, energy of the whole job and carbon; devices are at work as long as the job runs.
+
+    time: of the job, in seconds · busy: intensity of a device in a step · source: of the time
+    """
     always = Interval(1.0, 1.0, 1.0)
     devices = candidate.devices * candidate.machines
-    power = power_of(candidate, fleet.types[candidate.device], devices, always, always, None, source, busy)
+    power = power_of(candidate, device, devices, always, always, None, source, busy)
     if isinstance(power, Unknown):
-        unknown |= {"power": power.reason, "energy": power.reason}
-        if site.carbon is not None:
-            unknown["carbon"] = power.reason
-        return
-    estimates["power"] = estimate("power", power.watts, power.source, power.basis)
+        return {}, site.without_power(power.reason)
     energy = Interval(*(watts * seconds for watts, seconds in zip(power.watts, time, strict=True)))
-    estimates["energy"] = estimate("energy", energy, power.source, f"power x time of the whole job; {power.basis}")
-    if site.carbon is not None:
-        estimates["carbon"] = site.carbon_of(power)
+    return site.drawing(power, energy, "power x time of the whole job"), {}

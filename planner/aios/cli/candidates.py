@@ -1,0 +1,126 @@
+"""candidates, in words: the options of an intent as a table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aios.cli.exits import Exit
+from aios.cli.output import emit, metric_text
+from aios.cli.progress import Progress
+from aios.cli.threads import one_thread
+from aios.cli.ways import device_words
+from aios.cli.words import Ink, counted, table
+from aios.records.candidate import Priced
+from aios.records.intent import Intent, Requirement
+from aios.records.selection import LedgerRow
+from aios.workflow.ranking import broken, ranked
+from aios.workflow.setting import Setting
+
+__all__ = ["candidates", "columns_of", "option_table", "written"]
+
+
+def candidates(setting: Setting, *, json: bool, json_into: Path | None) -> int:
+    """List every candidate with its estimates."""
+    from dataclasses import replace
+
+    from aios.workflow.planning import consider
+    from aios.workflow.reading import gather
+
+    one_thread()
+    with Progress("candidates", quiet=json) as progress:
+        given = gather(replace(setting, tell=progress.doing))
+        considered = consider(given, progress.doing)
+        ink = Ink(sys.stdout)
+        blocks, document = [], []
+        for intent in given.intents:
+            options = considered.options[intent.name]
+            progress.doing(f"listing {counted(len(options), 'candidate')} of {intent.name}")
+            head = f"{ink(intent.name, 'bold')}: {counted(len(options), 'candidate')}"
+            if not json:
+                blocks.append(f"{head}\n{option_table(ranked(options, intent), intent, ink)}")
+            if json or json_into is not None:
+                document += [_candidate_json(option, intent) for option in options]
+    if considered.rejections:
+        blocks.append("\n".join(f"left out: {row.what}: {row.reason}" for row in considered.rejections))
+    whole = {"candidates": document, "rejections": considered.rejections}
+    emit("\n\n".join(blocks), whole, json=json, json_into=json_into)
+    return Exit.DONE
+
+
+def option_table(options: Sequence[Priced], intent: Intent, ink: Ink, chosen: Priced | None = None) -> str:
+    """Return the options as rows with what the intent asks about, the chosen one marked, and why others are out."""
+    columns = columns_of(intent)
+    head = ["MODEL", "DEVICE", "PRECISION", "B", "T", "R", *(name.upper() for name in columns), "SOURCE", "WHY NOT"]
+    marked = [place for place, option in enumerate(options) if chosen and option.candidate == chosen.candidate]
+    return table(head, [_row(option, intent, columns) for option in options], ink, marked)
+
+
+def written(intent: Intent) -> list[Requirement]:
+    """Return the bounds that somebody wrote: what the load implies is told with the load."""
+    return [item for item in intent.require if item.implied_by is None]
+
+
+def columns_of(intent: Intent) -> list[str]:
+    """Return the metrics that people look for: goals, bounds, and what is usual."""
+    wanted = [goal.metric for goal in intent.goal] + [item.metric for item in written(intent)]
+    usual = ["time", "energy"] if intent.train is not None else ["latency.p99", "power"]
+    return list(dict.fromkeys([*wanted, *usual]))
+
+
+def _row(option: Priced, intent: Intent, columns: list[str]) -> list[str]:
+    candidate = option.candidate
+    quantization = "" if candidate.quantization == "none" else f" {candidate.quantization}"
+    sources = [option.estimates[name].source for name in columns if name in option.estimates]
+    return [
+        candidate.model,
+        device_words(candidate),
+        f"{candidate.precision}{quantization}",
+        str(candidate.batch),
+        str(candidate.threads or "-"),
+        str(candidate.replicas),
+        *(_value(option, intent, name) for name in columns),
+        "+".join(dict.fromkeys(sources)),
+        "; ".join(_why_not(option, intent)),
+    ]
+
+
+def _value(option: Priced, intent: Intent, name: str) -> str:
+    estimate = option.estimates.get(name)
+    if estimate is not None:
+        return metric_text(name, estimate.value)
+    return "overloaded" if _endless(option, intent, name) else "?"
+
+
+def _endless(option: Priced, intent: Intent, name: str) -> bool:
+    """Say whether a time is unknown because the load is more than the option sustains."""
+    return name.startswith("latency.") and intent.load is not None and option.overloaded_by(intent.load.rate_per_s)
+
+
+def _why_not(option: Priced, intent: Intent) -> list[str]:
+    """Return why the option is out: each requirement that its estimates do not show to hold, as the checker sees it."""
+    return [_reason(row, option, intent) for row in broken(option, intent)]
+
+
+def _reason(row: LedgerRow, option: Priced, intent: Intent) -> str:
+    name = str(row.clause.metric)
+    if row.value is not None:
+        value = metric_text(name, row.value)
+    else:
+        value = "overloaded" if _endless(option, intent, name) else "unknown"
+    return f"{name} {value}, required {row.clause.text.removeprefix(name).strip()}"
+
+
+def _candidate_json(option: Priced, intent: Intent) -> dict[str, object]:
+    """Return a candidate with everything that a stranger needs to recompute the optimum."""
+    out = _why_not(option, intent)
+    return {
+        **option.candidate.model_dump(mode="json"),
+        "estimates": option.estimates,
+        "unknown": option.unknown,
+        "demand": option.demand,
+        "feasible": not out,
+        "overloaded": intent.load is not None and option.overloaded_by(intent.load.rate_per_s),
+        "out": out,
+    }
