@@ -6,6 +6,7 @@ give more of one without the other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -44,10 +45,10 @@ def _limits(problem: Problem, node: Node, free: int) -> list[Limit]:
     def each_cpu(machine: Machine) -> Sequence[Sequence[int]]:
         return [[index] for index in machine.bins if problem.bins[index].type in cpus]
 
-    whole_cpu = node.cores or 1
+    whole_cpu, unrounded = node.cores or 1, math.floor(SHARE_UNITS * (node.free_cores or 0.0))
     return [
         (whole, lambda need: need.cores, free, 1),
-        (each_cpu, lambda need: need.share * whole_cpu, SHARE_UNITS * free, SHARE_UNITS),
+        (each_cpu, lambda need: need.share * whole_cpu, unrounded, SHARE_UNITS),
     ]
 
 
