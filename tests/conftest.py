@@ -1,16 +1,22 @@
 """Options and manners of the whole suite."""
 
 import gc
+import os
 import signal
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # What several test files build their cases with: test files are loaded one by one and do not see each other.
 HELPERS = Path(__file__).parent / "helpers"
 sys.path.insert(0, str(HELPERS))
 pytest.register_assert_rewrite(*sorted(path.stem for path in HELPERS.glob("*.py")))
+
+# A busy machine is no mistake of the code; in a pipeline every run tries the same examples, at a desk new ones.
+settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser):

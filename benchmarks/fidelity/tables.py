@@ -85,11 +85,11 @@ def references(rows: list[dict]) -> list[str]:
 
 
 def every(rows: list[dict]) -> list[str]:
-    """Return a table: each measured column with its errors and coverage at all levels, and physics alone beside."""
-    columns = [f"{level} | inside | physics" for level in LEVELS]
+    """Return a table: each measured column with errors, coverage and width at all levels, and physics alone beside."""
+    columns = [f"{level} | inside | width | physics" for level in LEVELS]
     lines = [
         f"| table | predictor | metric | rows | {' | '.join(columns)} |",
-        "|---|---|---|---:|" + "---:|---:|---:|" * len(LEVELS),
+        "|---|---|---|---:|" + "---:|---:|---:|---:|" * len(LEVELS),
     ]
     found: dict[tuple[str, str, str], dict[str, dict]] = {}
     for row in rows:
@@ -101,7 +101,13 @@ def every(rows: list[dict]) -> list[str]:
             row = own.get(level, {})
             error = row.get("median_ape") if row.get("median_ape") is not None else row.get("median_error")
             physics = row.get("references", {}).get("roofline", {}).get("median_ape")
-            cells += [share(error), share(row.get("coverage")), share(physics)]
+            width = row.get("width")
+            cells += [
+                share(error),
+                share(row.get("coverage")),
+                "-" if width is None else f"x{width:.3g}",
+                share(physics),
+            ]
         rows_seen = max(row["rows"] for row in own.values())
         lines.append(f"| {table} | {predictor} | {metric} | {rows_seen:,} | {' | '.join(cells)} |")
     return lines

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from aios.candidates import Enumeration, enumerate_candidates
+from aios.records.base import Span
 from aios.records.candidate import Candidate, Rejection
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
-from aios.records.intent import Constraints, Data, Intent, Load
+from aios.records.intent import Constraints, Data, Intent, Load, Requirement
 from aios.records.model import ModelProfile
 from aios.spi.executor import Executor
 
+HERE = Span(file="intent.yaml", line=1, column=1)
 Enumerate = Callable[..., Enumeration]
 
 
@@ -69,6 +71,19 @@ def test_static_quantisation_without_data_says_what_to_set(enumerated: Enumerate
     assert not ways(found, quantization="static")
     assert row(found, "small int8-static").resolvable == "set data.calibrate"
     assert row(found, "small int8-static").by == "candidates"
+
+
+def test_an_accuracy_is_promised_of_ranges_from_data_alone_but_where_makers_quantise(
+    enumerated: Enumerate, profiles: dict[str, ModelProfile], intent: Intent
+) -> None:
+    cards = {name: profile.model_copy(update={"file_bytes": 0}) for name, profile in profiles.items()}
+    floor = Requirement(metric="accuracy.top1", bound=0.7, text="accuracy.top1 >= 70 %", where=HERE)
+    other = tuple(item for item in intent.require if not item.metric.startswith("accuracy."))
+    found = enumerated(profiles=cards, data=Data(), require=(*other, floor))
+    assert {item.device for item in ways(found, quantization="static")} == {"hailo"}
+    assert row(found, "int8-static on gpu").resolvable == "set data.calibrate"
+    assert ways(enumerated(profiles=cards, data=Data(), require=other), quantization="static", device="gpu")
+    assert ways(enumerated(profiles=cards, require=(*other, floor)), quantization="static", device="gpu")
 
 
 def test_an_int8_file_keeps_its_precision(enumerated: Enumerate, profiles: dict[str, ModelProfile]) -> None:

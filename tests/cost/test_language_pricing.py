@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aios.cost import Evidence, explain, price
-from aios.cost.language.answering import _wait
+from aios.cost.language.answering import _finite, _wait
 from aios.cost.language.learnt import UNLEARNT
 from aios.cost.level import level_of
 from aios.cost.memory_predictor import PREDICTOR as MEMORY
@@ -140,6 +140,14 @@ def test_energy_cost_and_carbon_follow_from_power_and_devices():
     assert option.estimates["carbon"].value == pytest.approx(power / 1000 * 100)
     assert option.estimates["cost"].value == pytest.approx(3.0 * 8)
     assert 8 * 70 < power < 8 * 700
+
+
+def test_ends_of_percentiles_are_in_order_whatever_each_was_corrected_by():
+    ends = [np.array([[2.0], [6.2], [6.1], [7.0], [6.9]]) * scale for scale in (1.0, 1.1, 0.9)]
+    found = _finite(ends)
+    assert (np.diff(found[:, 1:], axis=1) >= 0).all()
+    assert (np.diff(found, axis=0) >= 0).all()
+    assert found[0, :, 0].tolist() == [2.0, 6.2, 6.2, 7.0, 7.0]
 
 
 def test_percentiles_are_in_order_and_the_answer_is_its_tokens():
@@ -337,3 +345,9 @@ def test_pieces_of_an_explanation_add_up():
     bound = {piece.name: piece.bound for piece in accounts["latency.tpot.mean"].pieces}
     assert (bound["feed-forwards"], bound["between devices"]) == ("memory", "network")
     assert {piece.name: piece.bound for piece in accounts["latency.ttft.mean"].pieces}["feed-forwards"] == "compute"
+
+
+def test_what_machines_of_a_replica_send_each_other_is_free_and_said_to_be():
+    assert priced(candidate()).notes == ()
+    (note,) = priced(candidate(pipeline=2)).notes
+    assert "counted as free" in note

@@ -1,6 +1,7 @@
 """Time of fixed networks: the roofline by hand, what is missing, and learning a law that is known."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from aios.cost.network_predictor import PREDICTOR
 from aios.cost.networks.bounds import held_on_chip
 from aios.cost.networks.figures import figures_of
 from aios.cost.networks.processors import core_named, kind_named
-from aios.cost.networks.rates import kinds_of, numeric, rates_of
+from aios.cost.networks.rates import kinds_of, multiplying_bytes, numeric, rates_of
 from aios.records.fleet import DeviceType, Fact, Interconnect
 from aios.records.networks import CLASSES
 from aios.records.observation import Observations
@@ -255,6 +256,23 @@ def test_the_kind_of_its_cores_tells_what_a_processor_does_per_cycle() -> None:
         types="",
     )
     assert rates_of(rows, {}).peak == pytest.approx([16e9, 32e9, 64e9, 128e9])
+
+
+def test_bytes_are_apart_where_an_instruction_adds_up_their_products() -> None:
+    xeon = DeviceType(name="xeon", kind="cpu", features=("avx2", "avx512_vnni"))
+    old = DeviceType(name="old", kind="cpu", features=("avx2",))
+    rows = observed(
+        [1.0] * 6,
+        words={"core": ["A53", "A76", "", "", "", ""], "device": ["", "", "", "", "", "a box"], "precision": "int8"},
+        numbers={"threads": 1},
+        types=["", "", "xeon", "old", "acme-1", ""],
+    )
+    types = {**TYPES, "xeon": xeon, "old": old}
+    assert multiplying_bytes(rows, types).tolist() == [False, True, True, False, False, False]
+    classes = PREDICTOR.design(rows, types).keys["class"].tolist()
+    assert classes[0] == classes[3] != classes[1] == classes[2]
+    halves = replace(rows, words={**rows.words, "precision": np.full(6, "fp16")})
+    assert len(set(PREDICTOR.design(halves, types).keys["class"][:4].tolist())) == 1
 
 
 def test_a_name_without_cores_or_clock_stands_for_an_ordinary_board() -> None:

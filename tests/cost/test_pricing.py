@@ -267,8 +267,8 @@ def test_estimates_are_sound_and_move_the_right_way(
     assert light.estimates["throughput"] == heavy.estimates["throughput"]
     for metric in ("latency.mean", "latency.p50", "latency.p99", "power"):
         if metric in heavy.estimates:
-            # Batches change the shape of the wait with load: a percentile may dip by a per cent while the mean grows.
-            slack = 0.995 if sizes[0] == 1 else 0.98
+            # Batches change the shape of the wait with load: a percentile may dip by two per cent while the mean grows.
+            slack = 0.995 if sizes[0] == 1 else 0.975
             assert heavy.estimates[metric].value >= light.estimates[metric].value * slack, metric
 
 

@@ -27,8 +27,8 @@ MIXED = replace(DENSE, routed=np.array([7e9]), experts=np.array([8.0]), active=n
 HALF = of(Stored, dense=2, routed=2, kv=2)
 ONE = of(
     Machine, ops_per_s=1e15, half_ops_per_s=5e14, memory_bytes_per_s=1e12, memory_bytes=80e9, link_bytes_per_s=1e11,
-    products=1, reading=1, eager=0, unfused=0, score_bytes=0, unpacks=0, interpreted=0, passes=5, pass_s=1e-4,
-    device_s=0, sequence_s=1e-5,
+    products=1, reading=1, unpacking_s=0, eager=0, unfused=0, score_bytes=0, unpacks=0, interpreted=0, passes=5,
+    pass_s=1e-4, device_s=0, sequence_s=1e-5,
 )  # fmt: skip
 ALONE = of(Ways, tensor=1, pipeline=1, data=1, expert=1, expert_tensor=1)
 
@@ -212,6 +212,16 @@ def test_scores_that_are_written_out_and_weights_that_are_unpacked_overlap_with_
     assert pass_of(MIXED, packed, apart, ALONE, tokens, tokens, tokens).unpacked[0] == pytest.approx(
         8 * found.unpacked[0]
     )
+
+
+def test_weights_that_are_unpacked_where_they_are_multiplied_take_their_time_once_in_a_pass():
+    """1e9 weights of all tokens, 1e-12 s each, over two devices; experts' kernels unpack while they read."""
+    packed, slow = of(Stored, dense=0.5, routed=0.5, kv=2), replace(ONE, unpacking_s=np.array([1e-12]))
+    halves = replace(ALONE, tensor=np.array([2.0]))
+    for tokens in (np.array([1.0]), np.array([1200.0])):
+        for shape in (DENSE, MIXED):
+            assert pass_of(shape, packed, slow, halves, tokens, tokens, tokens).unpacked[0] == pytest.approx(0.5e-3)
+        assert pass_of(DENSE, HALF, slow, halves, tokens, tokens, tokens).unpacked[0] == 0
 
 
 def test_no_pass_beats_the_nominal_rates():

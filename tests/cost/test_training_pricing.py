@@ -9,7 +9,7 @@ from aios import catalogue
 from aios.check import audit
 from aios.cost import Evidence, explain, price, search_in
 from aios.cost.step_predictor import DENSE, PREDICTOR
-from aios.cost.training.surroundings import hardware_at, machine_rate, network_rate
+from aios.cost.training.surroundings import assumed_network, hardware_at, machine_rate, network_rate
 from aios.fleet.catalogue import load_catalogue
 from aios.records.base import Span
 from aios.records.calibration import Calibration, Effect, Provenance, Residual, Stage
@@ -203,6 +203,40 @@ def test_links_between_machines_count_and_machines_without_one_are_refused() -> 
         network_rate(on, Spot(("c",), 8, 2))
 
 
+def test_what_is_assumed_of_the_network_is_told() -> None:
+    bare, stated = (fleet(node("h", H100, count=4), topology=topology) for topology in ((), (SLOW,)))
+    one, four = (assumed_network(bare, DEVICES[H100], Spot(("h",), 8, machines)) for machines in (1, 4))
+    assert one is None
+    assert four is not None
+    assert "between its 4 machines is stated: 50 GB/s for each device" in four
+    assert assumed_network(stated, DEVICES[H100], Spot(("h",), 8, 4)) is None
+    rack = assumed_network(
+        fleet(node("g", "nvidia-gb200-186gb", count=18)), DEVICES["nvidia-gb200-186gb"], Spot(("g",), 4, 18)
+    )
+    assert rack is not None
+    assert "900 GB/s that joins 72 devices is assumed" in rack
+    told = {
+        precision: price(intent(), [candidate(machines=machines, precision=precision)], PROFILES, bare, Evidence())[0]
+        for precision, machines in (("bf16", 1), ("fp8", 4))
+    }
+    assert told["bf16"].notes == ()
+    assert "learns with products in fp8 is not judged" in told["fp8"].notes[0]
+    assert told["fp8"].notes[1:] == (four,)
+
+
+def test_products_are_not_predicted_beyond_what_was_measured_of_the_quickest() -> None:
+    """MI300X: 668 of 1307 TFLOP/s; in 8 bits, which nobody measured, half of the peak as well."""
+    kind = DEVICES["amd-instinct-mi300x"]
+    half, eighth = (
+        hardware_at(fleet(node("x", kind.name)), kind, Spot(("x",), 8, 1), name) for name in ("bf16", "fp8")
+    )
+    assert half.ceiling[0] == pytest.approx(1.05 * 668.4e12)
+    assert eighth.ceiling[0] == pytest.approx(1.05 * 2614.9e12 * 668.4 / 1307.4)
+    assert half.peak[0] == pytest.approx(668.4e12 / 0.8), "so that four fifths of it are what was measured"
+    usual = hardware_at(fleet(node("h", H100)), DEVICES[H100], Spot(("h",), 8, 1), "bf16")
+    assert (usual.peak[0], usual.ceiling[0]) == (989.5e12, pytest.approx(1.05 * 794.5e12))
+
+
 def test_a_slow_network_slows_what_crosses_it_and_nothing_else() -> None:
     quick, slow = (fleet(node("h", H100, count=4), topology=topology) for topology in ((), (SLOW,)))
     for machines, same in ((1, True), (4, False)):
@@ -214,9 +248,9 @@ def test_a_slow_network_slows_what_crosses_it_and_nothing_else() -> None:
         assert other >= one
 
 
-SHARE = 0.8 / (1 + 256 / 4096)
-"""Of the peak that products of 4096 channels are taken to reach; no correction makes a step shorter than the peak does,
-which is why an interval that would begin at 0.7 begins here."""
+SHARE = 0.8 / (1 + 256 / 4096) * 989.5 / (1.05 * 794.5)
+"""Of what no product is believed to exceed, 5 % more than the quickest that was measured, products of 4096 channels are
+taken to reach so much; no correction makes a step shorter, so that an interval that would begin at 0.7 begins here."""
 
 
 def learnt(device: str, factor: float, version: int = PREDICTOR.version) -> Calibration:
@@ -338,13 +372,13 @@ def test_eight_bits_speed_up_products_alone_and_by_the_peaks_at_most(wide: float
 @pytest.mark.parametrize("precision", ["bf16", "fp8"])
 @pytest.mark.parametrize("factor", [0.2, 0.7, 1.0])
 @pytest.mark.parametrize("tensor", [1, 8])
-def test_no_product_runs_above_the_peak(precision: str, factor: float, tensor: int) -> None:
+def test_no_product_runs_above_the_quickest_that_was_measured(precision: str, factor: float, tensor: int) -> None:
     on = fleet(node("h", H100))
     item = candidate(precision=precision, tensor=tensor, data=8 // tensor)
     found = pieces(item, on, of_precisions(bf16=factor, fp8=factor))["matrix products"]
     weights = 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 32000 * 4096
-    peak = DEVICES[H100].peak_ops_per_s[precision].value
-    assert found >= 0.999 * 6 * weights * 512 * 4096 / (8 * peak)
+    reached = 1.05 * DEVICES[H100].reached_ops_per_s[precision].value
+    assert found >= 0.999 * 6 * weights * 512 * 4096 / (8 * reached)
 
 
 def test_stages_on_different_machines_wait_for_the_network_between_them() -> None:

@@ -89,7 +89,7 @@ def test_explain_takes_the_nearest_miss_apart(impossible):
 
 def test_a_stated_time_is_explained_whatever_the_device_states(tmp_path):
     """Of the accelerator no memory bandwidth is published; its time is learnt, and told by what it was learnt for."""
-    option = "google-coral-edge-tpu"
+    option = "hailo-8l"
     (told,) = explain(setting(tmp_path, option, "mobilenetv2_100")).explanations
     assert told.unknown == ()
     request, call, *_ = told.accounts
@@ -130,6 +130,16 @@ def test_a_quantised_language_model_is_not_judged_in_silence(tmp_path):
     }
     assert "answers in int4 is not judged" in told["int4"]
     assert "is not judged" not in told["bf16"]
+
+
+def test_an_architecture_that_nobody_knows_is_marked_in_the_plan(tmp_path):
+    sizes = '"hidden_size": 512, "num_hidden_layers": 4, "num_attention_heads": 8, "intermediate_size": 2048'
+    (tmp_path / "config.json").write_text(f'{{"model_type": "foobar", "vocab_size": 32000, {sizes}}}')
+    made = setting(tmp_path, "nvidia-l4", more="  load: {rate: 1/s, prompt: 512, output: 128}\n")
+    intent = (tmp_path / "intent.yaml").read_text().replace("{card: resnet50}", "{path: config.json, name: m}")
+    (tmp_path / "intent.yaml").write_text(intent.replace("minimize latency.mean", "minimize cost"))
+    words = plan_words(make_plan(made))
+    assert "note look: m: the model type foobar is not known: read as a usual decoder" in words
 
 
 def test_what_is_broken_is_told_as_the_checker_sees_it(impossible):

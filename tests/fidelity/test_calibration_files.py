@@ -66,6 +66,15 @@ def test_a_file_gives_back_what_was_written_to_four_digits():
     assert calibration_text(back) == text
 
 
+def test_makers_are_kept_and_change_nothing_where_there_are_none():
+    made = learnt().model_copy(update={"makers": {"npu|chain||inference": ("Hailo", "Qualcomm")}})
+    assert read_calibration(calibration_text(made).encode(), "x.yaml").makers == made.makers
+    shared, *_ = divided(made, {"a": 50})
+    assert shared.makers == made.makers
+    assert "makers" not in learnt().model_dump(mode="json")
+    assert "makers" not in calibration_text(learnt())
+
+
 def test_zeros_that_say_something_are_written():
     nothing = LearntError(level="zero-shot", table="", rows=0, median=0.0, p90=0.0, bias=0.0, coverage=0.0)
     base = Provenance(table="x", digest="sha256:0", rows=0)

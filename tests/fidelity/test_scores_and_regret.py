@@ -18,6 +18,7 @@ def test_errors_worked_by_hand():
     assert found.p90_ape == pytest.approx(0.1 + 0.7 * 0.9)
     assert found.bias == pytest.approx(0.05)
     assert found.coverage == pytest.approx(0.75)
+    assert found.width == pytest.approx(1.2 / 0.9)
     assert found.median_error == pytest.approx(0.15)
 
 
@@ -26,11 +27,12 @@ def test_of_differences_the_whole_counts():
         np.array([-0.01]), np.array([-0.02]), np.array([-0.05]), np.array([0.0]), (np.array([0.99]), np.array([0.98]))
     )
     assert found.median_ape == pytest.approx(0.01 / 0.99)
+    assert found.width is None
     assert found.median_error == pytest.approx(0.01)
 
 
 def test_nothing_has_no_error():
-    assert score(*[np.array([])] * 4) == (0, None, None, None, None, None)
+    assert score(*[np.array([])] * 4) == (0, *[None] * 6)
 
 
 def test_yes_and_no_are_judged_apart():

@@ -82,6 +82,7 @@ device_types = st.builds(
     sparse_peak_ops_per_s=st.fixed_dictionaries(
         {}, optional={"fp32": facts("FLOP/s", 1e12, 1e15), "int8": facts("OP/s", 1e12, 1e15)}
     ),
+    reached_ops_per_s=st.fixed_dictionaries({}, optional={"bf16": facts("FLOP/s", 1e12, 1e15)}),
     memory_bytes=st.none() | facts("B", low=4e9, high=1e15),
     memory_bandwidth_bytes_per_s=st.none() | bandwidths,
     memory_kind=st.none() | st.sampled_from(["sram", "hbm", "gddr", "lpddr", "dram"]),
@@ -93,6 +94,7 @@ device_types = st.builds(
     features=st.lists(texts, max_size=3).map(tuple),
     tdp_w=st.none() | facts("W", low=100.0, high=1e5),
     idle_w=st.none() | facts("W", high=100.0),
+    power_of=st.none() | st.sampled_from(["module", "board"]),
     cap_low_w=st.none() | facts("W", high=100.0),
     cap_high_w=st.none() | facts("W", low=100.0, high=1e5),
     launch_overhead_s=st.none() | facts("s", low=1e-7, high=1.0),

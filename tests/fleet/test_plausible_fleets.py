@@ -111,6 +111,10 @@ def test_what_no_link_or_region_can_be():
         ("power_cap: {low: 90 W, high: 60 W}", "`power_cap` begins at 90 W and ends at 60 W"),
         ("tdp: 15 W, power_modes: [{name: m, cap: 25 W}]", "power mode `m` allows 25 W, but `tdp` is 15 W"),
         ("peak: {fp16: 2 TFLOPS}, peak_sparse: {fp16: 1 TFLOPS}", "the sparse fp16 peak is less than the dense one"),
+        (
+            "peak: {fp16: 2 TFLOPS}, peak_reached: {fp16: 3 TFLOPS}",
+            "the fp16 rate that was reached is more than the dense peak",
+        ),
         ("power_modes: [{name: m, cap: 5 W}, {name: m, cap: 7 W}]", "`m` stands twice in `power_modes`"),
         (
             "memory: 16 GiB, partitions: [{name: p, compute: 0.1, memory: 4 GiB, most: 5}]",

@@ -106,11 +106,13 @@ def test_serving_measurement_splits_latency():
         capacity,
         energy_j=2.0,
         meter="RAPL package",
+        scope="package",
         memory_bytes=80e6,
         conditions={"rate": "10/s"},
         as_of="2026-01-01",
     )
     assert found.values["energy"].value == pytest.approx(0.02)
+    assert found.values["energy"].scope == "package"
     assert found.values["capacity"].value == pytest.approx(100)
     assert found.distributions["compute"] == pytest.approx([0.003] * len(PROBABILITIES))
     assert found.distributions["overhead"] == pytest.approx([0.001] * len(PROBABILITIES))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
 from aios.candidates.making import candidate_of
 from aios.candidates.modes import modes_of
-from aios.candidates.precisions import Precision, precisions_of, runs_on
+from aios.candidates.precisions import Precision, precisions_of, ranges_known, runs_on
 from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
 from aios.candidates.residences import Residing, residing
@@ -129,7 +129,7 @@ def _of_model(
                 yield from _accepted(_of_transformer(around, space.search), device, profile, space)
             for wanted in precisions:
                 precision = runs_on(device, wanted, profile.precision, space.rejections)
-                if precision is not None:
+                if precision and ranges_known(space.intent, device, precision, space.rejections):
                     family = _Family(profile, device, executor, precision, hosts)
                     why = space.failed.get((profile.name, precision.name, precision.quantization, executor))
                     if why is None:

@@ -17,7 +17,8 @@ from aios.records.errors import Diagnostic, UsageError
 if TYPE_CHECKING:
     from aios.records.calibration import LearntError
     from aios.records.fleet import DeviceType
-    from aios.workflow.calibrating import Learnt, Taught
+    from aios.workflow.calibrating import Taught
+    from aios.workflow.calibrationerrors import NotLearnt
     from aios.workflow.measuredtables import MeasuredTables
 
 __all__ = ["calibrate"]
@@ -55,7 +56,7 @@ def calibrate(
             own = _described(fleet)
             taught = calibrate_device(device or "", tables, predictor, known, out, progress, own)
     unused = _unused(taught, out)
-    lines = [_words(taught.learnt), *_remarks(taught, unused), *_left_out(taught.tables)]
+    lines = [_words(taught), *_remarks(taught, unused), *_left_out(taught.tables)]
     emit("\n".join(lines), _document(taught, unused), json=json, json_into=json_into)
     if taught.failed:
         told = [f"{name} failed: {why}; this is a bug in aios" for name, why in taught.failed.items()]
@@ -76,7 +77,13 @@ def _document(taught: Taught, unused: Mapping[Path, str]) -> Mapping[str, Any]:
                 "device": item.calibration.device,
                 "before": item.before,
                 "after": item.calibration.errors,
-                "suspicious": item.suspicious,
+                "after_with_others": item.others,
+                "rows": item.rows,
+                "built_upon": item.upon,
+                "suspicious": _lines_of(item.left),
+                "impossible": [told._asdict() for told in item.left.impossible] if item.left else [],
+                "unknown_models": item.left.unknown_models if item.left else {},
+                "no_longer_in_it": item.dropped,
                 "seen_before": item.seen,
                 "unused": unused.get(item.file),
             }
@@ -85,9 +92,20 @@ def _document(taught: Taught, unused: Mapping[Path, str]) -> Mapping[str, Any]:
         "unread": {item.table: item.reason for item in readings if item.reason},
         "unknown_devices": {item.table: list(item.unknown) for item in readings if item.unknown},
         "notes": [note for item in readings for note in item.notes],
+        "not_learnt": [
+            {**left._asdict(), "impossible": [told._asdict() for told in left.impossible]} for left in taught.left
+        ],
         "too_few_rows": few,
         "failed": taught.failed,
     }
+
+
+def _lines_of(left: NotLearnt | None) -> Mapping[str, list[int]]:
+    """Return table -> lines of rows that are better or worse than can be true."""
+    found: dict[str, set[int]] = {}
+    for told in left.impossible if left else ():
+        found.setdefault(told.table, set()).add(told.line)
+    return {name: sorted(lines) for name, lines in found.items()}
 
 
 def _unused(taught: Taught, out: Path) -> Mapping[Path, str]:
@@ -139,32 +157,44 @@ def _described(fleet: str | None) -> Mapping[str, DeviceType]:
     return known_devices(fleet or here).own
 
 
-def _words(found: tuple[Learnt, ...]) -> str:
+def _words(taught: Taught) -> str:
     ink = Ink(sys.stdout)
     rows = []
-    for item in found:
-        before = {item.before.level: item.before} if item.before else {}
+    for item in taught.learnt:
         after = {error.level: error for error in item.calibration.errors if not error.table}
-        zero_shot = before.get("zero-shot") or after.get("zero-shot")
         rows.append(
             [
                 item.calibration.device or "all devices",
                 item.calibration.predictor,
                 item.calibration.metric,
-                str(sum(entry.rows for entry in item.calibration.provenance)),
-                _error(zero_shot),
+                str(item.rows),
+                _error(item.before or after.get("zero-shot")),
                 _error(after.get("calibrated")),
                 str(item.file),
             ]
         )
     lines = [table(["DEVICE", "PREDICTOR", "METRIC", "ROWS", "BEFORE", "AFTER", "FILE"], rows, ink)]
-    for item in found:
-        for name, places in item.suspicious.items():
-            shown = ", ".join(map(str, places[:12])) + (", ..." if len(places) > 12 else "")
-            count = counted(len(places), "row")
-            told = f"{harmless(name)}: {count} better or worse than can be true, not learnt from: lines {shown}"
-            lines.append(f"{ink('suspicious', 'yellow')}: {told}")
+    for left in [*(item.left for item in taught.learnt if item.left), *taught.left]:
+        lines += _not_learnt(left, ink)
     return "\n".join([*lines, "", "errors are medians of |predicted / measured - 1| of rows that were held back"])
+
+
+def _not_learnt(left: NotLearnt, ink: Ink) -> list[str]:
+    """Return which rows of a metric were not learnt from, and why."""
+    what = f"{left.predictor} {left.metric}"
+    lines = [
+        f"{ink('suspicious', 'yellow')}: {harmless(told.table)}:{told.line}: {harmless(told.text)}; not learnt from"
+        for told in left.impossible[:_MOST_NAMES]
+    ]
+    if len(left.impossible) > _MOST_NAMES:
+        rest = counted(len(left.impossible) - _MOST_NAMES, "more row")
+        lines.append(f"{ink('suspicious', 'yellow')}: and {rest} of {what} better or worse than can be true")
+    for name, models in left.unknown_models.items():
+        shown = ", ".join(harmless(model) for model in models[:_MOST_NAMES])
+        more = f" and {len(models) - _MOST_NAMES} more" if len(models) > _MOST_NAMES else ""
+        told = f"{what}: too little is known of {counted(len(models), 'model')} to learn from: {shown}{more}"
+        lines.append(f"{ink('not learnt from', 'yellow')}: {harmless(name)}: {told}")
+    return lines
 
 
 def _remarks(taught: Taught, unused: Mapping[Path, str]) -> list[str]:
@@ -173,11 +203,27 @@ def _remarks(taught: Taught, unused: Mapping[Path, str]) -> list[str]:
     lines = []
     for item in taught.learnt:
         learnt = item.calibration
-        if item.seen:
-            what = f"{learnt.predictor} {learnt.metric} of all devices was learnt from {counted(item.seen, 'row')} of"
+        what = f"{learnt.predictor} {learnt.metric}"
+        if item.upon:
+            told = f"{counted(item.upon, 'row')} of {learnt.device} that were known before are built upon"
+            lines.append(f"{ink('note', 'yellow')}: {what}: {told}")
+        if item.dropped:
+            names = ", ".join(harmless(name) for name in item.dropped)
             lines.append(
-                f"{ink('note', 'yellow')}: {what} {learnt.device} too, these ones perhaps: BEFORE and AFTER are no "
-                "errors on rows that nothing has seen"
+                f"{ink('note', 'yellow')}: {what}: a table that was learnt from before is learnt anew, without others: "
+                f"learn {names} again, or put all tables in one folder"
+            )
+        if item.others is not None:
+            told = f"{_error(item.before)} without them, {_error(item.others)} with them"
+            lines.append(
+                f"{ink('note', 'yellow')}: {what}: models held back are predicted no better with what these rows say "
+                f"of others ({told}): plans use them only for the models that were measured"
+            )
+        if item.seen:
+            told = f"{what} of all devices was learnt from {counted(item.seen, 'row')} of {learnt.device}"
+            lines.append(
+                f"{ink('note', 'yellow')}: {told} too, these ones perhaps: BEFORE and AFTER are no errors on rows that "
+                "nothing has seen"
             )
     for why in dict.fromkeys(unused.values()):
         first, *others = (str(file) for file, told in unused.items() if told == why)

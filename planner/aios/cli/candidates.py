@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aios.cli.exits import Exit
@@ -13,8 +13,10 @@ from aios.cli.threads import one_thread
 from aios.cli.ways import device_words
 from aios.cli.words import Ink, counted, table
 from aios.records.candidate import Priced
+from aios.records.fleet import DeviceType
 from aios.records.intent import Intent, Requirement
 from aios.records.selection import LedgerRow
+from aios.records.units import Dimension, format_quantity
 from aios.workflow.ranking import broken, ranked
 from aios.workflow.setting import Setting
 
@@ -39,9 +41,10 @@ def candidates(setting: Setting, *, json: bool, json_into: Path | None) -> int:
             progress.doing(f"listing {counted(len(options), 'candidate')} of {intent.name}")
             head = f"{ink(intent.name, 'bold')}: {counted(len(options), 'candidate')}"
             if not json:
-                blocks.append(f"{head}\n{option_table(ranked(options, intent), intent, ink)}")
+                listed = option_table(ranked(options, intent), intent, ink, types=given.fleet.types)
+                blocks.append(f"{head}\n{listed}")
             if json or json_into is not None:
-                document += [_candidate_json(option, intent) for option in options]
+                document += [_candidate_json(option, intent, given.fleet.types) for option in options]
     if considered.rejections:
         blocks.append("\n".join(f"left out: {row.what}: {row.reason}" for row in considered.rejections))
     whole = {"candidates": document, "rejections": considered.rejections}
@@ -49,12 +52,21 @@ def candidates(setting: Setting, *, json: bool, json_into: Path | None) -> int:
     return Exit.DONE
 
 
-def option_table(options: Sequence[Priced], intent: Intent, ink: Ink, chosen: Priced | None = None) -> str:
-    """Return the options as rows with what the intent asks about, the chosen one marked, and why others are out."""
+def option_table(
+    options: Sequence[Priced],
+    intent: Intent,
+    ink: Ink,
+    chosen: Priced | None = None,
+    types: Mapping[str, DeviceType] | None = None,
+) -> str:
+    """Return the options as rows with what the intent asks about, the chosen one marked, and why others are out.
+
+    types: of the devices, to tell which options they cannot hold
+    """
     columns = columns_of(intent)
     head = ["MODEL", "DEVICE", "PRECISION", "B", "T", "R", *(name.upper() for name in columns), "SOURCE", "WHY NOT"]
     marked = [place for place, option in enumerate(options) if chosen and option.candidate == chosen.candidate]
-    return table(head, [_row(option, intent, columns) for option in options], ink, marked)
+    return table(head, [_row(option, intent, columns, types or {}) for option in options], ink, marked)
 
 
 def written(intent: Intent) -> list[Requirement]:
@@ -69,7 +81,7 @@ def columns_of(intent: Intent) -> list[str]:
     return list(dict.fromkeys([*wanted, *usual]))
 
 
-def _row(option: Priced, intent: Intent, columns: list[str]) -> list[str]:
+def _row(option: Priced, intent: Intent, columns: list[str], types: Mapping[str, DeviceType]) -> list[str]:
     candidate = option.candidate
     quantization = "" if candidate.quantization == "none" else f" {candidate.quantization}"
     sources = [option.estimates[name].source for name in columns if name in option.estimates]
@@ -82,7 +94,7 @@ def _row(option: Priced, intent: Intent, columns: list[str]) -> list[str]:
         str(candidate.replicas),
         *(_value(option, intent, name) for name in columns),
         "+".join(dict.fromkeys(sources)),
-        "; ".join(_why_not(option, intent)),
+        "; ".join(_why_not(option, intent, types)),
     ]
 
 
@@ -98,9 +110,20 @@ def _endless(option: Priced, intent: Intent, name: str) -> bool:
     return name.startswith("latency.") and intent.load is not None and option.overloaded_by(intent.load.rate_per_s)
 
 
-def _why_not(option: Priced, intent: Intent) -> list[str]:
-    """Return why the option is out: each requirement that its estimates do not show to hold, as the checker sees it."""
-    return [_reason(row, option, intent) for row in broken(option, intent)]
+def _why_not(option: Priced, intent: Intent, types: Mapping[str, DeviceType]) -> list[str]:
+    """Return why the option is out: each requirement that its estimates do not show to hold, as the checker sees it,
+    and memory that its device lacks."""
+    return [*(_reason(row, option, intent) for row in broken(option, intent)), *_too_large(option, types)]
+
+
+def _too_large(option: Priced, types: Mapping[str, DeviceType]) -> list[str]:
+    """Return why no machine can hold a replica, as plans see it: at the pessimistic end of what it takes."""
+    device, need = types.get(option.candidate.device), option.demand.device_memory_bytes
+    memory = device.memory_bytes if device is not None else None
+    if memory is None or need <= memory.value:
+        return []
+    takes, has = (format_quantity(size, Dimension.BYTES) for size in (need, memory.value))
+    return [f"a replica may take {takes} of memory, and the device has {has}"]
 
 
 def _reason(row: LedgerRow, option: Priced, intent: Intent) -> str:
@@ -112,9 +135,9 @@ def _reason(row: LedgerRow, option: Priced, intent: Intent) -> str:
     return f"{name} {value}, required {row.clause.text.removeprefix(name).strip()}"
 
 
-def _candidate_json(option: Priced, intent: Intent) -> dict[str, object]:
+def _candidate_json(option: Priced, intent: Intent, types: Mapping[str, DeviceType]) -> dict[str, object]:
     """Return a candidate with everything that a stranger needs to recompute the optimum."""
-    out = _why_not(option, intent)
+    out = _why_not(option, intent, types)
     return {
         **option.candidate.model_dump(mode="json"),
         "estimates": option.estimates,

@@ -174,6 +174,7 @@ def _told(device: DeviceType, where: str) -> str:
         ("cores", None if device.cores is None else str(device.cores)),
         ("memory is", device.memory_kind),
         ("features", ", ".join(device.features) or None),
+        ("powers are", device.power_of and f"of the whole {device.power_of}"),
         ("part of", device.part_of),
         ("connected by", ", ".join(_link_text(device, item.kind) for item in device.interconnects) or None),
         ("can be cut", ", ".join(f"{part.most} x {part.name}" for part in device.partitions) or None),

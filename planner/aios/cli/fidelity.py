@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["fidelity", "tell"]
 
-_HEADERS = ["TABLE", "METRIC", "LEVEL", "ROWS", "MEDIAN", "P90", "BIAS", "COVERED", "ROOFLINE", "REGRESSION"]
+_HEADERS = [
+    "TABLE",
+    "BY",
+    "METRIC",
+    "LEVEL",
+    "ROWS",
+    "MEDIAN",
+    "P90",
+    "BIAS",
+    "COVERED",
+    "WIDTH",
+    "ROOFLINE",
+    "REGRESSION",
+]
 _DECIDED = ["UNDECIDED", "FEASIBLE", "REGRET", "REGRET P90"]
 _MOST_NOTES = 20
 _MOST_NAMES = 12
@@ -99,6 +112,7 @@ def _words(report: Report) -> str:
     lines += _listed("no device of the catalogue, or not clear which", unknown)
     lines += _listed("models of which too little is known", report.unknown_models)
     lines += _listed("better or worse than can be true, neither learnt from nor judged: lines", report.suspicious)
+    lines += _listed("choices that decide nothing", report.undecided)
     return "\n".join(lines)
 
 
@@ -116,6 +130,7 @@ def _row(row: Row, decided: bool) -> list[str]:
     figures, references = row.figures, row.figures["references"]
     cells = [
         harmless(row.table),
+        row.predictor,
         row.metric,
         row.level,
         _of_all(figures["rows"], sum(row.reasons.values())),
@@ -123,6 +138,7 @@ def _row(row: Row, decided: bool) -> list[str]:
         _share(figures["p90_ape"]),
         _share(figures["bias"], sign=True),
         _share(figures["coverage"]),
+        "-" if figures["width"] is None else f"x{figures['width']:.3g}",
         *(_share(references.get(name, {}).get("median_ape")) for name in ("roofline", "regression")),
     ]
     return cells + (_decided(figures) if decided else [])

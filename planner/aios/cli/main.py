@@ -36,15 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # Records are many and hold no cycles: looking for cycles often took a third of a large plan's time.
     gc.set_threshold(200_000)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        code = _run(given)
         sys.stdout.flush()
     except OSError as error:
         # Keep Python from flushing again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _say_unwritten(error)
     except _Stopped as stopped:
-        code = _say_stopped(stopped.number)
+        code = _say_stopped(stopped.number, given)
     # All is said and done: a signal that comes now must not change how the command is seen to have ended.
     for number in _WORDS:
         signal.signal(number, signal.SIG_IGN)
@@ -62,8 +63,13 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     raise _Stopped(number)
 
 
-def _say_stopped(number: int) -> int:
-    print(f"{_WORDS[signal.Signals(number)]}: nothing is lost; the same command goes on from here", file=sys.stderr)
+_RESUMED = {"apply", "destroy", "profile"}
+"""Commands that keep what they have done: given again, they do the rest."""
+
+
+def _say_stopped(number: int, arguments: Sequence[str]) -> int:
+    goes_on = "goes on from here" if _RESUMED.intersection(arguments[:1]) else "starts over"
+    print(f"{_WORDS[signal.Signals(number)]}: nothing is lost; the same command {goes_on}", file=sys.stderr)
     return 128 + number
 
 

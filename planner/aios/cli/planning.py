@@ -14,7 +14,7 @@ from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
 from aios.cli.words import Ink, counted, table
-from aios.records.candidate import Priced, Residence
+from aios.records.candidate import Residence
 from aios.records.intent import Intent
 from aios.records.plan import Plan
 from aios.records.selection import ObjectiveValue
@@ -109,7 +109,7 @@ def _heading(planned: Planned, ink: Ink) -> str:
 
 
 def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
-    options = planned.considered.options[intent.name]
+    options, fleet = planned.considered.options[intent.name], planned.considered.given.fleet
     chosen = planned.selection.chosen.get(intent.name)
     order = ranked(options, intent, chosen)
     shown = order if every else order[:_SHOWN]
@@ -117,7 +117,7 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
     load = _load(intent)
     lines = [f"{ink(intent.name, 'bold')}: {'; '.join(map(str, intent.goal))}, subject to {bounds}{load}"]
     if shown:
-        lines.append(option_table(shown, intent, ink, chosen))
+        lines.append(option_table(shown, intent, ink, chosen, fleet.types))
     left = len(options) - len(shown)
     if left > 0:
         lines.append(ink(f"… and {counted(left, 'more candidate')} (--all lists them)", "dim"))
@@ -205,7 +205,7 @@ def _objective(planned: Planned, ink: Ink) -> str:
 
 
 def _remarks(planned: Planned, ink: Ink) -> str:
-    """Say why numbers of the choices that people look for are unknown, and what nobody judged."""
+    """Say why numbers of the choices that people look for are unknown, and what else their reader should know."""
     lines = []
     for intent in planned.considered.given.intents:
         option = planned.selection.chosen.get(intent.name)
@@ -215,20 +215,9 @@ def _remarks(planned: Planned, ink: Ink) -> str:
             if name not in option.estimates:
                 why = option.unknown.get(name, "nothing is known of it")
                 lines.append(f"{ink('unknown', 'yellow')} {intent.name}: {name}: {why}")
-        if _quality_unjudged(planned, intent, option):
-            lines.append(
-                f"{ink('note', 'yellow')} {intent.name}: how well {option.candidate.model} answers in "
-                f"{option.candidate.precision} is not judged; `pin: {{precision: bf16}}` rules it out"
-            )
+    for decision in planned.plan.decisions:
+        lines += [f"{ink('note', 'yellow')} {decision.intent}: {note}" for note in decision.notes]
     return "\n".join(lines)
-
-
-def _quality_unjudged(planned: Planned, intent: Intent, option: Priced) -> bool:
-    """Say whether a language model was quantised without any accuracy that says what that costs."""
-    profile = planned.considered.given.profiles[intent.name][option.candidate.model]
-    quantised = option.candidate.quantization != "none" and option.candidate.precision != profile.precision
-    judged = any(name.startswith("accuracy.") for name in option.estimates)
-    return profile.transformer is not None and intent.train is None and quantised and not judged
 
 
 def _goal_value(item: ObjectiveValue, value: float) -> str:

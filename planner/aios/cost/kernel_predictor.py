@@ -209,12 +209,13 @@ def _flops(observed: Observations) -> Floats:
 
 PREDICTOR = Predictor(
     name="kernel",
-    version=2,
+    version=3,
     metrics=("latency.mean", "throughput"),
     stages=(
         StageForm(("kind",), 1, 20),
         StageForm(("operation",), 2, 60),
         StageForm(("operation", "setting"), 2, 40),
+        StageForm(("class", "operation"), 0, 2),
         StageForm(("class", "operation"), 1, 40),
         StageForm(("device", "layer"), 0, 20),
         StageForm(("device", "model", "layer"), 1, 20),

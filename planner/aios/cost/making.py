@@ -22,13 +22,16 @@ def priced_of(
     demand: Demand,
     unknown: Mapping[str, str],
     residences: tuple[Residence, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> Priced:
-    """Return a priced candidate without validating it. estimates, unknown: metric -> estimate, why there is none"""
+    """Return a priced candidate without validating it. estimates, unknown: metric -> estimate, why there is none ·
+    notes: as in ``Priced``"""
     fields = {
         "candidate": candidate,
         "estimates": estimates,
         "demand": demand,
         "unknown": unknown,
         "residences": residences,
+        "notes": notes,
     }
     return trusted(Priced, fields, _GIVEN)

@@ -32,17 +32,21 @@ _SLACK = Interval(1.0, 1.05, 1.25)
 
 
 class Memory(NamedTuple):
-    """replica: bytes of one replica alone · shared: of that, what replicas on one machine hold together"""
+    """replica: bytes of one replica alone in the device's own memory · shared: of that, what replicas on one machine
+    hold together · beside, beside_shared: the same of what lives in further memory of the device"""
 
     replica: Interval
     shared: float
     source: Source
     basis: str
+    beside: float = 0.0
+    beside_shared: float = 0.0
 
     def total(self, replicas: int) -> Interval:
-        """Return the bytes of all replicas; what they share counts once."""
+        """Return the bytes of all replicas on their devices; what they share counts once."""
         further = replicas - 1
-        return Interval(*(size + further * max(0.0, size - self.shared) for size in self.replica))
+        beside = self.beside + further * (self.beside - self.beside_shared)
+        return Interval(*(size + further * max(0.0, size - self.shared) + beside for size in self.replica))
 
     def node_bytes(self, device: DeviceType, moved: Mapping[str, float]) -> float:
         """Return the DRAM that one replica asks of its node: all of it, as it may stand alone there.
@@ -55,13 +59,15 @@ class Memory(NamedTuple):
 def memory_of(
     candidate: Candidate, sizes: Mapping[MemoryPart, float], device: DeviceType, measured: Measured | None
 ) -> Memory:
-    """Return what one replica takes of its device's own memory. sizes: part -> bytes, wherever it lives.
+    """Return what one replica takes of its device's memory. sizes: part -> bytes, wherever it lives.
 
     Replicas on a cpu map one copy of the weights; elsewhere each has its own.
     """
     here = {part: size for part, size in sizes.items() if part not in candidate.tiers}
     weights, others = here.get("weights", 0.0), sum(size for part, size in here.items() if part != "weights")
     shared = weights if device.kind == "cpu" else 0.0
+    own_tiers = {tier.name for tier in device.memory_tiers}
+    aside = {part: sizes[part] for part, tier in candidate.tiers.items() if tier in own_tiers and part in sizes}
     if measured is not None:
         basis = f"peak of one replica measured with {measured.meter}"
         return Memory(interval_of(measured), min(shared, measured.value), "measured", basis)
@@ -70,6 +76,8 @@ def memory_of(
         (weights + others * (1 + workspace)) * slack + base
         for workspace, slack, base in zip(_WORKSPACE, _SLACK, runtime, strict=True)
     ]
-    parts = ", ".join(f"{part.replace('_', ' ')} {size / 1e6:.3g} MB" for part, size in here.items())
+    held = here | aside
+    parts = ", ".join(f"{part.replace('_', ' ')} {size / 1e6:.3g} MB" for part, size in held.items())
     basis = f"{parts or 'no part of the model'}, workspace and runtime assumed"
-    return Memory(Interval(*ends), shared, "analytic", basis)
+    beside_shared = aside.get("weights", 0.0) if device.kind == "cpu" else 0.0
+    return Memory(Interval(*ends), shared, "analytic", basis, sum(aside.values()), beside_shared)

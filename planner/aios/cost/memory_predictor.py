@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
 from aios.cost.training.capacity import capacity_bytes, of_unified
+from aios.cost.training.contradictions import contradictions
 from aios.cost.training.inference import answering_bytes, network_bytes
 from aios.cost.training.jobs import work_in
 from aios.cost.training.memory import held_bytes
@@ -103,16 +104,21 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
         capacity = _capacities(observations, devices)
         base = (needed <= capacity) * 1.0 if fits else np.log(needed)
     unknown = np.where(np.isfinite(needed) & (needed > 0), "", "nobody states the size of the model")
+    rows = np.flatnonzero((unknown == "") & (kinds == "training"))
+    if len(rows):
+        trained = observations.take(rows)
+        model = structures_in(trained)
+        unknown = unknown.astype("U120")
+        unknown[rows] = contradictions(trained, model, work_in(trained, model))
     if fits:
         unknown = np.where((unknown == "") & ~np.isfinite(capacity), "the memory of the device is not known", unknown)
     known = unknown == ""
     learnt = known & (not fits) & (observations.word("part") == "")
-    rows = len(observations)
     return Design(
         features={"log bytes": np.where(known & (not fits), np.log(np.where(known, needed, 1.0)), 0.0)},
         base=np.where(known, base, 0.0),
         keys=_keys(observations, kinds, learnt),
-        least=np.full(rows, -np.inf),
+        least=np.full(len(observations), -np.inf),
         unknown=unknown,
     )
 

@@ -180,15 +180,16 @@ def _bytes(rows: Observations) -> tuple[Floats, Floats]:
 def _keys(rows: Observations, types: Mapping[str, DeviceType]) -> dict[str, Texts]:
     import numpy as np
 
-    from aios.cost.networks.rates import cores_of, kinds_of
+    from aios.cost.networks.rates import cores_of, kinds_of, multiplying_bytes
 
     device = np.where(rows.types != "", rows.types, rows.word("device"))
     kinds = kinds_of(rows, types)
     words, written = np.unique(rows.word("software").astype(str), return_inverse=True)
     engines = np.array([str(word).casefold().partition(" ")[0] for word in words])[written]
+    bytewise = np.where(multiplying_bytes(rows, types), "narrow by instruction", "narrow")
     return {
         "device": device,
-        "class": _joined(kinds, engines, np.where(_bytes(rows)[1] <= 1, "narrow", ""), rows.word("mode")),
+        "class": _joined(kinds, engines, np.where(_bytes(rows)[1] <= 1, bytewise, ""), rows.word("mode")),
         "core": cores_of(rows, types),
         "software": rows.word("software"),
         "setting": _joined(*(rows.word(role) for role in ("software", "precision", "layout", "mode"))),
@@ -232,7 +233,7 @@ def _share(rows: Observations) -> Floats:
 
 PREDICTOR = Predictor(
     name="network",
-    version=5,
+    version=6,
     metrics=("throughput", "latency.mean", "latency.p50", "latency.p90", "latency.p99", "step_time"),
     # Groups of many rows choose for themselves how much they keep to the wider one.
     mixes=(

@@ -1,9 +1,10 @@
 """Time of one call of a fixed network from what was learnt of devices, for what nobody measured here.
 
 A calibration knows a device under the software and in the precisions that it was measured in, a processor with any
-number of threads. A power mode, another memory or precision are taken from there by the ratio of rooflines. Of a device
-that nobody measured it knows what holds for all of its kind, if the network's operators are counted (zero-shot). No
-time is shorter than what the device's peak at the candidate's own precision allows.
+number of threads. A network that was measured on the device itself it knows better. A power mode, another memory or
+precision are taken from there by the ratio of rooflines. Of a device that nobody measured it knows what holds for all
+of its kind, if the network's operators are counted (zero-shot). No time is shorter than what the device's peak at the
+candidate's own precision allows.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from aios.cost.interval import Interval, Unknown
-from aios.cost.network_setting import PREDICTOR_NAME, Setting, setting_of
+from aios.cost.network_setting import METRICS, PREDICTOR_NAME, Setting, measured_in, setting_of
 from aios.cost.networks.bounds import least_s
+from aios.cost.ordering import halved, narrower, wider
 from aios.cost.roofline import roofline
 from aios.cost.tiers import TierRate
 from aios.records.base import Source
@@ -30,11 +32,12 @@ _OTHER_PRECISION = 1.5
 
 
 class LearntTime(NamedTuple):
-    """Seconds of one call."""
+    """Seconds of one call. own: whether the device was measured in this very precision"""
 
     time: Interval
     source: Source
     basis: str
+    own: bool
 
 
 class NetworkRow(NamedTuple):
@@ -68,7 +71,8 @@ class NetworkTimes:
         """``candidates``: that may be asked for, in batches of their size or one; others come one by one"""
         self._candidates = candidates
         self._profiles, self._types, self._calibrations = profiles, types, calibrations
-        self._settings: dict[tuple[str, str, str], Setting | None] = {}
+        self._settings: dict[tuple[str, ...], Setting | None] = {}
+        self._measured: frozenset[tuple[str, ...]] | None = None
         self._found: dict[_Key, Interval | None] | None = None
 
     def of(
@@ -96,14 +100,12 @@ class NetworkTimes:
         if setting.precision != candidate.precision:
             low, high = low / _OTHER_PRECISION, high * _OTHER_PRECISION
         least = least_s(profile, device, candidate.precision, row.threads, row.items)
-        return LearntTime(Interval(max(low, least), max(value, least), max(high, least)), *_told(setting))
+        own = setting.is_known and setting.precision == candidate.precision
+        return LearntTime(Interval(*map(max, (low, value, high), least)), *_told(setting), own)
 
     def row_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int) -> NetworkRow | None:
         """Return what is asked for a call of ``batch`` items; None as of ``of``."""
-        key = (device.name, candidate.executor, candidate.precision)
-        if key not in self._settings:
-            self._settings[key] = setting_of(self._calibrations, device, candidate.executor, candidate.precision)
-        setting = self._settings[key]
+        setting = self._setting(candidate, profile, device)
         if setting is None or (setting.level == "zero-shot" and not profile.work):
             return None
         threads = candidate.threads if device.kind == "cpu" else 0
@@ -111,15 +113,36 @@ class NetworkTimes:
             return None  # what share of it they are is not known
         return NetworkRow(profile, device, setting, max(batch, profile.fixed_batch or 1), threads)
 
+    def _setting(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> Setting | None:
+        if self._measured is None:
+            found = (self._calibrations.get((PREDICTOR_NAME, metric)) for metric in METRICS)
+            self._measured = frozenset().union(*(measured_in(learnt) for learnt in found if learnt is not None))
+        model = profile.name if (device.name, profile.name) in self._measured else ""
+        key = (device.name, candidate.executor, candidate.precision, model)
+        if key not in self._settings:
+            self._settings[key] = setting_of(self._calibrations, device, *key[1:])
+        return self._settings[key]
+
     def _all(self) -> dict[_Key, Interval | None]:
         rows: dict[_Key, NetworkRow] = {}
-        for candidate in self._candidates:
+        for candidate in self._different():
             profile, device = self._profiles[candidate.model], self._types[candidate.device]
-            for batch in {1, candidate.batch}:
-                row = self.row_of(candidate, profile, device, batch)
-                if row is not None:
-                    rows.setdefault(row.key, row)
+            others = (*wider(profile, device, candidate), *narrower(profile, device, candidate))
+            for item in (candidate, *others):
+                for batch in halved(candidate.batch):
+                    row = self.row_of(item, profile, device, batch)
+                    if row is not None:
+                        rows.setdefault(row.key, row)
         return self._predicted(list(rows.values()))
+
+    def _different(self) -> Iterable[Candidate]:
+        """Return one of all candidates that ask for the same predictions."""
+        found: dict[tuple[object, ...], Candidate] = {}
+        for item in self._candidates:
+            static = item.quantization != "dynamic"
+            key = (item.model, item.device, item.executor, item.precision, static, item.threads, item.batch)
+            found.setdefault(key, item)
+        return found.values()
 
     def _predicted(self, rows: list[NetworkRow]) -> dict[_Key, Interval | None]:
         """Return the time of each row, in one go for each calibration and level."""
@@ -147,8 +170,9 @@ class NetworkTimes:
 def _told(setting: Setting) -> tuple[Source, str]:
     """Return the source of a time, and how it came about."""
     where = f" under {setting.software}" if setting.software else ""
-    if setting.level == "calibrated":
+    if setting.is_known:
         seen = f"{setting.rows} rows of this device" if setting.rows else "this device"
+        seen += ", this network among them" if setting.level == "profiled" else ""
         return "calibrated", f"{setting.metric} learnt from {seen}{where} (calibrated)"
     return "analytic", f"{setting.metric} learnt from other devices of this kind{where} (zero-shot)"
 

@@ -5,8 +5,8 @@ utilisation x intensity, where the rating is the TDP or the limit of the power m
 Intensity is how near busy silicon comes to its rating: by what was learnt of metered devices (``power_learnt``), else
 by what its time goes into where that is known (``energy.intensity``), else 0.35 to 1, expected 0.7 (H100s serving
 language models draw 0.54 to 0.89 of TDP, median 0.71, in ML.ENERGY's data; other devices are assumed alike). Where
-nobody states the idle power it is assumed as a share of the rating: left out, the device of which less is known would
-look like the one that draws less.
+nobody states the idle power it is assumed as a share of the rating, beside measured energy too: left out, the device
+of which less is known would look like the one that draws less, and the work that was measured like the one that does.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from aios.cost.energy.ratings import awake_share
 from aios.cost.interval import Interval, Unknown, interval_of
 from aios.records.base import Source
 from aios.records.candidate import Candidate
-from aios.records.fleet import DeviceType
-from aios.records.measurement import Measured
+from aios.records.fleet import DeviceType, Fact, PowerMode
+from aios.records.measurement import Measured, Scope
 
-__all__ = ["Drawn", "Power", "cap_of", "power_of", "resting_w", "slowed"]
+__all__ = ["Drawn", "Power", "beside", "cap_of", "power_of", "resting_w", "slowed"]
 
 _INTENSITY = Interval(0.35, 0.7, 1.0)
 
@@ -74,13 +74,15 @@ def power_of(
     """
     if energy_j is not None and isinstance(rate_per_s, Interval):
         energy = interval_of(energy_j)
-        dynamic = Interval(*(joules * rate for joules, rate in zip(energy, rate_per_s, strict=True)))
-        idle_w = device.idle_w.value * share if device.idle_w else 0.0
-        rest = "idle share" if device.idle_w else "idle power, which nobody states, as far as the meter saw it"
-        watts = dynamic.plus(Interval(idle_w, idle_w, idle_w))
-        return Power(watts, source, f"energy per request measured with {energy_j.meter} x rate, {rest}")
-    mode = next((mode for mode in device.power_modes if mode.name == candidate.power_mode), None)
-    rating = mode.cap_w if mode is not None else device.tdp_w
+        seen = Interval(*(joules * rate for joules, rate in zip(energy, rate_per_s, strict=True)))
+        watts = seen.plus(beside(device, candidate.power_mode, share, seen, energy_j.scope))
+        how = f"energy per request measured with {energy_j.meter} x rate, "
+        limit = _rating(device, candidate.power_mode)
+        if limit is None and device.idle_w is None:
+            return Power(watts, source, how + "idle power, which nobody states, as far as the meter saw it")
+        told = "idle share" if limit is None else _at_rest(device, limit.value, f"{limit.value:.4g} W")
+        return Power(watts, source if device.idle_w else "assumed", how + told)
+    mode, rating = _mode(device, candidate.power_mode), _rating(device, candidate.power_mode)
     if rating is None:
         return Unknown(f"no tdp_w of {device.name} is stated and no energy was measured")
     if isinstance(utilisation, Unknown):
@@ -96,7 +98,7 @@ def power_of(
     )
     name = f"cap of {mode.name}" if mode is not None else "TDP"
     at_work = _at_work(busy, drawn, parts.value) + ("" if cap is None else f"below the cap of {cap:.4g} W, ")
-    basis = f"{name} {rating.value:.4g} W x share x utilisation x {at_work}{_at_rest(device, rating.value, idle)}"
+    basis = f"{name} {rating.value:.4g} W x share x utilisation x {at_work}{_at_rest(device, rating.value)}"
     return Power(Interval(*ends), _weakest(source, drawn, device), basis)
 
 
@@ -106,11 +108,43 @@ def _at_work(busy: float | None, drawn: Drawn | None, part: float) -> str:
     return "0.35 to 1, " if busy is None else f"{busy:.2g}, "
 
 
-def _at_rest(device: DeviceType, rating_w: float, idle: Interval) -> str:
+def beside(device: DeviceType, mode: str | None, share: float, seen: Interval, scope: Scope | None) -> Interval:
+    """Return the watts of idle power of a share of a device beside those that a meter saw.
+
+    Where idle power is stated, the meter's figure is without it. Else that of processes counts a busy core as its part
+    of all that the device draws, so that what is assumed is added for the rest of the share; that of any other meter
+    has it in, and is brought to what is assumed where it lies below.
+    share: all replicas together · seen: watts by the meter · scope: what is in its figure; None where nobody told,
+    which is taken for processes alone
+    """
+    if device.idle_w is not None:
+        return Interval(*[device.idle_w.value * share] * 3)
+    rating = _rating(device, mode)
+    if rating is None:
+        return Interval(0.0, 0.0, 0.0)
+    idle = _idle(device, rating.value)
+    if scope in ("processes", None):
+        whole = device.tdp_w.value if device.tdp_w else rating.value
+        ends = (rest * max(0.0, share - watts / whole) for rest, watts in zip(idle, seen, strict=True))
+    else:
+        ends = (max(0.0, rest * share - watts) for rest, watts in zip(idle, seen, strict=True))
+    return Interval(*ends)
+
+
+def _mode(device: DeviceType, name: str | None) -> PowerMode | None:
+    return next((mode for mode in device.power_modes if mode.name == name), None)
+
+
+def _rating(device: DeviceType, mode: str | None) -> Fact | None:
+    found = _mode(device, mode)
+    return found.cap_w if found is not None else device.tdp_w
+
+
+def _at_rest(device: DeviceType, rating_w: float, of: str = "that") -> str:
     if device.idle_w is not None:
         return "idle share"
-    low, expected, high = (round(watts / rating_w * 100) for watts in idle)
-    return f"idle power unknown: assumed {low} to {high} % of that, expected {expected} %"
+    low, expected, high = (round(watts / rating_w * 100) for watts in _idle(device, rating_w))
+    return f"idle power unknown: assumed {low} to {high} % of {of}, expected {expected} %"
 
 
 def resting_w(device: DeviceType) -> float:

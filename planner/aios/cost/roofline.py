@@ -7,8 +7,8 @@ t = sum over operators of max(FLOPs / (peak x efficiency), bytes / (bandwidth x 
   their producer, except at the pessimistic end.
 - Batch multiplies FLOPs and activations, not weights.
 - A cpu's threads share its peak evenly, less a loss per thread; its memory bandwidth is shared but a few threads
-  saturate it. Data that fits the last-level cache moves at the cache's bandwidth: weights and activations if both fit
-  together, activations alone if only they do.
+  saturate it. Data that fits the last-level cache moves at the cache's bandwidth: activations, as they are asked for
+  again soonest, then of the weights what there is room for; the share that does not fit moves at the memory's.
 - Dynamic quantisation reads every input twice (range, then rounding) and writes it once as bytes.
 - What lives in another memory tier moves at that tier's rate, or that of the connection to it, until caches hold it.
 - A power mode scales the peak by its stated ``peak_scale``, else by its watts; bandwidth stays. A cap stretches what
@@ -161,7 +161,6 @@ def _machine(
     other_rate = other.value * scale * compute_efficiency(device, plain)[end] if other else None
     cache = max([fact.value for fact in device.cache_bytes.values()], default=0.0)
     activations = profile.activation_bytes * items * activation_scale(profile, candidate)
-    all_fit = profile.weight_bytes_at(candidate.precision) + activations <= cache
 
     def rate_of(part: MemoryPart) -> float:
         tier = tiers.get(part)
@@ -169,16 +168,23 @@ def _machine(
             return memory
         return min(at_end(tier, end, memory, candidate.replicas), max(memory, tier.bytes_per_s * pull))
 
-    activation_rate = cached if activations <= cache else rate_of("activations")
+    activation_rate = _partly(cached, rate_of("activations"), activations, cache)
     kept = profile.kv_cache_bytes * activation_scale(profile, candidate)
+    weights = profile.weight_bytes_at(candidate.precision)
     return _Machine(
         matrix=matrix,
         other=other_rate,
-        weight_rate=cached if all_fit else rate_of("weights"),
+        weight_rate=_partly(cached, rate_of("weights"), weights, cache - activations),
         activation_rate=activation_rate,
         kept_s=max(0.0, kept / rate_of("kv_cache") - kept / activation_rate) if "kv_cache" in tiers else 0.0,
         launch_s=launch_s(device)[end],
     )
+
+
+def _partly(cached: float, memory: float, size: float, room: float) -> float:
+    """Return bytes/s at which data moves of which as much as there is room for is in a cache, the rest in memory."""
+    share = min(1.0, max(room, 0.0) / size) if size > 0 else 1.0
+    return 1 / (share / cached + (1 - share) / memory)
 
 
 def _mode_scale(device: DeviceType, candidate: Candidate, end: int) -> float:

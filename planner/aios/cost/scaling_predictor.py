@@ -102,11 +102,11 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="scaling",
-    version=4,
+    version=5,
     metrics=("step_time", "throughput", "time_to_target"),
     stages=(
         StageForm(("software",), 0, 3),
-        StageForm(("device",), 0, 3),
+        StageForm(("device", "precision"), 0, 3),
         StageForm(("host", "several"), 0, 3),
         StageForm(("model",), 1, 12),
         StageForm(("model",), 2, 60),

@@ -3,8 +3,10 @@
 Measured values of exactly this candidate come first. Where only another configuration of the same model, device and
 executor was measured, the roofline is scaled by measured / predicted of the nearest one (``calibrated``). Otherwise a
 calibration of the device says what was learnt of it from other models (``calibrated``), and without one the roofline
-stands alone (``analytic``). What serving adds (network, parsing, dispatch) is measured, borrowed from a sister
-configuration, or assumed to be 0.2 to 1.5 ms per request: a stated assumption, not a measurement.
+stands alone (``analytic``). Whichever it is, what was not measured is kept in order: a batch takes no longer than its
+halves one after the other, and less precision no longer than more. What serving adds (network, parsing, dispatch) is
+measured, borrowed from a sister configuration, or assumed to be 0.2 to 1.5 ms per request: a stated assumption, not a
+measurement.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, s
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
 from aios.cost.network_time import LearntTime, NetworkTimes
+from aios.cost.ordering import narrower, no_less, no_more, wider
 from aios.cost.queueing import Replica, Tail
 from aios.cost.roofline import basis_of, worked
 from aios.cost.spent import Spent
@@ -68,13 +71,15 @@ class Service(NamedTuple):
 
 
 class _Compute(NamedTuple):
-    """Time of a call of some batch size. shape: quantiles relative to the mean · learnt: as of ``Service``"""
+    """Time of a call of some batch size. shape: quantiles relative to the mean · learnt: as of ``Service`` · own:
+    whether the device was measured in this very precision"""
 
     time: Interval
     shape: Quantiles
     source: Source
     basis: str
     learnt: bool = False
+    own: bool = False
 
 
 class Workbench:
@@ -87,6 +92,8 @@ class Workbench:
         self._assumed = scaled(JITTER, ASSUMED_OVERHEAD.value)
         self._rooflines: dict[tuple[object, ...], tuple[Interval, Spent | None] | Unknown] = {}
         self._times: dict[tuple[object, ...], LearntTime | None] = {}
+        self._computed: dict[tuple[object, ...], _Compute | Unknown] = {}
+        self._ordered: dict[tuple[object, ...], _Compute | Unknown] = {}
 
     def service_of(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers
@@ -136,12 +143,55 @@ class Workbench:
     def _compute(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> _Compute | Unknown:
+        """Return the time of a call, in order with others: an engine may always split a batch, and less precision takes
+        no longer. What was measured stands as it is; of precisions that were not measured the narrower follows, unless
+        it alone was."""
+        key = (_key(candidate, tiers), batch)
+        if key not in self._ordered:
+            self._ordered[key] = self._in_order(candidate, profile, device, tiers, batch)
+        return self._ordered[key]
+
+    def _in_order(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> _Compute | Unknown:
+        found = self._unordered(candidate, profile, device, tiers, batch)
+        if isinstance(found, Unknown) or found.source == "measured":
+            return found
+        time, basis = found.time, found.basis
+        if not found.own:
+            for other in narrower(profile, device, candidate):
+                its = self._unordered(other, profile, device, tiers, batch)
+                if not isinstance(its, Unknown) and its.own and its.time.value > time.value:
+                    time, basis = no_less(time, its.time.value), f"{basis}; no faster than {other.precision}"
+            for other in wider(profile, device, candidate):
+                its = self._compute(other, profile, device, tiers, batch)
+                if not isinstance(its, Unknown) and its.time.value < time.value:
+                    time, basis = no_more(time, its.time), f"{basis}; no slower than {other.precision}"
+        half = self._compute(candidate, profile, device, tiers, batch // 2) if batch % 2 == 0 else None
+        if half is not None and not isinstance(half, Unknown):
+            if 2 * half.time.value < time.value:
+                basis = f"{half.basis}, twice for a batch of {batch}"
+            time = no_more(time, half.time.times(2))
+        return found._replace(time=time, basis=basis)
+
+    def _unordered(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> _Compute | Unknown:
+        key = (_key(candidate, tiers), batch)
+        if key not in self._computed:
+            self._computed[key] = self._known(candidate, profile, device, tiers, batch)
+        return self._computed[key]
+
+    def _known(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> _Compute | Unknown:
         found = self._library.find("service", candidate, batch)
         if found is not None and "time" in found.values:
             time = interval_of(found.values["time"])
             shape = found.distributions.get("time")
             relative = scaled(shape, 1 / mean_of(shape)) if shape and mean_of(shape) > 0 else JITTER
-            return _Compute(time, relative, "measured", f"time of batch {batch} measured with {_meter(found, 'time')}")
+            basis = f"time of batch {batch} measured with {_meter(found, 'time')}"
+            return _Compute(time, relative, "measured", basis, own=True)
         predicted = self._roofline(candidate, profile, device, tiers, batch)
         if not isinstance(predicted, Unknown):
             scaled_one = self._calibrated(candidate, profile, device, tiers, batch, predicted)
@@ -149,7 +199,7 @@ class Workbench:
                 return scaled_one
         learnt = self._learnt(candidate, profile, device, tiers, batch)
         if learnt is not None:
-            return _Compute(learnt.time, JITTER, learnt.source, learnt.basis, learnt=True)
+            return _Compute(learnt.time, JITTER, learnt.source, learnt.basis, learnt=True, own=learnt.own)
         if isinstance(predicted, Unknown):
             return predicted
         return _Compute(predicted, JITTER, "analytic", basis_of(profile, device, candidate, tiers))
@@ -216,7 +266,8 @@ class Workbench:
             f"roofline scaled by the measurement of {subject.precision} with {subject.threads} threads and batch "
             f"{subject.batch}"
         )
-        return _Compute(Interval(value / (1 + error), value, value * (1 + error)), JITTER, "calibrated", basis)
+        time = Interval(value / (1 + error), value, value * (1 + error))
+        return _Compute(time, JITTER, "calibrated", basis, own=same)
 
     def _overhead(
         self, candidate: Candidate, full: _Compute, serving: Measurement | None
@@ -272,6 +323,12 @@ class Workbench:
             # The operands are kept beside the sum, so that their ids stay theirs.
             self._sums[key] = (sum_of(compute, overhead), compute, overhead)
         return self._sums[key][0]
+
+
+def _key(candidate: Candidate, tiers: Tiers) -> tuple[object, ...]:
+    """Return what the time of a candidate's calls depends on, but for their size."""
+    return (candidate.model, candidate.device, candidate.executor, candidate.precision, candidate.quantization,
+            candidate.threads, candidate.power_mode, *tiers.items(), candidate.replicas if tiers else 0)  # fmt: skip
 
 
 def _trust(full: _Compute, single: _Compute, serving: Measurement | None, overhead: str) -> tuple[Source, str]:

@@ -186,7 +186,7 @@ def _bits(precisions: Texts) -> Texts:
 
 PREDICTOR = Predictor(
     name="serving",
-    version=4,
+    version=5,
     metrics=(
         "throughput", "latency.mean", "latency.ttft.mean", "latency.tpot.mean", "latency.tpot.p50", "latency.tpot.p90",
         "latency.tpot.p99",

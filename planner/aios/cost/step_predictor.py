@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aios.cost.learning.design import Design, Predictor, StageForm
+from aios.cost.training.contradictions import contradictions
 from aios.cost.training.hardware import Hardware, arithmetic, hardware_of
 from aios.cost.training.jobs import work_in
 from aios.cost.training.steptime import Work, published_flops, step_parts
@@ -42,7 +43,7 @@ def _design(observations: Observations, devices: Mapping[str, DeviceType]) -> De
         "alike": np.where(model.experts > 0, observations.word("model"), DENSE),
         "model": observations.word("model"),
     }
-    return steps_design(model, work, hardware, keys, _unknown(observations, model, hardware))
+    return steps_design(model, work, hardware, keys, _unknown(observations, model, work, hardware))
 
 
 def steps_design(model: Structure, work: Work, hardware: Hardware, keys: Mapping[str, Texts], unknown: Texts) -> Design:
@@ -71,13 +72,14 @@ def _least(model: Structure, work: Work, hardware: Hardware) -> Floats:
     return least
 
 
-def _unknown(observations: Observations, model: Structure, hardware: Hardware) -> Texts:
+def _unknown(observations: Observations, model: Structure, work: Work, hardware: Hardware) -> Texts:
     import numpy as np
 
     reasons = np.where(~(model.parameters > 0), "nobody states the size of the model", "")
     reasons = np.where((reasons == "") & (observations.types == ""), "the device is not in the catalogue", reasons)
     lacks = ~np.isfinite(hardware.peak) | ~np.isfinite(hardware.bandwidth)
-    return np.where((reasons == "") & lacks, "the device's peak rate or bandwidth is not known", reasons)
+    reasons = np.where((reasons == "") & lacks, "the device's peak rate or bandwidth is not known", reasons)
+    return np.where(reasons == "", contradictions(observations, model, work), reasons)
 
 
 def _per_token(observations: Observations) -> tuple[Structure, Work]:
@@ -123,7 +125,7 @@ def _value(observations: Observations, target: Floats) -> Floats:
 
 PREDICTOR = Predictor(
     name="step",
-    version=3,
+    version=4,
     metrics=("step_time", "throughput"),
     stages=(
         StageForm(("mixture",), 0, 3),

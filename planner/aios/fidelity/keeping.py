@@ -45,7 +45,7 @@ _LARGEST = 50.0
 _OF_MODEL = frozenset({"model", "workload"})
 """Keys whose groups are of one model each, however predictors call them."""
 _ORDER = (
-    *("predictor", "metric", "version", "device", "errors", "provenance", "devices"),
+    *("predictor", "metric", "version", "device", "errors", "provenance", "devices", "makers"),
     *("features", "spread", "residuals", "mixes", "stages"),
 )
 _EFFECTS = ("mixes", "stages")
@@ -85,7 +85,7 @@ def calibration_text(learnt: Calibration) -> str:
     First what it is, how far it is off and where it comes from; then what was learnt.
     """
     data = _rounded(learnt.model_dump(mode="json"))
-    fields = [f"  {json.dumps(key)}: {_field(key, data[key])}" for key in _ORDER if data[key] not in (None, [], {})]
+    fields = [f"  {json.dumps(key)}: {_field(key, data[key])}" for key in _ORDER if data.get(key) not in (None, [], {})]
     head = {
         "apiVersion": "aios/v1",
         "kind": "Calibration",

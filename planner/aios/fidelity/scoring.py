@@ -14,7 +14,8 @@ class Score(NamedTuple):
     """How far n predictions are off, as fractions of what was measured.
 
     median_ape, p90_ape: of |predicted / measured - 1| · bias: median of predicted / measured - 1 · coverage: share of
-    measurements inside the interval · median_error: of |predicted - measured|, in the metric's own unit
+    measurements inside the interval · width: median of its upper over its lower end, None where these have no ratio ·
+    median_error: of |predicted - measured|, in the metric's own unit
     """
 
     rows: int
@@ -22,6 +23,7 @@ class Score(NamedTuple):
     p90_ape: float | None
     bias: float | None
     coverage: float | None
+    width: float | None
     median_error: float | None
 
 
@@ -44,17 +46,19 @@ def score(
     import numpy as np
 
     if not len(measured):
-        return Score(0, None, None, None, None, None)
+        return Score(0, None, None, None, None, None, None)
     errors = relative(*(whole or (measured, predicted)))
     errors = errors[np.isfinite(errors)]
     inside = (low <= measured) & (measured <= high)
     some = len(errors) > 0
+    wide = high[low > 0] / low[low > 0]
     return Score(
         rows=len(measured),
         median_ape=float(np.median(np.abs(errors))) if some else None,
         p90_ape=float(np.quantile(np.abs(errors), 0.9)) if some else None,
         bias=float(np.median(errors)) if some else None,
         coverage=float(np.mean(inside)),
+        width=float(np.median(wide)) if whole is None and len(wide) else None,
         median_error=float(np.median(np.abs(predicted - measured))),
     )
 

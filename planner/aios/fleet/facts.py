@@ -35,6 +35,7 @@ def facts_of(device: DeviceType) -> Mapping[str, Fact]:
     """Return every fact that is known of a device: dense and sparse peaks apart, memory, power, price, parts."""
     facts = {f"peak {name}": fact for name, fact in device.peak_ops_per_s.items()}
     facts |= {f"sparse peak {name}": fact for name, fact in device.sparse_peak_ops_per_s.items()}
+    facts |= {f"reached peak {name}": fact for name, fact in device.reached_ops_per_s.items()}
     for label, field in _SINGLE:
         fact: Fact | None = getattr(device, field)
         if fact is not None:

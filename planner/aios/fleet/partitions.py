@@ -42,6 +42,7 @@ def part_type(whole: DeviceType, partition: Partition) -> DeviceType:
         architecture=whole.architecture,
         peak_ops_per_s=_scaled(whole.peak_ops_per_s, share),
         sparse_peak_ops_per_s=_scaled(whole.sparse_peak_ops_per_s, share),
+        reached_ops_per_s=_scaled(whole.reached_ops_per_s, share),
         memory_bytes=partition.memory_bytes,
         memory_bandwidth_bytes_per_s=_times(whole.memory_bandwidth_bytes_per_s, bandwidth),
         memory_kind=whole.memory_kind,

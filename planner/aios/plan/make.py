@@ -8,6 +8,7 @@ from typing import Any
 from aios.plan.actions import actions_for
 from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
+from aios.plan.notes import notes_on
 from aios.records.candidate import Priced, Rejection
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
@@ -37,12 +38,13 @@ def make_plan(
     unhealthy: Mapping[str, str] | None = None,
     files: Mapping[str, Any] | None = None,
     keep_others: bool = False,
+    options: Mapping[str, Sequence[Priced]] | None = None,
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
 
     profiles, calibration: intent name -> model name -> profile, digest of calibration data · in_place: executor name
     -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
-    it now · files: paths that the plan was made from · version: of aios
+    it now · files: paths that the plan was made from · version: of aios · options: intent name -> what was chosen from
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
     says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
@@ -62,6 +64,11 @@ def make_plan(
         refused=frozenset(refused),
         keep_others=keep_others,
     )
+    notes = {
+        i.name: tuple(notes_on(i, selection.chosen[i.name], (options or {}).get(i.name, ()), profiles[i.name], fleet))
+        for i in chosen
+    }
+    decisions = tuple(_decision(selection.chosen[i.name], selection.placement[i.name], notes[i.name]) for i in chosen)
     return with_id(
         Plan(
             id="",
@@ -70,9 +77,7 @@ def make_plan(
             status=selection.status,
             goals=tuple(objective.goal for objective in selection.objective),
             objective=selection.objective,
-            decisions=tuple(
-                _decision(selection.chosen[intent.name], selection.placement[intent.name]) for intent in chosen
-            ),
+            decisions=decisions,
             rejections=tuple(sorted(rejections, key=lambda item: (item.what, item.clause, item.reason, item.by))),
             refused=tuple(refused),
             conflict=selection.conflict,
@@ -107,7 +112,7 @@ def _note(termination: Termination) -> SolverNote:
     )
 
 
-def _decision(priced: Priced, placement: tuple[Placement, ...]) -> Decision:
+def _decision(priced: Priced, placement: tuple[Placement, ...], notes: tuple[str, ...]) -> Decision:
     candidate = priced.candidate
     return Decision(
         intent=candidate.intent,
@@ -130,6 +135,7 @@ def _decision(priced: Priced, placement: tuple[Placement, ...]) -> Decision:
         placement=placement,
         memory=priced.residences,
         estimates=priced.estimates,
+        notes=notes,
     )
 
 

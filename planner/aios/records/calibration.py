@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from pydantic import Field
+
 from aios.records.base import Record
 from aios.records.observation import Level
 
@@ -74,10 +76,10 @@ class Calibration(Record):
 
     predictor, metric: what it is for · version: of the predictor's features; another one is not read · device: type
     that the effects in this file are of, None for shared ones · devices: types whose rows a shared one was learnt from,
-    with how many · features: name -> (mean, standard deviation, least,
-    most) of the rows learnt from; beyond least and most a feature counts as at that end · spread: terms of the
-    logarithm of a row's spread, by feature (and ``constant``) · mixes: factors on the parts of a row's time, by group;
-    the narrowest group that is known holds
+    with how many · makers: class of devices under some software -> who made those that it was learnt from ·
+    features: name -> (mean, standard deviation, least, most) of the rows learnt from; beyond least and most a feature
+    counts as at that end · spread: terms of the logarithm of a row's spread, by feature (and ``constant``) · mixes:
+    factors on the parts of a row's time, by group; the narrowest group that is known holds
     """
 
     predictor: str
@@ -85,6 +87,7 @@ class Calibration(Record):
     version: int
     device: str | None = None
     devices: Mapping[str, int] = {}
+    makers: Mapping[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda makers: not makers)
     features: Mapping[str, tuple[float, float, float, float]] = {}
     mixes: tuple[Stage, ...] = ()
     stages: tuple[Stage, ...] = ()

@@ -118,7 +118,8 @@ class Residence(Record):
 class Priced(Record):
     """A candidate with what it is expected to do. A metric that cannot be predicted is absent; ``unknown`` says why.
 
-    unknown: metric -> why there is no estimate and what would give one · residences: where its parts live
+    unknown: metric -> why there is no estimate and what would give one · residences: where its parts live · notes: what
+    its estimates leave out or assume that its reader would not expect, in words
     """
 
     candidate: Candidate
@@ -126,6 +127,7 @@ class Priced(Record):
     demand: Demand
     unknown: Mapping[str, str] = {}
     residences: tuple[Residence, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def overloaded_by(self, rate_per_s: float) -> bool:
         """Say whether a load is more than it is expected to sustain, so that its latencies have no end."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import Field
+
 from aios.records.base import Record, Source, Span
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "Node",
     "Partition",
     "PowerMode",
+    "Powered",
     "Topology",
     "TopologyKind",
     "Trust",
@@ -38,6 +41,11 @@ TopologyKind = Literal["full", "switch", "ring", "mesh", "torus"]
 Trust = Literal["datasheet", "vendor claim", "third-party", "derived"]
 """Who states a published fact: the maker's data sheet · the maker elsewhere (keynote, blog, press) · somebody else (a
 review, a paper, a table) · a formula over other facts."""
+
+
+Powered = Literal["module", "board"]
+"""What a device's powers are of where that is more than itself: its module, with processor and memory · all of the
+computer that it sits in."""
 
 
 class Fact(Record):
@@ -109,11 +117,13 @@ class DeviceType(Record):
 
     architecture: such as ``Hopper`` · peak_ops_per_s: precision (``fp32``, ``fp16``, ``bf16``, ``int8``...) -> dense
     peak, multiply and add counted as two · sparse_peak_ops_per_s: the same, counting on structured sparsity ·
+    reached_ops_per_s: what the quickest of large matrix products was measured at, dense ·
     memory_bytes, memory_bandwidth_bytes_per_s, memory_kind: the device's own memory; for a cpu, the node's DRAM ·
     memory_tiers: further memory of its own · cache_bytes: level (``l1d``, ``l2``, ``l3``) -> bytes in all ·
     interconnects: links to other devices and to the host · cores: of a cpu, all of the node's share ·
     features: instruction sets and the like (``avx512_vnni``) · cap_low_w, cap_high_w: range in which a power limit
-    may be set · launch_overhead_s: per operator · partitions: ways to cut it · price_usd_per_h: rent of one ·
+    may be set · power_of: what these watts are of, where that is more than the device
+    alone · launch_overhead_s: per operator · partitions: ways to cut it · price_usd_per_h: rent of one ·
     price_usd: to buy one · part_of: the type that this is a partition of · identity: what discovery read off the
     hardware (vendor string, model name, driver)
     """
@@ -125,6 +135,7 @@ class DeviceType(Record):
     architecture: str | None = None
     peak_ops_per_s: Mapping[str, Fact] = {}
     sparse_peak_ops_per_s: Mapping[str, Fact] = {}
+    reached_ops_per_s: Mapping[str, Fact] = Field(default={}, exclude_if=lambda rates: not rates)
     memory_bytes: Fact | None = None
     memory_bandwidth_bytes_per_s: Fact | None = None
     memory_kind: MemoryKind | None = None
@@ -138,6 +149,7 @@ class DeviceType(Record):
     idle_w: Fact | None = None
     cap_low_w: Fact | None = None
     cap_high_w: Fact | None = None
+    power_of: Powered | None = Field(default=None, exclude_if=lambda part: part is None)
     launch_overhead_s: Fact | None = None
     power_modes: tuple[PowerMode, ...] = ()
     partitions: tuple[Partition, ...] = ()

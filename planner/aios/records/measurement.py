@@ -3,21 +3,28 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import Field
+
 from aios.records.base import Record, digest_of
 from aios.records.candidate import Candidate
 from aios.records.model import MemoryPart
 from aios.records.plan import Deployment
 
-__all__ = ["PROBABILITIES", "Measured", "Measurement", "Subject", "Verdict", "subject_of"]
+__all__ = ["PROBABILITIES", "Measured", "Measurement", "Scope", "Subject", "Verdict", "subject_of"]
 
 PROBABILITIES: tuple[float, ...] = (*(i / 100 for i in range(100)), 0.995, 0.999, 1.0)
 """The grid on which a measured distribution is kept: its values are quantiles at these probabilities."""
 
 
+Scope = Literal["processes", "package", "device", "machine"]
+"""What is in the figure of a meter of energy: what processes cause, else all that such a thing draws, idle too."""
+
+
 class Measured(Record):
     """One measured number.
 
-    value, low, high: in ``unit`` (SI), a 90 % interval · n: samples · meter: what measured it.
+    value, low, high: in ``unit`` (SI), a 90 % interval · n: samples · meter: what measured it · scope: of energy, what
+    is in the figure; None for anything else.
     """
 
     value: float
@@ -26,6 +33,7 @@ class Measured(Record):
     unit: str
     n: int
     meter: str
+    scope: Scope | None = Field(default=None, exclude_if=lambda scope: scope is None)
 
 
 class Subject(Record):

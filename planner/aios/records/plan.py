@@ -13,7 +13,7 @@ from aios.records.selection import Conflict, ObjectiveValue, Placement
 
 __all__ = ["FORMAT_VERSION", "Action", "ActionKind", "Claim", "Decision", "Deployment", "Inputs", "Plan", "SolverNote"]
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]
@@ -35,7 +35,8 @@ class Inputs(Record):
 
 class Decision(Record):
     """What was chosen for one intent. memory: where each part of the model lives, and what reading it costs · devices,
-    machines, degrees, settings: see ``Candidate``"""
+    machines, degrees, settings: see ``Candidate`` · notes: what nobody judged, and what was assumed or compared unlike,
+    in words"""
 
     intent: str
     candidate: str
@@ -57,6 +58,7 @@ class Decision(Record):
     placement: tuple[Placement, ...]
     memory: tuple[Residence, ...] = ()
     estimates: Mapping[str, Estimate]
+    notes: tuple[str, ...] = ()
 
 
 class Deployment(Record):

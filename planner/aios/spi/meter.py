@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 from aios.records.base import Record
 from aios.records.fleet import DeviceType
+from aios.records.measurement import Scope
 from aios.spi.executor import Refusal
 
 __all__ = ["Meter", "Reading", "Window"]
@@ -24,7 +25,7 @@ class Reading(Record):
     energy_j: float | None
     seconds: float
     meter: str
-    scope: Literal["processes", "package", "device", "machine"]
+    scope: Scope
     derived: bool
 
 

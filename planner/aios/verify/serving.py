@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aios.records.measurement import PROBABILITIES, Measured, Measurement, Subject
+from aios.records.measurement import PROBABILITIES, Measured, Measurement, Scope, Subject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,14 +88,15 @@ def serving_measurement(
     capacity: Measured,
     energy_j: float | None,
     meter: str,
+    scope: Scope | None,
     memory_bytes: float | None,
     conditions: Mapping[str, str],
     as_of: str,
 ) -> Measurement:
     """Return what a run of one replica behind its endpoint, well below capacity, says of serving this subject.
 
-    energy_j: that the run caused, idle power left out (None: not measured) · meter: what measured it · memory_bytes: of
-    all processes of the service, after the run
+    energy_j: that the run caused, idle power left out where it is stated (None: not measured) · meter: what measured
+    it · scope: what its figure has in it · memory_bytes: of all processes of the service, after the run
     """
     values = latency_values(trace)
     values["capacity"] = capacity
@@ -104,7 +105,7 @@ def serving_measurement(
         energy = energy_j / requests
         # Meters state no error; the spread of repeated runs on an idle machine stays within a tenth.
         values["energy"] = Measured(
-            value=energy, low=energy * 0.9, high=energy * 1.1, unit="J", n=requests, meter=meter
+            value=energy, low=energy * 0.9, high=energy * 1.1, unit="J", n=requests, meter=meter, scope=scope
         )
     if memory_bytes is not None:
         # Allocators differ by some pages from run to run and grow with what has been served.

@@ -7,23 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from aios.records.base import digest_of
-from aios.records.calibration import DEVICE_STRATUM, Calibration, LearntError, Provenance, Residual
+from aios.records.calibration import Calibration, LearntError, Provenance
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
 from aios.records.observation import Level, Observations
-from aios.workflow.calibrationerrors import errors_of, provenance_of
-from aios.workflow.calibrations import Calibrations
+from aios.workflow.calibrationerrors import NotLearnt, errors_of, not_learnt, provenance_of
+from aios.workflow.calibrations import ASKED, Calibrations
 from aios.workflow.judging import held_back
 from aios.workflow.measuredtables import MeasuredTables, known_names, read_tables, shipped_catalogue
 from aios.workflow.pooling import Pool, pooled
+from aios.workflow.refining import OF_DEVICE, Known, known_rows, refined
 from aios.workflow.saving import save
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from aios.cost.learning import Predicted
     from aios.tables import TableForm
 
     Mask = npt.NDArray[np.bool_]
@@ -33,6 +32,8 @@ __all__ = ["Learnt", "Taught", "calibrate_all", "calibrate_device"]
 _FEWEST_OF_DEVICE = 20
 """Usable rows from which on a device gets a file of its own where all devices are learnt at once. What is learnt of one
 on top of what is known needs no more than counts as known: ``fidelity.FEWEST_KNOWN``."""
+_MOST_NAMES, _MOST_ROWS = 12, 3
+"""That a message lists."""
 _COUNTED = "fits"
 """The metric that is computed and compared, never learnt: yes and no are nothing to add effects to."""
 _LEVELS: tuple[Level, ...] = ("zero-shot", "calibrated")
@@ -43,26 +44,38 @@ _LEVELS: tuple[Level, ...] = ("zero-shot", "calibrated")
 class Learnt:
     """A calibration that was written.
 
-    file · calibration · before: error without it, at zero-shot; None where nothing was known · suspicious: table and
-    lines of rows that are better or worse than can be true, and were not learnt from · seen: rows of this device that
-    the shared calibration was learnt from, the same ones perhaps
+    file · calibration · before: error of what plans would say without it; None where nothing was known · seen: rows of
+    this device that the shared calibration was learnt from, the same ones perhaps · upon: rows of this device that were
+    known before, and are built upon · others: error of rows held back with what the rows say of models that they do not
+    name, where it is no smaller than without and therefore left out · dropped: tables that the device's calibration was
+    learnt from before and no longer is, as one of them is learnt anew · left: rows that were not learnt from; None
+    where the calibration of all devices says so
     """
 
     file: Path
     calibration: Calibration
     before: LearntError | None
-    suspicious: Mapping[str, tuple[int, ...]]
+    left: NotLearnt | None = None
     seen: int = 0
+    upon: int = 0
+    others: LearntError | None = None
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows that were learnt from now."""
+        return sum(entry.rows for entry in self.calibration.provenance) - self.upon
 
 
 class Taught(NamedTuple):
     """What was learnt from tables. few: (device, predictor, metric, usable rows) where those are too few to learn from
-    · failed: ``predictor metric`` -> its error"""
+    · failed: ``predictor metric`` -> its error · left: rows of metrics of which nothing was learnt"""
 
     learnt: tuple[Learnt, ...]
     tables: MeasuredTables
     few: tuple[tuple[str, str, str, int], ...] = ()
     failed: Mapping[str, str] = {}
+    left: tuple[NotLearnt, ...] = ()
 
 
 def calibrate_device(
@@ -85,17 +98,20 @@ def calibrate_device(
     name = device if device in own else _device(device)
     described = own[name] if name in own else shipped_catalogue()[name]
     tables = MeasuredTables(tables.readings, {**tables.types, **own, name: described})
-    found, few = [], []
+    found, few, unusable = [], [], []
     for (predictor, metric), parts in _by_target(_rows_of(tables, name), only).items():
         tell(f"learning {predictor} {metric}")
         pool = _pool(predictor, metric, parts, tables)
-        if 0 < pool.usable.sum() < FEWEST_KNOWN:
+        fewest = 1 if known.of_device(predictor, metric, name) else FEWEST_KNOWN
+        if 0 < pool.usable.sum() < fewest:
             few.append((name, predictor, metric, int(pool.usable.sum())))
         elif pool.usable.any():
-            found.append(_refined(pool, name, known.shared(predictor, metric), tables, out, tell))
+            found.append(_refined(pool, name, known, tables, out, tell))
+            continue
+        unusable.append(not_learnt(pool, tables.types))
     if not found:
-        raise InputError(_too_few(few) if few else _nothing(name, tables, only))
-    return Taught(tuple(found), tables, tuple(few))
+        raise InputError(_too_few(few, unusable) if few else _nothing(name, tables, only, unusable))
+    return Taught(tuple(found), tables, tuple(few), left=tuple(unusable))
 
 
 def calibrate_all(
@@ -124,15 +140,15 @@ def calibrate_all(
                 found += _everything(pool, tables, out, tell)
                 continue
             for device, rows in _seen(pool, tables).items():
-                if rows < FEWEST_KNOWN:
+                if rows < (1 if known and known.of_device(predictor, metric, device) else FEWEST_KNOWN):
                     few.append((device, predictor, metric, rows))
                 else:
                     its = _pool(predictor, metric, list(_of_type(parts, device)), tables)
-                    found.append(_refined(its, device, shared, tables, out, tell))
+                    found.append(_refined(its, device, known, tables, out, tell))
         except Exception as error:  # noqa: BLE001 - a predictor's failure is told; what the others teach still stands
             failed[f"{predictor} {metric}"] = f"{type(error).__name__}: {error}"
     if not found and not failed:
-        raise InputError(_too_few(few) if few else _nothing(None, tables, only))
+        raise InputError(_too_few(few, ()) if few else _nothing(None, tables, only, ()))
     return Taught(tuple(found), tables, tuple(few), failed)
 
 
@@ -151,13 +167,68 @@ def _seen(pool: Pool, tables: MeasuredTables) -> dict[str, int]:
     return {str(name): int(count) for name, count in zip(names, counts, strict=True) if name in tables.types}
 
 
+def _makers(learnt: Calibration, pool: Pool, tables: MeasuredTables) -> dict[str, tuple[str, ...]]:
+    """Return class of devices that something was learnt of -> who made those whose usable rows are of it."""
+    found: dict[str, set[str]] = {
+        effect.group[0]: set() for stage in learnt.mixes if stage.keys == ("class",) for effect in stage.effects
+    }
+    if found:
+        classes, devices = pool.design.keys["class"][pool.usable], pool.devices[pool.usable]
+        for group, name in set(zip(classes.tolist(), devices.tolist(), strict=True)):
+            known = tables.types.get(name)
+            if known is not None and known.vendor is not None and group in found:
+                found[group].add(known.vendor)
+    return {group: tuple(sorted(makers)) for group, makers in sorted(found.items()) if makers}
+
+
 def _refined(
-    pool: Pool, device: str, shared: Calibration | None, tables: MeasuredTables, out: Path, tell: Callable[[str], None]
+    pool: Pool, device: str, known: Calibrations | None, tables: MeasuredTables, out: Path, tell: Callable[[str], None]
 ) -> Learnt:
-    learnt, before = _of_device(pool, device, shared, tell)
-    learnt = learnt.model_copy(update={"provenance": (*learnt.provenance, *provenance_of(pool, tables.readings))})
-    seen = 0 if shared is None else shared.devices.get(device, 0)
-    return replace(_write(learnt, before, pool.suspicious_lines(), out), seen=seen)
+    """Learn what a device adds to what is known of it, else what its rows alone say, and write it."""
+    from aios.cost.network_setting import PREDICTOR_NAME
+
+    shared = known.shared(pool.predictor.name, pool.metric) if known is not None else None
+    sources = provenance_of(pool, tables.readings)
+    if known is None or shared is None:
+        learnt = _alone(pool, device, tell)
+        return replace(_write(_from(learnt, sources), None, out), left=not_learnt(pool, tables.types))
+    before = known.of_device(pool.predictor.name, pool.metric, device, {item.table for item in sources})
+    all_metrics = ((metric, known.of(PREDICTOR_NAME, metric, devices=[device])) for metric in ASKED[PREDICTOR_NAME])
+    networks = {(PREDICTOR_NAME, metric): item for metric, item in all_metrics if item is not None}
+    found = refined(pool, tables.types[device], tables.types, Known(shared, before, networks))
+    last = known.of_device(pool.predictor.name, pool.metric, device)
+    written = _write(_from(found.learnt, sources), found.before, out)
+    return replace(
+        written,
+        seen=shared.devices.get(device, 0),
+        upon=known_rows(before),
+        others=found.others,
+        dropped=_dropped(last, written.calibration),
+        left=not_learnt(pool, tables.types),
+    )
+
+
+def _dropped(before: Calibration | None, learnt: Calibration) -> tuple[str, ...]:
+    """Return the tables that a device's calibration was learnt from before and no longer is."""
+    kept = {entry.table for entry in learnt.provenance}
+    whole = before is not None and OF_DEVICE not in {entry.table for entry in before.provenance}
+    known = () if before is None or (whole and OF_DEVICE in kept) else before.provenance
+    return tuple(entry.table for entry in known if entry.table not in kept)
+
+
+def _from(learnt: Calibration, sources: tuple[Provenance, ...]) -> Calibration:
+    return learnt.model_copy(update={"provenance": (*learnt.provenance, *sources)})
+
+
+def _alone(pool: Pool, device: str, tell: Callable[[str], None]) -> Calibration:
+    """Return what a device's rows teach where nothing is known of others."""
+    from aios.cost.learning import Predicted, fit
+
+    levels: tuple[Level, ...] = ("calibrated", "profiled")
+    learnt = fit(*pool.taken(pool.usable), pool.predictor, pool.metric, levels)
+    told = held_back(pool, "calibrated", None, tell)
+    errors = tuple(errors_of(pool, {"calibrated": Predicted(told.value, told.low, told.high)}, pool.usable))
+    return learnt.model_copy(update={"device": device, "errors": errors})
 
 
 def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[str], None]) -> Iterator[Learnt]:
@@ -183,14 +254,15 @@ def _everything(pool: Pool, tables: MeasuredTables, out: Path, tell: Callable[[s
             "errors": tuple(errors_of(pool, judged, pool.usable)),
             "provenance": provenance_of(pool, tables.readings),
             "devices": seen,
+            "makers": _makers(learnt, pool, tables),
         }
     )
     shared, *own = divided(learnt, enough)
-    yield _write(shared, None, pool.suspicious_lines(), out)
+    yield replace(_write(shared, None, out), left=not_learnt(pool, tables.types))
     for item in own:
         rows = pool.usable & (pool.devices == item.device)
         errors = {error.level: error for error in errors_of(pool, judged, rows) if not error.table}
-        yield _write(item.model_copy(update={"errors": tuple(errors.values())}), errors.get("zero-shot"), {}, out)
+        yield _write(item.model_copy(update={"errors": tuple(errors.values())}), errors.get("zero-shot"), out)
 
 
 def _is_of_source(stratum: str, pool: Pool) -> bool:
@@ -257,103 +329,35 @@ def _pool(name: str, metric: str, parts: Sequence[tuple[Observations, TableForm]
     return pooled(predictor(name), metric, parts, types)
 
 
-def _of_device(
-    pool: Pool, device: str, shared: Calibration | None, tell: Callable[[str], None]
-) -> tuple[Calibration, LearntError | None]:
-    """Return what the device adds to what is known, with its error, and the error without it."""
-    from aios.cost.learning import Predicted, fit, predict, refine
-    from aios.fidelity.keeping import BASE, of_devices
-
-    design, target, families = pool.taken(pool.usable)
-    if shared is None:
-        learnt = fit(design, target, families, pool.predictor, pool.metric, ("calibrated", "profiled"))
-        told = held_back(pool, "calibrated", None, tell)
-        errors = tuple(errors_of(pool, {"calibrated": Predicted(told.value, told.low, told.high)}, pool.usable))
-        return learnt.model_copy(update={"device": device, "errors": errors}), None
-    learnt = refine(shared, design, target, families, pool.predictor, device)
-    before = _filled(pool, predict(design, shared, "zero-shot"))
-    after = _refined_without_families(pool, device, shared)
-    base = Provenance(table=BASE, digest=digest_of(shared.model_dump(mode="json")), rows=0)
-    kept = learnt.model_copy(
-        update={
-            "devices": {},
-            "features": {},
-            "spread": {},
-            "residuals": learnt.residuals or _as_of_another(shared, device),
-            **of_devices(learnt),
-            "errors": tuple(errors_of(pool, {"calibrated": after}, pool.usable)),
-            "provenance": (base,),
-        }
-    )
-    first = next(iter(errors_of(pool, {"zero-shot": before}, pool.usable)), None)
-    return kept, first
-
-
-def _as_of_another(shared: Calibration, device: str) -> tuple[Residual, ...]:
-    """Return the residuals of a device of which too few rows were held back: those of devices never seen."""
-    stratum = f"{DEVICE_STRATUM}{device}"
-    return tuple(
-        item.model_copy(update={"level": "calibrated", "stratum": stratum})
-        for item in shared.residuals
-        if item.level == "zero-shot" and not item.stratum
-    )
-
-
-def _refined_without_families(pool: Pool, device: str, shared: Calibration) -> Predicted:
-    """Return predictions of all usable rows, each by what the device's other families of models teach."""
-    import numpy as np
-
-    from aios.cost.learning import Predicted, predict, refine
-    from aios.fidelity import splits
-
-    rows = np.flatnonzero(pool.usable)
-    found = Predicted(*(np.full(len(pool.target), np.nan) for _ in Predicted._fields))
-    columns = [column[rows] for column in (pool.devices, pool.models, pool.families, pool.settings)]
-    for train, test, _, _ in splits("calibrated", *columns):
-        own, held = rows[train], rows[test]
-        learnt = refine(shared, pool.design.take(own), pool.target[own], pool.families[own], pool.predictor, device)
-        told = predict(pool.design.take(held), learnt, "calibrated")
-        for column, values in zip(found, told, strict=True):
-            column[held] = values
-    return found
-
-
-def _filled(pool: Pool, told: Predicted) -> Predicted:
-    """Return predictions of the usable rows as columns over all rows, NaN at the others."""
-    import numpy as np
-
-    found = type(told)(*(np.full(len(pool.target), np.nan) for _ in told))
-    for column, values in zip(found, told, strict=True):
-        column[pool.usable] = values
-    return found
-
-
-def _write(
-    learnt: Calibration, before: LearntError | None, suspicious: Mapping[str, tuple[int, ...]], out: Path
-) -> Learnt:
+def _write(learnt: Calibration, before: LearntError | None, out: Path) -> Learnt:
     from aios.fidelity.keeping import calibration_text, file_name
 
     path = out / file_name(learnt)
     save(path, calibration_text(learnt))
-    return Learnt(path, learnt, before, suspicious)
+    return Learnt(path, learnt, before)
 
 
-def _too_few(few: Sequence[tuple[str, str, str, int]]) -> Diagnostic:
+def _too_few(few: Sequence[tuple[str, str, str, int]], unusable: Sequence[NotLearnt]) -> Diagnostic:
+    """Say that too little can be learnt from. unusable: as of ``_nothing``"""
     from aios.fidelity.protocol import FEWEST_KNOWN
 
     device, predictor, metric, rows = max(few, key=lambda item: item[-1])
+    reasons = [f"{rows} can be used; a device counts as known from {FEWEST_KNOWN} on", *_why_unusable(unusable)]
     return Diagnostic(
         summary=f"too few rows to learn {predictor} {metric} of {device} from",
-        reason=f"{rows} can be used; a device counts as known from {FEWEST_KNOWN} on",
+        reason="; ".join(dict.fromkeys(reasons)),
         remedy="measure more models, best of several families",
     )
 
 
-def _nothing(device: str | None, tables: MeasuredTables, only: str | None) -> Diagnostic:
+def _nothing(device: str | None, tables: MeasuredTables, only: str | None, unusable: Sequence[NotLearnt]) -> Diagnostic:
+    """Say why nothing can be learnt. unusable: of each measured column of the device, rows that cannot be used"""
     whose = "nothing can be learnt" if device is None else f"nothing can be learnt of {device}"
     reasons = [f"{item.table}: {item.reason}" for item in tables.readings if item.reason]
+    if unusable and not reasons:
+        return Diagnostic(summary=whose, reason="; ".join(dict.fromkeys(_why_unusable(unusable))) or None)
     unknown = sorted({name for item in tables.readings for name in item.unknown})
-    seen = sorted(tables.types)
+    seen = sorted(tables.types.keys() - {device})
     reason = reasons[0] if reasons else f"no row of it is there; there are rows of: {', '.join(seen[:12]) or 'nothing'}"
     if unknown and not reasons:
         reason += f"; not in the catalogue, or not clear which: {', '.join(unknown[:12])}"
@@ -361,3 +365,10 @@ def _nothing(device: str | None, tables: MeasuredTables, only: str | None) -> Di
     if only is not None and not reasons:
         remedy = f"leave out `--predictor {only}`"
     return Diagnostic(summary=whose, reason=reason, remedy=remedy)
+
+
+def _why_unusable(unusable: Sequence[NotLearnt]) -> Iterator[str]:
+    for rows in unusable:
+        for table, names in rows.unknown_models.items():
+            yield f"{table}: too little is known of {', '.join(names[:_MOST_NAMES])}"
+        yield from (f"{item.table}:{item.line}: {item.text}" for item in rows.impossible[:_MOST_ROWS])

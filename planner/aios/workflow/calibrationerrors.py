@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios.records.base import digest_of
 from aios.records.calibration import LearntError, Provenance
-from aios.records.observation import Level
+from aios.records.fleet import DeviceType
+from aios.records.observation import MEASURED, Level
+from aios.records.units import format_quantity
 from aios.workflow.pooling import Pool
 
 if TYPE_CHECKING:
@@ -19,7 +21,54 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
-__all__ = ["errors_of", "provenance_of"]
+__all__ = ["Impossible", "NotLearnt", "errors_of", "not_learnt", "provenance_of"]
+
+
+class Impossible(NamedTuple):
+    """A row that is better or worse than can be true. text: its value, and the nearest one that could be"""
+
+    table: str
+    line: int
+    text: str
+
+
+class NotLearnt(NamedTuple):
+    """Rows of one metric that are not learnt from. impossible: better or worse than can be true · unknown_models:
+    table -> models of which too little is known"""
+
+    predictor: str
+    metric: str
+    impossible: tuple[Impossible, ...] = ()
+    unknown_models: Mapping[str, tuple[str, ...]] = {}
+
+
+def not_learnt(pool: Pool, types: Mapping[str, DeviceType]) -> NotLearnt:
+    """Return the rows of a pool that cannot be used, and why. types: of their devices"""
+    impossible = tuple(sorted(_impossible(pool, types)))
+    return NotLearnt(pool.predictor.name, pool.metric, impossible, pool.unpredictable_models())
+
+
+def _impossible(pool: Pool, types: Mapping[str, DeviceType]) -> Iterator[Impossible]:
+    import numpy as np
+
+    bound = np.where(pool.target < pool.design.least, pool.design.least, _most(pool))
+    for part in pool.parts:
+        rows, limits = part.observations, pool.predictor.value(part.observations, bound[part.rows])
+        dimension, _ = MEASURED[pool.metric]
+        for place in np.flatnonzero(pool.suspicious[part.rows]).tolist():
+            value, limit = float(rows.values[place]), float(limits[place])
+            said = "more" if value > limit else "less"
+            numbers = [format_quantity(number, dimension) for number in (value, limit)]
+            device = types.get(str(rows.types[place]))
+            rated = f": {device.name} is rated {device.tdp_w.value:.4g} W" if device and device.tdp_w else ""
+            text = f"{pool.metric} {numbers[0]} of {rows.word('model')[place]}; {said} than {numbers[1]} cannot be true"
+            yield Impossible(rows.table, int(rows.lines[place]), text + rated * (pool.metric == "power"))
+
+
+def _most(pool: Pool) -> npt.NDArray[np.float64]:
+    import numpy as np
+
+    return np.full(len(pool.target), np.inf) if pool.design.most is None else pool.design.most
 
 
 def errors_of(pool: Pool, judged: Mapping[Level, Predicted], rows: Mask) -> Iterator[LearntError]:

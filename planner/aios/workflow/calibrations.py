@@ -93,6 +93,18 @@ class Calibrations(Mapping[Key, Calibration]):
             self._tell(f"{path} and what was learnt on top of it are not used: it was learnt from {rows}")
         return sound[best]
 
+    def of_device(self, predictor: str, metric: str, device: str, without: Collection[str] = ()) -> Calibration | None:
+        """Return the last calibration of a device on top of the shared one that knows none of some tables; None where
+        there is none. Raises InputError for a broken file."""
+        from aios.fidelity.keeping import standing_on
+
+        shared = self.shared(predictor, metric)
+        if shared is None:
+            return None
+        fits = standing_on(shared)
+        sound = self._sound(f"{predictor}-{metric}-{device}.yaml").values()
+        return next((item for item in sound if fits(item) and not {*without} & set(_tables(item))), None)
+
     def _of_device(self, name: str, shared: Calibration | None) -> Calibration | None:
         """Return the last calibration of a device that fits the shared one, else one that fits none."""
         from aios.fidelity.keeping import NOT_ON_IT, standing_on
@@ -178,6 +190,10 @@ def _files(folder: Path) -> list[str]:
         return sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".yaml"))
     except OSError:
         return []
+
+
+def _tables(learnt: Calibration) -> Iterator[str]:
+    return (item.table for item in learnt.provenance)
 
 
 def _rows(learnt: Calibration) -> int:

@@ -13,6 +13,9 @@ from aios.workflow.setting import silent
 
 __all__ = ["why_unused"]
 
+_METERED = ("regime", "device")
+"""Keys that those of effects of metered devices begin with."""
+
 
 def why_unused(learnt: Calibration, device: DeviceType | None, folder: Path) -> str | None:
     """Return why no plan is made with a calibration that was written to a folder which plans read; None where some are.
@@ -39,29 +42,39 @@ def _rests_on(learnt: Calibration, shared: Calibration) -> bool:
 
 
 def _unmetered(learnt: Calibration, device: DeviceType) -> str | None:
-    from aios.cost.power_learnt import metered
-
     if device.tdp_w is None:
         return f"no nominal power of {device.name} is stated"
+    of_device = [effect.group for stage in learnt.stages if stage.keys[:2] == _METERED for effect in stage.effects]
     alone = [
-        work for work, name in metered(learnt) if name == device.name and not {"board", "server"} & {*work.split("|")}
+        work for work, name, *_ in of_device if name == device.name and not {"board", "server"} & {*work.split("|")}
     ]
     return None if alone else "plans use what the device alone draws in inference"
 
 
 def _outnumbered(learnt: Calibration, device: DeviceType, known: Calibrations) -> str | None:
-    """Return which other metric of the device plans rest on, in each precision that this one was learnt in."""
-    from aios.cost.network_setting import setting_of
+    """Return which other metric of the device plans rest on, in each precision that this one was learnt in, or for each
+    network where it says something of those alone."""
+    from aios.cost.network_setting import measured_in, setting_of
 
     keys = [("network", metric) for metric in ASKED["network"]]
     read = {key: item for key in keys if (item := known.of(*key, devices=[device.name])) is not None}
-    learnt_in = {
-        effect.group[1] for stage in learnt.stages if stage.keys == ("device", "setting") for effect in stage.effects
-    }
-    pairs = {(software, precision) for software, precision, *_ in (text.split("|") for text in learnt_in)}
-    chosen = [found for pair in sorted(pairs) if (found := setting_of(read, device, *pair)) is not None]
+    own = _settings(learnt)
+    pairs = own or set().union(*map(_settings, read.values())) or {("", "")}
+    models = sorted(name for _, name in measured_in(learnt)) if not own else [""]
+    asked = [(*pair, model) for pair in sorted(pairs) for model in models]
+    chosen = [found for item in asked if (found := setting_of(read, device, *item)) is not None]
     if not chosen or any(item.metric == learnt.metric for item in chosen):
         return None
     most = max(chosen, key=lambda item: item.rows)
     under = f" under {most.software}" if most.software else ""
-    return f"plans rest on {most.metric} of this device, known from {most.rows} rows{under} in {most.precision}"
+    return (
+        f"plans rest on {most.metric} of this device, known from {most.rows} rows{under}; the time of a call follows "
+        "from one of the two"
+    )
+
+
+def _settings(learnt: Calibration) -> set[tuple[str, str]]:
+    """Return the software and precisions that devices were measured in."""
+    stages = (stage for stage in learnt.stages if stage.keys == ("device", "setting"))
+    words = (effect.group[1].split("|") for stage in stages for effect in stage.effects)
+    return {(software, precision) for software, precision, *_ in words}

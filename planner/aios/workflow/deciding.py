@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aios.tables.form import Choice
     from aios.workflow.measuredtables import MeasuredTables
 
-__all__ = ["UNDECIDED", "Row", "rounded", "with_decisions"]
+__all__ = ["UNDECIDED", "Row", "nothing_to_choose", "rounded", "with_decisions"]
 
 UNDECIDED: Mapping[str, Any] = dict.fromkeys(
     ("intents", "undecided", "loose", "impossible", "promised", "feasible_share", "regret_median", "regret_p90")
@@ -70,6 +70,22 @@ def with_decisions(rows: Sequence[Row], tables: MeasuredTables, judged: Judged, 
 def _choices(tables: MeasuredTables, table: str) -> list[Choice]:
     forms = {form.name: form for item in tables.readings if item.table == table for form in item.forms}
     return [choice for form in forms.values() for choice in form.choices]
+
+
+def nothing_to_choose(rows: Sequence[Row], tables: MeasuredTables) -> dict[str, tuple[str, ...]]:
+    """Return table -> why choices that its forms state decide nothing."""
+    decided = {(row.table, row.metric) for row in rows if row.figures["intents"] is not None}
+    found: dict[str, dict[str, None]] = {}
+    for table in dict.fromkeys(row.table for row in rows):
+        for choice in _choices(tables, table):
+            limits = " or ".join(choice.bound + choice.first)
+            for goal in (goal for goal in choice.goal if (table, goal) not in decided):
+                why = (
+                    f"{goal} within {', '.join(choice.within)}: too few rows agree in these of which {goal} and "
+                    f"{limits} are known to choose among them"
+                )
+                found.setdefault(table, {})[why] = None
+    return {table: tuple(reasons) for table, reasons in found.items()}
 
 
 def _decided(

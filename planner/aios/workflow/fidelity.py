@@ -11,7 +11,7 @@ from aios.records.calibration import Calibration
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.forms import nearest
 from aios.records.observation import Level
-from aios.workflow.deciding import UNDECIDED, Row, rounded, with_decisions
+from aios.workflow.deciding import UNDECIDED, Row, nothing_to_choose, rounded, with_decisions
 from aios.workflow.judging import HeldBack, held_back
 from aios.workflow.measuredtables import MeasuredTables, read_tables
 from aios.workflow.pooling import Part, Pool, pooled
@@ -72,7 +72,7 @@ class Report:
 
     skipped: table -> why nothing of it is predicted · failed: predictor and metric -> its error · suspicious: table ->
     lines of rows that are better or worse than can be true · unknown_models: table -> those of rows that cannot be
-    predicted
+    predicted · undecided: table -> why choices that its forms state decide nothing
     """
 
     rows: tuple[Row, ...]
@@ -81,6 +81,7 @@ class Report:
     failed: Mapping[str, str]
     suspicious: Mapping[str, Sequence[int]]
     unknown_models: Mapping[str, Sequence[str]]
+    undecided: Mapping[str, Sequence[str]]
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as one JSON document."""
@@ -92,6 +93,7 @@ class Report:
             "unknown_devices": {item.table: list(item.unknown) for item in self.tables.readings if item.unknown},
             "unknown_models": {table: list(names) for table, names in self.unknown_models.items()},
             "suspicious": {table: list(lines) for table, lines in self.suspicious.items()},
+            "undecided_choices": {table: list(reasons) for table, reasons in self.undecided.items()},
         }
 
 
@@ -114,13 +116,14 @@ def fidelity(
     if request.regret:
         tell("drawing intents")
         rows = with_decisions(rows, tables, found.judged, request.seed)
+    undecided = nothing_to_choose(rows, tables) if request.regret else {}
     order = {reading.table: place for place, reading in enumerate(tables.readings)}
     rows.sort(key=lambda row: (order[row.table], row.predictor, row.metric, LEVELS.index(row.level)))
     told = {row.table for row in rows}
     skipped = {item.table: item.reason or "its predictor failed" for item in tables.readings if item.table not in told}
     suspicious = {table: sorted(found.suspicious[table]) for table in order if table in found.suspicious}
     unknown = {table: sorted(found.unknown[table]) for table in order if table in found.unknown}
-    return Report(tuple(rows), tables, skipped, failed, suspicious, unknown)
+    return Report(tuple(rows), tables, skipped, failed, suspicious, unknown, undecided)
 
 
 class _Found(NamedTuple):
@@ -213,7 +216,7 @@ def _row(pool: Pool, table: str, parts: Sequence[Part], level: Level, found: Hel
     figures["suspicious"] = int(sum(pool.suspicious[part.rows].sum() for part in parts))
     if pool.metric == "fits":
         ran, refused = right_of(measured[seen], value[seen])
-        figures |= dict.fromkeys(("median_ape", "p90_ape", "bias", "coverage", "median_error"))
+        figures |= dict.fromkeys(("median_ape", "p90_ape", "bias", "coverage", "width", "median_error"))
         figures |= {"ran_admitted": rounded(ran), "out_of_memory_refused": rounded(refused)}
     figures |= UNDECIDED
     relative = pool.predictor.scale == "log" and pool.metric != "fits"

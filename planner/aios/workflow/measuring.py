@@ -163,6 +163,7 @@ class Bench:
             capacity,
             energy_j=dynamic_energy(reading, device) if reading else None,
             meter=reading.meter if reading else "none",
+            scope=reading.scope if reading else None,
             memory_bytes=resident,
             conditions=conditions,
             as_of=self._setting.now(),

@@ -165,6 +165,7 @@ def make_plan(setting: Setting, considered: Considered | None = None, *, keep_ot
         },
         version=__version__,
         keep_others=keep_others,
+        options=considered.options,
     )
     return Planned(plan, considered, selection, ledger, state, seconds)
 

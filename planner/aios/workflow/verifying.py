@@ -205,20 +205,26 @@ def _energy(
     requests: int,
     why_not: str,
 ) -> None:
-    """Power and energy per request: what the load caused, and the idle power of the share that the service reserves."""
+    """Power and energy per request: what the load caused, and the idle power of the share that the service reserves,
+    assumed where nobody states it just as predictions do."""
+    from aios.cost.interval import Interval
+    from aios.cost.power import beside
+
     caused = dynamic_energy(reading, device) if reading and device else None
     if reading is None or device is None or caused is None:
         for name in ("power", "energy"):
             found.unmeasured[name] = f"no meter here can: {why_not}"
         return
-    meter, idle = reading.meter, 0.0
-    if device.idle_w is not None:
-        share = sum(place.share * place.replicas * len(place.devices) for place in deployment.placement)
-        idle = device.idle_w.value * share
-        meter += f", with {idle:.3g} W of idle power for its share"
-    power = caused / reading.seconds + idle
-    found.measured["power"] = _exact(power, "W", meter, requests)
-    found.measured["energy"] = _exact(power * reading.seconds / requests, "J", meter, requests)
+    share = sum(place.share * place.replicas * len(place.devices) for place in deployment.placement)
+    seen = Interval(*[caused / reading.seconds] * 3)
+    idle = beside(device, deployment.power_mode, share, seen, reading.scope)
+    meter, power = reading.meter, seen.plus(idle)
+    if idle.value:
+        meter += f", with {idle.value:.3g} W of idle power for its share"
+        meter += "" if device.idle_w else f" (assumed, {idle.low:.3g} to {idle.high:.3g} W)"
+    for name, unit, watts in (("power", "W", power), ("energy", "J", power.times(reading.seconds / requests))):
+        low, value, high = watts
+        found.measured[name] = Measured(value=value, low=low, high=high, unit=unit, n=requests, meter=meter)
     found.conditions["meter"] = meter
 
 

@@ -229,9 +229,11 @@ def _busy(stream: Stream, served: Served) -> Floats:
 
 
 def _finite(ends: list[Floats]) -> Floats:
-    """Return the ends together, each at least the one before, none longer than what stands for no end."""
+    """Return the ends together, each at least the one before, none longer than what stands for no end; no percentile
+    is below a smaller one."""
     import numpy as np
 
     capped = np.clip(np.nan_to_num(np.array(ends), nan=ENDLESS_S, posinf=ENDLESS_S), 0.0, ENDLESS_S)
     found: Floats = np.maximum.accumulate(capped, axis=0)
+    found[:, 1:] = np.maximum.accumulate(found[:, 1:], axis=1)
     return found

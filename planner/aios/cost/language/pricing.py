@@ -35,6 +35,7 @@ _SPREAD = tuple("mean" if p is None else f"p{round(100 * p)}" for p in PROBABILI
 _TIMES = {kind: tuple(f"{kind}.{name}" for name in _SPREAD) for kind in ("latency.ttft", "latency.tpot", "latency")}
 _PROCESS_BYTES = 2e9
 """DRAM that the process driving each accelerator takes, with the runtime's libraries and staging buffers."""
+_BETWEEN = "what the machines of a replica send each other between their layers is counted as free"
 
 
 class _Numbers(NamedTuple):
@@ -257,7 +258,8 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup, numbers: _Numbe
     if setup.site.price is not None:
         estimates["cost"] = setup.site.cost_of(candidate.replicas * candidate.devices * candidate.machines)
     estimates |= setup.accuracy[0]
-    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences)
+    notes = () if candidate.machines < 2 else (_BETWEEN,)
+    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences, notes)
 
 
 def _within(memory: Interval, factors: list[float], device: DeviceType, devices: int) -> Interval:
@@ -279,8 +281,9 @@ def _times(load: Load, candidate: Candidate, numbers: _Numbers, place: int) -> F
     basis = f"{candidate.replicas} replica{plural} of up to {candidate.batch} sequences, always busy; {how}"
     estimates = {"throughput": estimate("throughput", Interval(low, value, high), source, basis)}
     if numbers.overloaded[place]:
+        much = "as much as" if value > load.rate_per_s else "more than"
         reason = (
-            f"{load.rate_per_s:.4g} requests/s are more than {candidate.replicas} replica{plural} can sustain "
+            f"{load.rate_per_s:.4g} requests/s are {much} {candidate.replicas} replica{plural} can sustain "
             f"({value:.4g}/s): the queue grows without end"
         )
         return estimates, dict.fromkeys(_all_times(), reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from aios.cost.interval import Interval
 from aios.cost.tiers import host_link
 from aios.records.fleet import DeviceType
 from aios.records.model import VALUE_BYTES, ModelProfile
@@ -85,10 +86,11 @@ def highest(device: DeviceType, value_bytes: float) -> float:
     return max(peaks, default=float("inf"))
 
 
-def least_s(profile: ModelProfile, device: DeviceType, precision: str, threads: int, items: int) -> float:
+def least_s(profile: ModelProfile, device: DeviceType, precision: str, threads: int, items: int) -> Interval:
     """Return the seconds below which no call can be that computes in this very precision; 0 where nothing is known.
 
-    threads: of a processor, 0 of anything else
+    At the low end without the products that engines may spare; of what is expected all of them are done, as no more
+    than the peak is what a data sheet promises. threads: of a processor, 0 of anything else
     """
     peaks = [
         device.peak_ops_per_s[name].value
@@ -99,6 +101,8 @@ def least_s(profile: ModelProfile, device: DeviceType, precision: str, threads: 
     amounts = {f"{name}_macs": profile.work.get(f"{name}_macs", 0.0) for name in CLASSES[:5]}
     few = fewest(amounts, saving) if any(amounts.values()) else profile.macs / saving
     share = min(1.0, threads / device.cores) if threads and device.cores else 1.0
-    computing = 2 * few * items / (max(peaks) * share) if peaks else 0.0
+    each = 2 * items / (max(peaks) * share) if peaks else 0.0
     store = store_of(device)
-    return max(computing, max(profile.weight_bytes_at(precision) - store.on_chip, 0.0) / store.link)
+    streamed = max(profile.weight_bytes_at(precision) - store.on_chip, 0.0) / store.link
+    least, expected = (max(each * macs, streamed) for macs in (few, sum(amounts.values()) or profile.macs))
+    return Interval(least, expected, expected)

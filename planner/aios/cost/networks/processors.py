@@ -22,6 +22,11 @@ class Core(NamedTuple):
         narrow = {"int8": self.int8, "int4": self.int8, "fp8": self.fp16, "fp4": self.fp16, "fp64": self.fp32 / 2}
         return narrow.get(precision, self.fp16 if precision in ("fp16", "bf16") else self.fp32)
 
+    @property
+    def multiplies_bytes(self) -> bool:
+        """Whether an instruction adds up products of four bytes at once; without a vector unit nothing is told."""
+        return self.fp32 >= 2 and self.int8 >= 4 * self.fp32
+
 
 def _plain(per_cycle: float, clock: float) -> Core:
     """Vector units of 32-bit floats alone: halves are widened, bytes take two or three instructions for 4 times as

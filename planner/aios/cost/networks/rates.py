@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from aios.records.observation import Floats, Observations, Texts
 
-    _Columns = tuple[Texts, Texts, Texts, npt.NDArray[np.bool_]]
+    Mask = npt.NDArray[np.bool_]
+    _Columns = tuple[Texts, Texts, Texts, Mask]
 
-__all__ = ["Numeric", "Rates", "coded", "cores_of", "kinds_of", "numeric", "rates_of"]
+__all__ = ["Numeric", "Rates", "coded", "cores_of", "kinds_of", "multiplying_bytes", "numeric", "rates_of"]
 
 _ALIKE: Mapping[str, tuple[tuple[str, float], ...]] = {
     "fp64": (("fp32", 0.5),),
@@ -57,6 +58,8 @@ _PER_JOULE = 3e10
 """fp32 operations that a processor's power pays for: 20 to 30 GFLOP/J follow from peaks and powers of recent Xeons."""
 _FEW = 4.0
 """Cores of a board whose name tells their kind alone."""
+_BYTE_PRODUCTS = ("dotprod", "i8mm", "vnni", "amx_int8")
+"""Parts of the names of instruction sets that add up products of bytes in one instruction."""
 _LAUNCH_OF_BOARD = 1e-5
 """Seconds per operator on cores that a name tells of, boards and phones mostly: waking a few threads and waiting for
 the last of them takes about that long."""
@@ -154,6 +157,25 @@ def cores_of(rows: Observations, types: Mapping[str, DeviceType]) -> Texts:
         own = known.architecture if known and known.kind == "cpu" and known.architecture else ""
         found.append(spelt(core) if core else spelt(own) if core_named(own, "") else "")
     return np.array(found or [""])[places]
+
+
+def multiplying_bytes(rows: Observations, types: Mapping[str, DeviceType]) -> Mask:
+    """Say which rows' processors add up products of bytes in one instruction, by their type or by the kind of their
+    cores. Others take two or three instructions, so that 8 bits are often slower there than 16 or 32."""
+    import numpy as np
+
+    named, places = coded(*_named(rows))
+    return np.array([_multiplies_bytes(_Name(*row), types) for row in named] or [False])[places]
+
+
+def _multiplies_bytes(name: _Name, types: Mapping[str, DeviceType]) -> bool:
+    known = types.get(name.type)
+    if _kind(name, types) != "cpu":
+        return False
+    if known is not None:
+        return any(part in own for own in known.features for part in _BYTE_PRODUCTS)
+    core = core_named(name.core, "" if name.core else name.device)
+    return core is not None and core.multiplies_bytes
 
 
 class _Name(NamedTuple):

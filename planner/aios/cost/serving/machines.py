@@ -35,6 +35,13 @@ _NARROWER = 0.9
 them, and activations are quantised. Maximum achievable FLOPS (github.com/stas00/ml-engineering) in 8 bits over 16: 0.88
 on H100, 0.98 on B200 and GB200; with quantising kernels 0.75 of 8 bits and 0.57 of 4 (B200, aiconfigurator). 0.9 was
 looked for on published measurements, between these."""
+_UNPACKING = 5.3
+"""Integer operations for one weight of 4 or 8 bits that is multiplied in 16: shifts, masks, scales. It was looked for
+on published measurements of products on A100 (aiconfigurator): those of 4-bit weights are 1.4 times as fast as those of
+16-bit ones up to 32 tokens, and as fast at 64."""
+_AS_MANY_INTEGERS = frozenset({"sm_60", "sm_61", "sm_70", "sm_72", "sm_75", "sm_80", "sm_120"})
+"""Graphics processors with as many integer lanes as those for fp32; others have half as many (CUDA C++ Programming
+Guide, throughput of native arithmetic instructions)."""
 _HALVINGS = {"fp8": 1.0, "int8": 1.0, "fp4": 2.0, "int4": 2.0}
 
 
@@ -110,13 +117,13 @@ def _started(name: str) -> tuple[float, ...]:
 
 
 def _facts(device: DeviceType | None, precision: str, software: _Software) -> tuple[float, ...]:
-    """Return peak of products and of attention, bandwidth, memory, link and shares of a device; NaN if unknown.
+    """Return the fields of ``Machine`` that are of a device, in their order, NaN if unknown.
 
     Sixteen bits of which nobody states the kind are those that the device has units for.
     """
     nan = float("nan")
     if device is None:
-        return (nan,) * 7
+        return (nan,) * 8
     known = format_of(precision or "bf16")
     peaks = {name: rate.value for name, rate in device.peak_ops_per_s.items()}
     if precision == "bf16" and "fp32" in peaks and not _WITHOUT_BF16.isdisjoint(device.features):
@@ -134,7 +141,18 @@ def _facts(device: DeviceType | None, precision: str, software: _Software) -> tu
     products = (software.products if tensor else 1.0) * _PRODUCTS.get(device.name.partition("-")[0], 1.0)
     products *= _NARROWER ** _HALVINGS.get(taken, 0.0)
     reading = software.stacked if device.memory_kind == "hbm" else 1.0
-    return peak, half, bandwidth, memory, max(links, default=_LINK), products, reading
+    narrower = known is not None and float(known.weight_bytes) < 1.5 and taken in _PLAIN
+    unpacking = _unpacking_s(device) if narrower and not software.unpacks else 0.0
+    return peak, half, bandwidth, memory, max(links, default=_LINK), products, reading, unpacking
+
+
+def _unpacking_s(device: DeviceType) -> float:
+    """Return the seconds in which a graphics processor unpacks one weight; 0 of others, and where nobody knows."""
+    lanes = device.peak_ops_per_s.get("fp32")
+    if device.kind != "gpu" or lanes is None:
+        return 0.0
+    share = 1.0 if _AS_MANY_INTEGERS.intersection(device.features) else 0.5
+    return _UNPACKING / (share * lanes.value / 2)
 
 
 def of_words(function: Callable[..., float | Sequence[float]], *columns: Texts) -> Floats:

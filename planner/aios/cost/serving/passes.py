@@ -72,10 +72,11 @@ _BETWEEN = 6.0
 class Pass(Arrays):
     """Seconds of one pass, by what takes them; arrays of length n. weights, cache: reading, and of scores that are
     written out · compute: of products, and of the kernels between them, which write and read what those put out ·
-    scores: of attention · unpacked, written: moving weights and scores through memory in kernels of their own, which
-    overlap with nothing · links: moving data between devices · offloaded: taking weights from the host that have no
-    place on the devices · waits: fixed parts of collectives, layers and the pass, rows of tiles that stay empty, calls
-    of modules from Python, and by how much starting kernels one by one takes longer than they do
+    scores: of attention · unpacked, written: unpacking weights to 16 bits, and moving them and scores through memory in
+    kernels of their own, which overlap with nothing · links: moving data between devices · offloaded: taking weights
+    from the host that have no place on the devices · waits: fixed parts of collectives, layers and the pass, rows of
+    tiles that stay empty, calls of modules from Python, and by how much starting kernels one by one takes longer than
+    they do
     """
 
     weights: Floats
@@ -137,12 +138,14 @@ def pass_of(
     if np.any(plain):
         cache_bytes = np.where(plain, attention_bytes(shape, stored, tokens * keys, cached) / within, cache_bytes)
     scores = 4 * shape.width * np.minimum(keys, shape.selected) + 2 * shape.index_width * keys
+    moved_s = unpacked_bytes(shape, stored, machine, tokens) / ways.tensor / (rate * MEMORY_SHARE)
+    narrow = np.where(stored.dense < _VALUE_BYTES, dense_bytes / stored.dense, 0.0)  # experts are unpacked while read
     found = Pass(
         weights=dense_bytes / (rate * MEMORY_SHARE) + routed_bytes / (rate * ROUTED_SHARE),
         cache=cache_bytes / (rate * CACHE_SHARE),
         compute=_compute_s(shape, machine, ways, tokens),
         scores=scores * tokens / within / (machine.half_ops_per_s * SCORES_SHARE),
-        unpacked=unpacked_bytes(shape, stored, machine, tokens) / ways.tensor / (rate * MEMORY_SHARE),
+        unpacked=moved_s + narrow * machine.unpacking_s,
         written=written_bytes(shape, machine, tokens * keys) / within / (rate * MEMORY_SHARE),
         links=_links_s(shape, machine, ways, tokens),
         offloaded=np.where(plain, offloaded_s(shape, stored, machine, ways), 0.0) + 0 * tokens,

@@ -98,7 +98,8 @@ class Machine(Arrays):
 
     ops_per_s: dense peak at the precision that products are computed in · half_ops_per_s: the same of 16 bits, which
     attention computes in · memory_bytes_per_s · memory_bytes · link_bytes_per_s: to the other devices, one direction ·
-    products, reading: share that this software reaches of the rate of products and of reading in others · eager: 1
+    products, reading: share that this software reaches of the rate of products and of reading in others · unpacking_s:
+    of one weight that is stored in fewer bits than products with it are computed in, inside their kernel · eager: 1
     where it starts kernels one by one, 0 where it runs captured graphs · unfused: 1 where it writes what attention
     computes in between (PyTorch without compiling), else 0 · score_bytes: of memory that each score costs where
     attention is several kernels of a compiled engine, else 0 · unpacks: 1 where it writes quantised weights out in 16
@@ -115,6 +116,7 @@ class Machine(Arrays):
     link_bytes_per_s: Floats
     products: Floats
     reading: Floats
+    unpacking_s: Floats
     eager: Floats
     unfused: Floats
     score_bytes: Floats

@@ -35,6 +35,11 @@ _PRODUCTS_PER_OPERATION = 16.0
 """Operations in products for one outside of them at least, as on A100 (312 to 19.5 TFLOPS): where data sheets state
 none for fp32, or that of products."""
 _USUAL_PER_EXPONENTIAL = 16.0
+_USUAL_REACHED = 0.8
+"""Share of the dense peak that large matrix products are taken to reach (``steptime``): the quickest reach 0.80 of it
+on H100, 0.87 on A100, but 0.51 on MI300X (ml-engineering, maximum achievable matmul FLOPS)."""
+_DIFFER = 1.05
+"""Two devices of one type under the same products (there, on silicon lottery: 5 % and more on a node of eight)."""
 _PER_EXPONENTIAL: tuple[tuple[str, float], ...] = (("sm_70", 8.0), ("sm_80", 8.0), ("sm_103", 8.0))
 """fp32 operations in the time of one exponential: 128 lanes beside 16 special function units in a multiprocessor, 64 in
 those of V100 and A100, twice the units in those of Blackwell Ultra (CUDA C++ Programming Guide, throughput of native
@@ -56,13 +61,16 @@ _WORDS: tuple[tuple[str, str], ...] = (
 class Hardware:
     """Arrays of length n; SI.
 
-    peak, wide_peak: operations per second in the precision of products, and of attention (16 bits at least) ·
+    peak, wide_peak: operations per second in the precision of products, and of attention (16 bits at least), as much
+    less than the dense peaks as the quickest products were measured to fall short of what is usual · ceiling: of
+    products, what was measured of the quickest and some more, else the dense peak ·
     exponentials: per second · bandwidth: of memory · link, port: bytes per second in one direction to devices of the
     same domain and to others · domain: devices that ``link`` joins · memory: bytes
     """
 
     peak: Floats
     wide_peak: Floats
+    ceiling: Floats
     exponentials: Floats
     bandwidth: Floats
     link: Floats
@@ -106,7 +114,7 @@ def hardware_of(
         return found
     nominal = np.array([_nominal_w(devices.get(name)) for name in types.tolist()])
     slower = np.nan_to_num(np.clip(caps / (_DRAWN * nominal), 0.01, 1.0), nan=1.0) ** _CAP_EXPONENT
-    rates = {name: getattr(found, name) * slower for name in ("peak", "wide_peak", "exponentials")}
+    rates = {name: getattr(found, name) * slower for name in ("peak", "wide_peak", "ceiling", "exponentials")}
     return replace(found, **rates)
 
 
@@ -127,10 +135,26 @@ def _facts(device: DeviceType | None, precision: str) -> tuple[float, ...]:
     domain = next((size for part, size in _DOMAINS if part in device.name), 8.0)
     memory = device.memory_bytes.value if device.memory_bytes else unknown
     rate = device.memory_bandwidth_bytes_per_s
+    peak, ceiling = _usable(device, precision)
     return (
-        peak_of(device, precision), peak_of(device, wide), _exponentials(device, wide), rate.value if rate else unknown,
+        peak, _usable(device, wide)[0], ceiling, _exponentials(device, wide), rate.value if rate else unknown,
         link, port, domain, memory,
     )  # fmt: skip
+
+
+def _usable(device: DeviceType, precision: str) -> tuple[float, float]:
+    """Return the peak that usual shares are of, and what no product runs above; a precision that nobody measured falls
+    as far short as another one did."""
+    dense = peak_of(device, precision)
+    shares = {
+        name: fact.value / device.peak_ops_per_s[name].value
+        for name, fact in device.reached_ops_per_s.items()
+        if name in device.peak_ops_per_s
+    }
+    if not shares:
+        return dense, dense
+    reached = shares.get(precision, min(shares.values()))
+    return dense * min(1.0, reached / _USUAL_REACHED), dense * min(1.0, reached * _DIFFER)
 
 
 def _exponentials(device: DeviceType, wide: str) -> float:

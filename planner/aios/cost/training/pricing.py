@@ -6,14 +6,15 @@ A job's time is its steps, one after the other; loading data, saving checkpoints
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from aios.cost.evidence import Evidence
 from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.making import Found, priced_of
 from aios.cost.power import power_of
 from aios.cost.site import Site, site_of
-from aios.cost.training.steps import UNLEARNT, Steps, steps_of
+from aios.cost.training.steps import UNLEARNT, Steps, spot_of, steps_of
+from aios.cost.training.surroundings import assumed_network
 from aios.records.base import Source
 from aios.records.candidate import Candidate, Demand, Estimate, Priced
 from aios.records.fleet import DeviceType, Fleet
@@ -67,6 +68,7 @@ def price_training(
         return ()
     found: dict[str, Priced] = {}
     sites: dict[tuple[str, tuple[str, ...]], Site] = {}
+    notes: dict[tuple[object, ...], tuple[str, ...]] = {}
     for name in sorted({item.model for item in candidates}):
         model = profiles[name].transformer
         own = [item for item in candidates if item.model == name]
@@ -77,12 +79,22 @@ def price_training(
             key = (item.device, item.nodes)
             if key not in sites:
                 sites[key] = site_of(item, fleet.types[item.device], fleet)
-            found[item.id] = _priced(intent, intent.train, item, steps, row, fleet, sites[key])
+            noted = (item.device, item.precision, item.model, spot_of(item))
+            if noted not in notes:
+                notes[noted] = tuple(_notes(item, fleet))
+            found[item.id] = _priced(intent, intent.train, item, steps, row, fleet, sites[key], notes[noted])
     return tuple(found[item.id] for item in candidates)
 
 
 def _priced(
-    intent: Intent, train: Training, candidate: Candidate, steps: Steps, row: int, fleet: Fleet, site: Site
+    intent: Intent,
+    train: Training,
+    candidate: Candidate,
+    steps: Steps,
+    row: int,
+    fleet: Fleet,
+    site: Site,
+    notes: tuple[str, ...],
 ) -> Priced:
     step = Interval(*(float(end[row]) for end in (steps.low, steps.value, steps.high)))
     source, how = _told(str(steps.level[row]))
@@ -121,7 +133,19 @@ def _priced(
         device_memory_bytes=float(steps.held.most[row]),
         node_memory_bytes=_PROCESS_BYTES * candidate.devices,
     )
-    return priced_of(candidate, estimates, demand, unknown)
+    return priced_of(candidate, estimates, demand, unknown, notes=notes)
+
+
+def _notes(candidate: Candidate, fleet: Fleet) -> Iterator[str]:
+    """Yield what nobody judges of a job, and what is assumed of its network."""
+    if candidate.precision == "fp8":
+        yield (
+            f"how well {candidate.model} learns with products in fp8 is not judged; "
+            "`pin: {precision: bf16}` rules it out"
+        )
+    network = assumed_network(fleet, fleet.types[candidate.device], spot_of(candidate))
+    if network is not None:
+        yield network
 
 
 def _eight(candidate: Candidate) -> str:

@@ -43,6 +43,9 @@ _HOST_WIRE, _ETHERNET = 0.25, 1.25e9
 """For devices without a fabric of their own: share of the host link that a ring through the machine reaches, whose
 devices share it (looked for on published measurements of PCIe cards), and bytes per second between machines, 10
 Gbit/s."""
+_HOP_S = 9.6e-6
+"""What a step of a ring waits for a message from another machine (NCCL 2.8, graph/tuning.cc: of its simple protocol
+over a network; twice for each further machine)."""
 _WIRE = 0.6
 """Share of a fabric's or a port's rate that gradients reach."""
 _UNKNOWN_PEAK, _UNKNOWN_BANDWIDTH = 5e13, 6e11
@@ -58,7 +61,7 @@ def item_parts(observations: Observations, devices: Mapping[str, DeviceType]) ->
     """Return the seconds of one device per item by kind of work.
 
     products: of all passes, three times the forward one's 2 operations per MAC · memory: values that are moved ·
-    host: of the step, that devices do not hide · near, far: gradients between devices of a machine, between machines
+    host: of the step, that devices do not hide · near, far: gradients of devices of one machine, of several
     """
     import numpy as np
 
@@ -135,21 +138,25 @@ def _tensor_cores(device: DeviceType | None, written: str) -> str:
 
 
 def _all_reduce_s(observations: Observations, hardware: Hardware, parameters: Floats) -> tuple[Floats, Floats]:
-    """Return the times of one all-reduce of all gradients: a ring within a machine, then one between them, where the
-    devices of a machine share its port."""
+    """Return the times of one all-reduce of all gradients within a machine, and between machines.
+
+    One ring goes through all devices, so that over every link of it goes twice the gradients' size, less a device's
+    share, and the slowest link sets the time (Patarasuk and Yuan 2009; NCCL's ring). Between machines that is a port,
+    and each further machine is waited for twice.
+    """
     import numpy as np
 
     ranks = np.maximum(observations.number("devices", 1.0), 1.0)
     stated = observations.number("nodes")
     nodes = np.where(stated > 0, np.minimum(stated, ranks), np.ceil(ranks / np.fmin(hardware.domain, 1e9)))
     nodes = np.where(np.isnan(nodes), np.ceil(ranks / 8), nodes)
-    size = _GRADIENT * _or(parameters, _UNKNOWN_PARAMETERS)
-    near = ranks / nodes
+    sent = 2 * (ranks - 1) / ranks * _GRADIENT * _or(parameters, _UNKNOWN_PARAMETERS)
     own = hardware.link > hardware.port
     link = np.where(own, _WIRE, _HOST_WIRE) * _or(hardware.link, 1e10)
     port = _WIRE * np.where(own, _or(hardware.port, 3e9), _ETHERNET)
-    inside, outside = 2 * (near - 1) / near * size / link, 2 * (nodes - 1) / nodes * size / port
-    return inside, outside
+    several = nodes > 1
+    far = sent / np.minimum(port, link) + 2 * (nodes - 1) * _HOP_S
+    return np.where(several, 0.0, sent / link), np.where(several, far, 0.0)
 
 
 def _or(column: Floats, usual: Floats | float) -> Floats:

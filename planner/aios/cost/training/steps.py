@@ -104,7 +104,8 @@ def steps_of(
     """Return the steps of candidates that train one model, of which there is at least one.
 
     Corrections are of a step as a whole, so two bounds keep its pieces honest: products in fewer than 16 bits gain on
-    those in 16 no more than the ratio of the peaks, everything else nothing; and no product runs above its peak.
+    those in 16 no more than the ratio of the peaks, everything else nothing; and no product runs above its peak, or
+    above the quickest that was measured on the device.
     """
     import numpy as np
 

@@ -228,8 +228,8 @@ def kernels(model: Structure, work: Work, hardware: Hardware) -> Kernels:
 
 
 def share_of_peak(model: Structure, work: Work, hardware: Hardware) -> Floats:
-    """Return the share of its dense peak that products with weights are taken to reach."""
-    ideal: Floats = model.forward_flops(work.sequence)[0] / hardware.peak
+    """Return the share of what no product runs above that products with weights are taken to reach."""
+    ideal: Floats = model.forward_flops(work.sequence)[0] / hardware.ceiling
     return ideal / _products_s(model, work, hardware)
 
 

@@ -10,11 +10,12 @@ from aios.cost.training.hardware import Hardware, hardware_of
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType, Fleet, Node, Topology
 from aios.records.training import Spot
+from aios.records.units import Dimension, format_quantity
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
-__all__ = ["hardware_at", "machine_rate", "network_rate"]
+__all__ = ["assumed_network", "hardware_at", "machine_rate", "network_rate"]
 
 _MACHINE = 8.0
 """Devices that one fabric joins at most where it ends at the machine; wider domains join machines."""
@@ -36,6 +37,24 @@ def hardware_at(fleet: Fleet, device: DeviceType, spot: Spot, precision: str) ->
     within = machine_rate(fleet, spot)
     link: Floats = found.link if within is None else 0.0 * found.link + within
     return replace(found, domain=domain, port=port, link=link)
+
+
+def assumed_network(fleet: Fleet, device: DeviceType, spot: Spot) -> str | None:
+    """Say what is assumed to connect the machines of a spot; None where there is one, or the fleet states what does.
+
+    Raises InputError as ``hardware_at`` does.
+    """
+    if spot.machines < 2 or network_rate(fleet, spot) is not None:
+        return None
+    found = hardware_at(fleet, device, spot, "bf16")
+    domain, link, port = (float(column[0]) for column in (found.domain, found.link, found.port))
+    rate = f"{format_quantity(port, Dimension.BANDWIDTH)} for each device in one direction"
+    if domain > _MACHINE:
+        joined = f"a fabric of {format_quantity(link, Dimension.BANDWIDTH)} that joins {domain:g} devices"
+        rate = joined if spot.total <= domain else f"{joined}, and {rate} beyond it"
+    are = "are" if " beyond " in rate else "is"
+    unstated = f"no bandwidth between its {spot.machines} machines is stated"
+    return f"{unstated}: {rate} {are} assumed; `topology` of the fleet says it"
 
 
 def machine_rate(fleet: Fleet, spot: Spot) -> float | None:

@@ -53,6 +53,7 @@ def said_of_type(device: DeviceType) -> Mapping[str, Said]:
         ("architecture", device.architecture),
         ("kind of memory", device.memory_kind),
         ("cores", device.cores),
+        ("powers are of", device.power_of),
         ("part of", device.part_of),
     )
     return dict(

@@ -111,6 +111,7 @@ _SINGLE = (
 _KEYED = (
     ("peak", "peak_ops_per_s", PEAK),
     ("peak_sparse", "sparse_peak_ops_per_s", PEAK),
+    ("peak_reached", "reached_ops_per_s", PEAK),
     ("cache", "cache_bytes", CACHE),
 )
 
@@ -261,6 +262,11 @@ def _peak_clashes(device: DeviceType) -> Iterator[Clash]:
         if dense and sparse.value < dense.value:
             summary = f"the sparse {precision} peak is less than the dense one"
             yield Clash(("peak_sparse", precision), summary, "rates that count on sparsity are the larger ones")
+    for precision, reached in device.reached_ops_per_s.items():
+        dense = device.peak_ops_per_s.get(precision)
+        if dense and reached.value > dense.value:
+            summary = f"the {precision} rate that was reached is more than the dense peak"
+            yield Clash(("peak_reached", precision), summary, "no product runs above the peak of the device")
 
 
 def _partition_clashes(device: DeviceType) -> Iterator[Clash]:

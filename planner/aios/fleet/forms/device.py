@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from aios.records.base import Source
 from aios.records.errors import BadValue
-from aios.records.fleet import DeviceKind, MemoryKind, Trust
+from aios.records.fleet import DeviceKind, MemoryKind, Powered, Trust
 from aios.records.quantity import Bandwidth, Bytes, Compute, CostRate, Fraction, Frequency, Power, Price, Time
 
 __all__ = [
@@ -217,8 +217,10 @@ class DeviceForm(Written):
 
     from: a type of the catalogue whose facts this one takes over where it says nothing itself · provenance: of every
     fact below that states none itself · peak: dense rate by precision · peak_sparse: rates that count on structured
-    sparsity · memory, bandwidth, memory_kind: the device's own; for a cpu, the node's DRAM · memory_tiers: further
-    memory of its own · cores: of a cpu · price: rent of one · price_to_buy: of one · identity, match: how the hardware
+    sparsity · peak_reached: what the quickest of large matrix products was measured at · memory, bandwidth,
+    memory_kind: the device's own; for a cpu, the node's DRAM · memory_tiers: further
+    memory of its own · cores: of a cpu · power_of: what its powers are of, its module or the whole board, where they
+    are not of it alone · price: rent of one · price_to_buy: of one · identity, match: how the hardware
     names itself and is recognised
     """
 
@@ -231,6 +233,7 @@ class DeviceForm(Written):
     provenance: Provenance | None = None
     peak: dict[Precision, Compute | ComputeFact] = {}
     peak_sparse: dict[Precision, Compute | ComputeFact] = {}
+    peak_reached: dict[Precision, Compute | ComputeFact] = {}
     memory: Bytes | BytesFact | None = None
     bandwidth: Bandwidth | BandwidthFact | None = None
     memory_kind: MemoryKind | None = None
@@ -242,6 +245,7 @@ class DeviceForm(Written):
     features: tuple[str, ...] = ()
     tdp: Power | PowerFact | None = None
     idle: Power | PowerFact | None = None
+    power_of: Powered | None = None
     power_cap: PowerCapForm | None = None
     launch_overhead: Time | TimeFact | None = None
     power_modes: tuple[PowerModeForm, ...] = ()

@@ -246,6 +246,7 @@ def _share_of(entry: DeviceType, here: int, cores: int) -> DeviceType:
         features=entry.features,
         cores=here,
         memory_kind=entry.memory_kind,
+        power_of=entry.power_of,
         **single,
     )
 

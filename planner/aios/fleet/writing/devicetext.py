@@ -28,12 +28,15 @@ def device_lines(device: DeviceType, indent: str) -> Iterator[str]:
         yield f"{inner}features: {listed(device.features)}"
     yield from _facts("peak", device.peak_ops_per_s, Dimension.COMPUTE, inner)
     yield from _facts("peak_sparse", device.sparse_peak_ops_per_s, Dimension.COMPUTE, inner)
+    yield from _facts("peak_reached", device.reached_ops_per_s, Dimension.COMPUTE, inner)
     if device.memory_kind is not None:
         yield f"{inner}memory_kind: {device.memory_kind}"
     yield from _facts("cache", device.cache_bytes, Dimension.BYTES, inner)
     for key, found, dimension in _single_facts(device):
         if found is not None:
             yield f"{inner}{key}: {fact(found, dimension)}"
+    if device.power_of is not None:
+        yield f"{inner}power_of: {device.power_of}"
     yield from _lists(device, inner)
     yield from mapping_lines("identity", device.identity, inner)
     unknown = [key for key, found, _ in _single_facts(device) if found is None and key in _UNKNOWN_IS_TOLD]
