@@ -10,17 +10,14 @@ from hypothesis import strategies as st
 from aios.cost.kernels import (
     FORMATS,
     attention,
-    attention_s,
-    elementwise_s,
+    elementwise,
     format_of,
     format_rows,
     gemm,
-    gemm_s,
     hardware_of,
     hardware_rows,
     loads_of,
     moe,
-    moe_s,
 )
 from aios.cost.kernels.grouping import distinct, distinct_rows
 from aios.cost.kernels.hardware import powered_share
@@ -106,13 +103,15 @@ def test_last_wave_is_paid_for_in_full() -> None:
 
 def test_single_rows_wait_for_the_weights() -> None:
     """4096 x 4096 in 16 bits is 33.55 MB."""
-    one, eight = gemm_s(HARDWARE, BF16, [1, 8], 4096, 4096)
+    one, eight = gemm(HARDWARE, BF16, [1, 8], 4096, 4096).seconds()
     assert one == pytest.approx(2e-6 + 33.55e6 / 0.85e12, rel=0.01)
     assert eight == pytest.approx(one, rel=0.01)
 
 
 def test_quantised_weights_are_read_quicker() -> None:
-    half, eight, four = (float(gemm_s(HARDWARE, FORMATS[name], 1, 8192, 8192)) for name in ("bf16", "w8a16", "w4a16"))
+    half, eight, four = (
+        float(gemm(HARDWARE, FORMATS[name], 1, 8192, 8192).seconds()) for name in ("bf16", "w8a16", "w4a16")
+    )
     assert four < eight < half
     assert (half - 2e-6) / (eight - 2e-6) == pytest.approx(2, rel=0.01)
 
@@ -142,11 +141,13 @@ def test_long_prompts_are_bound_by_arithmetic() -> None:
 
 def test_generation_grows_with_the_cache_that_is_read() -> None:
     """Beyond its fixed part, in proportion to batch x keys x bytes."""
-    base = attention_s(HARDWARE, 64, 1, 4096, 64, 8, 128)
+    base = attention(HARDWARE, 64, 1, 4096, 64, 8, 128).seconds()
     fixed = attention(HARDWARE, 64, 1, 4096, 64, 8, 128).fixed_s
-    assert attention_s(HARDWARE, 128, 1, 4096, 64, 8, 128) - fixed == pytest.approx(2 * (base - fixed), rel=0.01)
-    assert attention_s(HARDWARE, 64, 1, 8192, 64, 8, 128) - fixed == pytest.approx(2 * (base - fixed), rel=0.01)
-    assert attention_s(HARDWARE, 64, 1, 4096, 64, 8, 128, kv_bytes=1.0) - fixed == pytest.approx(
+    assert attention(HARDWARE, 128, 1, 4096, 64, 8, 128).seconds() - fixed == pytest.approx(
+        2 * (base - fixed), rel=0.01
+    )
+    assert attention(HARDWARE, 64, 1, 8192, 64, 8, 128).seconds() - fixed == pytest.approx(2 * (base - fixed), rel=0.01)
+    assert attention(HARDWARE, 64, 1, 4096, 64, 8, 128, kv_bytes=1.0).seconds() - fixed == pytest.approx(
         (base - fixed) / 2, rel=0.03
     )
 
@@ -158,7 +159,7 @@ def test_latents_are_read_once_for_all_heads() -> None:
 
 
 def test_elementwise_is_traffic() -> None:
-    assert elementwise_s(HARDWARE, 0.85e6, 0.85e6) == pytest.approx(1e-6 + 2e-6, rel=1e-3)
+    assert elementwise(HARDWARE, 0.85e6, 0.85e6).seconds() == pytest.approx(1e-6 + 2e-6, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_loads_are_possible(tokens: int, active: int, count: int, parallel: int,
 
 def test_few_tokens_of_a_mixture_wait_for_the_experts_that_they_use() -> None:
     """Two tokens with two of eight experts each read four experts of 3 x 4096 x 14336 values."""
-    seconds = moe_s(HARDWARE, BF16, 2, 4096, 14336, 2, 8, distribution="balanced")
+    seconds = moe(HARDWARE, BF16, 2, 4096, 14336, 2, 8, distribution="balanced").seconds()
     assert seconds == pytest.approx(8e-6 + 4 * 3 * 4096 * 14336 * 2 / 0.85e12, rel=0.01)
 
 

@@ -176,7 +176,8 @@ def _words(taught: Taught) -> str:
     lines = [table(["DEVICE", "PREDICTOR", "METRIC", "ROWS", "BEFORE", "AFTER", "FILE"], rows, ink)]
     for left in [*(item.left for item in taught.learnt if item.left), *taught.left]:
         lines += _not_learnt(left, ink)
-    return "\n".join([*lines, "", "errors are medians of |predicted / measured - 1| of rows that were held back"])
+    told = "errors are medians of |predicted / measured - 1| of rows that were held back; - where too few would be left"
+    return "\n".join([*lines, "", told])
 
 
 def _not_learnt(left: NotLearnt, ink: Ink) -> list[str]:

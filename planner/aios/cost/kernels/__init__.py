@@ -8,11 +8,11 @@ only read and write · fixed: kernels that start one after the other. All argume
 numbers or arrays that broadcast against each other; results have the broadcast shape.
 """
 
-from aios.cost.kernels.attention import attention, attention_s
+from aios.cost.kernels.attention import attention
 from aios.cost.kernels.formats import FORMATS, Format, format_of, format_rows
 from aios.cost.kernels.hardware import Hardware, hardware_of, hardware_rows
-from aios.cost.kernels.matrix import elementwise, elementwise_s, gemm, gemm_s
-from aios.cost.kernels.moe import Loads, loads_of, moe, moe_s
+from aios.cost.kernels.matrix import elementwise, gemm
+from aios.cost.kernels.moe import Loads, loads_of, moe
 from aios.cost.kernels.work import Work
 
 __all__ = [
@@ -22,16 +22,12 @@ __all__ = [
     "Loads",
     "Work",
     "attention",
-    "attention_s",
     "elementwise",
-    "elementwise_s",
     "format_of",
     "format_rows",
     "gemm",
-    "gemm_s",
     "hardware_of",
     "hardware_rows",
     "loads_of",
     "moe",
-    "moe_s",
 ]

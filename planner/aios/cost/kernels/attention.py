@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from aios.cost.kernels.hardware import Hardware
 from aios.cost.kernels.matrix import BANDWIDTH_SHARE
-from aios.cost.kernels.work import Work, in_seconds
+from aios.cost.kernels.work import Work
 
 if TYPE_CHECKING:
     from aios.cost.kernels.work import Numbers
 
-__all__ = ["ATTENTION_SHARE", "attention", "attention_s"]
+__all__ = ["ATTENTION_SHARE", "attention"]
 
 ATTENTION_SHARE = 0.6
 """Of the dense peak that long prompts reach: 0.5 to 0.73 on A100 (FlashAttention-2, arXiv 2307.08691), 0.55 to 0.75 on
@@ -80,6 +80,3 @@ def attention(
         parallelism=blocks / hardware.units,
         ideal_s=ideal,
     )
-
-
-attention_s = in_seconds(attention)

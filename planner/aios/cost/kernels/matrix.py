@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from aios.cost.kernels.formats import Format
 from aios.cost.kernels.hardware import Hardware
-from aios.cost.kernels.work import Work, in_seconds
+from aios.cost.kernels.work import Work
 
 if TYPE_CHECKING:
     from aios.cost.kernels.work import Numbers
     from aios.records.observation import Floats
 
-__all__ = ["BANDWIDTH_SHARE", "MATMUL_SHARE", "elementwise", "elementwise_s", "gemm", "gemm_s", "tile_padding"]
+__all__ = ["BANDWIDTH_SHARE", "MATMUL_SHARE", "elementwise", "gemm", "tile_padding"]
 
 MATMUL_SHARE = 0.8
 """Of the dense peak that large matrix products reach: 0.79 on B200, 0.80 on H100, 0.87 on A100 in bf16 (maximum
@@ -47,9 +47,6 @@ def gemm(hardware: Hardware, precision: Format, m: Numbers, n: Numbers, k: Numbe
         parallelism=tiles / hardware.units,
         ideal_s=ideal,
     )
-
-
-gemm_s = in_seconds(gemm)
 
 
 def tile_padding(m: Floats, n: Floats, units: Floats) -> tuple[Floats, Floats]:
@@ -96,6 +93,3 @@ def elementwise(hardware: Hardware, read_bytes: Numbers, written_bytes: Numbers,
         parallelism=moved / 4096 / hardware.units,
         ideal_s=ideal,
     )
-
-
-elementwise_s = in_seconds(elementwise)

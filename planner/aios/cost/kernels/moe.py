@@ -8,13 +8,13 @@ from aios.cost.kernels.formats import Format
 from aios.cost.kernels.grouping import distinct, distinct_rows
 from aios.cost.kernels.hardware import Hardware
 from aios.cost.kernels.matrix import BANDWIDTH_SHARE, MATMUL_SHARE, quantising_s
-from aios.cost.kernels.work import Work, in_seconds
+from aios.cost.kernels.work import Work
 
 if TYPE_CHECKING:
     from aios.cost.kernels.work import Numbers
     from aios.records.observation import Floats, Texts
 
-__all__ = ["Loads", "loads_of", "moe", "moe_s"]
+__all__ = ["Loads", "loads_of", "moe"]
 
 _TILE_ROWS = 32
 """Rows to which the tokens of one expert are filled up, between the 8 of small and the 128 of large grouped kernels."""
@@ -86,9 +86,6 @@ def moe(
         ideal_s=2.0 * np.minimum(mean, loads.tokens) * values / hardware.peak_ops_per_s,
         imbalance=loads.tokens / mean,
     )
-
-
-moe_s = in_seconds(moe)
 
 
 def loads_of(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats
 
     Numbers = float | Floats
 
-__all__ = ["Work", "in_seconds", "one_after_the_other"]
-
-Arguments = ParamSpec("Arguments")
+__all__ = ["Work", "one_after_the_other"]
 
 _SHARPNESS = 4.0
 """Compute and traffic overlap all but completely in pipelined kernels; where both take equally long, 2^(1/4) = 1.19
@@ -49,16 +46,6 @@ class Work(NamedTuple):
         both = (1 + (least / np.maximum(most, 1e-30)) ** _SHARPNESS) ** (1 / _SHARPNESS)
         total: Floats = self.fixed_s + self.streams_s + most * both
         return total
-
-
-def in_seconds(work: Callable[Arguments, Work]) -> Callable[Arguments, Floats]:
-    """Return the function that returns the seconds of what ``work`` returns."""
-
-    @wraps(work)
-    def seconds(*arguments: Arguments.args, **more: Arguments.kwargs) -> Floats:
-        return work(*arguments, **more).seconds()
-
-    return seconds
 
 
 def one_after_the_other(parts: Sequence[Work]) -> Work:
