@@ -100,8 +100,13 @@ class NetworkTimes:
         if setting.precision != candidate.precision:
             low, high = low / _OTHER_PRECISION, high * _OTHER_PRECISION
         least = least_s(profile, device, candidate.precision, row.threads, row.items)
-        own = setting.is_known and setting.precision == candidate.precision
+        own = self.knows(candidate, profile, device)
         return LearntTime(Interval(*map(max, (low, value, high), least)), *_told(setting), own)
+
+    def knows(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> bool:
+        """Say whether the device was measured in the candidate's precision."""
+        setting = self._setting(candidate, profile, device)
+        return setting is not None and setting.is_known and setting.precision == candidate.precision
 
     def row_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, batch: int) -> NetworkRow | None:
         """Return what is asked for a call of ``batch`` items; None as of ``of``."""
@@ -127,7 +132,8 @@ class NetworkTimes:
         rows: dict[_Key, NetworkRow] = {}
         for candidate in self._different():
             profile, device = self._profiles[candidate.model], self._types[candidate.device]
-            others = (*wider(profile, device, candidate), *narrower(profile, device, candidate))
+            known = (item for item in narrower(profile, device, candidate) if self.knows(item, profile, device))
+            others = (*wider(profile, device, candidate), *known)
             for item in (candidate, *others):
                 for batch in halved(candidate.batch):
                     row = self.row_of(item, profile, device, batch)

@@ -32,16 +32,18 @@ def wider(profile: ModelProfile, device: DeviceType, candidate: Candidate) -> It
     does more than either.
     """
     any_peak = candidate.precision == _NARROW and device.kind != "cpu"
-    for item in _others(profile, candidate):
-        if _RANKS[item.precision] < _RANKS[candidate.precision] and (any_peak or _no_faster(device, item, candidate)):
-            yield item
+    for precision in _others(profile, candidate):
+        lower = _RANKS[precision] < _RANKS[candidate.precision]
+        if lower and (any_peak or _no_faster(device, precision, candidate.precision)):
+            yield _in(candidate, precision)
 
 
 def narrower(profile: ModelProfile, device: DeviceType, candidate: Candidate) -> Iterator[Candidate]:
     """Yield what differs in a narrower precision alone that takes no more: the device's peak at it is no lower."""
-    for item in _others(profile, candidate):
-        if _RANKS[item.precision] > _RANKS[candidate.precision] and _no_faster(device, candidate, item):
-            yield item
+    for precision in _others(profile, candidate):
+        higher = _RANKS[precision] > _RANKS[candidate.precision]
+        if higher and _no_faster(device, candidate.precision, precision):
+            yield _in(candidate, precision)
 
 
 def no_more(time: Interval, most: Interval) -> Interval:
@@ -55,17 +57,19 @@ def no_less(time: Interval, least: float) -> Interval:
     return Interval(time.low, value, max(time.high, value))
 
 
-def _others(profile: ModelProfile, candidate: Candidate) -> Iterator[Candidate]:
-    """Yield the candidate in the other precisions that a network of floating point is computed in, widest first."""
+def _others(profile: ModelProfile, candidate: Candidate) -> Iterator[str]:
+    """Yield the other precisions that a network of floating point is computed in, widest first."""
     if candidate.quantization == "dynamic" or profile.precision not in _FLOATS or candidate.precision not in _RANKS:
         return
-    for precision in _RANKS:
-        if precision != candidate.precision:
-            quantization = "static" if precision == _NARROW else "none"
-            yield candidate.model_copy(update={"precision": precision, "quantization": quantization})
+    yield from (precision for precision in _RANKS if precision != candidate.precision)
 
 
-def _no_faster(device: DeviceType, wide: Candidate, narrow: Candidate) -> bool:
-    """Say whether a device's peaks at both are stated, and that of the wider precision is no higher."""
-    wide_peak, narrow_peak = (device.peak_ops_per_s.get(item.precision) for item in (wide, narrow))
+def _in(candidate: Candidate, precision: str) -> Candidate:
+    quantization = "static" if precision == _NARROW else "none"
+    return candidate.model_copy(update={"precision": precision, "quantization": quantization})
+
+
+def _no_faster(device: DeviceType, wide: str, narrow: str) -> bool:
+    """Say whether a device's peaks at both precisions are stated, and that of the wider one is no higher."""
+    wide_peak, narrow_peak = device.peak_ops_per_s.get(wide), device.peak_ops_per_s.get(narrow)
     return wide_peak is not None and narrow_peak is not None and wide_peak.value <= narrow_peak.value

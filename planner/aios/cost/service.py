@@ -160,6 +160,8 @@ class Workbench:
         time, basis = found.time, found.basis
         if not found.own:
             for other in narrower(profile, device, candidate):
+                if not self._may_be_own(other, profile, device):
+                    continue
                 its = self._unordered(other, profile, device, tiers, batch)
                 if not isinstance(its, Unknown) and its.own and its.time.value > time.value:
                     time, basis = no_less(time, its.time.value), f"{basis}; no faster than {other.precision}"
@@ -173,6 +175,10 @@ class Workbench:
                 basis = f"{half.basis}, twice for a batch of {batch}"
             time = no_more(time, half.time.times(2))
         return found._replace(time=time, basis=basis)
+
+    def _may_be_own(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> bool:
+        """Say whether the device can have been measured in this very precision."""
+        return bool(self._library.kin("service", candidate)) or self._learnt_times.knows(candidate, profile, device)
 
     def _unordered(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
