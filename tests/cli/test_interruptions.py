@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM
 
@@ -145,6 +147,23 @@ def test_a_solving_plan_stops(aios, asked):
         assert process.wait(30) in (CODES[SIGINT], 3), said
         assert "Traceback" not in said
     assert aios.wait_until_alone() == []
+
+
+def test_a_signal_met_inside_compiled_code():
+    """Compiled code may turn what a signal raises into an error of its own: that is no bug of ours."""
+    program = (
+        "import signal, aios.cli.app\n"
+        "def run(arguments):\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    except BaseException:\n"
+        "        raise ValueError('Error building \"literal\" validator') from None\n"
+        "aios.cli.app.run = run\n"
+        "from aios.cli.main import main\n"
+        "main(['plan', 'intent.yaml'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted: nothing is lost; the same command starts over\n")
 
 
 def test_two_at_once(aios, asked):

@@ -55,11 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_came: list[int] = []
+"""The signals that asked to stop, in order."""
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     # What was being built when the signal came may complain of that as it is thrown away: nobody need know.
     sys.unraisablehook = lambda _: None
+    _came.append(number)
     raise _Stopped(number)
 
 
@@ -106,6 +109,8 @@ def _run(arguments: list[str]) -> int:
     try:
         return run(arguments)
     except Exception as error:  # the last resort: what is no AiosError is a bug, and says so
+        if _came:  # compiled code (pydantic's, for one) tells of a signal met inside it by an error of its own
+            raise _Stopped(_came[-1]) from error
         if _is_unwritten(error):
             raise
         return _say_error(error, arguments)
