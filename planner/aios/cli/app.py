@@ -6,16 +6,26 @@ Each one imports what it needs when it runs: ``--help`` and ``--version`` stay c
 import sys
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aios.cli.exits import EPILOGUE, Exit
 from aios.cli.hardwareapp import hardware_app
-from aios.cli.options import Fleet, Json, JsonInto
-
-if TYPE_CHECKING:
-    from aios.workflow.setting import Setting
+from aios.cli.options import (
+    PROFILES,
+    STATE,
+    Fleet,
+    Json,
+    JsonInto,
+    KeepOthers,
+    Paths,
+    Profiles,
+    State,
+    Yes,
+    setting_of,
+)
+from aios.cli.questionsapp import questions_app
 
 __all__ = ["app", "run"]
 
@@ -31,18 +41,6 @@ app = typer.Typer(
 model_app = typer.Typer(help="Look at models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(model_app, name="model")
 app.add_typer(hardware_app, name="hardware")
-
-Paths = Annotated[
-    list[str] | None, typer.Argument(metavar="PATH...", help="Intent files or folders; - reads standard input.")
-]
-State = Annotated[Path, typer.Option("--state", help="State file.")]
-Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
-KeepOthers = Annotated[
-    bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-_STATE = Path(".aios/state.json")
-_PROFILES = Path("profiles")
 
 
 def _version(wanted: bool) -> None:
@@ -79,15 +77,15 @@ def validate(paths: Paths = None, fleet: Fleet = None, json: Json = False) -> in
     """Check intent and fleet files; report every mistake at once, with file, line and column."""
     from aios.cli.starting import validate as work
 
-    return work(_setting(paths, fleet), json=json)
+    return work(setting_of(paths, fleet), json=json)
 
 
 @app.command(epilog="Example: aios plan examples/digits/intent.yaml -o plan.json")
 def plan(
     paths: Paths = None,
     fleet: Fleet = None,
-    state: State = _STATE,
-    profiles: Profiles = _PROFILES,
+    state: State = STATE,
+    profiles: Profiles = PROFILES,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan for `apply`.")] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
@@ -100,7 +98,7 @@ def plan(
     """Choose how to run the intents, prove the choice, and say what apply would do. Changes nothing."""
     from aios.cli.planning import plan as work
 
-    setting = _setting(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles)
     return work(
         setting,
         out=out,
@@ -116,37 +114,25 @@ def plan(
 def candidates(
     paths: Paths = None,
     fleet: Fleet = None,
-    profiles: Profiles = _PROFILES,
+    profiles: Profiles = PROFILES,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """List every way to run the intents with its estimates and, if it is out, why."""
     from aios.cli.candidates import candidates as work
 
-    return work(_setting(paths, fleet, _STATE, profiles), json=json, json_into=json_into)
+    return work(setting_of(paths, fleet, STATE, profiles), json=json, json_into=json_into)
 
 
-@app.command(epilog="Example: aios explain examples/chat-described-fleet")
-def explain(
-    paths: Paths = None,
-    fleet: Fleet = None,
-    state: State = _STATE,
-    profiles: Profiles = _PROFILES,
-    json: Json = False,
-    json_into: JsonInto = None,
-) -> int:
-    """Say where the time, memory and watts of each choice go, and what each part of them waits for."""
-    from aios.cli.explaining import explain as work
-
-    return work(_setting(paths, fleet, state, profiles), json=json, json_into=json_into)
+app.registered_commands += questions_app.registered_commands
 
 
 @app.command(epilog="Example: aios profile examples/digits/intent.yaml")
 def profile(
     paths: Paths = None,
     fleet: Fleet = None,
-    state: State = _STATE,
-    profiles: Profiles = _PROFILES,
+    state: State = STATE,
+    profiles: Profiles = PROFILES,
     seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting.")] = 1.0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what has been measured before.")] = False,
     json: Json = False,
@@ -155,7 +141,7 @@ def profile(
     """Measure the candidates that could win on this machine; keep what was measured in the profile store."""
     from aios.cli.measuring import profile as work
 
-    setting = _setting(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles)
     return work(setting, seconds=seconds, fresh=fresh, json=json, json_into=json_into)
 
 
@@ -165,8 +151,8 @@ def apply(
         list[str] | None, typer.Argument(metavar="PLAN | PATH...", help="A saved plan, or intents to plan and apply.")
     ] = None,
     fleet: Fleet = None,
-    state: State = _STATE,
-    profiles: Profiles = _PROFILES,
+    state: State = STATE,
+    profiles: Profiles = PROFILES,
     keep_others: KeepOthers = False,
     yes: Yes = False,
     json: Json = False,
@@ -175,16 +161,16 @@ def apply(
     """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
     from aios.cli.applying import apply as work
 
-    setting = _setting(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles)
     return work(setting, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 
 
 @app.command(epilog="Example: aios status")
-def status(state: State = _STATE, json: Json = False) -> int:
+def status(state: State = STATE, json: Json = False) -> int:
     """Show what stands, whether it is healthy, and where it answers."""
     from aios.cli.applying import status as work
 
-    return work(_setting(None, None, state), json=json)
+    return work(setting_of(None, None, state), json=json)
 
 
 @app.command(epilog="Example: aios destroy --yes")
@@ -192,14 +178,14 @@ def destroy(
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to remove; everything by default.")
     ] = None,
-    state: State = _STATE,
+    state: State = STATE,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
     """Remove what was applied."""
     from aios.cli.applying import destroy as work
 
-    return work(_setting(None, None, state), tuple(targets or ()), yes=yes, json=json)
+    return work(setting_of(None, None, state), tuple(targets or ()), yes=yes, json=json)
 
 
 @app.command(epilog="Example: aios verify --seconds 20")
@@ -208,7 +194,7 @@ def verify(
         list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to verify; everything by default.")
     ] = None,
     fleet: Fleet = None,
-    state: State = _STATE,
+    state: State = STATE,
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="How long to put the stated load on.")] = 20.0,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the arrival times.")] = 0,
     json: Json = False,
@@ -217,7 +203,7 @@ def verify(
     """Put the stated load on what stands and measure each promise: held, broken or unmeasured."""
     from aios.cli.measuring import verify as work
 
-    setting = _setting(None, fleet, state)
+    setting = setting_of(None, fleet, state)
     return work(setting, tuple(targets or ()), seconds=seconds, seed=seed, json=json, json_into=json_into)
 
 
@@ -261,11 +247,11 @@ def calibrate(
     from_profiles: Annotated[
         bool, typer.Option("--from-profiles", help="Learn from what was measured on this machine (see --profiles).")
     ] = False,
-    profiles: Profiles = _PROFILES,
+    profiles: Profiles = PROFILES,
     predictor: Annotated[str | None, typer.Option("--predictor", help="Only this one.")] = None,
     out: Annotated[
         Path, typer.Option("--out", metavar="FOLDER", help="Where to write; plans read <profiles>/calibrations.")
-    ] = _PROFILES / "calibrations",
+    ] = PROFILES / "calibrations",
     fleet: Fleet = None,
     json: Json = False,
     json_into: JsonInto = None,
@@ -352,19 +338,6 @@ def demo(
     from aios.cli.demonstrating import demo as work
 
     return work(folder)
-
-
-def _setting(paths: list[str] | None, fleet: str | None, state: Path = _STATE, profiles: Path = _PROFILES) -> "Setting":
-    from aios.workflow.setting import Setting
-
-    stdin = sys.stdin.buffer.read
-    return Setting(paths=tuple(paths or ()), fleet=fleet, state=state, profiles=profiles, warn=_warned, stdin=stdin)
-
-
-def _warned(text: str) -> None:
-    from aios.cli.words import warned
-
-    warned(text)
 
 
 def run(arguments: list[str]) -> int:

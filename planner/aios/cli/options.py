@@ -1,11 +1,30 @@
 """Options that several commands share."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = ["Fleet", "Json", "JsonInto"]
+if TYPE_CHECKING:
+    from aios.workflow.setting import Setting
+
+__all__ = [
+    "PROFILES",
+    "STATE",
+    "Fleet",
+    "Json",
+    "JsonInto",
+    "KeepOthers",
+    "Paths",
+    "Profiles",
+    "State",
+    "Yes",
+    "setting_of",
+]
+
+STATE = Path(".aios/state.json")
+PROFILES = Path("profiles")
 
 Fleet = Annotated[
     str | None,
@@ -13,3 +32,26 @@ Fleet = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words.")]
 JsonInto = Annotated[Path | None, typer.Option("--json-into", metavar="FILE", help="Also write the JSON to a file.")]
+Paths = Annotated[
+    list[str] | None, typer.Argument(metavar="PATH...", help="Intent files or folders; - reads standard input.")
+]
+State = Annotated[Path, typer.Option("--state", help="State file.")]
+Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
+KeepOthers = Annotated[
+    bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def setting_of(paths: list[str] | None, fleet: str | None, state: Path = STATE, profiles: Path = PROFILES) -> "Setting":
+    """Return what a command was given."""
+    from aios.workflow.setting import Setting
+
+    stdin = sys.stdin.buffer.read
+    return Setting(paths=tuple(paths or ()), fleet=fleet, state=state, profiles=profiles, warn=_warned, stdin=stdin)
+
+
+def _warned(text: str) -> None:
+    from aios.cli.words import warned
+
+    warned(text)
