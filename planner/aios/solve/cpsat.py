@@ -103,16 +103,20 @@ class Engine:
     def __post_init__(self) -> None:
         self.left = self.limits.deterministic_limit
 
-    def solve(self, model: Model, share: float = 1.0) -> Answer:
+    def solve(self, model: Model, share: float = 1.0, *, numbers: bool = False) -> Answer:
         """Solve with at most this share of the whole allowance.
 
-        ``unknown`` when that is used up before anything was found or refuted.
+        ``unknown`` when that is used up before anything was found or refuted. numbers: whether the model is about
+        amounts more than about yes and no, so that its linear relaxation is to guide the whole search
         """
         if self.left <= 0:
             return Answer("unknown")
         helper = _helper()
         wrapper = helper.SolveWrapper()
-        wrapper.set_parameters(self._parameters(helper, min(self.left, share * self.limits.deterministic_limit)))
+        parameters = self._parameters(helper, min(self.left, share * self.limits.deterministic_limit))
+        if numbers:
+            parameters.linearization_level = 2
+        wrapper.set_parameters(parameters)
         response = _solved(wrapper, model.proto)
         self.left -= response.deterministic_time
         status = _statuses(helper).get(response.status)
