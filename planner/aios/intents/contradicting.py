@@ -1,0 +1,54 @@
+"""What one intent pins and excludes that cannot both be, found before anything is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from aios.records.document import Document
+from aios.records.errors import Diagnostic
+from aios.records.intent import Constraints
+
+__all__ = ["contradicting_choices"]
+
+_REACHED_BY: Mapping[str, tuple[str, ...]] = {
+    "dynamic": ("int8",),
+    "static": ("int8", "fp8"),
+    "weight-only": ("int4",),
+}
+"""Way to quantise -> precisions that it leads to."""
+
+
+def contradicting_choices(document: Document, pin: Constraints, exclude: Constraints) -> Iterator[Diagnostic]:
+    """Yield a mistake for each name that is both pinned and excluded, and for a precision that what is pinned beside it
+    never leads to."""
+    for field in Constraints.model_fields:
+        excluded = getattr(exclude, field)
+        for place, name in enumerate(getattr(pin, field)):
+            if name in excluded:
+                path = _path(document, ("spec", "exclude", field), excluded.index(name))
+                first = document.span(_path(document, ("spec", "pin", field), place))
+                summary = f"{field} `{name}` is pinned and excluded"
+                yield document.diagnostic(
+                    path, summary, reason=f"it is pinned at {first}", remedy="take it out of one of the two"
+                )
+    ways = [_REACHED_BY.get(way) for way in pin.quantization]
+    reached = {name for names in ways if names is not None for name in names}
+    if pin.precision and pin.quantization and None not in ways and not reached.intersection(pin.precision):
+        path = _path(document, ("spec", "pin", "quantization"), 0)
+        first = document.span(_path(document, ("spec", "pin", "precision"), 0))
+        listed = " and ".join(pin.quantization)
+        yield document.diagnostic(
+            path,
+            f"{listed} quantisation leads to {' or '.join(sorted(reached))}, and the intent pins another precision",
+            reason=f"{', '.join(pin.precision)} is pinned at {first}",
+            remedy="take one of the two pins away",
+        )
+
+
+def _path(document: Document, path: tuple[str, ...], index: int) -> tuple[str | int, ...]:
+    """Return the path of an item of a list, or of the single one that stands for it."""
+    value: Any = document.data
+    for step in path:
+        value = value[step]
+    return (*path, index) if isinstance(value, list) else path
