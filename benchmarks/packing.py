@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from aios.solve import Limits
 from aios.solve.cpsat import Engine
-from aios.solve.packing import Kind, Nodes, Problem, Short, pack
+from aios.solve.packing import WHOLE, Kind, Nodes, Problem, Short, pack
 
 MILLI = 1000
 """Thousandths of a GPU, of a core."""
@@ -138,7 +138,7 @@ def by_aios(case: Case, seconds: float) -> Result:
             Kind(
                 takes=(pod.cpu, pod.memory),
                 devices=pod.gpus,
-                share=pod.milli * 1000 if pod.gpus else 0,
+                share=pod.milli * (WHOLE // MILLI) if pod.gpus else 0,
                 places=tuple((i, 0 if pod.gpus else -1) for i, (node, _) in enumerate(shapes) if case.may(pod, node)),
                 number=many,
                 value=pod.gpus * pod.milli,

@@ -190,7 +190,7 @@ def graphs_on_devices(rows: int, learnt: bool) -> Callable[[], tuple[Priced, ...
         f"    - {{name: {node}, cpu: 64, memory: 1 TiB, devices: [{{type: {name}}}]}}\n" for node, name in nodes.items()
     )
     fleet = compile_fleet(parse((FLEET + "".join(lines)).encode(), "all"), catalogue, "all")
-    (intent,) = compile_intents(parse(INTENT, "all"))
+    (intent,) = compile_intents(parse(INTENT, "all")).intents
     profiles = {path.stem: Reader().read(path, {}).profile for path in sorted(EXAMPLES.glob("*/models/*.onnx"))}
     candidates = [
         Candidate(

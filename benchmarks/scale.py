@@ -98,7 +98,7 @@ def problem(intents: int, rate: float) -> tuple[tuple[Intent, ...], Fleet, Mappi
     written = "---".join(INTENT.format(index=index, models=models, rate=rate) for index in range(intents))
     documents = parse(FLEET, "fleet.yaml")
     fleet = compile_fleet(documents, load_catalogue(catalogue.root() / "hardware"), "fleet.yaml")
-    return compile_intents(parse(written.encode(), "intent.yaml")), fleet, profiles
+    return compile_intents(parse(written.encode(), "intent.yaml")).intents, fleet, profiles
 
 
 def measure(intents: int, rate: float) -> dict[str, float | int | str]:

@@ -56,16 +56,15 @@ def test_every_intent_and_fleet_of_a_page_is_valid(page, trial, blocks_of, monke
         assert block.language in SHOWN_ONLY, f"{page.name}:{block.line}: nobody looks at {block.language!r} blocks"
         if block.language != "yaml" or block.mark.startswith("file: broken"):
             continue
-        for document in parse(block.text.encode(), f"{page.name}.yaml"):
-            if document.kind == "Intent":
-                (intent,) = compile_intents([document])
-                named = [choice.path for choice in intent.models if not choice.card] + [
-                    *intent.data.evaluate,
-                    *intent.data.calibrate,
-                ]
-                missing = [path for path in named if not Path(path).is_file()]
-                assert not missing, f"{page.name}:{block.line} names files that the example has not: {missing}"
-            elif (
+        documents = parse(block.text.encode(), f"{page.name}.yaml")
+        named: list[str] = []
+        for intent in compile_intents([document for document in documents if document.kind == "Intent"]).intents:
+            named += (choice.path for choice in intent.models if not choice.card)
+            named += (*intent.data.evaluate, *intent.data.calibrate)
+        missing = [path for path in named if not Path(path).is_file()]
+        assert not missing, f"{page.name}:{block.line} names files that the example has not: {missing}"
+        for document in documents:
+            if (
                 document.kind == "Fleet" and "include" not in document.data["spec"]
             ):  # else a command of the page reads it
                 compile_fleet([document], load_catalogue(root() / "hardware"), page.name)

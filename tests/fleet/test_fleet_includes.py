@@ -28,7 +28,7 @@ def written(folder, files: dict[str, str]) -> None:
 
 
 def read(path):
-    return read_written(Setting(fleet=str(path)))[1]
+    return read_written(Setting(fleet=str(path))).fleet
 
 
 def mistakes(path) -> list[str]:
@@ -181,9 +181,9 @@ def test_device_files_may_be_named_beside_the_fleet(tmp_path):
     )
     assert set(read(tmp_path).types) == {"my-npu"}
     paths = (str(tmp_path / "npu.yaml"), str(tmp_path / "fleet.yaml"))
-    assert set(read_written(Setting(paths=paths))[1].types) == {"my-npu"}
+    assert set(read_written(Setting(paths=paths)).fleet.types) == {"my-npu"}
     both = Setting(paths=paths[:1], fleet=paths[1])
-    assert set(read_written(both)[1].types) == {"my-npu"}
+    assert set(read_written(both).fleet.types) == {"my-npu"}
     (tmp_path / "fleet.yaml").unlink()
     with pytest.raises(InputError, match="there is no fleet that could hold it"):
         read_written(Setting(paths=paths[:1]))

@@ -16,6 +16,7 @@ from aios.records.fleet import (
     MemoryTier,
     Node,
     Partition,
+    PowerCap,
     PowerMode,
     Topology,
     Used,
@@ -147,6 +148,11 @@ def levels(between=None):
 topologies = st.lists(levels() | levels(between=levels()), max_size=2).map(tuple)
 
 
+caps = st.floats(1.0, 1e6).map(lambda watts: (watts,)) | st.lists(st.floats(1.0, 1e6), min_size=24, max_size=24).map(
+    tuple
+)
+
+
 @st.composite
 def nodes_of_a_fleet(draw, name, types):
     slots = draw(slots_of_a_node(types))
@@ -176,6 +182,8 @@ def nodes_of_a_fleet(draw, name, types):
         used=draw(used),
         price_usd_per_h=draw(st.none() | facts("USD/h", low=0.0, high=1e4)),
         carbon_g_per_kwh=draw(st.lists(st.floats(0.0, 2000.0), max_size=3).map(tuple)),
+        jurisdiction=draw(st.lists(texts, max_size=2).map(tuple)),
+        power_cap_w=draw(caps | st.just(())),
     )
 
 
@@ -197,7 +205,13 @@ def fleets(draw):
     over = tuple(draw(st.permutations(named)))
     topology = [item.model_copy(update={"members": draw(st.just(()) | st.just(over))}) for item in draw(topologies)]
     used = {name: types[name] for name in held}
-    return fleet_of(draw(texts), nodes, used, links, "this machine", topology)
+    groups = [(None, {}), *((None, {key: value}) for node in nodes for key, value in node.labels.items())]
+    groups += [(key, {}) for node in nodes for key in node.labels]
+    power_caps = [
+        PowerCap(by=by, labels=labels, cap_w=draw(caps))
+        for by, labels in draw(st.lists(st.sampled_from(groups), max_size=2, unique_by=str))
+    ]
+    return fleet_of(draw(texts), nodes, used, links, "this machine", topology, power_caps)
 
 
 @settings(max_examples=40, deadline=None)

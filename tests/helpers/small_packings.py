@@ -7,7 +7,7 @@ from collections import Counter
 
 from aios.solve.packing import Kind, Nodes, Packing, Problem
 
-DEVICE = 1_000_000
+DEVICE = 9_009_000_000
 State = tuple[tuple[int, tuple[int, ...], tuple[tuple[int, ...], ...]], ...]
 """Of each node: its kind, what is free of each resource, and of each group what is free of each device."""
 
@@ -27,16 +27,28 @@ def random_problem(seed: int) -> Problem:
     return Problem(nodes, tuple(_kind(draw, nodes) for _ in range(draw.randint(1, 4))))
 
 
+def partly_used(seed: int) -> Problem:
+    """Return such a problem in which a part of the devices of some groups is free."""
+    problem, draw = random_problem(seed), random.Random(seed)
+    rooms = [DEVICE, 3 * DEVICE // 4, 2 * DEVICE // 3, DEVICE // 10]
+    nodes = tuple(pool._replace(rooms=tuple(draw.choice(rooms) for _ in pool.groups)) for pool in problem.nodes)
+    return problem._replace(nodes=nodes)
+
+
 def _kind(draw: random.Random, nodes: tuple[Nodes, ...]) -> Kind:
     devices = draw.choice([0, 1, 1, 1, 2, 4])
-    share = draw.choice([DEVICE, 700_000, 500_000, 333_333, 250_000]) if devices == 1 else DEVICE * bool(devices)
+    share = (
+        draw.choice([DEVICE, 7 * DEVICE // 10, DEVICE // 2, DEVICE // 3, DEVICE // 4])
+        if devices == 1
+        else DEVICE * bool(devices)
+    )
     places = tuple(
         (index, group)
         for index, pool in enumerate(nodes)
         for group in (range(len(pool.groups)) if devices else [-1])
         if draw.random() < 0.8
     )
-    value = draw.choice([1, 2, 5, devices * share // 1000])
+    value = draw.choice([1, 2, 5, 1000 * devices * share // DEVICE])
     return Kind(
         takes=(draw.randint(0, 5), draw.randint(0, 8)),
         devices=devices,
@@ -69,11 +81,15 @@ def best_value(problem: Problem) -> int | None:
 def _empty(problem: Problem) -> State:
     return tuple(
         sorted(
-            (index, pool.has, tuple((DEVICE,) * size for size in pool.groups))
+            (index, pool.has, tuple((room,) * size for size, room in zip(pool.groups, _rooms(pool), strict=True)))
             for index, pool in enumerate(problem.nodes)
             for _ in range(pool.number)
         )
     )
+
+
+def _rooms(pool: Nodes) -> tuple[int, ...]:
+    return pool.rooms or (DEVICE,) * len(pool.groups)
 
 
 def _put(state: State, kind: Kind) -> set[State]:
@@ -122,7 +138,11 @@ def faults(problem: Problem, packing: Packing) -> list[str]:
                 found.append(f"{item}: no such device")
             shares[item.nodes, item.instance, item.group, device] += kind.share if kind.devices == 1 else DEVICE
     found += [f"{key}: {used} taken" for key, used in taken.items() if used > problem.nodes[key[0]].has[key[2]]]
-    found += [f"{key}: {used} of a device taken" for key, used in shares.items() if used > DEVICE]
+    found += [
+        f"{key}: {used} of a device taken"
+        for key, used in shares.items()
+        if used > _rooms(problem.nodes[key[0]])[key[2]]
+    ]
     for index, kind in enumerate(problem.kinds):
         if not (kind.number if kind.required else 0) <= stands[index] <= kind.number:
             found.append(f"kind {index}: {stands[index]} of {kind.number}")

@@ -47,7 +47,7 @@ spec:
 
 
 def compiled(text: str, file: str = "examples/i.yaml") -> tuple[Intent, ...]:
-    return compile_intents(parse(text.encode(), file))
+    return compile_intents(parse(text.encode(), file)).intents
 
 
 def test_everything_that_may_be_written() -> None:

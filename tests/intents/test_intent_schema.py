@@ -32,7 +32,7 @@ def test_it_is_a_schema_of_draft_2020_12_without_host() -> None:
 def test_ready_made_intents_are_right(path: Path) -> None:
     text = path.read_bytes()
     (document,) = parse(text, str(path))
-    (intent,) = compile_intents([document])
+    (intent,) = compile_intents([document]).intents
     assert intent.name == path.stem
     jsonschema.validate(document.data, intent_schema())
     modeline, schema = text.decode().splitlines()[0].split("$schema=")

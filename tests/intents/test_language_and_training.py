@@ -10,7 +10,7 @@ HEAD = "apiVersion: aios/v1\nkind: Intent\nmetadata: {name: chat}\nspec:\n  task
 
 
 def compiled(body: str) -> Intent:
-    return compile_intents(parse((HEAD + body).encode(), "chat.yaml"))[0]
+    return compile_intents(parse((HEAD + body).encode(), "chat.yaml")).intents[0]
 
 
 def test_a_language_model_is_a_card_with_prompts_answers_and_bounds_on_both_phases() -> None:

@@ -11,7 +11,7 @@ import pytest
 from aios.plan import destroy_actions, plan_text
 from aios.records.candidate import Rejection
 from aios.records.errors import InputError
-from aios.records.plan import Plan
+from aios.records.plan import Plan, Refusal
 from aios.records.selection import Clause, Conflict, Relaxation, Selection
 from aios.records.state import Resource, State
 
@@ -172,9 +172,9 @@ def test_an_intent_that_was_not_admitted_is_deleted_even_when_others_are_kept(
     planned: Planned, given: dict[str, Any]
 ) -> None:
     chosen = {"classify-digits": given["selection"].chosen["classify-digits"]}
-    selection = given["selection"].model_copy(update={"chosen": chosen})
+    selection = given["selection"].model_copy(update={"chosen": chosen, "refused": {"sort-mail": 1}})
     plan = planned(standing(planned()), selection=selection, keep_others=True)
-    assert plan.refused == ("sort-mail",)
+    assert plan.refused == (Refusal(intent="sort-mail", count=1),)
     assert told(plan)["sort-mail"] == ("delete", "its intent was not admitted")
 
 

@@ -7,7 +7,7 @@ import random  # noqa: TID251 -- seeded: the order that a problem is told in
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_packings import best_value, faults, random_problem
+from small_packings import best_value, faults, partly_used, random_problem
 
 from aios.solve import Limits
 from aios.solve.cpsat import Engine
@@ -27,10 +27,11 @@ def larger(seed: int) -> Problem:
     return Problem(nodes, tuple(kind._replace(number=kind.number * 70, required=False) for kind in problem.kinds))
 
 
+@pytest.mark.parametrize("made", [random_problem, partly_used])
 @settings(max_examples=50, deadline=None)
 @given(seed=SEEDS)
-def test_few_nodes_are_packed_best(seed):
-    problem = random_problem(seed)
+def test_few_nodes_are_packed_best(made, seed):
+    problem = made(seed)
     answer, best = packed(problem), best_value(problem)
     if best is None:
         assert isinstance(answer, Short)

@@ -12,15 +12,18 @@ from aios.records.lazily import lazily
 
 if TYPE_CHECKING:
     from aios.candidates.batches import Worthwhile, worthwhile
+    from aios.candidates.demands import Sited, sites_of
     from aios.candidates.enumeration import Enumeration, enumerate_candidates
     from aios.candidates.language import language_problems
     from aios.candidates.training import training_problems
 
 __all__ = [
     "Enumeration",
+    "Sited",
     "Worthwhile",
     "enumerate_candidates",
     "language_problems",
+    "sites_of",
     "training_problems",
     "worthwhile",
 ]
@@ -29,9 +32,11 @@ __getattr__ = lazily(
     __name__,
     {
         "Enumeration": "aios.candidates.enumeration",
+        "Sited": "aios.candidates.demands",
         "Worthwhile": "aios.candidates.batches",
         "enumerate_candidates": "aios.candidates.enumeration",
         "language_problems": "aios.candidates.language",
+        "sites_of": "aios.candidates.demands",
         "training_problems": "aios.candidates.training",
         "worthwhile": "aios.candidates.batches",
     },

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
 from aios.candidates.making import candidate_of
 from aios.candidates.modes import modes_of
+from aios.candidates.places import admits, check_places
 from aios.candidates.precisions import Precision, precisions_of, ranges_known, runs_on
 from aios.candidates.refusals import Refusals
 from aios.candidates.rejections import Rejections
@@ -93,6 +94,7 @@ def enumerate_candidates(
     rejections.check_known("model", models, "the intent")
     rejections.check_known("device", fleet.types, f"fleet {fleet.name}")
     rejections.check_known("node", (node.name for node in fleet.nodes), f"fleet {fleet.name}")
+    check_places(intent.placement, fleet, rejections)
     places = tuple(_places(fleet, rejections))
     candidates: list[Candidate] = []
     for model in models:
@@ -205,7 +207,7 @@ def _places(fleet: Fleet, rejections: Rejections) -> Iterator[tuple[DeviceType, 
             if rejections.pins("device", name):
                 reason = f"every {name} of fleet {fleet.name} is cut into parts: {', '.join(parts)}"
                 rejections.add(f"device {name}", "a whole device", reason, resolvable="pin its parts instead")
-        elif rejections.allows("device", name, f"device {name}"):
+        elif rejections.allows("device", name, f"device {name}") and admits(device, rejections.rules, rejections):
             hosts = hosts_of(device, fleet, rejections)
             if hosts:
                 yield device, hosts
@@ -249,8 +251,10 @@ def _everywhere(family: _Family, space: _Space, shape: _Shape, answer: Residing)
     """Yield the candidates on each group of equally good hosts, and on all of them what is too many for each group.
 
     Replicas on hosts of different price, electricity or tiers would cost what their placement makes them cost; a
-    candidate whose estimates hold wherever it is placed names hosts that do not differ in those.
+    candidate whose estimates hold wherever it is placed names hosts that do not differ in those. Where rules tell
+    machines apart, as few as fit on one group may have to stand on several.
     """
+    spreads = bool(space.intent.placement.domains)
     groups: dict[Hashable, list[Host]] = {}
     for host in answer.hosts:
         reads = tuple(tier for tier in host.tiers if tier.name in answer.tiers.values())
@@ -260,7 +264,8 @@ def _everywhere(family: _Family, space: _Space, shape: _Shape, answer: Residing)
         return
     largest = 0
     for hosts in groups.values():
-        largest = max(largest, replicas_that_fit(family.device, hosts, shape.threads))
+        if not spreads:
+            largest = max(largest, replicas_that_fit(family.device, hosts, shape.threads))
         yield from _copies(family, space, shape, answer._replace(hosts=tuple(hosts)), f"on {hosts[0].node}", 0)
     yield from _copies(family, space, shape, answer, "anywhere", largest)
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
+from aios.candidates.places import admitted
 from aios.candidates.rejections import Rejections
 from aios.records.fleet import DeviceType, Fleet, MemoryKind, MemoryTier, Node
 
 __all__ = ["Host", "Tier", "hosts_of", "replicas_that_fit"]
-
-_KEEPING_OUT = (":NoSchedule", ":NoExecute")
-"""Effects of taints that keep new work away; ``PreferNoSchedule`` does not.
-https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/"""
 
 _WHOLE = 1 - 1e-6
 """What must be free of an accelerator for a replica to have all of it, however shares were rounded."""
@@ -49,15 +46,14 @@ class Host(NamedTuple):
 def hosts_of(device: DeviceType, fleet: Fleet, rejections: Rejections) -> tuple[Host, ...]:
     """Return the nodes that hold ``device`` and may be used, by name."""
     hosts = []
-    for node in sorted(fleet.nodes, key=lambda node: node.name):
+    holding = [node for node in fleet.nodes if any(slot.type == device.name for slot in node.devices)]
+    named = [
+        node
+        for node in sorted(holding, key=lambda node: node.name)
+        if rejections.allows("node", node.name, f"node {node.name}")
+    ]
+    for node in admitted(named, rejections.rules, rejections):
         ids = [id_ for slot in node.devices if slot.type == device.name for id_ in slot.ids]
-        if not ids or not rejections.allows("node", node.name, f"node {node.name}"):
-            continue
-        taint = next((text for text in node.taints if text.endswith(_KEEPING_OUT)), None)
-        if taint is not None:
-            reason = f"node {node.name} has the taint `{taint}`: nothing new may be placed there"
-            rejections.add(f"node {node.name}", "taint", reason, resolvable="take the taint away when the node is fit")
-            continue
         host = _host(device, node, ids)
         if host.devices:
             hosts.append(host)

@@ -193,7 +193,8 @@ def _sequences(space: OnDevice, most: int, what: str) -> Sequence[int]:
 
 
 def _replica_bound(intent: Intent) -> int | None:
-    """Return the largest number of replicas that the load can justify; None where no bound on latency says so.
+    """Return the largest number of replicas that the load can justify; None where no bound on latency says so, or
+    losses are to be survived.
 
     By Little's law at most a = rate x (longest admitted answer) requests are there at once; a + 3 sqrt(a) + 1 replicas
     (square-root staffing) would serve each of them alone.
@@ -205,7 +206,7 @@ def _replica_bound(intent: Intent) -> int | None:
             bounds[prefix] = min(bounds[prefix], item.bound)
     tokens = (load.output_tokens if load else None) or 1
     longest = min(bounds["latency"], bounds["latency.ttft"] + bounds["latency.tpot"] * tokens)
-    if math.isinf(longest) or load is None:
+    if math.isinf(longest) or load is None or intent.placement.survive is not None:
         return None
     busy = load.rate_per_s * longest
     return math.ceil(busy + 3 * math.sqrt(busy) + 1)
@@ -218,7 +219,8 @@ def _room(hosts: Sequence[Host], ways: _Ways) -> int:
 
 def _copies(space: OnDevice, precision: Precision, ways: _Ways, sequences: int, group: _Group) -> Iterator[Candidate]:
     able = [host for host in group.hosts if host.devices >= ways.tensor]
-    beyond = max((_room(part, ways) for part in group.parts), default=0)
+    spreads = bool(space.intent.placement.domains)  # as few as fit on one part may have to stand on several
+    beyond = 0 if spreads else max((_room(part, ways) for part in group.parts), default=0)
     on_cpu = space.device.kind == "cpu"
     threads = min((host.cores or 1 for host in able), default=1) if on_cpu else 0
     label = f"{space.device.name} over {ways}"

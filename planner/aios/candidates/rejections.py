@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from aios.records.candidate import Rejection
 from aios.records.intent import Intent
+from aios.records.where import PlacementRules
 
 __all__ = ["Rejections"]
 
@@ -25,6 +26,11 @@ class Rejections:
     def rows(self) -> tuple[Rejection, ...]:
         """Return what was collected, oldest first."""
         return tuple(self._rows.values())
+
+    @property
+    def rules(self) -> PlacementRules:
+        """The intent's rules about where it may stand."""
+        return self._intent.placement
 
     def allows(self, field: str, name: str | int, what: str) -> bool:
         """Say whether pin and exclude of the intent leave ``name`` in; note the rejection of ``what`` if not.

@@ -104,13 +104,14 @@ def _batch_grid(intent: Intent, rejections: Rejections) -> list[int]:
 
 
 def replica_bound(intent: Intent, rejections: Rejections) -> int | None:
-    """Return the largest number of replicas that the load can justify; None where there is no load, or no bound on
-    latency: what sustains the load may then take as many as there is room for.
+    """Return the largest number of replicas that the load can justify; None where there is no load, no bound on
+    latency, or losses are to be survived: what sustains the load may then take as many as there is room for.
 
     By Little's law at most a = rate x L requests are in service when each takes no longer than the tightest latency
     bound L; with a + 3 sqrt(a) + 1 servers (square-root staffing, Halfin and Whitt 1981) waiting is already rare.
     """
-    if intent.load is None or not any(item.metric.startswith("latency.") for item in intent.require):
+    timed = any(item.metric.startswith("latency.") for item in intent.require)
+    if intent.load is None or intent.placement.survive is not None or not timed:
         return None
     bound_s, basis = _latency_bound_s(intent)
     busy = intent.load.rate_per_s * bound_s

@@ -7,5 +7,6 @@ ledger that does not hold is a bug in aios.
 
 from aios.check.audit import audit
 from aios.check.requirement import requirement_rows
+from aios.check.schedule import audit_schedule
 
-__all__ = ["audit", "requirement_rows"]
+__all__ = ["audit", "audit_schedule", "requirement_rows"]

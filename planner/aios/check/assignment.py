@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aios.check.site import Site
+from aios.check.where import tolerates
 from aios.records.candidate import Priced
 from aios.records.intent import Intent
 from aios.records.selection import Clause, LedgerRow, Placement
@@ -39,18 +40,18 @@ def _placed(site: Site, intent: Intent, priced: Priced) -> Iterator[LedgerRow]:
     yield LedgerRow(clause=clause, value=float(standing), slack=float(standing - replicas), holds=holds)
     for part in parts:
         what = f"{part.node}/{','.join(part.devices)}"
-        yield _row(intent, f"on/{what}", _allowed_text(priced, part), _allowed(site, priced, part))
+        yield _row(intent, f"on/{what}", _allowed_text(priced, part), _allowed(site, intent, priced, part))
 
 
-def _allowed(site: Site, priced: Priced, part: Placement) -> bool:
+def _allowed(site: Site, intent: Intent, priced: Priced, part: Placement) -> bool:
     """As many devices as a part takes, each once, of the candidate's type, on a machine of a node that the candidate
-    may use and that no taint keeps work away from, at its own share."""
+    may use and that no taint keeps it away from, at its own share."""
     node = site.machines.get(part.node)
     if node is None or node.name not in priced.candidate.nodes:
         return False
     if not len(part.devices) == len(set(part.devices)) == priced.candidate.devices:
         return False
-    if any(taint.rpartition(":")[2] in ("NoSchedule", "NoExecute") for taint in node.taints):
+    if not tolerates(intent.placement.where, node):
         return False
     ids = {id_ for slot in node.devices if slot.type == priced.candidate.device for id_ in slot.ids}
     return set(part.devices) <= ids and part.share == priced.demand.share

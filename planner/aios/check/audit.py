@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aios.check import assignment, cores, device_memory, device_share, node_memory, objective, requirement, tier_memory
+from aios.check import (
+    admission,
+    assignment,
+    budget,
+    companions,
+    cores,
+    device_memory,
+    device_share,
+    node_memory,
+    power_cap,
+    requirement,
+    spread,
+    survive,
+    tier_memory,
+    where,
+)
+from aios.check import demands as stated
+from aios.check import objective as goals
 from aios.check.site import Site
+from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
+from aios.records.objective import Objective
 from aios.records.selection import Ledger, Selection
 
 __all__ = ["audit"]
 
 
-def audit(intents: Sequence[Intent], selection: Selection, fleet: Fleet) -> Ledger:
+def audit(
+    intents: Sequence[Intent],
+    selection: Selection,
+    fleet: Fleet,
+    demands: Sequence[Demanded] = (),
+    objective: Objective | None = None,
+) -> Ledger:
     """Recompute every clause and every goal of a selection.
 
     Rows are in a fixed order: what each intent runs as and where, its requirements, the capacities of every machine and
@@ -22,8 +47,19 @@ def audit(intents: Sequence[Intent], selection: Selection, fleet: Fleet) -> Ledg
     """
     if selection.status in ("infeasible", "unknown"):
         return Ledger(rows=(), objective=())
-    site = Site(intents, selection, fleet)
-    values = objective.recompute(intents, selection)
-    kinds = (assignment, requirement, cores, node_memory, device_share, device_memory, tier_memory)
-    rows = [row for kind in kinds for row in kind.rows(site)]
-    return Ledger(rows=(*rows, *objective.rows(selection, values)), objective=tuple(values))
+    names = {demand.name for demand in demands}
+    models = {name: parts for name, parts in selection.placement.items() if name not in names}
+    running = [intent for intent in intents if intent.name not in selection.refused]
+    site = Site(running, selection.model_copy(update={"placement": models}), fleet)
+    values = (
+        *admission.goals(intents, selection, objective, list(stated.goals(demands, selection, objective))),
+        *goals.recompute(running, selection, objective.goal if objective else ()),
+    )
+    kinds = (
+        *(assignment, where, requirement, spread, survive, companions),
+        *(cores, node_memory, device_share, device_memory, tier_memory, power_cap),
+    )
+    rows = [*admission.rows(intents, selection), *(row for kind in kinds for row in kind.rows(site))]
+    rows += budget.rows(site, objective.budget if objective else ())
+    own = stated.rows(demands, selection, fleet, objective)
+    return Ledger(rows=(*rows, *own, *goals.rows(selection, values)), objective=values)

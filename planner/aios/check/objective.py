@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from aios.records.intent import Goal, Intent
-from aios.records.metrics import metric
+from aios.records.metrics import PLAN_METRICS, metric
 from aios.records.selection import Clause, LedgerRow, ObjectiveValue, Selection
 
 __all__ = ["recompute", "rows"]
@@ -22,11 +22,16 @@ _ROUNDING = 1e-9
 _Wish = tuple[Intent, Goal]
 
 
-def recompute(intents: Sequence[Intent], selection: Selection) -> list[ObjectiveValue]:
-    """Return what the goals come to; bounds are those that the selection states for the goal of the same text."""
+def recompute(intents: Sequence[Intent], selection: Selection, whole: Sequence[Goal] = ()) -> list[ObjectiveValue]:
+    """Return what the goals of the intents that run come to.
+
+    Bounds are those that the selection states for the goal of the same text. whole: goals of all intents together, that
+    come before their own; what is said twice counts once
+    """
     stated = {row.goal: row.bound for row in selection.objective}
     found: list[ObjectiveValue] = []
-    for step in _steps(intents):
+    first = [[(intent, goal) for intent in intents] for goal in whole if intents and goal.metric not in PLAN_METRICS]
+    for step in (*first, *_steps(intents)):
         sums = [_sum(wishes, selection, len(intents), stated) for wishes in _alike(step)]
         known = [row for row in sums if row is not None]
         found.extend(known)
@@ -38,7 +43,10 @@ def recompute(intents: Sequence[Intent], selection: Selection) -> list[Objective
         if unknown:
             metrics = ", ".join(sorted({goal.metric for _, goal in step}))
             found.append(_value(f"{', '.join(unknown)}: minimize unknown {metrics}", float(len(unknown)), stated, "1"))
-    return found
+    seen: dict[str, ObjectiveValue] = {}
+    for row in found:
+        seen.setdefault(row.goal, row)
+    return list(seen.values())
 
 
 def _steps(intents: Sequence[Intent]) -> Iterator[list[_Wish]]:

@@ -42,6 +42,13 @@ class Site:
             for part in selection.placement.get(name, ())
             for place, device in enumerate(part.devices)
         ]
+        self._on: dict[str, list[Standing]] = {}
+        for standing in self.standings:
+            self._on.setdefault(standing.machine, []).append(standing)
+
+    def on(self, machine: str) -> Sequence[Standing]:
+        """Return what stands on a machine."""
+        return self._on.get(machine, ())
 
     def chosen(self, intent: Intent) -> Priced | None:
         """Return what an intent runs as."""
@@ -49,8 +56,7 @@ class Site:
 
     def used_machines(self) -> list[tuple[str, Node]]:
         """Return the existing machines on which something stands, in fleet order."""
-        used = {standing.machine for standing in self.standings}
-        return [(name, node) for name, node in self.machines.items() if name in used]
+        return [(name, node) for name, node in self.machines.items() if name in self._on]
 
     def used_devices(self) -> list[tuple[str, Node, str, str]]:
         """Return the devices on which something stands: machine, its node, type, id."""
@@ -61,9 +67,8 @@ class Site:
         """Add up an amount over the replicas on a machine, or on one device (type, id) of it."""
         return sum(
             amount(standing) * standing.replicas
-            for standing in self.standings
-            if standing.machine == machine
-            and (not standing.beside if device is None else device == (standing.device, standing.id))
+            for standing in self.on(machine)
+            if (not standing.beside if device is None else device == (standing.device, standing.id))
         )
 
 

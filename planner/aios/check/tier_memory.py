@@ -16,7 +16,7 @@ def rows(site: Site) -> Iterator[LedgerRow]:
     """Yield one row per tier in use, of a machine or of one of its devices."""
     for machine, node in site.used_machines():
         used: dict[tuple[str, str], float] = {}  # (tier, the device it belongs to, or "" for the machine) -> bytes
-        for standing in (item for item in site.standings if item.machine == machine and not item.beside):
+        for standing in (item for item in site.on(machine) if not item.beside):
             for tier, size in standing.demand.tier_bytes.items():
                 key = (tier, f"{standing.device}/{standing.id}" if _own(site, standing, tier) else "")
                 used[key] = used.get(key, 0.0) + size * standing.replicas

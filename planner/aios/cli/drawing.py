@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aios.cli.picturelayout import Layout, laid_out
-from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.cli.pictures import new_figure, refuse_other_files, save_figure
+from aios.records.errors import Diagnostic, InputError
 from aios.records.fabric import Edge, Fabric
 from aios.records.units import Dimension, format_quantity
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-_FORMATS = (".svg", ".png", ".pdf")
 _MOST_DEVICES = 96
 """Devices that are drawn one by one; of more in several machines, each machine is one point."""
 
@@ -36,14 +35,7 @@ def draw(found: Connected, chosen: Collection[str], out: Path) -> None:
     Raises InputError for a file that is no picture's and for more than fits into one, WorldError where it cannot be
     written or matplotlib is missing.
     """
-    if out.suffix.lower() not in _FORMATS:
-        raise InputError(
-            Diagnostic(
-                summary=f"no picture can be written to {out}",
-                reason=f"its name ends in {out.suffix!r}" if out.suffix else "its name has no ending",
-                remedy=f"use one of {', '.join(_FORMATS)}, or .graphml for the graph itself",
-            )
-        )
+    refuse_other_files(out, more=", or .graphml for the graph itself")
     fabric = found.fabric
     single = len(found.machines) > 1 and len(fabric.devices) > _MOST_DEVICES
     points = len(found.machines) if single else len(fabric.devices)
@@ -55,28 +47,9 @@ def draw(found: Connected, chosen: Collection[str], out: Path) -> None:
                 remedy="name one machine with --node",
             )
         )
-    from aios.workflow.saving import save
-
-    figure = _figure()
+    figure = new_figure()
     _paint(figure, found, laid_out(fabric, single), set(chosen), single)
-    picture, kind = io.BytesIO(), out.suffix.lower()
-    figure.savefig(picture, format=kind[1:], dpi=130, metadata={"Date": None} if kind == ".svg" else None)
-    save(out, picture.getvalue())
-
-
-def _figure() -> Any:
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise WorldError(
-            Diagnostic(
-                summary="pictures need matplotlib, which is not installed",
-                command="pip install 'aios-planner[draw]'",
-            )
-        ) from error
-    mpl.rcParams["svg.hashsalt"] = "aios"  # the same picture is the same file
-    return Figure()
+    save_figure(figure, out)
 
 
 def _paint(figure: Any, found: Connected, layout: Layout, chosen: set[str], single: bool) -> None:

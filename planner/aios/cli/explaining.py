@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from aios.cli.exits import Exit
-from aios.cli.output import emit
+from aios.cli.output import emit, metric_text
 from aios.cli.planning import code_of, plan_words
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, harmless, table
 from aios.records.explanation import Account, Explanation, Piece
+from aios.records.objective import ShadowValue
 from aios.records.units import Dimension, format_quantity
 from aios.workflow.setting import Setting
 
@@ -36,12 +37,26 @@ def explain(setting: Setting, *, json: bool, json_into: Path | None) -> int:
         lost = found.planned.plan.conflict is not None
         blocks = [plan_words(found.planned)] if lost else []
         blocks += [_explanation(item, ink, "the nearest miss, " if lost else "") for item in found.explanations]
+        blocks += [_binding(found.binding, ink)] * bool(found.binding)
         words = "\n\n".join(blocks)
-    emit(
-        words, {"status": found.planned.plan.status, "explanations": found.explanations}, json=json, json_into=json_into
-    )
+    document = {
+        "status": found.planned.plan.status,
+        "explanations": found.explanations,
+        "binding": found.binding,
+    }
+    emit(words, document, json=json, json_into=json_into)
     code = code_of(found.planned.plan)
     return code if code != Exit.CHANGES else Exit.DONE
+
+
+def _binding(values: tuple[ShadowValue, ...], ink: Ink) -> str:
+    """Say what 1 % more of each budget would be worth."""
+    lines = [ink("budgets, and what 1 % more of each would be worth", "bold")]
+    for item in values:
+        bound = metric_text(item.metric, item.bound)
+        gain = "nothing" if item.gain <= 0 else f"{item.gain:.4g} {item.unit} in `{item.goal}`"
+        lines.append(f"  {item.metric} <= {bound}: {gain}  {ink(str(item.where), 'dim')}")
+    return "\n".join(lines)
 
 
 def _explanation(item: Explanation, ink: Ink, which: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aios.cli.candidates import columns_of, option_table, written
+from aios.cli.conflicts import also_enough
+from aios.cli.demands import demand_words, nowhere
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.progress import Progress
@@ -16,6 +18,7 @@ from aios.cli.ways import spread_words
 from aios.cli.words import Ink, counted, table
 from aios.records.candidate import Residence
 from aios.records.intent import Intent
+from aios.records.metrics import PLAN_METRICS
 from aios.records.plan import Plan
 from aios.records.selection import ObjectiveValue
 from aios.records.units import Dimension, format_quantity
@@ -91,6 +94,8 @@ def plan_words(
         blocks.append(_conflict(planned, ink))
     else:
         blocks += [
+            _refusals(planned, ink),
+            demand_words(planned, ink, every),
             _spread(planned, ink),
             _residences(planned, ink),
             _promises(planned.plan, ink),
@@ -142,6 +147,14 @@ def _about(what: str, intent: Intent, considered: Considered) -> bool:
     return len(considered.given.intents) == 1 or any(choice.name in what for choice in intent.models)
 
 
+def _refusals(planned: Planned, ink: Ink) -> str:
+    """Name the intents with a model that are refused; of demands their table tells."""
+    models = {intent.name for intent in planned.considered.given.intents}
+    names = [item.intent for item in planned.plan.refused if item.intent in models]
+    head = ink("refused", "yellow")
+    return f"{head} {', '.join(names)}: no room beside what must run and what weighs more" if names else ""
+
+
 def _spread(planned: Planned, ink: Ink) -> str:
     """Say how what takes several devices is spread over them."""
     fleet = planned.considered.given.fleet
@@ -153,11 +166,12 @@ def _residences(planned: Planned, ink: Ink) -> str:
     """Say where the parts of each model live and what reading them costs."""
     lines = []
     for decision in planned.plan.decisions:
+        if not decision.memory:
+            continue
         profile = planned.considered.given.profiles[decision.intent][decision.model]
         sparse = profile.transformer is not None and profile.transformer.experts is not None
-        parts = [_residence(item, sparse) for item in decision.memory]
-        if parts:
-            lines.append(f"{ink('memory', 'dim')} {decision.intent}: {'; '.join(parts)}")
+        parts = "; ".join(_residence(item, sparse) for item in decision.memory)
+        lines.append(f"{ink('memory', 'dim')} {decision.intent}: {parts}")
     return "\n".join(lines)
 
 
@@ -187,13 +201,15 @@ def _promises(plan: Plan, ink: Ink) -> str:
         ]
         for claim in plan.claims
     ]
-    return table(["INTENT", "PROMISE", "VALUE", "90 % INTERVAL", "SOURCE", "REQUIRED"], rows, ink)
+    return table(["INTENT", "PROMISE", "VALUE", "90 % INTERVAL", "SOURCE", "REQUIRED"], rows, ink) if rows else ""
 
 
 def _objective(planned: Planned, ink: Ink) -> str:
     lines = []
     for item in planned.plan.objective:
-        proof = "proved optimal" if item.gap == 0 else f"bound {_goal_value(item, item.bound)}, gap {item.gap:.2%}"
+        proof = (
+            "proved optimal" if item.gap == 0 else f"bound {_goal_value(item, item.bound)}, gap {100 * item.gap:.2g} %"
+        )
         lines.append(f"{ink('objective', 'dim')} {item.goal}: {_goal_value(item, item.value)}, {proof}")
     count = sum(len(options) for options in planned.considered.options.values())
     note = planned.plan.solver
@@ -223,6 +239,8 @@ def _remarks(planned: Planned, ink: Ink) -> str:
 def _goal_value(item: ObjectiveValue, value: float) -> str:
     if ": minimize unknown " in item.goal:
         return counted(round(value), "intent")
+    if item.goal.split()[1] in (*PLAN_METRICS, "fair-share", "max-min"):
+        return f"{value:,.7g}"
     return f"{100 * value:.4g} %" if item.unit == "1" else f"{value:.4g} {item.unit}"
 
 
@@ -234,7 +252,8 @@ def _actions(plan: Plan, ink: Ink, command: str | None) -> str:
     counts = {kind: sum(action.action == kind for action in plan.actions) for kind in _SIGNS}
     changes = [f"{count} to {kind}" for kind, count in counts.items() if count and kind != "keep"]
     if not changes:
-        return "\n".join([*lines, "nothing to do: what stands is what the intents ask for"])
+        stands = "what stands is what the intents ask for" if plan.actions else "demands are placed, not started"
+        return "\n".join([*lines, f"nothing to do: {stands}"])
     lines.append(f"plan: {', '.join(changes)}")
     return "\n".join([*lines, f"next: {command}"] if command else lines)
 
@@ -276,5 +295,6 @@ def _conflict(planned: Planned, ink: Ink) -> str:
         this = "this" if alone else "each of these alone"
         lines.append(f"{this} would do, the others as they are:")
         lines += [f"  {item.clause} -> {ink(item.to, 'green')}" for item in conflict.relaxations]
-    lines += [f"note: {note}" for note in conflict.notes]
+    lines += also_enough(conflict, ink)
+    lines += [f"note: {note}" for note in (*conflict.notes, *nowhere(planned))]
     return "\n".join(lines)

@@ -49,8 +49,14 @@ def validate(setting: Setting, *, json: bool) -> int:
 
     if not setting.paths and setting.fleet is None:
         raise InputError(Diagnostic(summary="there is nothing to validate", command="aios validate intent.yaml"))
-    intents, fleet = read_written(setting)
+    intents, demands, objective, fleet = read_written(setting)
     lines = [_counted(intent) for intent in intents]
+    if demands:
+        copies = sum(demand.copies for demand in demands)
+        lines.append(f"demands: {len(demands):,}, copies {copies:,}")
+    if objective is not None:
+        goals = "; ".join(map(str, objective.goal)) or "no goal"
+        lines.append(f"objective {objective.name}: {goals}, {len(objective.budget)} budgets")
     if fleet is not None:
         machines = sum(node.count for node in fleet.nodes)
         devices = sum(node.count * _devices(node) for node in fleet.nodes)
@@ -58,8 +64,8 @@ def validate(setting: Setting, *, json: bool) -> int:
         lines.append(f"fleet {fleet.name}: machines {machines:,}, devices {devices:,}, device types {types}")
     replaced = overridden(fleet) if fleet is not None else ()
     lines += [f"device type {name}: described in the fleet, in place of the catalogue's" for name in replaced]
-    document = {"valid": True, "intents": intents, "fleet": fleet, "overridden": replaced}
-    emit("\n".join([*lines, "valid"]), document, json=json)
+    read = {"intents": (*intents, *demands), "objective": objective, "fleet": fleet}
+    emit("\n".join([*lines, "valid"]), {"valid": True, **read, "overridden": replaced}, json=json)
     return 0
 
 

@@ -63,7 +63,7 @@ def _width(text: str) -> int:
 
 
 def _numeric(text: str) -> bool:
-    return text.strip()[:1].isdigit() or text.strip() in ("-", "?", "")
+    return (text.strip()[:1].isdigit() and ", " not in text) or text.strip() in ("-", "?", "")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

@@ -7,6 +7,8 @@ says why. There are no infinite prices: a candidate that cannot sustain the load
 
 ``explain`` says where the time, memory and watts of one of them go.
 
+``ways_of`` and ``ways_of_demand`` say what running takes and costs in each hour of a day.
+
 ``search_in`` finds the ways to split a training step over a fleet's devices.
 
 ``point_to_point`` and ``collective`` say how long data takes between devices of a fabric, ``link_load`` what flows load
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from aios.cost.pricing import price
     from aios.cost.routing import Flow, link_load
     from aios.cost.training.search import search_in
+    from aios.cost.ways import ways_of, ways_of_demand
 
 __all__ = [
     "Duration",
@@ -35,6 +38,8 @@ __all__ = [
     "point_to_point",
     "price",
     "search_in",
+    "ways_of",
+    "ways_of_demand",
 ]
 
 __getattr__ = lazily(
@@ -49,5 +54,7 @@ __getattr__ = lazily(
         "point_to_point": "aios.cost.collectives",
         "price": "aios.cost.pricing",
         "search_in": "aios.cost.training.search",
+        "ways_of": "aios.cost.ways",
+        "ways_of_demand": "aios.cost.ways",
     },
 )

@@ -11,7 +11,7 @@ from aios.records.base import Source
 from aios.records.candidate import Candidate, Estimate
 from aios.records.fleet import DeviceType, Fact, Fleet, Node
 
-__all__ = ["Site", "site_of"]
+__all__ = ["Site", "price_on", "site_of"]
 
 
 class Site(NamedTuple):
@@ -61,7 +61,7 @@ def site_of(candidate: Candidate, device: DeviceType, fleet: Fleet) -> Site:
     """
     nodes = [node for node in fleet.nodes if node.name in candidate.nodes]
     unknown: dict[str, str] = {}
-    prices = [_price(device, node, fleet) for node in nodes]
+    prices = [price_on(device, node, fleet) for node in nodes]
     known = [fact for fact in prices if fact is not None]
     if len(known) < len(nodes) or not nodes:
         unknown["cost"] = _why_no_price(device, nodes)
@@ -85,7 +85,8 @@ def _why_no_price(device: DeviceType, nodes: Sequence[Node]) -> str:
     return f"no price of {device.name} or of its node is stated"
 
 
-def _price(device: DeviceType, node: Node, fleet: Fleet) -> Fact | None:
+def price_on(device: DeviceType, node: Node, fleet: Fleet) -> Fact | None:
+    """Return the rent of one whole device on a node, in USD/h, its mean over a day; None where nobody states it."""
     if device.price_usd_per_h is not None or node.price_usd_per_h is None:
         return device.price_usd_per_h
     cards: dict[bool, set[str]] = {True: set(), False: set()}  # cpus and all other devices; parts are of one card

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
-from aios.fleet.ordering import by_name, order_counts, topology_in_order, type_in_order, used_of
+from aios.fleet.ordering import by_name, caps_in_order, order_counts, topology_in_order, type_in_order, used_of
 from aios.fleet.partitions import slots_of
 from aios.records.base import digest_of
-from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Interconnect, Link, Node, Topology
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Interconnect, Link, Node, PowerCap, Topology
 from aios.records.hosts import natural_order
 from aios.records.units import Dimension, format_quantity
 
@@ -32,6 +32,7 @@ def fleet_of(
     links: Iterable[Link],
     origin: str,
     topology: Iterable[Topology] = (),
+    power_caps: Iterable[PowerCap] = (),
 ) -> Fleet:
     """Return a fleet with its digest, in the one form that does not depend on the order in which it was described.
 
@@ -46,6 +47,7 @@ def fleet_of(
     in_order = {name: type_in_order(types[name]) for name in sorted(types)}
     canonical = tuple(_canonical(node, in_order, node.name in linked) for node in ordered)
     topologies = by_name(map(topology_in_order, topology))
+    caps = caps_in_order(power_caps)
     # What is not stated does not count, so that a field which records gain later changes no digest.
     # A series of hourly values, which many nodes may share, counts by its digest: taken once, not with each of them.
     shared = {id(node.carbon_g_per_kwh): node.carbon_g_per_kwh for node in canonical}
@@ -58,12 +60,15 @@ def fleet_of(
         "links": [link.model_dump(mode="json", exclude_defaults=True) for link in links],
         "topology": [item.model_dump(mode="json", exclude_defaults=True) for item in topologies],
     }
+    if caps:
+        content["power_caps"] = [cap.model_dump(mode="json", exclude={"where"}, exclude_defaults=True) for cap in caps]
     return Fleet(
         name=name,
         nodes=canonical,
         types=in_order,
         links=links,
         topology=topologies,
+        power_caps=caps,
         digest=digest_of(content),
         origin=origin,
     )
@@ -101,6 +106,7 @@ def _canonical(node: Node, types: Mapping[str, DeviceType], linked: bool) -> Nod
         "devices": devices,
         "used": used,
         "taints": tuple(sorted(set(node.taints))),
+        "jurisdiction": tuple(sorted(set(node.jurisdiction))),
         "memory_tiers": by_name(node.memory_tiers),
     }
     if node.topology:
@@ -126,12 +132,10 @@ def _over_all(topology: Topology, devices: Sequence[DeviceSlot]) -> Topology:
 
 
 def _renumbered(cards: Sequence[Card]) -> list[Card]:
-    ordered = sorted(cards, key=lambda card: (not card.cpu, card.type, card.parts, card.number))
+    alike = (card._replace(parts=tuple(sorted(card.parts))) for card in cards)
+    ordered = sorted(alike, key=lambda card: (not card.cpu, card.type, card.parts, card.number))
     first = sum(card.cpu for card in ordered)
-    return [
-        card._replace(number=index if card.cpu else index - first, parts=tuple(sorted(card.parts)))
-        for index, card in enumerate(ordered)
-    ]
+    return [card._replace(number=index if card.cpu else index - first) for index, card in enumerate(ordered)]
 
 
 def _slots(cards: Iterable[Card]) -> Iterator[DeviceSlot]:

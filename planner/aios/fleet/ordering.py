@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from aios.records.base import Record
-from aios.records.fleet import DeviceType, Topology, Used
+from aios.records.fleet import DeviceType, PowerCap, Topology, Used
 from aios.records.hosts import natural_order
 
-__all__ = ["by_name", "order_counts", "topology_in_order", "type_in_order", "used_of"]
+__all__ = ["by_name", "caps_in_order", "order_counts", "topology_in_order", "type_in_order", "used_of"]
 
 Named = TypeVar("Named", bound=Record)
 
@@ -51,6 +51,14 @@ def topology_in_order(topology: Topology) -> Topology:
         return topology
     members = tuple(sorted(topology.members, key=lambda name: (natural_order(name), name)))
     return topology if members == topology.members else topology.model_copy(update={"members": members})
+
+
+def caps_in_order(caps: Iterable[PowerCap]) -> tuple[PowerCap, ...]:
+    """Return power caps, those on all machines first, then by label; each once."""
+    labelled = [cap.model_copy(update={"labels": dict(sorted(cap.labels.items()))}) for cap in caps]
+    found = {cap.model_dump_json(exclude={"where"}): cap for cap in labelled}
+    order = sorted(found.items(), key=lambda item: (item[1].by is not None or bool(item[1].labels), item[0]))
+    return tuple(cap for _, cap in order)
 
 
 def used_of(used: Used | None) -> Used | None:

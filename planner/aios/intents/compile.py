@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
+from aios.intents.contradicting import contradicting_choices
+from aios.intents.demands import compile_demand, states_demand, too_many
+from aios.intents.times import compile_when
+from aios.intents.where import contradictions, rules_of, wrong_companions
 from aios.intents.written import AnyOf, ConstraintsForm, IntentForm, LoadForm, ModelFile, Spec
 from aios.records.base import Span
+from aios.records.demanded import Demanded
 from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
@@ -16,29 +21,59 @@ from aios.records.intent import Constraints, Data, Goal, Intent, Load, ModelChoi
 from aios.records.metrics import metric
 from aios.records.units import Dimension, format_exactly
 
-__all__ = ["compile_intents"]
+__all__ = ["Compiled", "compile_intents"]
 
 Path = tuple[str | int, ...]
 
 
-def compile_intents(documents: Sequence[Document]) -> tuple[Intent, ...]:
-    """Return one Intent per document, in order.
+class Compiled(NamedTuple):
+    """What documents of kind Intent say. intents: of models · demands: that state what they take in place of one"""
+
+    intents: tuple[Intent, ...]
+    demands: tuple[Demanded, ...]
+
+
+def compile_intents(documents: Sequence[Document]) -> Compiled:
+    """Return one record per document, in order.
 
     Paths of models and data become relative to where ``Document.file`` is relative to; for ``-`` (standard input) they
     stay as written. Raises InputError with every mistake of all documents, doubled names across files included.
     """
     mistakes: list[Diagnostic] = []
     intents: list[Intent] = []
+    demands: list[Demanded] = []
     named: dict[str, Span] = {}
+    copies = 0
     for document in documents:
         mistakes += _doubled_name(document, named)
         try:
-            intents.append(_compile(document))
+            if states_demand(document):
+                demand = compile_demand(document)
+                mistakes += too_many(document, copies, demand)
+                copies += demand.copies
+                demands.append(demand)
+            else:
+                intents.append(_compile(document))
         except InputError as error:
             mistakes += error.diagnostics
+    if not mistakes:
+        mistakes += _between(documents, intents, demands)
     if mistakes:
         raise InputError(*mistakes)
-    return tuple(intents)
+    return Compiled(tuple(intents), tuple(demands))
+
+
+def _between(
+    documents: Sequence[Document], intents: Sequence[Intent], demands: Sequence[Demanded]
+) -> Iterator[Diagnostic]:
+    """Yield what is wrong between intents that are each well written."""
+    if not any(intent.placement.together or intent.placement.apart for intent in intents):
+        return
+    rules, others = {intent.name: intent.placement for intent in intents}, [demand.name for demand in demands]
+    for document in documents:
+        name = _value_at(document.data, ("metadata", "name"))
+        if name in rules:
+            yield from wrong_companions(document, name, rules, others)
 
 
 def _compile(document: Document) -> Intent:
@@ -48,6 +83,9 @@ def _compile(document: Document) -> Intent:
     names = [model.name for model in models]
     goals = reader.goals(spec)
     pin, exclude = (reader.constraints(name, getattr(spec, name), names) for name in ("pin", "exclude"))
+    reader.mistakes += contradicting_choices(document, pin, exclude)
+    rules = rules_of(spec.where, spec.spread or (), spec.together or (), spec.apart or (), spec.survive)
+    reader.mistakes += contradictions(document, form.metadata.name, rules, spec.train is not None, pin.replicas)
     reader.refuse()
     load = spec.load
     return Intent(
@@ -58,12 +96,15 @@ def _compile(document: Document) -> Intent:
         data=Data(evaluate=reader.files(spec.data.evaluate), calibrate=reader.files(spec.data.calibrate)),
         load=_load(load) if load else None,
         train=Training(**dict(spec.train)) if spec.train else None,
+        when=compile_when(document, spec.when),
         require=reader.requirements(spec),
         goal=goals,
+        required=spec.required,
         priority=spec.priority,
         risk=spec.risk,
         pin=pin,
         exclude=exclude,
+        placement=rules,
         serve=Serve(host=spec.serve.host, port=spec.serve.port),
         where=document.span(("metadata", "name")),
         spans=document.leaves(),

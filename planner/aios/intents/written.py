@@ -1,16 +1,19 @@
 """The written form of an intent: what may stand in the YAML, with the words that editors show beside it."""
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
+from aios.intents.times import WhenForm
+from aios.intents.where import ApartForm, AtLeastOne, SpreadForm, SurviveForm, TogetherForm, WhereForm
 from aios.records.base import Record
 from aios.records.candidate import Quantization
 from aios.records.errors import BadValue
 from aios.records.forms import Many, nearest
 from aios.records.intent import Goal
-from aios.records.metrics import find_metric, metric_names
+from aios.records.metrics import PLAN_METRICS, Metric, find_metric, metric_names
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension, parse_quantity
 
@@ -72,8 +75,8 @@ def _task(text: str) -> str:
     return text
 
 
-def read_goal(value: Any) -> Goal:
-    """Return the goal of a sentence such as ``minimize power within 2 %``; raises BadValue."""
+def read_goal(value: Any, find: Callable[[str], Metric | None] = find_metric) -> Goal:
+    """Return the goal of a sentence such as ``minimize power within 2 %``; raises BadValue. find: metrics by name"""
     match = _GOAL.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise BadValue(
@@ -84,9 +87,9 @@ def read_goal(value: Any) -> Goal:
     if direction not in ("minimize", "maximize"):
         near = nearest(direction, ("minimize", "maximize")) or "minimize"
         raise BadValue(f"a goal begins with `minimize` or `maximize`, not `{match[1]}`", f"write `{near} {name}`")
-    metric = find_metric(name)
+    metric = find(name)
     if metric is None:
-        raise _unknown_metric(name)
+        raise _unknown_metric(name, metric_names() if find is find_metric else (*metric_names(), *PLAN_METRICS))
     wanted = "minimize" if metric.better == "lower" else "maximize"
     if direction != wanted:
         raise BadValue(f"`{name}` is the better the {metric.better} it is", f"write `{wanted} {name}`")
@@ -96,8 +99,7 @@ def read_goal(value: Any) -> Goal:
     return Goal(direction=wanted, metric=name, tolerance=tolerance)
 
 
-def _unknown_metric(name: str) -> BadValue:
-    known = metric_names()
+def _unknown_metric(name: str, known: Sequence[str]) -> BadValue:
     below = [other for other in known if other.startswith(f"{name}.")]
     near = nearest(name, known)
     meant = " or ".join(f"`{other}`" for other in below) or (f"`{near}`" if near else "")
@@ -117,17 +119,31 @@ Count: TypeAlias = Annotated[int, Strict(), Field(ge=1)]
 Card: TypeAlias = Annotated[str, AfterValidator(_card)]
 Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
 Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int16", "int8", "int4"]
-WrittenGoal: TypeAlias = Annotated[
-    Goal,
-    PlainValidator(read_goal),
-    WithJsonSchema(
+
+
+def read_plan_goal(value: Any) -> Goal:
+    """Return the goal of a sentence about a whole plan, such as ``maximize accelerator.allocated``; raises BadValue."""
+    return read_goal(value, lambda name: PLAN_METRICS.get(name) or find_metric(name))
+
+
+def _goal_schema(*examples: str) -> Any:
+    return WithJsonSchema(
         {
             "type": "string",
             "pattern": r"^\s*(minimize|maximize)\s+[a-z][a-z0-9_.]*(\s+within\s+\S.*)?$",
             "description": "`minimize` or `maximize` and a metric; `within 2 %` leaves room for the next goal.",
-            "examples": [DEFAULT_GOAL, "minimize latency.p99 within 5 %", "maximize accuracy.top1"],
+            "examples": list(examples),
         }
-    ),
+    )
+
+
+WrittenGoal: TypeAlias = Annotated[
+    Goal,
+    PlainValidator(read_goal),
+    _goal_schema(DEFAULT_GOAL, "minimize latency.p99 within 5 %", "maximize accuracy.top1"),
+]
+PlanGoal: TypeAlias = Annotated[
+    Goal, PlainValidator(read_plan_goal), _goal_schema("maximize accelerator.allocated", "minimize power within 2 %")
 ]
 
 
@@ -296,12 +312,18 @@ class Spec(Record):
         description="The training job, where the model is to be trained and not to be served.",
         examples=[{"tokens": "3e11", "batch": 1024, "sequence": 4096}],
     )
+    when: WhenForm | None = Field(
+        None, description="When a training job may run.", examples=[{"earliest": "18:00", "deadline": "3 d"}]
+    )
     require: RequireForm = Field(
         default_factory=RequireForm, description="Bounds that must all hold.", examples=[{"latency": {"p99": "10 ms"}}]
     )
     goal: Many[WrittenGoal] = Field(
         default_factory=lambda: (read_goal(DEFAULT_GOAL),),
         description=f"What to make best among all that holds, most important first; `{DEFAULT_GOAL}` by default.",
+    )
+    required: Annotated[bool, Strict()] = Field(
+        True, description="Whether it must run; one that need not is refused where it does not fit."
     )
     priority: Whole = Field(0, description="Goals of intents with a higher priority come first.")
     risk: Literal["pessimistic", "expected"] = Field(
@@ -312,6 +334,25 @@ class Spec(Record):
     )
     exclude: ConstraintsForm = Field(
         default_factory=ConstraintsForm, description="These may not be chosen.", examples=[{"device": "nvidia-t4"}]
+    )
+    where: WhereForm = Field(
+        default_factory=WhereForm,
+        description="Where it may stand, by what nodes state.",
+        examples=[{"labels": {"zone": "a"}, "residency": "EU"}],
+    )
+    spread: Many[SpreadForm] | None = Field(
+        None, description="How many replicas may be lost at once.", examples=[{"over": "rack", "max": 2}]
+    )
+    together: Many[Name | TogetherForm] | None = Field(
+        None, description="Intents beside which every replica stands.", examples=[{"with": "cache", "by": "rack"}]
+    )
+    apart: Many[Name | ApartForm] | None = Field(
+        None, description="Intents beside which no replica stands; its own name for one replica a node."
+    )
+    survive: AtLeastOne | SurviveForm | None = Field(
+        None,
+        description="How many nodes, or other failure domains, may be lost while the load is still sustained.",
+        examples=[{"losses": 1, "of": "rack"}],
     )
     serve: ServeForm = Field(
         default_factory=ServeForm, description="Where the service answers.", examples=[{"port": 8000}]

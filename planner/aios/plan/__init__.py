@@ -2,15 +2,17 @@
 
 Pure: the same records give the same bytes. What stands is compared with what was chosen, field by field, and every
 difference becomes one action with its reason in words. The document is written, read back and checked for staleness
-here.
+here, and two documents are compared.
 """
 
 from __future__ import annotations
 
 from aios.plan.actions import destroy_actions
 from aios.plan.deployment import deployment_of
+from aios.plan.differences import differences
 from aios.plan.document import plan_text, read_plan
+from aios.plan.figures import figures
 from aios.plan.freshness import stale
 from aios.plan.make import make_plan
 
-__all__ = ["deployment_of", "destroy_actions", "make_plan", "plan_text", "read_plan", "stale"]
+__all__ = ["deployment_of", "destroy_actions", "differences", "figures", "make_plan", "plan_text", "read_plan", "stale"]

@@ -1,14 +1,15 @@
-"""How two deployments of one intent differ: which fields, and in words."""
+"""How two records of one intent differ, deployments above all: which fields, and in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from aios.records.base import Record
 from aios.records.plan import Deployment
 from aios.records.selection import Placement
 
-__all__ = ["changed_fields", "in_words"]
+__all__ = ["changed_fields", "in_words", "told_fields"]
 
 _LABELS = {
     "model_path": "model file",
@@ -48,10 +49,25 @@ def changed_fields(before: Deployment, after: Deployment) -> tuple[str, ...]:
 
 def in_words(before: Deployment, after: Deployment, changed: Sequence[str]) -> str:
     """Return what changes, such as ``batch 1 -> 4, threads 1 -> 2``."""
+    return ", ".join(f"{item.label} {item.before} -> {item.after}" for item in told_fields(before, after, changed))
+
+
+class Told(NamedTuple):
+    """A field that differs. label: what it is called · before, after: as people write it"""
+
+    field: str
+    label: str
+    before: str
+    after: str
+
+
+def told_fields(before: Record, after: Record, changed: Sequence[str]) -> list[Told]:
+    """Return what the fields were and are; what only follows from another field that changed is left out."""
     told = [name for name in changed if _FOLLOWS.get(name) not in changed]
-    return ", ".join(
-        f"{_LABELS.get(name, name)} {_shown(getattr(before, name))} -> {_shown(getattr(after, name))}" for name in told
-    )
+    return [
+        Told(name, _LABELS.get(name, name), _shown(getattr(before, name)), _shown(getattr(after, name)))
+        for name in told
+    ]
 
 
 def _where(placement: Sequence[Placement]) -> list[tuple[str, tuple[str, ...], float]]:

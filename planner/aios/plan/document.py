@@ -23,6 +23,9 @@ _REMEDY = "make the plan again"
 _COMMAND = "aios plan PATH -o plan.json"
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def with_id(plan: Plan) -> Plan:
     """Return ``plan`` with the id that its content has."""
     return plan.model_copy(update={"id": _identity(_plain(plan))})
@@ -61,6 +64,8 @@ def read_plan(text: str, file: str) -> Plan:
 
 def _plain(value: Any) -> Any:
     """Return JSON-able data: records in field order, mappings sorted."""
+    if type(value) in _PLAIN:  # most are, and asking for the abstract types below takes long
+        return value
     if isinstance(value, Span):
         return str(value)
     if isinstance(value, BaseModel):

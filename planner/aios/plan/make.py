@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aios.plan.actions import actions_for
+from aios.plan.demands import decisions_on
 from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
 from aios.plan.notes import notes_on
 from aios.records.candidate import Priced, Rejection
+from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
-from aios.records.plan import Claim, Decision, Deployment, Inputs, Plan, SolverNote
+from aios.records.plan import Claim, Decision, Deployment, Inputs, Plan, Refusal, SolverNote
 from aios.records.selection import Placement, Selection, Termination
 from aios.records.state import State
 
@@ -27,6 +29,7 @@ def make_plan(
     *,
     selection: Selection,
     intents: Sequence[Intent],
+    demands: Sequence[Demanded] = (),
     profiles: Mapping[str, Mapping[str, ModelProfile]],
     fleet: Fleet,
     rejections: Sequence[Rejection],
@@ -52,7 +55,6 @@ def make_plan(
     """
     found = selection.status in ("optimal", "feasible")
     chosen = sorted((i for i in intents if found and i.name in selection.chosen), key=lambda intent: intent.name)
-    refused = sorted(i.name for i in intents if found and i.name not in selection.chosen)
     wanted = {intent.name: _deployment(intent, selection, profiles, calibration, fleet) for intent in chosen}
     claims = tuple(claim for intent in chosen for claim in _claims(intent, selection.chosen[intent.name]))
     actions = actions_for(
@@ -61,14 +63,17 @@ def make_plan(
         state,
         in_place=in_place,
         unhealthy=unhealthy or {},
-        refused=frozenset(refused),
+        refused=frozenset(selection.refused),
         keep_others=keep_others,
     )
     notes = {
         i.name: tuple(notes_on(i, selection.chosen[i.name], (options or {}).get(i.name, ()), profiles[i.name], fleet))
         for i in chosen
     }
-    decisions = tuple(_decision(selection.chosen[i.name], selection.placement[i.name], notes[i.name]) for i in chosen)
+    decisions = [_decision(selection.chosen[i.name], selection.placement[i.name], notes[i.name]) for i in chosen]
+    if found:
+        decisions += decisions_on(demands, selection.placement, fleet)
+        decisions.sort(key=lambda decision: decision.intent)
     return with_id(
         Plan(
             id="",
@@ -77,9 +82,9 @@ def make_plan(
             status=selection.status,
             goals=tuple(objective.goal for objective in selection.objective),
             objective=selection.objective,
-            decisions=decisions,
+            decisions=tuple(decisions),
             rejections=tuple(sorted(rejections, key=lambda item: (item.what, item.clause, item.reason, item.by))),
-            refused=tuple(refused),
+            refused=tuple(Refusal(intent=name, count=n) for name, n in sorted(selection.refused.items())),
             conflict=selection.conflict,
             actions=actions if found else (),
             claims=claims,

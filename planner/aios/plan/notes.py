@@ -18,7 +18,10 @@ _DRAWN = frozenset({"power", "energy", "carbon"})
 def notes_on(
     intent: Intent, chosen: Priced, options: Sequence[Priced], profiles: Mapping[str, ModelProfile], fleet: Fleet
 ) -> Iterator[str]:
-    """Yield what a reader of the choice would not expect. options: what it was chosen from · profiles: by model"""
+    """Yield what else the choice keeps, and what its reader would not expect.
+
+    options: what it was chosen from · profiles: by model
+    """
     profile = profiles[chosen.candidate.model]
     if profile.transformer is not None:
         yield from (f"{chosen.candidate.model}: {guessed}" for guessed in profile.transformer.marked)
@@ -27,6 +30,7 @@ def notes_on(
             f"how well {chosen.candidate.model} answers in {chosen.candidate.precision} is not judged; "
             "`pin: {precision: bf16}` rules it out"
         )
+    yield from intent.placement.texts(intent.name)
     yield from chosen.notes
     yield from _unlike_powers(intent, chosen, options, fleet)
 

@@ -80,6 +80,8 @@ class Document:
 
     def empty(self) -> list[tuple[str | int, ...]]:
         """Return the paths at which a key or a list item has no value."""
+        if not _hollow(self.data):
+            return []
         return [path for path, node in _leaves(self._root, ()) if node.value is None]
 
     def _span(self, place: tuple[int, int]) -> Span:
@@ -87,6 +89,13 @@ class Document:
 
 
 _GIVEN = set(Span.model_fields)
+
+
+def _hollow(value: Any) -> bool:
+    """Say whether there is no value somewhere in plain data."""
+    if isinstance(value, dict):
+        return any(map(_hollow, value.values()))
+    return value is None or (isinstance(value, list) and any(map(_hollow, value)))
 
 
 def _leaves(node: Node, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Node]]:

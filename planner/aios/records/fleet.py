@@ -20,6 +20,7 @@ __all__ = [
     "MemoryTier",
     "Node",
     "Partition",
+    "PowerCap",
     "PowerMode",
     "Powered",
     "Topology",
@@ -214,8 +215,11 @@ class Node(Record):
     this machine; None when the node is only described and cannot be reached · cores: CPU cores · memory_bytes: DRAM ·
     memory_tiers: further memory (CXL, NVMe...) · taints: ``key=value:Effect`` · region: where it stands · topology:
     what connects its devices, within each other; several where there are several fabrics (NVLink and PCIe) ·
-    used: what is taken already · price_usd_per_h: of the whole machine · carbon_g_per_kwh: intensity of its
-    electricity, one value or one per hour, repeating, the first from midnight UTC
+    used: what is taken already · price_usd_per_h: of the whole machine · hourly_usd_per_h: the same by hour of the
+    day, the first from midnight UTC; empty where it is always the same · carbon_g_per_kwh: intensity of its
+    electricity, one value or one per hour, repeating, the first from midnight UTC · jurisdiction: under whose law data
+    there is, any number of names · power_cap_w: most that all work on one machine may draw, one value or one per hour
+    of the day, the first from midnight UTC; empty for no cap
     """
 
     name: str
@@ -232,7 +236,10 @@ class Node(Record):
     topology: tuple[Topology, ...] = ()
     used: Used | None = None
     price_usd_per_h: Fact | None = None
+    hourly_usd_per_h: tuple[float, ...] = Field(default=(), exclude_if=lambda prices: not prices)
     carbon_g_per_kwh: tuple[float, ...] = ()
+    jurisdiction: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    power_cap_w: tuple[float, ...] = Field(default=(), exclude_if=lambda watts: not watts)
     where: Span | None = None
 
     def instances(self) -> tuple[str, ...]:
@@ -271,12 +278,33 @@ class Link(Record):
     latency_s: Fact | None = None
 
 
+class PowerCap(Record):
+    """Most that all work on several machines together may draw.
+
+    by: label (or ``region``) each value of which makes a group that keeps the cap · labels: those of the machines that
+    keep it together; neither: all machines of the fleet · cap_w: one value, or one per hour of the day, the first from
+    midnight UTC
+    """
+
+    by: str | None = None
+    labels: Mapping[str, str] = {}
+    cap_w: tuple[float, ...]
+    where: Span | None = None
+
+    @property
+    def whose(self) -> str:
+        """Say on what it is, in words."""
+        if self.by is not None:
+            return f"each {self.by}"
+        return ", ".join(f"{key}={value}" for key, value in self.labels.items()) or "the fleet"
+
+
 class Fleet(Record):
     """Everything that may be used.
 
     types: every device type that a node uses, by name, and those that its partitions are parts of · links, topology:
-    between nodes · digest: over nodes, types, links and topology, not over where they were written · origin: the file
-    it was read from, or ``this machine``
+    between nodes · power_caps: on machines together; those of single machines are their nodes' · digest: over all that
+    is stated, not over where it was written · origin: the file it was read from, or ``this machine``
     """
 
     name: str
@@ -284,5 +312,6 @@ class Fleet(Record):
     types: Mapping[str, DeviceType]
     links: tuple[Link, ...] = ()
     topology: tuple[Topology, ...] = ()
+    power_caps: tuple[PowerCap, ...] = Field(default=(), exclude_if=lambda caps: not caps)
     digest: str
     origin: str

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import Field
+
 from aios.records.base import Record, Span
+from aios.records.when import When
+from aios.records.where import PlacementRules
 
 __all__ = ["Constraints", "Data", "Goal", "Intent", "Load", "ModelChoice", "Requirement", "Serve", "Training"]
 
@@ -109,7 +113,9 @@ class Intent(Record):
     """One workload as its author wants it; after this record nothing has a hidden default.
 
     require: what is written as a bound, and before it what the load implies: a throughput no smaller than its rate ·
-    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) ·
+    when: a job may run · required: whether it must run; else it may be refused ·
+    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · placement: where
+    its replicas may stand, how they spread, beside whom ·
     spans: dotted field path, as written in the file -> where its value stands
     """
 
@@ -120,12 +126,17 @@ class Intent(Record):
     data: Data = Data()
     load: Load | None = None
     train: Training | None = None
+    when: When | None = Field(default=None, exclude_if=lambda when: when is None)
     require: tuple[Requirement, ...] = ()
     goal: tuple[Goal, ...]
+    required: bool = Field(default=True, exclude_if=bool)
     priority: int = 0
     risk: Literal["pessimistic", "expected"] = "pessimistic"
     pin: Constraints = Constraints()
     exclude: Constraints = Constraints()
+    placement: PlacementRules = Field(
+        default_factory=PlacementRules, exclude_if=lambda rules: rules == PlacementRules()
+    )
     serve: Serve = Serve()
     where: Span
     spans: Mapping[str, Span] = {}

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from aios.records.units import Dimension, si_unit
 
-__all__ = ["ENDLESS_S", "METRICS", "Metric", "find_metric", "is_endless", "metric", "metric_names"]
+__all__ = ["ENDLESS_S", "METRICS", "PLAN_METRICS", "Metric", "find_metric", "is_endless", "metric", "metric_names"]
 
 
 class Metric(NamedTuple):
@@ -67,6 +67,16 @@ _ALL = (
 METRICS: dict[str, Metric] = {item.name: item for item in _ALL}
 """Every metric with a fixed name. ``accuracy.<measure>`` stands beside them for any measure a task defines."""
 
+PLAN_METRICS: dict[str, Metric] = {
+    item.name: item
+    for item in (
+        Metric("accelerator.allocated", Dimension.COUNT, "higher", "sum", "Accelerators taken, shares of them summed."),
+        Metric("admitted", Dimension.COUNT, "higher", "sum", "Copies that may be refused and are not, by priority."),
+        Metric("moves", Dimension.COUNT, "lower", "sum", "Parts that stand elsewhere than they stood before."),
+    )
+}
+"""Metrics of a plan as a whole, which no single intent has."""
+
 
 def find_metric(name: str) -> Metric | None:
     """Return the metric of this name, or None if there is none."""
@@ -83,7 +93,7 @@ def is_endless(name: str, value: float) -> bool:
 
 def metric(name: str) -> Metric:
     """Return the metric of this name; raises KeyError for an unknown one."""
-    found = find_metric(name)
+    found = PLAN_METRICS.get(name) or find_metric(name)
     if found is None:
         raise KeyError(name)
     return found

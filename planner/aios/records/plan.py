@@ -11,9 +11,20 @@ from aios.records.intent import Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
-__all__ = ["FORMAT_VERSION", "Action", "ActionKind", "Claim", "Decision", "Deployment", "Inputs", "Plan", "SolverNote"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Action",
+    "ActionKind",
+    "Claim",
+    "Decision",
+    "Deployment",
+    "Inputs",
+    "Plan",
+    "Refusal",
+    "SolverNote",
+]
 
-FORMAT_VERSION = "1.2"
+FORMAT_VERSION = "1.3"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]
@@ -59,6 +70,13 @@ class Decision(Record):
     memory: tuple[Residence, ...] = ()
     estimates: Mapping[str, Estimate]
     notes: tuple[str, ...] = ()
+
+
+class Refusal(Record):
+    """An intent that may be refused and is. count: copies of it that are not admitted"""
+
+    intent: str
+    count: int
 
 
 class Deployment(Record):
@@ -157,7 +175,7 @@ class Plan(Record):
     objective: tuple[ObjectiveValue, ...] = ()
     decisions: tuple[Decision, ...] = ()
     rejections: tuple[Rejection, ...] = ()
-    refused: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
     conflict: Conflict | None = None
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()

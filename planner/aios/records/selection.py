@@ -7,6 +7,7 @@ from aios.records.base import Record, Span
 from aios.records.candidate import Priced
 
 __all__ = [
+    "Addition",
     "Clause",
     "Conflict",
     "Ledger",
@@ -84,20 +85,45 @@ class Relaxation(Record):
     where: Span | None = None
 
 
+class Addition(Record):
+    """Something that, added to the fleet, lets a plan exist.
+
+    what: a machine like those of ``node``, or devices or memory on each machine of it · device: type of the devices, or
+    of those whose memory it is · amount: how many, or bytes · text: all that in words
+    """
+
+    what: Literal["machine", "device", "memory"]
+    node: str
+    device: str | None = None
+    amount: float
+    text: str
+
+
 class Conflict(Record):
-    """A smallest set of clauses that cannot hold together: take any one away and the rest can."""
+    """A smallest set of clauses that cannot hold together: take any one away and the rest can.
+
+    relaxations: each enough alone · together: the smallest joint change, where none is enough alone or it is smaller ·
+    helps: additions to the fleet, each enough alone
+    """
 
     clauses: tuple[Clause, ...]
     relaxations: tuple[Relaxation, ...]
+    together: tuple[Relaxation, ...] = ()
+    helps: tuple[Addition, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 class Selection(Record):
-    """The solver's answer. chosen, placement: intent name -> ...; empty when infeasible."""
+    """The solver's answer. chosen, placement: intent name -> ...; empty when infeasible.
+
+    placement: also of stated demands, of which nothing is chosen · refused: intent name -> how many of its copies are
+    not admitted
+    """
 
     status: Literal["optimal", "feasible", "infeasible", "unknown"]
     chosen: Mapping[str, Priced] = {}
     placement: Mapping[str, tuple[Placement, ...]] = {}
+    refused: Mapping[str, int] = {}
     objective: tuple[ObjectiveValue, ...] = ()
     termination: Termination
     conflict: Conflict | None = None

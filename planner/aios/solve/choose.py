@@ -8,59 +8,105 @@ from typing import Literal
 from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
-from aios.records.selection import Selection, Termination
+from aios.records.metrics import PLAN_METRICS
+from aios.records.objective import Objective
+from aios.records.selection import Placement, Selection, Termination
 from aios.solve.clauses import rules_of
 from aios.solve.contenders import contenders
 from aios.solve.cpsat import Engine
 from aios.solve.explain import explain
+from aios.solve.joint.size import HUGE, LARGE, variables_of
 from aios.solve.limits import Limits
-from aios.solve.optimise import optimise
+from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
-from aios.solve.problem import pose
+from aios.solve.problem import Problem, outline, pose
+from aios.solve.refusing import is_refusal, refusal_of
 
-__all__ = ["choose"]
+__all__ = ["choose", "termination"]
 
 
 def choose(
-    intents: Sequence[Intent], options: Mapping[str, Sequence[Priced]], fleet: Fleet, limits: Limits
+    intents: Sequence[Intent],
+    options: Mapping[str, Sequence[Priced]],
+    fleet: Fleet,
+    limits: Limits,
+    objective: Objective | None = None,
 ) -> Selection:
     """Choose one option for every intent and place its replicas on the fleet.
 
-    options: intent name -> its priced options. Every requirement and capacity holds in the result, the goals are
-    optimised in order (see ``aios.solve.goals``), and ties are broken by fewest cores, least share, first id, so that
-    the order of the arguments does not matter. Status ``infeasible`` comes with the conflict; ``feasible`` and
-    ``unknown`` mean that the limit was reached.
+    options: intent name -> its priced options · objective: goals, policy and budgets of all of them together
+
+    Every requirement and capacity holds in the result, the goals are optimised in order (see ``aios.solve.goals``), and
+    ties are broken by fewest cores, least share, first id, so that the order of the arguments does not matter; not so
+    where there are too many intents and machines for one exact model (see ``aios.solve.joint``), but it does not matter
+    there either. Status ``infeasible`` comes with the conflict; ``feasible`` and ``unknown`` mean that the limit was
+    reached.
     """
-    problem = pose(intents, contenders(intents, options), fleet)
+    budgets = objective.budget if objective else ()
+    goals = [goal for goal in (objective.goal if objective else ()) if goal.metric not in PLAN_METRICS]
+    few = contenders(intents, options, fleet, budgets, goals)
+    for intent in (intent for intent in intents if not intent.required):
+        watched = {*(goal.metric for goal in (*intent.goal, *goals)), *(item.metric for item in budgets)}
+        few[intent.name].append(refusal_of(intent, sorted(watched)))
+    outlined = outline(intents, few, fleet, budgets).under(objective)
+    size = variables_of(outlined) if outlined.plain else 0
+    if size > LARGE:
+        jointly = _jointly(outlined, limits)
+        if jointly is not None:
+            return jointly
+        if size > HUGE:
+            return Selection(status="unknown", termination=termination(limits, "limit", found=False))
+    problem = pose(intents, few, fleet, budgets=budgets).under(objective)
     rules = rules_of(problem)
     engine = Engine(limits)
     chosen = optimise(problem, rules, engine)
     if chosen.status == "infeasible":
+        required = [intent for intent in intents if intent.required]
         return Selection(
             status="infeasible",
-            termination=_termination(limits, "infeasible", found=False),
-            conflict=explain(pose(intents, options, fleet), limits),
+            termination=termination(limits, "infeasible", found=False),
+            conflict=explain(pose(required, options, fleet, budgets=budgets), limits),
         )
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
     placement = None if picked is None else place(problem, picked, Engine(limits))
     if picked is None or placement is None:
-        return Selection(status="unknown", termination=_termination(limits, "limit", found=False))
-    names = [intent.name for intent in problem.intents]
+        return Selection(status="unknown", termination=termination(limits, "limit", found=False))
+    return _selection(problem, chosen, picked, placement, limits)
+
+
+def _jointly(problem: Problem, limits: Limits) -> Selection | None:
+    """Choose for many intents on a large fleet; None where that finds no plan: none at all, or none so far."""
+    from aios.solve.joint.choose import choose_jointly
+
+    chosen, placement = choose_jointly(problem, Engine(limits))
+    if chosen.picked is None or placement is None:
+        return None
+    return _selection(problem, chosen, chosen.picked, placement, limits)
+
+
+def _selection(
+    problem: Problem,
+    chosen: Chosen,
+    picked: Mapping[int, int],
+    placement: Mapping[str, tuple[Placement, ...]],
+    limits: Limits,
+) -> Selection:
+    best = {intent.name: problem.options[index][picked[index]].priced for index, intent in enumerate(problem.intents)}
+    refused = sorted(name for name, priced in best.items() if is_refusal(priced))
+    running = sorted(best.keys() - set(refused))
     return Selection(
         status="optimal" if chosen.status == "optimal" else "feasible",
-        chosen={name: problem.options[i][picked[i]].priced for i, name in sorted(enumerate(names), key=_name)},
-        placement={name: placement[name] for name in sorted(names)},
+        chosen={name: best[name] for name in running},
+        placement={name: placement[name] for name in running},
+        refused=dict.fromkeys(refused, 1),
         objective=chosen.rows,
-        termination=_termination(limits, "optimal" if chosen.status == "optimal" else "limit", found=True),
+        termination=termination(limits, "optimal" if chosen.status == "optimal" else "limit", found=True),
     )
 
 
-def _name(numbered: tuple[int, str]) -> str:
-    return numbered[1]
-
-
-def _termination(limits: Limits, stopped: Literal["optimal", "infeasible", "limit"], *, found: bool) -> Termination:
+def termination(limits: Limits, stopped: Literal["optimal", "infeasible", "limit"], *, found: bool) -> Termination:
+    """Return how a choice ended."""
     return Termination(
         stopped=stopped,
         found=found,

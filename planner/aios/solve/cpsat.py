@@ -48,6 +48,12 @@ class Model:
         self._size += 1
         return self._size - 1
 
+    def bound(self, variable: int, low: int, high: int) -> None:
+        """Replace the inclusive bounds of a variable."""
+        domain = self.proto.variables[variable].domain
+        domain.clear()
+        domain.extend([low, high])
+
     def at_most_one(self, booleans: Sequence[int]) -> None:
         """Let at most one of these 0-1 variables be 1."""
         self.proto.constraints.add().at_most_one.literals.extend(list(booleans))
@@ -68,6 +74,42 @@ class Model:
         """Keep these variables, none of which can be negative, at 0."""
         if variables:
             self.linear([(variable, 1) for variable in variables], high=0)
+
+    def interval(self, start: int | None, length: int, present: int | None = None, offset: int = 0) -> int:
+        """Add the time from ``start`` (a variable; None: 0) plus ``offset`` on, ``length`` long; return its index.
+
+        present: 0-1 variable that says whether it is there at all; None: always
+        """
+        index = len(self.proto.constraints)
+        constraint = self.proto.constraints.add()
+        if present is not None:
+            constraint.enforcement_literal.extend([present])
+        for end, at in ((constraint.interval.start, offset), (constraint.interval.end, offset + length)):
+            if start is not None:
+                end.vars.extend([start])
+                end.coeffs.extend([1])
+            end.offset = at
+        constraint.interval.size.offset = length
+        return index
+
+    def cumulative(self, taken: Iterable[tuple[int, int | None, int]], capacity: int, more: int | None = None) -> None:
+        """Let what intervals take at once never exceed ``capacity``, plus the variable ``more`` if there is one.
+
+        taken: interval, the variable that says how often it takes (None: once), how much it takes each time
+        """
+        cumulative = self.proto.constraints.add().cumulative
+        cumulative.capacity.offset = capacity
+        if more is not None:
+            cumulative.capacity.vars.extend([more])
+            cumulative.capacity.coeffs.extend([1])
+        for interval, times, amount in taken:
+            cumulative.intervals.extend([interval])
+            demand = cumulative.demands.add()
+            if times is None:
+                demand.offset = amount
+            else:
+                demand.vars.extend([times])
+                demand.coeffs.extend([amount])
 
     def minimize(self, terms: Iterable[Term]) -> None:
         """Replace the objective."""
@@ -103,11 +145,12 @@ class Engine:
     def __post_init__(self) -> None:
         self.left = self.limits.deterministic_limit
 
-    def solve(self, model: Model, share: float = 1.0, *, numbers: bool = False) -> Answer:
+    def solve(self, model: Model, share: float = 1.0, *, numbers: bool = False, varied: bool = False) -> Answer:
         """Solve with at most this share of the whole allowance.
 
         ``unknown`` when that is used up before anything was found or refuted. numbers: whether the model is about
-        amounts more than about yes and no, so that its linear relaxation is to guide the whole search
+        amounts more than about yes and no, so that its linear relaxation is to guide the whole search · varied: whether
+        to take turns among many ways of searching, of which some look around the best solution so far
         """
         if self.left <= 0:
             return Answer("unknown")
@@ -116,6 +159,7 @@ class Engine:
         parameters = self._parameters(helper, min(self.left, share * self.limits.deterministic_limit))
         if numbers:
             parameters.linearization_level = 2
+        parameters.interleave_search = varied
         wrapper.set_parameters(parameters)
         response = _solved(wrapper, model.proto)
         self.left -= response.deterministic_time

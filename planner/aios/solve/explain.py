@@ -3,139 +3,157 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
-from aios.records.candidate import Priced
-from aios.records.fleet import Fleet
-from aios.records.selection import Conflict, Relaxation
+from aios.records.selection import Conflict
 from aios.solve.clauses import Rule, rules_of
 from aios.solve.cpsat import Engine
+from aios.solve.holding import Holding
 from aios.solve.limits import Limits
 from aios.solve.model import Decisions
 from aios.solve.notes import notes_on_options, without_end
-from aios.solve.problem import Problem, pose
+from aios.solve.problem import Problem
+from aios.solve.relaxing import Relaxing
 
-__all__ = ["explain"]
+__all__ = ["explain", "minimal"]
+
+_MOST_TRIED = 12
+_FEW_TRIED = 4
+"""Clauses of a conflict, and of a large one, that are tried to be relaxed one by one."""
+_MOST_TOLD = 3
+"""Clauses of which no change is enough alone, of which it is told what must give besides; none in a large conflict."""
+_MANY = 20
+"""Clauses that make a conflict large."""
 
 
 def explain(problem: Problem, limits: Limits) -> Conflict:
     """Return the conflict of a problem that has no plan.
 
-    The set is found by leaving out whatever can be left out, each time solving what remains: the solver's own account
-    of a conflict is not relied on. Clauses that only say that an intent runs are listed where several intents, or
-    nothing else, make the conflict. Relaxations change one clause and keep all others, also those outside the set.
+    The set is found by leaving out whatever can be left out, each time asking whether what remains can hold: the
+    solver's own account of a conflict is not relied on. Clauses that only say that an intent runs are listed where
+    several intents, or nothing else, make the conflict. Relaxations change one clause and keep all others, also those
+    outside the set.
     """
     return _Explanation(problem, limits).conflict()
+
+
+def minimal(problem: Problem, ids: Collection[str], limits: Limits) -> bool:
+    """Say whether clauses (by id, with those that say that their intents run) cannot hold, and without any one can.
+
+    The engine alone is asked, without an objective, as nothing else here is. Where capacities alone are named, one
+    intent runs against them: that of any will do.
+    """
+    rules = rules_of(problem)
+    named = {rule.intent for rule in rules if rule.clause.id in ids and rule.intent is not None}
+    groups = [named] if named else [{intent} for intent in range(len(problem.intents))]
+
+    def holds(kept: Sequence[Rule]) -> bool | None:
+        decisions = Decisions(problem, [rule.intent for rule in kept if rule.runs and rule.intent is not None])
+        for rule in kept:
+            rule.add(decisions)
+        return decisions.feasible(Engine(limits))
+
+    for intents in groups:
+        core = [rule for rule in rules if rule.clause.id in ids or (rule.runs and rule.intent in intents)]
+        if holds(core) is False:
+            return all(holds([other for other in core if other is not rule]) is True for rule in core)
+    return False
 
 
 class _Explanation:
     def __init__(self, problem: Problem, limits: Limits) -> None:
         self.problem = problem
         self.rules = rules_of(problem)
-        self.engine = Engine(limits)
-        self.sure = True
+        self.holding = Holding(problem, self.rules, Engine(limits))
+        self.relaxing = Relaxing(problem, self.rules, self.holding)
 
     def conflict(self) -> Conflict:
-        core = self.shrink(self.rules)
-        relaxations = []
-        notes = []
-        for rule in core:
-            if rule.runs:
-                continue
-            relaxation = self.relax(rule)
+        core = self.shrink(range(len(self.rules)))
+        members = [self.rules[index] for index in core]
+        tried = [index for index in core if not self.rules[index].runs]
+        relaxations, hopeless, notes = [], [], []
+        most = _MOST_TRIED if len(core) <= _MANY else _FEW_TRIED
+        for index in tried[:most]:
+            relaxation = self.relaxing.alone(index)
             if relaxation:
                 relaxations.append(relaxation)
             else:
-                notes.extend(self.what_else(rule))
-        if not self.sure:
+                hopeless.append(index)
+        told = _MOST_TOLD if len(core) <= _MANY else 0
+        for index in hopeless[:told]:
+            notes.extend(self.what_else(index))
+        if len(hopeless) > told:
+            others = ", ".join(f"`{self.rules[index].clause.text}`" for index in hopeless[told:])
+            notes.append(
+                f"Of these too no change is enough alone: {others}."
+                if told
+                else f"No change of one of these alone is enough: {others}."
+            )
+        if len(tried) > most:
+            notes.append(f"Of {len(tried)} clauses that could give the first {most} were tried alone.")
+        together = self.relaxing.together(core, relaxations)
+        if not self.holding.sure:
             notes.append("The solver's limit was reached while explaining: a smaller set of clauses may conflict.")
-        shown = _shown(core)
         return Conflict(
-            clauses=tuple(rule.clause for rule in shown),
+            clauses=tuple(rule.clause for rule in _shown(members)),
             relaxations=tuple(relaxations),
-            notes=(*notes_on_options(self.problem, core), *dict.fromkeys(notes)),
+            together=together,
+            helps=self.relaxing.helps(core, relaxations),
+            notes=(*notes_on_options(self.problem, members), *dict.fromkeys(notes)),
         )
 
-    def can_hold(self, rules: Sequence[Rule]) -> bool:
-        """Say whether these clauses can hold together; when the limit comes first, say yes and remember that."""
-        decisions = Decisions(self.problem, _planned(rules))
-        for rule in rules:
-            rule.add(decisions)
-        feasible = decisions.feasible(self.engine)
-        self.sure &= feasible is not None
-        return feasible is not False
-
-    def shrink(self, rules: Sequence[Rule]) -> list[Rule]:
+    def shrink(self, rules: Collection[int]) -> list[int]:
         """Return a set of these clauses, which cannot hold together, of which every smaller set can."""
-        kept = list(rules)
-        capacities = [rule for rule in kept if rule.intent is None]
-        each_intent = [[rule for rule in kept if rule.intent == index] for index in range(len(self.problem.intents))]
+        kept, intents = self.fewest_intents(list(rules))
+        capacities = [index for index in kept if self.rules[index].intent is None]
+        each_intent = [[index for index in kept if self.rules[index].intent == intent] for intent in intents]
         # Whole groups first, which is quicker; capacities and less important intents are spared blame before others.
-        for group in [capacities, *reversed(each_intent), *([rule] for rule in capacities)]:
+        for group in [capacities, *reversed(each_intent), *([index] for index in capacities)]:
             kept = self.without(kept, group)
-        for rule in [rule for rule in reversed(kept) if rule.intent is not None]:
-            kept = self.without(kept, [rule])
+        for index in [index for index in reversed(kept) if self.rules[index].intent is not None]:
+            kept = self.without(kept, [index])
         return kept
 
-    def without(self, kept: list[Rule], group: Sequence[Rule]) -> list[Rule]:
+    def fewest_intents(self, kept: list[int]) -> tuple[list[int], list[int]]:
+        """Return clauses that cannot hold, of one intent if one alone is enough, else of the most important ones that
+        cannot run together; and these intents."""
+        intents = [rule.intent for rule in map(self.rules.__getitem__, kept) if rule.runs and rule.intent is not None]
+        for capacities in (False, True):
+            for intent in intents:
+                alone = self.of(kept, [intent], capacities=capacities)
+                if not self.holding.can_hold(alone):
+                    return alone, [intent]
+        enough = bisect_left(
+            range(len(intents)),
+            True,
+            lo=min(1, len(intents)),
+            key=lambda count: not self.holding.can_hold(self.of(kept, intents[: count + 1])),
+        )
+        together = intents[: enough + 1]
+        return self.of(kept, together), together
+
+    def of(self, kept: Sequence[int], intents: Collection[int], *, capacities: bool = True) -> list[int]:
+        """Return the clauses of some intents, and capacities."""
+        wanted = set(intents)
+        own = [(index, self.rules[index].intent) for index in kept]
+        return [index for index, intent in own if (capacities if intent is None else intent in wanted)]
+
+    def without(self, kept: list[int], group: Sequence[int]) -> list[int]:
         """Return ``kept`` without the group if that still cannot hold, else as it is."""
-        rest = [rule for rule in kept if rule not in group]
-        return kept if len(rest) == len(kept) or self.can_hold(rest) else rest
+        gone = set(group)
+        rest = [index for index in kept if index not in gone]
+        return kept if len(rest) == len(kept) or self.holding.can_hold(rest) else rest
 
-    def relax(self, rule: Rule) -> Relaxation | None:
-        """Return the smallest change to one clause that lets a plan exist while all others hold, if there is one."""
-        found = self.grown(rule) if rule.grow else self.eased(rule)
-        if found is None:
-            return None
-        text, value = found
-        return Relaxation(clause=rule.clause.id, to=text, value=value, where=rule.clause.where)
-
-    def eased(self, rule: Rule) -> tuple[str, float] | None:
-        decisions = Decisions(self.problem, range(len(self.problem.intents)))
-        for other in self.rules:
-            if other is not rule:
-                other.add(decisions)
-        soft = rule.ease(decisions) if rule.ease else None
-        if soft is None:
-            return None
-        decisions.model.minimize(soft.minimize)
-        answer = self.engine.solve(decisions.model)
-        self.sure &= answer.status in ("optimal", "infeasible")
-        return soft.read(answer) if answer.values else None
-
-    def grown(self, rule: Rule) -> tuple[str, float] | None:
-        """Add devices one by one, up to all that is wanted, until a plan exists."""
-        if not self.can_hold([other for other in self.rules if other is not rule]):
-            return None
-        named = {
-            intent.name: [option.priced for option in row]
-            for intent, row in zip(self.problem.intents, self.problem.options, strict=True)
-        }
-        most = sum(max(map(_devices, row), default=0) for row in named.values())
-        grow = rule.grow
-        assert grow is not None
-        more = bisect_left(range(most + 1), True, lo=1, key=lambda n: self.fits(named, grow(self.problem.fleet, n)[0]))
-        return grow(self.problem.fleet, more)[1:] if more <= most else None
-
-    def fits(self, named: Mapping[str, Sequence[Priced]], fleet: Fleet) -> bool:
-        """Say whether there is a plan on another fleet."""
-        larger = pose(self.problem.intents, named, fleet)
-        decisions = Decisions(larger, range(len(larger.intents)))
-        for rule in rules_of(larger):
-            rule.add(decisions)
-        feasible = decisions.feasible(self.engine)
-        self.sure &= feasible is not None
-        return feasible is True
-
-    def what_else(self, rule: Rule) -> list[str]:
+    def what_else(self, index: int) -> list[str]:
         """Say what must give besides this clause, when giving it up is not enough."""
+        rule = self.rules[index]
         endless = without_end(self.problem, rule)
         if endless is not None:
             return [endless]
-        rest = [other for other in self.rules if other is not rule]
-        if self.can_hold(rest):
+        rest = [other for other in range(len(self.rules)) if other != index]
+        if self.holding.can_hold(rest):
             return [f"No value of `{rule.clause.text}` is enough; without it there is a plan."]
-        core = _shown(self.shrink(rest))
+        core = _shown([self.rules[other] for other in self.shrink(rest)])
         others = [f"`{other.clause.text}`" for other in core]
         if rule.of_load and all(other.intent == rule.intent and _waits(other) for other in core):
             return [f"Whether a smaller load keeps {' and '.join(others)} shows when it is planned for."]
@@ -143,18 +161,9 @@ class _Explanation:
         return [f"Changing `{rule.clause.text}` alone is not enough: {also} must give too."]
 
 
-def _devices(priced: Priced) -> int:
-    return priced.candidate.parts * priced.candidate.devices
-
-
 def _waits(rule: Rule) -> bool:
     """Say whether a clause bounds a time that shrinks with the load."""
     return (rule.clause.metric or "").startswith("latency.")
-
-
-def _planned(rules: Sequence[Rule]) -> list[int]:
-    """Return the intents that any of these clauses speaks of and that must run; others need not be in the model."""
-    return sorted({rule.intent for rule in rules if rule.intent is not None and rule.runs})
 
 
 def _shown(core: Sequence[Rule]) -> list[Rule]:

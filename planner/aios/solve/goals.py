@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aios.records.candidate import Priced
-from aios.records.intent import Intent
+from aios.records.intent import Goal, Intent
 from aios.records.metrics import metric
 from aios.solve.problem import Problem
+from aios.solve.refusing import is_refusal
 
-__all__ = ["BALANCE", "Level", "Total", "levels_of", "total_of"]
+__all__ = ["BALANCE", "Level", "Total", "admitted", "levels_of", "total_of"]
 
 BALANCE = "minimize shortfall from the best alone"
 """Name of the row that says how well unlike goals of a level are balanced."""
@@ -52,8 +53,19 @@ class Level(NamedTuple):
     totals: tuple[Total, ...]
 
 
-def levels_of(intents: Sequence[Intent]) -> list[Level]:
-    """Return the levels, most important first. ``intents`` are in their canonical order."""
+def levels_of(intents: Sequence[Intent], goals: Sequence[Goal] = ()) -> list[Level]:
+    """Return the levels, most important first. ``intents`` are in their canonical order.
+
+    goals: of the whole plan; an intents' goal that says the same as one of them is left out
+    """
+    everybody = tuple(range(len(intents)))
+    whole = [Level((Total(goal.direction, goal.metric, goal.tolerance, everybody),)) for goal in goals if intents]
+    said = {(total.metric, total.intents) for level in whole for total in level.totals}
+    own = _own_levels(intents)
+    return [*whole, *(level for level in own if not {(t.metric, t.intents) for t in level.totals} <= said)]
+
+
+def _own_levels(intents: Sequence[Intent]) -> list[Level]:
     levels = []
     for priority in sorted({intent.priority for intent in intents}, reverse=True):
         alike = [index for index, intent in enumerate(intents) if intent.priority == priority]
@@ -75,10 +87,16 @@ def _level(intents: Sequence[Intent], members: Sequence[int], position: int) -> 
     )
 
 
+def admitted(intents: Sequence[int], problem: Problem, picked: Mapping[int, int]) -> list[int]:
+    """Return those of some intents that are not refused."""
+    return [index for index in intents if not is_refusal(problem.options[index][picked[index]].priced)]
+
+
 def total_of(total: Total, problem: Problem, picked: Mapping[int, int]) -> tuple[float, list[str]]:
     """Return the sum over those intents whose chosen option has a known value, and their names."""
     chosen: list[tuple[str, Priced]] = [
-        (problem.intents[index].name, problem.options[index][picked[index]].priced) for index in total.intents
+        (problem.intents[index].name, problem.options[index][picked[index]].priced)
+        for index in admitted(total.intents, problem, picked)
     ]
     known = [
         (name, priced.estimates[total.metric].value) for name, priced in chosen if total.metric in priced.estimates

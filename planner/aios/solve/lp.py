@@ -45,7 +45,6 @@ class LinearProgram:
         index: int = self._model.add_var()
         self._model.set_var_lower_bound(index, 0.0)
         self._model.set_var_upper_bound(index, high)
-        self._model.set_var_objective_coefficient(index, worth)
         self._high.append(high)
         self._worth.append(worth)
         return index
@@ -68,23 +67,24 @@ class LinearProgram:
 
     def reward(self, worths: Iterable[Term]) -> None:
         """Replace the objective."""
-        for index in range(len(self._high)):
-            self._model.set_var_objective_coefficient(index, 0.0)
         self._worth = [0.0] * len(self._high)
         for variable, worth in worths:
-            self._model.set_var_objective_coefficient(variable, worth)
             self._worth[variable] = worth
 
     def maximize(self) -> Solution | None:
         """Return the optimum; None where nothing satisfies every row."""
         self._model.set_maximize(True)
+        # The engine's tolerances are absolute: it fails on an objective of millions.
+        scale = max((abs(worth) for worth in self._worth), default=0.0) or 1.0
+        for index, worth in enumerate(self._worth):
+            self._model.set_var_objective_coefficient(index, worth / scale)
         solver = self._engine.ModelSolverHelper("glop")
         solver.solve(self._model)
         if not solver.has_solution():
             return None
         values = [solver.variable_value(index) for index in range(len(self._high))]
-        prices = [solver.dual_value(index) for index in range(len(self._bounds))]
-        return Solution(solver.objective_value(), values, prices, self._bound(prices))
+        prices = [scale * solver.dual_value(index) for index in range(len(self._bounds))]
+        return Solution(scale * solver.objective_value(), values, prices, self._bound(prices))
 
     def _bound(self, prices: Sequence[float]) -> float:
         """Return what rows, and variables that have an upper bound, are worth at most at some prices."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from aios.records.where import NODE
 from aios.solve.cpsat import Engine, Model, Term
-from aios.solve.problem import Machine, Need, Problem
+from aios.solve.problem import Machine, Need, Problem, domain_at
 
 __all__ = ["Decisions", "Load"]
 
@@ -30,7 +31,8 @@ class Decisions:
 
     chosen: intent -> a 0-1 variable per option · loads: device -> what may stand there ·
     intents: those that are in the model (the others are not planned at all) · sums: weighted sums of loads' variables
-    and the capacity that each keeps within, on machines that are not pooled
+    and the capacity that each keeps within, on machines that are not pooled · sums_only: whether those say everything
+    about where parts may stand
     """
 
     def __init__(self, problem: Problem, intents: Sequence[int]) -> None:
@@ -40,6 +42,8 @@ class Decisions:
         self.chosen: dict[int, list[int]] = {}
         self.loads: list[list[Load]] = [[] for _ in problem.bins]
         self.sums: list[tuple[list[Term], int]] = []
+        self.sums_only = True
+        self._standing: dict[int, list[tuple[int, Term]]] = {}
         for intent in self.intents:
             self._add_intent(intent)
 
@@ -57,6 +61,8 @@ class Decisions:
         """Let the parts of whichever of these equally shaped options is chosen stand on its devices."""
         shape = self.problem.shapes[shape_index]
         parts = shape.parts
+        if not parts:
+            return  # not to run takes nothing
         if not shape.places:
             self.model.forbid(alike)
         elif len(shape.places) == 1:
@@ -72,8 +78,33 @@ class Decisions:
         """Put parts on all devices of a place; what they take of the machine counts once, on the first."""
         first, *others = place
         self.loads[first].append(load)
+        self._standing.setdefault(load.intent, []).append(
+            (self.problem.bins[first].machine, (load.variable, load.times))
+        )
         for index in others:
             self.loads[index].append(load._replace(need=load.need.beside(), beside=True))
+
+    def standing(self, intent: int, over: str) -> dict[str, list[Term]]:
+        """Return failure domain -> how many parts of an intent stand there, as a sum; without those that no node names.
+
+        over: ``node``, ``region`` or a label; for ``node`` without pooled ones, where each part has a machine alone
+        """
+        found: dict[str, list[Term]] = {}
+        for index, term in self._standing.get(intent, ()):
+            machine = self.problem.machines[index]
+            domain = domain_at(machine, over)
+            if domain is not None and not (over == NODE and machine.pooled):
+                found.setdefault(domain, []).append(term)
+        return found
+
+    def keep(self, terms: Iterable[Term], capacity: int) -> None:
+        """Keep a weighted sum of loads' variables, no weight of which is negative, within a capacity."""
+        pairs = [term for term in terms if term[1]]
+        self.sums.append((pairs, capacity))
+        self.model.forbid([variable for variable, weight in pairs if weight > capacity])
+        within = [term for term in pairs if term[1] <= capacity]
+        if within:
+            self.model.linear(within, high=capacity)
 
     def limit(self, machine: Machine, bins: Sequence[int], amount: Callable[[Need], int], capacity: int) -> None:
         """Keep what all replicas on these devices of one machine take together within ``capacity``.

@@ -37,7 +37,9 @@ def notes_on_options(problem: Problem, core: Sequence[Rule]) -> list[str]:
             continue
         if not any(problem.shapes[option.shape].places for option in options):
             notes.append(f"No option of {intent.name} names a node of the fleet that has its device.")
-        metrics = dict.fromkeys(r.clause.metric for r in core if r.intent == index and r.clause.metric is not None)
+        # A rule of the fleet or of the plan that bounds a metric bounds that of each intent of the conflict.
+        own = (rule.clause.metric for rule in core if rule.intent in (index, None))
+        metrics = dict.fromkeys(name for name in own if name is not None)
         notes.extend(note for name in metrics for note in _unknown(intent, name, options, problem.fleet))
         if any(rule.of_load and rule.intent == index for rule in core):
             notes.extend(_overloaded(intent, [option.priced for option in options]))

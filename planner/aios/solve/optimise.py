@@ -14,10 +14,11 @@ from aios.solve.cpsat import Engine
 from aios.solve.goals import Level, Total, levels_of, total_of
 from aios.solve.problem import Problem, size_of
 from aios.solve.radix import chunks
+from aios.solve.refusing import admission_row, is_refusal, ranks_of, weights_of
 from aios.solve.report import Report, scale_of, shortfall_of
-from aios.solve.search import NoPlanError, Search
+from aios.solve.search import NoPlanError, Search, Seeking
 
-__all__ = ["Chosen", "optimise"]
+__all__ = ["Chosen", "optimise", "settle"]
 
 _TIES = 1 / 60
 """Share of the allowance for each step of breaking ties: a second of the usual minute. What is found then is taken."""
@@ -41,22 +42,54 @@ def optimise(problem: Problem, rules: Sequence[Rule], engine: Engine) -> Chosen:
     status: ``optimal`` when every level is proved, ``feasible`` when the limit came first, else ``infeasible`` or
     ``unknown``.
     """
-    search = Search(problem, rules, engine)
+    return settle(Search(problem, rules, engine))
+
+
+def settle(search: Seeking, *, ties: bool = True) -> Chosen:
+    """Choose with a search that is ready to begin. ties: whether to break them between equally good plans"""
+    problem = search.problem
     if not all(any(is_open) for is_open in search.open.values()):
         return Chosen("infeasible")
     try:
-        reports = [_optimise_level(search, level) for level in levels_of(problem.intents)]
+        admission = _admit(search)
+        reports = [_optimise_level(search, level) for level in levels_of(problem.intents, problem.goals)]
         if problem.intents and not search.picked:  # there was no goal at all
             search.minimize(Costs(0.0, 1.0, {}))
     except NoPlanError as none:
         return Chosen(str(none))
     proved = search.proved
-    _break_ties(search)
-    rows = tuple(row for report in reports for row in report.rows(problem, search.picked))
-    return Chosen("optimal" if proved else "feasible", search.picked, rows)
+    if ties:
+        _break_ties(search)
+    told = [row for report in reports for row in report.rows(problem, search.picked)]
+    return Chosen("optimal" if proved else "feasible", search.picked, (*admission, *_once(told)))
 
 
-def _optimise_level(search: Search, level: Level) -> Report:
+def _once(rows: Sequence[ObjectiveValue]) -> list[ObjectiveValue]:
+    """Leave out what an earlier goal says already."""
+    return list({row.goal: row for row in reversed(rows)}.values())[::-1]
+
+
+def _admit(search: Seeking) -> list[ObjectiveValue]:
+    """Let as little as can be be refused, by weight, and hold that; return the row that says so, if any may be."""
+    intents, options = search.problem.intents, search.problem.options
+    weights = weights_of(intents, search.problem.policy)
+    bound = value = 0.0
+    for rank in ranks_of(intents, search.problem.policy):
+        refusals = {
+            index: [weights[intents[index].name] * is_refusal(option.priced) for option in options[index]]
+            for index in rank
+        }
+        if not refusals:
+            return []
+        costs = Costs(0.0, 1.0, refusals)
+        solved = search.minimize(costs)
+        search.hold(costs, 0.0)
+        everything = sum(weights[intents[index].name] for index in rank)
+        value, bound = value + everything - solved.value, bound + everything - solved.bound
+    return [admission_row(value, bound)]
+
+
+def _optimise_level(search: Seeking, level: Level) -> Report:
     """Optimise one level and hold what was reached."""
     unknown = _fewest_unknown(search, level)
     parts = [float_costs(search.problem, total.metric, total.sign, total.intents) for total in level.totals]
@@ -68,12 +101,12 @@ def _optimise_level(search: Search, level: Level) -> Report:
     return Report(level, (solved,), None, unknown)
 
 
-def _cost(search: Search, total: Total) -> float:
+def _cost(search: Seeking, total: Total) -> float:
     return total.sign * total_of(total, search.problem, search.picked)[0]
 
 
 def _balance(
-    search: Search, level: Level, parts: Sequence[Mapping[int, Sequence[float | None]]], unknown: int
+    search: Seeking, level: Level, parts: Sequence[Mapping[int, Sequence[float | None]]], unknown: int
 ) -> Report:
     """Optimise each of unlike goals alone, then the sum of how far they fall short of that, as shares."""
     alone = tuple(
@@ -103,7 +136,7 @@ def _balance(
     return Report(level, alone, solved, unknown)
 
 
-def _fewest_unknown(search: Search, level: Level) -> int:
+def _fewest_unknown(search: Seeking, level: Level) -> int:
     """Let as few intents as can be choose an option whose goal metric is unknown: worse than any known value.
 
     Among equally few, earlier intents are known. Returns how few; what is known then stays so.
@@ -126,7 +159,7 @@ def _fewest_unknown(search: Search, level: Level) -> int:
     return always + sum(not known[index][search.picked[index]] for index in mixed)
 
 
-def _break_ties(search: Search) -> None:
+def _break_ties(search: Seeking) -> None:
     """Among equally good plans let each intent, in order, take the option with fewest cores, least share, first id."""
     ranks: list[tuple[int, list[int], int]] = []
     for index, options in enumerate(search.problem.options):

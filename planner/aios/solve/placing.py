@@ -38,7 +38,10 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
         key=lambda place: place[:2],
     )
     loads = [load for _, _, load in places]
-    values = _filled(decisions, loads) or _first(decisions, loads, engine)
+    if {load.intent for load in loads} != {index for index in range(len(intents)) if _parts(problem, picked, index)}:
+        return None
+    filled = _filled(decisions, loads) if decisions.sums_only else None
+    values = _first(decisions, loads, engine) if filled is None else filled
     if values is None:
         return None
     placed: dict[str, list[Placement]] = {intent.name: [] for intent in intents}
@@ -46,6 +49,10 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
         if replicas := load.times * values[load.variable]:
             placed[intents[intent].name].append(_placement(small, intent, index, replicas))
     return {name: tuple(rows) for name, rows in placed.items()}
+
+
+def _parts(problem: Problem, picked: Mapping[int, int], intent: int) -> int:
+    return problem.options[intent][picked[intent]].priced.candidate.parts
 
 
 def _filled(decisions: Decisions, loads: Sequence[Load]) -> Mapping[int, int] | None:

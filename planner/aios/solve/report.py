@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aios.records.selection import ObjectiveValue
-from aios.solve.goals import BALANCE, Level, total_of
+from aios.solve.goals import BALANCE, Level, admitted, total_of
 from aios.solve.problem import Problem
 
 __all__ = ["Report", "Solved", "scale_of", "shortfall_of"]
@@ -39,13 +39,15 @@ class Report(NamedTuple):
         A last row counts the intents whose goal metric is unknown, if any.
         """
         rows: list[ObjectiveValue] = []
+        everybody = len(admitted(range(len(problem.intents)), problem, picked))
         shortfall = 0.0
         missing: list[str] = []
         for total, alone in zip(self.level.totals, self.alone, strict=True):
             value, names = total_of(total, problem, picked)
-            missing += [name for name in (problem.intents[index].name for index in total.intents) if name not in names]
+            running = [problem.intents[index].name for index in admitted(total.intents, problem, picked)]
+            missing += [name for name in running if name not in names]
             if names:
-                rows.append(_row(total.text(names, len(problem.intents)), value, alone.bound, total.sign, total.unit))
+                rows.append(_row(total.text(names, everybody), value, alone.bound, total.sign, total.unit))
                 shortfall += abs(shortfall_of(value, rows[-1].bound))
         if self.balance is not None and len(rows) > 1:
             text = "; ".join(row.goal for row in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from aios.solve.clauses import Rule
 from aios.solve.costs import Costs
@@ -12,11 +13,38 @@ from aios.solve.model import Decisions
 from aios.solve.problem import Problem
 from aios.solve.report import Solved
 
-__all__ = ["NoPlanError", "Search"]
+__all__ = ["NoPlanError", "Search", "Seeking"]
 
 
 class NoPlanError(Exception):
     """There is no plan (``infeasible``), or the limit came before one was found (``unknown``): its one argument."""
+
+
+class Seeking(Protocol):
+    """Any search that makes one sum small after the other, each within what the earlier ones leave.
+
+    picked: intent -> index of its option in the best plan so far · open: intent -> per option, whether it may still be
+    chosen · proved: whether all that was made small so far is proved
+    """
+
+    problem: Problem
+    picked: Mapping[int, int]
+    open: dict[int, list[bool]]
+    proved: bool
+
+    def minimize(
+        self, costs: Costs, real: Callable[[], float] | None = None, offset: float = 0.0, share: float = 1.0
+    ) -> Solved:
+        """Make the costs small, and say what they cannot fall below."""
+        ...
+
+    def hold(self, costs: Costs, allowance: float) -> None:
+        """Let no later step worsen the costs of the best plan by more than the allowance."""
+        ...
+
+    def restrict(self, intent: int, allowed: Sequence[bool]) -> None:
+        """Close options of an intent."""
+        ...
 
 
 class Search:

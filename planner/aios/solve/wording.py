@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from aios.records.metrics import Metric
 from aios.records.units import Dimension, format_quantity, parse_quantity
 
-__all__ = ["instead", "sufficient"]
+__all__ = ["instead", "rounded_up", "sufficient"]
 
 
 def sufficient(value: float, of: Metric) -> str:
@@ -17,8 +17,13 @@ def sufficient(value: float, of: Metric) -> str:
 
 def instead(needed: int, had: float) -> tuple[str, float]:
     """Return how many bytes are needed instead of those there are, as text and number."""
-    text = _rounded(float(needed), Dimension.BYTES, up=True)
+    text = rounded_up(float(needed), Dimension.BYTES)
     return f"{text} instead of {format_quantity(had, Dimension.BYTES)}", float(needed)
+
+
+def rounded_up(value: float, dimension: Dimension) -> str:
+    """Return ``value`` as people write it, no smaller when read back."""
+    return _rounded(value, dimension, up=True)
 
 
 def _rounded(value: float, dimension: Dimension, up: bool) -> str:

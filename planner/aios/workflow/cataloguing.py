@@ -94,7 +94,7 @@ def known_devices(fleet: str | None) -> Known:
     entries = load_catalogue(catalogue.root() / "hardware")
     if fleet is None:
         return Known(entries, {})
-    _intents, described = read_written(Setting(fleet=fleet))
+    described = read_written(Setting(fleet=fleet)).fleet
     types = described.types if described else {}
     own = {name: it for name, it in types.items() if it.part_of is None and entries.get(name) != it}
     return Known(entries, own)

@@ -35,7 +35,7 @@ def compare_fleets(old: str, new: str, stdin: Callable[[], bytes]) -> tuple[Flee
 def _fleet(path: str, stdin: Callable[[], bytes]) -> Fleet:
     from aios.workflow.reading import read_written
 
-    _intents, fleet = read_written(Setting(fleet=path, stdin=stdin))
+    fleet = read_written(Setting(fleet=path, stdin=stdin)).fleet
     if fleet is None:
         raise InputError(f"{path} holds no fleet")
     return fleet

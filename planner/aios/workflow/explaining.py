@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aios.records.explanation import Explanation
-from aios.workflow.planning import Planned, consider, evidence_of, make_plan
+from aios.records.objective import ShadowValue
+from aios.workflow.planning import Considered, Planned, consider, evidence_of, make_plan
 from aios.workflow.ranking import ranked
 from aios.workflow.reading import gather
 from aios.workflow.setting import Setting
@@ -14,10 +15,14 @@ __all__ = ["Explained", "explain"]
 
 
 class Explained(NamedTuple):
-    """A plan and the explanation of each of its choices; where there is no plan, of each intent's nearest miss."""
+    """A plan and the explanation of each of its choices; where there is no plan, of each intent's nearest miss.
+
+    binding: what more of each budget of the plan would be worth
+    """
 
     planned: Planned
     explanations: tuple[Explanation, ...]
+    binding: tuple[ShadowValue, ...]
 
 
 def explain(setting: Setting) -> Explained:
@@ -34,4 +39,14 @@ def explain(setting: Setting) -> Explained:
         if chosen is not None:
             profile = given.profiles[intent.name][chosen.candidate.model]
             found.append(account(intent, chosen, profile, given.fleet, evidence_of(given, intent)))
-    return Explained(planned, tuple(found))
+    return Explained(planned, tuple(found), _binding(considered, setting))
+
+
+def _binding(considered: Considered, setting: Setting) -> tuple[ShadowValue, ...]:
+    from aios.solve import Limits, shadow_values
+
+    given = considered.given
+    if given.objective is None or not given.objective.budget or not given.intents:
+        return ()
+    setting.tell("choosing again with more of each budget")
+    return shadow_values(given.intents, considered.options, given.fleet, given.objective, Limits())

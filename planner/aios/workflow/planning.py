@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aios import __version__
 from aios.records.base import digest_of
 from aios.records.candidate import Priced, Rejection
+from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.measurement import Measurement
 from aios.records.plan import Inputs, Plan
@@ -25,10 +26,11 @@ __all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "mak
 
 
 class Considered(NamedTuple):
-    """Every way to run every intent, priced. options: intent name -> ..."""
+    """Every way to run every intent, priced. options: intent name -> ... · sites: demand -> where it may stand"""
 
     given: Given
     options: Mapping[str, tuple[Priced, ...]]
+    sites: Mapping[str, tuple[Site, ...]]
     rejections: tuple[Rejection, ...]
 
 
@@ -45,7 +47,7 @@ class Planned(NamedTuple):
 
 def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
     """Enumerate and price every candidate of every intent. tell: receives progress, one line each"""
-    from aios.candidates import enumerate_candidates, worthwhile
+    from aios.candidates import enumerate_candidates, sites_of, worthwhile
     from aios.cost import price, search_in
 
     engines = {name: executor.engine() for name, executor in given.executors.items()}
@@ -62,7 +64,8 @@ def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
         kept = worthwhile(intent, price(intent, found.candidates, profiles, given.fleet, evidence))
         options[intent.name] = kept.options
         rejections.extend((*found.rejections, *kept.rejections))
-    return Considered(given=given, options=options, rejections=tuple(rejections))
+    sited = sites_of(given.demands, given.fleet)
+    return Considered(given, options, sited.sites, (*rejections, *sited.rejections))
 
 
 def evidence_of(given: Given, intent: Intent) -> Evidence:
@@ -104,7 +107,7 @@ def inputs_of(given: Given, state: State) -> Inputs:
         for intent in given.intents
     }
     return Inputs(
-        intents=fingerprint(given.intents),
+        intents=fingerprint(given.intents, given.demands, given.objective),
         fleet=given.fleet.digest,
         models=digest_of(models),
         profiles=digest_of(_evidence(given)),
@@ -132,23 +135,26 @@ def make_plan(setting: Setting, considered: Considered | None = None, *, keep_ot
     """
     from aios.check import audit
     from aios.plan import make_plan as draft
-    from aios.solve import Limits, choose
+    from aios.solve import Limits, choose_together
 
     considered = considered or consider(gather(setting), setting.tell)
     given = considered.given
     state = state_of(setting).load()
     setting.tell("choosing")
     started = time.perf_counter()
-    selection = choose(given.intents, considered.options, given.fleet, Limits())
+    selection = choose_together(
+        given.intents, considered.options, given.demands, considered.sites, given.objective, given.fleet, Limits()
+    )
     seconds = time.perf_counter() - started
     setting.tell("checking the choice")
-    ledger = audit(given.intents, selection, given.fleet)
-    if selection.chosen and not ledger.holds:
+    ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective)
+    if not ledger.holds:
         broken = ", ".join(row.clause.text for row in ledger.rows if not row.holds)
         raise AssertionError(f"the solver's choice breaks what the checker recomputed: {broken}")
     plan = draft(
         selection=selection,
         intents=given.intents,
+        demands=given.demands,
         profiles=given.profiles,
         fleet=given.fleet,
         rejections=considered.rejections,

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aios import catalogue
 from aios.records.base import digest_of
-from aios.records.document import Document, parse
+from aios.records.demanded import Demanded
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Fleet
-from aios.records.forms import nearest
 from aios.records.intent import Intent
+from aios.records.objective import Objective
+from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, only_fleets, without_fleet
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
     from aios.records.model import ModelProfile
     from aios.workflow.calibrations import Relevant
 
-__all__ = ["Given", "fingerprint", "fleet_of", "gather", "read_written"]
+__all__ = ["Given", "Written", "fingerprint", "fleet_of", "gather", "read_written"]
 
 T = TypeVar("T")
 
-_KINDS = ("Intent", "Fleet")
-_READ_ELSEWHERE = {
-    "Table": "a form of measured tables stands beside them: `aios fidelity --data FOLDER` reads it",
-    "Calibration": "calibrations are written by `aios calibrate` and read from the folder `calibrations` of --profiles",
-}
-"""Kinds of other documents -> what they are for."""
-_SUFFIXES = (".yaml", ".yml")
-_FLEET_FILE = "fleet.yaml"
+
+class Written(NamedTuple):
+    """What files say. intents: of models · demands: that state what they take · fleet: None where none is written"""
+
+    intents: tuple[Intent, ...]
+    demands: tuple[Demanded, ...]
+    objective: Objective | None
+    fleet: Fleet | None
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Given:
 
     setting: Setting
     intents: tuple[Intent, ...]
+    demands: tuple[Demanded, ...]
+    objective: Objective | None
     fleet: Fleet
     profiles: Mapping[str, Mapping[str, ModelProfile]]
     calibration: Mapping[str, Mapping[str, str]]
@@ -65,26 +68,29 @@ class Given:
         return registry.load_all("aios.executors")
 
 
-def read_written(setting: Setting) -> tuple[tuple[Intent, ...], Fleet | None]:
-    """Read the intents, and the fleet if one is written down. Raises InputError with every mistake of every file."""
+def read_written(setting: Setting) -> Written:
+    """Read intents, objective, and fleet if one is written down. Raises InputError with every mistake of every file."""
     from aios.fleet import is_device
-    from aios.intents import compile_intents
+    from aios.intents import Compiled, compile_intents, compile_objective
 
-    documents, problems = _documents(setting)
+    documents, problems = documents_of(setting)
     fleet_documents = [document for document in documents if document.kind == "Fleet"]
-    fleet_file = setting.fleet or (None if fleet_documents else _fleet_beside(setting.paths))
+    fleet_file = setting.fleet or (None if fleet_documents else fleet_beside(setting.paths))
     if fleet_file is not None:
-        fleet_documents = _only_fleets(fleet_file, setting, problems)
+        fleet_documents = only_fleets(fleet_file, setting, problems)
     if fleet_documents:
         read = {Path(document.file).resolve() for document in fleet_documents if fleet_file is not None}
         given = [document for document in documents if Path(document.file).resolve() not in read]
         fleet_documents += [document for document in given if is_device(document)]
     else:
-        problems += [_without_fleet(document) for document in documents if is_device(document)]
-    intents: tuple[Intent, ...] = ()
-    fleet: Fleet | None = None
+        problems += [without_fleet(document) for document in documents if is_device(document)]
+    compiled, objective, fleet = Compiled((), ()), None, None
     try:
-        intents = compile_intents([document for document in documents if document.kind == "Intent"])
+        compiled = compile_intents([document for document in documents if document.kind == "Intent"])
+    except InputError as error:
+        problems.extend(error.diagnostics)
+    try:
+        objective = compile_objective([document for document in documents if document.kind == "Objective"])
     except InputError as error:
         problems.extend(error.diagnostics)
     if fleet_documents:
@@ -95,162 +101,18 @@ def read_written(setting: Setting) -> tuple[tuple[Intent, ...], Fleet | None]:
                 fleet_documents,
                 load_catalogue(catalogue.root() / "hardware"),
                 origin=", ".join(dict.fromkeys(document.file for document in fleet_documents)),
-                reader=_IncludedFiles(),
+                reader=IncludedFiles(Setting(edit=setting.edit)),
             )
         except InputError as error:
             problems.extend(error.diagnostics)
     if problems:
         raise InputError(*problems)
-    return intents, fleet
-
-
-def _without_fleet(document: Document) -> Diagnostic:
-    return document.diagnostic(
-        ("name",),
-        f"{document.file} describes a device type, and there is no fleet that could hold it",
-        remedy="name a fleet file as well; `include` in a fleet file reads it too",
-    )
-
-
-class _IncludedFiles:
-    """Reads what fleet files include."""
-
-    def same(self, file: str) -> str:
-        """Return the one name of a file that may be written in many ways."""
-        return str(Path(file).resolve())
-
-    def read(self, path: str) -> Sequence[tuple[str, Sequence[Document]]]:
-        """Return a file, or every YAML file of a folder, with its documents. Raises InputError."""
-        problems: list[Diagnostic] = []
-        files = _files(path, problems)
-        if not files and Path(path).is_dir():
-            problems = [Diagnostic(summary=f"folder {path} holds no .yaml file")]
-        found = [(file, _parse(file, Setting(), problems)) for file in files]
-        if problems:
-            raise InputError(*problems)
-        return found
-
-
-def _fleet_beside(paths: Sequence[str]) -> str | None:
-    """Return the fleet file that holds when none is named: beside an intent, else in the working directory."""
-    folders = [Path(path) if Path(path).is_dir() else Path(path).parent for path in paths if path != "-"]
-    return next((str(folder / _FLEET_FILE) for folder in (*folders, Path()) if (folder / _FLEET_FILE).is_file()), None)
-
-
-def _documents(setting: Setting) -> tuple[list[Document], list[Diagnostic]]:
-    documents: list[Document] = []
-    problems: list[Diagnostic] = []
-    files: dict[str | Path, str] = {}
-    for path in setting.paths:
-        for file in _files(path, problems):
-            # A file that is named twice, such as by its folder and itself, is one file.
-            files.setdefault(file if file == "-" else Path(file).resolve(), file)
-    for file in files.values():
-        documents.extend(_parse(file, setting, problems))
-    return [document for document in documents if _known_kind(document, problems)], problems
-
-
-def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
-    if path == "-":
-        return [path]
-    where = Path(path)
-    if where.is_dir():
-        found = sorted(str(file) for file in where.iterdir() if file.suffix in _SUFFIXES and file.is_file())
-        if not found:
-            problems.append(
-                Diagnostic(
-                    summary=f"folder {path} holds no .yaml file",
-                    remedy="name a file, or write a first intent there",
-                    command=shlex.join(["aios", "init", path]),
-                )
-            )
-        return found
-    if not where.exists():
-        problems.append(_missing(path))
-        return []
-    return [path]
-
-
-def _missing(path: str) -> Diagnostic:
-    folder = Path(path).parent
-    beside = [str(file) for file in folder.iterdir()] if folder.is_dir() else []
-    near = difflib.get_close_matches(path, beside, n=1)
-    if near:
-        remedy = f"did you mean {near[0]}?"
-    else:
-        remedy = "check the path" + ("" if folder.is_dir() else f": there is no folder {folder}")
-    return Diagnostic(summary=f"there is no file {path}", remedy=remedy)
-
-
-def _parse(file: str, setting: Setting, problems: list[Diagnostic]) -> tuple[Document, ...]:
-    try:
-        text = setting.stdin() if file == "-" else Path(file).read_bytes()
-        return parse(text, "<stdin>" if file == "-" else file)
-    except InputError as error:
-        problems.extend(error.diagnostics)
-    except OSError as error:
-        problems.append(Diagnostic(summary=f"{file} cannot be read", reason=error.strerror))
-    return ()
-
-
-def _known_kind(document: Document, problems: list[Diagnostic]) -> bool:
-    from aios.fleet import is_device
-
-    if document.kind in _KINDS or is_device(document):
-        return True
-    if "format_version" in document.data:
-        problems.append(
-            document.diagnostic(
-                ("format_version",),
-                f"{document.file} is a saved plan, not an intent",
-                remedy=f"carry it out with `{shlex.join(['aios', 'apply', document.file])}`, or name its intents",
-            )
-        )
-        return False
-    near = difflib.get_close_matches(str(document.kind), _KINDS, n=1)
-    summary = f"unknown kind {document.kind!r}" if document.kind else "the document says no `kind`"
-    if document.kind in _READ_ELSEWHERE:
-        what = f"{document.file} is a document of kind {document.kind}, neither intent nor fleet"
-        problems.append(document.diagnostic(("kind",), what, remedy=_READ_ELSEWHERE[document.kind]))
-        return False
-    known = "known kinds: " + ", ".join(_KINDS)
-    remedy = f"did you mean `{near[0]}`? {known}" if near else known
-    problems.append(document.diagnostic(("kind",), summary, remedy=remedy))
-    return False
-
-
-def _only_fleets(path: str, setting: Setting, problems: list[Diagnostic]) -> list[Document]:
-    """Return the fleets, and the device types that stand beside them."""
-    from aios.fleet import is_device
-
-    found = [document for file in _files(path, problems) for document in _parse(file, setting, problems)]
-    fleets = [document for document in found if document.kind == "Fleet" or is_device(document)]
-    if found and not any(document.kind == "Fleet" for document in fleets):
-        kinds = ", ".join(dict.fromkeys(str(document.kind) for document in found))
-        meant = [document for document in found if nearest(str(document.kind), ("Fleet",))]
-        problems += [_misspelt(document) for document in meant]
-        if meant:
-            return []
-        problems.append(
-            Diagnostic(
-                summary=f"{path} holds no document of kind Fleet",
-                reason=f"it holds {kinds}",
-                remedy="name the fleet file, or write one of this machine",
-                command="aios init",
-            )
-        )
-        return []
-    return fleets
-
-
-def _misspelt(document: Document) -> Diagnostic:
-    return document.diagnostic(("kind",), f"unknown kind `{document.kind}`", remedy="did you mean `kind: Fleet`?")
+    return Written(compiled.intents, compiled.demands, objective, fleet)
 
 
 def fleet_of(setting: Setting) -> Fleet:
     """Return the fleet alone: the one that is written down, else this machine."""
-    _intents, fleet = read_written(setting)
-    return fleet or _discovered(setting)
+    return read_written(setting).fleet or _discovered(setting)
 
 
 def _discovered(setting: Setting) -> Fleet:
@@ -259,19 +121,24 @@ def _discovered(setting: Setting) -> Fleet:
     return discover_fleet(measure=False, tell=setting.tell).fleet
 
 
-def gather(setting: Setting) -> Given:
-    """Read everything that planning needs. Raises InputError with every mistake found in one step."""
+def gather(setting: Setting, fleet: Fleet | None = None) -> Given:
+    """Read everything that planning needs. Raises InputError with every mistake found in one step.
+
+    fleet: stands in place of the one that is written
+    """
     from aios.state import ProfileStore
 
-    intents, fleet = read_written(setting)
-    if not intents:
+    intents, demands, objective, written = read_written(setting)
+    if not intents and not demands:
         raise InputError(_no_intent(setting.paths))
-    fleet = fleet or _discovered(setting)
+    fleet = fleet or written or _discovered(setting)
     profiles = _for_each(intents, lambda intent: _profiles(intent, setting))
     _refuse_unstated_load(intents, profiles)
     return Given(
         setting=setting,
         intents=intents,
+        demands=demands,
+        objective=objective,
         fleet=fleet,
         profiles=profiles,
         calibration=_for_each(intents, lambda intent: _data_digests(intent, "calibrate", profiles[intent.name])),
@@ -383,9 +250,16 @@ def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfil
     return digests
 
 
-def fingerprint(intents: Sequence[Intent]) -> str:
+def fingerprint(intents: Sequence[Intent], demands: Sequence[Demanded] = (), objective: Objective | None = None) -> str:
     """Return the digest of what intents say, whatever the file is called and wherever in it they stand."""
-    return digest_of([intent.model_dump(mode="json", exclude=_WHERE) for intent in intents])
+    said: list[Any] = [intent.model_dump(mode="json", exclude=_WHERE) for intent in intents]
+    said += (json.loads(demand.model_dump_json(exclude={"where"})) for demand in demands)
+    if objective is not None:
+        said.append(objective.model_dump(mode="json", exclude=_WHERE_OF_ALL))
+    return digest_of(said)
+
+
+_WHERE_OF_ALL: Any = {"where": True, "goal": {"__all__": {"where"}}, "budget": {"__all__": {"where"}}}
 
 
 _WHERE: Any = {

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aios.records.document import Document
 
 __all__ = ["Setting", "silent"]
 
@@ -22,6 +26,10 @@ def _no_stdin() -> bytes:
     return b""
 
 
+def _as_read(documents: tuple[Document, ...]) -> tuple[Document, ...]:
+    return documents
+
+
 @dataclass(frozen=True)
 class Setting:
     """Everything that the rooms must not fetch for themselves.
@@ -29,7 +37,7 @@ class Setting:
     paths: intent files and folders, ``-`` for stdin · fleet: fleet file; None looks for one among the paths, then for
     ``fleet.yaml`` beside them, then here, then at this machine · state, profiles: where those are kept · tell:
     receives progress, one line each · warn: receives what is not used although it was given, one line each · now: UTC
-    time, ISO 8601
+    time, ISO 8601 · edit: receives the documents of each file right after they were read and returns those that hold
     """
 
     paths: tuple[str, ...] = ()
@@ -40,6 +48,7 @@ class Setting:
     warn: Callable[[str], None] = silent
     now: Callable[[], str] = field(default=_utc_now)
     stdin: Callable[[], bytes] = field(default=_no_stdin)
+    edit: Callable[[tuple[Document, ...]], tuple[Document, ...]] = field(default=_as_read)
 
     @property
     def home(self) -> Path:

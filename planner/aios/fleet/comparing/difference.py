@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from aios.fleet.comparing.telling import Said, said_of_link, said_of_node, said_of_topology, said_of_type
+from aios.fleet.comparing.telling import Said, said_of_cap, said_of_link, said_of_node, said_of_topology, said_of_type
 from aios.records.base import Record, canonical_json
 from aios.records.errors import BadValue
-from aios.records.fleet import Fleet, Link, Node, Topology
+from aios.records.fleet import Fleet, Link, Node, PowerCap, Topology
 from aios.records.hosts import expand, fold, natural_order
 
 __all__ = ["Change", "difference"]
@@ -44,6 +44,7 @@ def difference(old: Fleet, new: Fleet) -> tuple[Change, ...]:
         *_things("device type", _types(old), _types(new)),
         *_things("link", _links(old.links), _links(new.links)),
         *_things("topology", _topologies(old.topology), _topologies(new.topology)),
+        *_things("power cap", _power_caps(old.power_caps), _power_caps(new.power_caps)),
     )
 
 
@@ -57,6 +58,10 @@ def _links(links: Sequence[Link]) -> Mapping[str, Mapping[str, Said]]:
 
 def _topologies(topologies: Sequence[Topology]) -> Mapping[str, Mapping[str, Said]]:
     return dict(_distinct((item.name, said_of_topology(item)) for item in topologies))
+
+
+def _power_caps(caps: Sequence[PowerCap]) -> Mapping[str, Mapping[str, Said]]:
+    return dict(_distinct((cap.whose, said_of_cap(cap)) for cap in caps))
 
 
 def _distinct(pairs: Iterable[tuple[str, Mapping[str, Said]]]) -> Iterator[tuple[str, Mapping[str, Said]]]:

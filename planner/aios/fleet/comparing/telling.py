@@ -7,10 +7,10 @@ from itertools import chain
 from typing import NamedTuple
 
 from aios.fleet.facts import fact_text, facts_of, numbered
-from aios.records.fleet import DeviceType, Fact, Link, MemoryTier, Node, Topology
+from aios.records.fleet import DeviceType, Fact, Link, MemoryTier, Node, PowerCap, Topology
 from aios.records.units import Dimension, format_quantity
 
-__all__ = ["Said", "said_of_link", "said_of_node", "said_of_topology", "said_of_type"]
+__all__ = ["Said", "said_of_cap", "said_of_link", "said_of_node", "said_of_topology", "said_of_type"]
 
 
 class Said(NamedTuple):
@@ -29,12 +29,15 @@ def said_of_node(node: Node) -> Mapping[str, Said]:
     pairs = chain(
         _plain(plain),
         _number("memory", node.memory_bytes, Dimension.BYTES),
-        _fact("price", node.price_usd_per_h),
+        _fact("price", None if node.hourly_usd_per_h else node.price_usd_per_h),
+        _series("price", node.hourly_usd_per_h, Dimension.COST_RATE),
         ((f"devices {slot.type}", Said(str(len(slot.ids)), slot.ids)) for slot in node.devices),
         ((f"label {key}", Said(value, value)) for key, value in node.labels.items()),
         ((f"taint {taint}", Said("set", taint)) for taint in node.taints),
         chain.from_iterable(_tier(tier) for tier in node.memory_tiers),
-        _carbon(node.carbon_g_per_kwh),
+        _series("carbon", node.carbon_g_per_kwh, Dimension.CARBON_INTENSITY),
+        _listed("jurisdiction", node.jurisdiction),
+        _series("power cap", node.power_cap_w, Dimension.POWER),
         _used(node),
         chain.from_iterable(
             ((f"topology {item.name}{number}, {label}", said) for label, said in said_of_topology(item).items())
@@ -78,6 +81,11 @@ def said_of_link(link: Link) -> Mapping[str, Said]:
             _fact("latency", link.latency_s),
         )
     )
+
+
+def said_of_cap(cap: PowerCap) -> Mapping[str, Said]:
+    """Return what a power cap on several machines says but whose it is."""
+    return dict(_series("power", cap.cap_w, Dimension.POWER))
 
 
 def said_of_topology(topology: Topology) -> Mapping[str, Said]:
@@ -135,10 +143,10 @@ def _tier(tier: MemoryTier) -> _Pairs:
         yield from _fact(f"memory tier {tier.name}{what}", fact)
 
 
-def _carbon(values: tuple[float, ...]) -> _Pairs:
+def _series(label: str, values: tuple[float, ...], dimension: Dimension) -> _Pairs:
     if values:
-        mean = format_quantity(sum(values) / len(values), Dimension.CARBON_INTENSITY)
-        yield "carbon", Said(mean if len(values) == 1 else f"{len(values)} hourly values, {mean} on average", values)
+        mean = format_quantity(sum(values) / len(values), dimension)
+        yield label, Said(mean if len(values) == 1 else f"{len(values)} hourly values, {mean} on average", values)
 
 
 def _used(node: Node) -> _Pairs:

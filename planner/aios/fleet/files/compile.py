@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from aios.fleet.files.caps import power_caps
 from aios.fleet.files.connected import apart
 from aios.fleet.files.connections import fleet_topology
 from aios.fleet.files.includes import FileReader, Part, parts_of
@@ -13,7 +14,7 @@ from aios.fleet.files.nodes import NodeReader
 from aios.fleet.files.owntypes import own_types
 from aios.fleet.files.places import Place
 from aios.fleet.files.plausible import implausible_connection, implausible_region
-from aios.fleet.forms.fleet import DeviceForm, FleetForm, SpecForm
+from aios.fleet.forms.fleet import DeviceForm, FleetForm, RegionForm, SpecForm
 from aios.fleet.making import fleet_of
 from aios.records.checking import first_of
 from aios.records.document import Document
@@ -45,7 +46,7 @@ def compile_fleet(
     if not fleets and not mistakes:
         raise InputError(_no_fleet(origin))
     types = own_types(_written_types(parts), catalogue, mistakes)
-    reader_of_nodes = NodeReader(types, catalogue, _carbon_of_regions(fleets, mistakes), mistakes)
+    reader_of_nodes = NodeReader(types, catalogue, _regions(fleets, mistakes), mistakes)
     for spec, at in fleets:
         for index, node in enumerate(spec.nodes):
             reader_of_nodes.read(node, at / "nodes" / index)
@@ -55,11 +56,12 @@ def compile_fleet(
     written = [(link, at / "links" / index) for spec, at in fleets for index, link in enumerate(spec.links)]
     links = links_of(written, nodes, mistakes)
     topology = _topology(fleets, nodes, mistakes)
+    caps = power_caps(fleets, nodes, mistakes)
     if not mistakes and not any(spec.disconnected for spec, _ in fleets):
         mistakes.extend(_islands(fleets, nodes, links, topology))
     if mistakes:
         raise InputError(*first_of(_in_order(mistakes)))
-    return fleet_of("+".join(names), nodes, reader_of_nodes.used, links, origin, topology)
+    return fleet_of("+".join(names), nodes, reader_of_nodes.used, links, origin, topology, caps)
 
 
 def _in_order(mistakes: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -92,15 +94,15 @@ def _written_types(parts: Iterable[Part]) -> Iterator[tuple[DeviceForm, Place]]:
                 yield form, part.place / "spec" / "devices" / index
 
 
-def _carbon_of_regions(fleets: Sequence[_Spec], mistakes: list[Diagnostic]) -> Mapping[str, tuple[float, ...]]:
-    carbon: dict[str, tuple[float, ...]] = {}
+def _regions(fleets: Sequence[_Spec], mistakes: list[Diagnostic]) -> Mapping[str, RegionForm]:
+    regions: dict[str, RegionForm] = {}
     for spec, at in fleets:
         for name, form in spec.regions.items():
             place = at / "regions" / name
             mistakes.extend(implausible_region(form, place))
-            if carbon.setdefault(name, form.carbon) != form.carbon:
+            if regions.setdefault(name, form) != form:
                 mistakes.append(place.mistake(f"region `{name}` is described twice, and differently"))
-    return carbon
+    return regions
 
 
 def _topology(fleets: Sequence[_Spec], nodes: Sequence[Node], mistakes: list[Diagnostic]) -> tuple[Topology, ...]:

@@ -11,12 +11,12 @@ from aios.fleet.files.machinenames import MachineNames
 from aios.fleet.files.places import Place, did_you_mean, known_names
 from aios.fleet.files.plausible import implausible_connection, implausible_node
 from aios.fleet.files.typenames import types_meant
-from aios.fleet.forms.fleet import NodeForm, SlotForm, UsedForm
+from aios.fleet.forms.fleet import NodeForm, RegionForm, SlotForm, UsedForm
 from aios.fleet.partitions import parts_of, slots_of, too_much
 from aios.records.errors import BadValue, Diagnostic
-from aios.records.fleet import DeviceSlot, DeviceType, Node, Used
+from aios.records.fleet import DeviceSlot, DeviceType, Fact, Node, Used
 from aios.records.hosts import MOST_HOSTS, expand, host_count
-from aios.records.units import Dimension, format_quantity
+from aios.records.units import Dimension, format_quantity, si_unit
 
 __all__ = ["MOST_DEVICES", "NodeReader"]
 
@@ -48,15 +48,16 @@ class NodeReader:
         self,
         own: Mapping[str, DeviceType],
         catalogue: Mapping[str, DeviceType],
-        carbon: Mapping[str, tuple[float, ...]],
+        regions: Mapping[str, RegionForm],
         mistakes: list[Diagnostic],
     ) -> None:
-        """``carbon``: region -> intensity of its electricity, gCO2/kWh · ``mistakes``: receives what is wrong."""
+        """``regions``: what holds for the nodes of each · ``mistakes``: receives what is wrong."""
         self.nodes: list[Node] = []
         self.used: dict[str, DeviceType] = {}
         self._own = own
         self._catalogue = catalogue
-        self._carbon = carbon
+        self._regions = regions
+        self._nowhere = RegionForm()
         self._mistakes = mistakes
         self._machines = MachineNames()
         self._hosts: dict[str, str] = {}  # real name of a machine -> its node
@@ -80,7 +81,8 @@ class NodeReader:
             taints=form.taints,
             region=form.region,
             used=_used(form.used),
-            price_usd_per_h=fact_of(form.price, Dimension.COST_RATE),
+            price_usd_per_h=_price(form),
+            hourly_usd_per_h=form.price if isinstance(form.price, tuple) else (),
             where=at.span,
         )
         topology = []
@@ -93,12 +95,14 @@ class NodeReader:
                 self._mistakes.extend(too_many_links(level, node, self.used, place) if level else ())
         self._check(node, at)
         # Copied, not validated: the series of a region is shared by its nodes.
-        carbon = form.carbon or self._carbon_of(form.region)
-        update = {"topology": tuple(filter(None, topology)), "carbon_g_per_kwh": carbon}
+        region = self._nowhere if form.region is None else self._regions.get(form.region, self._nowhere)
+        update = {
+            "topology": tuple(filter(None, topology)),
+            "carbon_g_per_kwh": form.carbon or region.carbon,
+            "jurisdiction": form.jurisdiction or region.jurisdiction,
+            "power_cap_w": form.power_cap,
+        }
         self.nodes.append(node.model_copy(update=update))
-
-    def _carbon_of(self, region: str | None) -> tuple[float, ...]:
-        return () if region is None else self._carbon.get(region, ())
 
     def _name(self, hosts: str, node: str, at: Place) -> None:
         """Note the first machine that is named a second time; beyond a million names nobody looks."""
@@ -231,6 +235,14 @@ class NodeReader:
             names.add(tier.name)
         if node.used is not None and all(slot.type in self.used for slot in node.devices):
             self._mistakes.extend(_overused(node, node.used, at / "used"))
+
+
+def _price(form: NodeForm) -> Fact | None:
+    """Return the rent of a machine; of one that changes by the hour, its mean."""
+    if not isinstance(form.price, tuple):
+        return fact_of(form.price, Dimension.COST_RATE)
+    mean = sum(form.price) / len(form.price)
+    return Fact(value=mean, unit=si_unit(Dimension.COST_RATE), ref="mean of the hours of a day")
 
 
 def _used(form: UsedForm | None) -> Used | None:

@@ -164,7 +164,11 @@ def implausible_node(form: NodeForm, at: Place) -> Iterator[Diagnostic]:
     """Yield every value of a written node that no machine can have."""
     yield from _beyond(form.memory, MEMORY, at / "memory")
     yield from _told(doubts_of_tiers([tier_of(tier) for tier in form.memory_tiers]), at)
-    yield from _beyond(form.price, RENT, at / "price")
+    if isinstance(form.price, tuple):
+        dear = [index for index, price in enumerate(form.price) if RENT.why_not(price) is not None]
+        yield from (found for index in dear[:1] for found in _beyond(form.price[index], RENT, at / "price" / index))
+    else:
+        yield from _beyond(form.price, RENT, at / "price")
     yield from _implausible_carbon(form.carbon, at / "carbon")
 
 

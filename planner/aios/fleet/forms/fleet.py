@@ -20,13 +20,14 @@ from aios.fleet.forms.device import (
 from aios.fleet.forms.topology import FleetTopologyForm, NodeTopologyForm
 from aios.records.errors import BadValue
 from aios.records.forms import Many
-from aios.records.quantity import Bandwidth, Bytes, CarbonIntensity, CostRate, Fraction, Number, Quantity, Time
+from aios.records.quantity import Bandwidth, Bytes, CarbonIntensity, CostRate, Fraction, Number, Power, Quantity, Time
 from aios.records.units import Dimension
 
 __all__ = [
     "MOST_OF_A_TYPE",
     "DeviceForm",
     "FleetForm",
+    "GroupCapForm",
     "LinkForm",
     "NodeForm",
     "RegionForm",
@@ -60,6 +61,26 @@ DeviceCount = Annotated[int, Field(strict=True, ge=1, le=MOST_OF_A_TYPE)]
 Taken = Annotated[float, Quantity(Dimension.BYTES, zero=True)]
 
 
+def _hourly(watts: tuple[float, ...]) -> tuple[float, ...]:
+    if len(watts) not in (0, 1, HOURS):
+        raise BadValue(f"{len(watts)} values of a power cap", f"write one value, or {HOURS}: one per hour of the day")
+    return watts
+
+
+HOURS = 24
+"""Values of a series over a day, the first from midnight UTC."""
+HourlyPower = Annotated[Many[Power], AfterValidator(_hourly)]
+
+
+def _of_a_day(prices: tuple[float, ...]) -> tuple[float, ...]:
+    if len(prices) != HOURS:
+        raise BadValue(f"{len(prices)} values of a price", f"write one value, or {HOURS}: one per hour of the day")
+    return prices
+
+
+HourlyCost = Annotated[tuple[CostRate, ...], AfterValidator(_of_a_day)]
+
+
 def _no_part(written: object) -> object:
     whole, colon, part = written.partition(":") if isinstance(written, str) else ("", "", "")
     if colon:
@@ -90,8 +111,9 @@ class NodeForm(Written):
 
     hosts: what they are really called, ``gpu[001-387]`` · address: ``local`` for this machine; absent: described only ·
     cpu: cores · memory: DRAM · memory_tiers: further memory · region: where it stands · topology: what connects its
-    devices · used: what is taken already · price: rent of one machine · carbon: of its electricity, one value or one
-    per hour, repeating, the first from midnight UTC
+    devices · used: what is taken already · price: rent of one machine, one value or 24, one per hour of the day from
+    midnight UTC on · carbon: of its electricity, one value or one per hour, repeating, the first from midnight UTC ·
+    jurisdiction: under whose law data there is · power_cap: most that work on one machine may draw, one value or 24
     """
 
     name: Name
@@ -107,14 +129,29 @@ class NodeForm(Written):
     region: str | None = None
     topology: Many[NodeTopologyForm] = ()
     used: UsedForm | None = None
-    price: CostRate | CostFact | None = None
+    price: HourlyCost | CostRate | CostFact | None = None
     carbon: Many[CarbonIntensity] = ()
+    jurisdiction: Many[str] = ()
+    power_cap: HourlyPower = ()
 
 
 class RegionForm(Written):
-    """What holds for every node of a region that does not state it itself. carbon: as of a node."""
+    """What holds for every node of a region that does not state it itself. carbon, jurisdiction: as of a node."""
 
     carbon: Many[CarbonIntensity] = ()
+    jurisdiction: Many[str] = ()
+
+
+class GroupCapForm(Written):
+    """Most that work on several machines together may draw.
+
+    by: label (or ``region``) each value of which is a group · where: labels of the machines that are one group, in
+    place of ``by`` · cap: of each group, one value or 24, one per hour of the day from midnight UTC on
+    """
+
+    by: str | None = None
+    where: Mapping[str, str] = {}
+    cap: HourlyPower
 
 
 class LinkForm(Written):
@@ -137,7 +174,9 @@ class SpecForm(Written):
     """The machines, the connections between them, and device types that the catalogue does not have.
 
     include: further fleet files, files of single device types, or folders of both, from this file's folder on ·
-    topology: what connects the machines · disconnected: it is meant that not every machine can reach every other
+    topology: what connects the machines · disconnected: it is meant that not every machine can reach every other ·
+    power_cap: most that all work on all machines may draw, one value or 24, one per hour of the day from midnight UTC
+    on · power_caps: the same of some of the machines
     """
 
     include: Many[str] = ()
@@ -147,6 +186,8 @@ class SpecForm(Written):
     topology: Many[FleetTopologyForm] = ()
     regions: Mapping[str, RegionForm] = {}
     disconnected: StrictBool = False
+    power_cap: HourlyPower = ()
+    power_caps: tuple[GroupCapForm, ...] = ()
 
 
 class FleetForm(Written):

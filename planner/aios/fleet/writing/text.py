@@ -9,7 +9,7 @@ from aios.fleet.files.connected import apart
 from aios.fleet.making import Card, cards_of
 from aios.fleet.writing.devicetext import device_lines, mapping_lines, tier_text
 from aios.fleet.writing.scalars import fact, flow, listed, optional_fact, quantity, quoted
-from aios.records.fleet import DeviceType, Fleet, Link, Node, Topology, Used
+from aios.records.fleet import DeviceType, Fleet, Link, Node, PowerCap, Topology, Used
 from aios.records.units import Dimension
 
 __all__ = ["fleet_text"]
@@ -46,6 +46,7 @@ def fleet_text(fleet: Fleet, catalogue: Mapping[str, DeviceType] | None = None) 
         lines.append("  links:")
         lines += [f"    - {_link(link)}" for link in fleet.links]
     lines += _topologies(fleet.topology, "  ", "over")
+    lines += _power_caps(fleet.power_caps)
     if apart(fleet.nodes, fleet.links, fleet.topology) is not None:
         lines.append("  disconnected: true")
     return "\n".join(lines) + "\n"
@@ -66,8 +67,26 @@ def _regions(nodes: Sequence[Node]) -> Mapping[str, Sequence[float]]:
 
 
 def _carbon(values: Sequence[float]) -> str:
-    written = [quantity(value, Dimension.CARBON_INTENSITY) for value in values]
+    return _series(values, Dimension.CARBON_INTENSITY)
+
+
+def _series(values: Sequence[float], dimension: Dimension) -> str:
+    written = [quantity(value, dimension) for value in values]
     return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
+
+
+def _power_caps(caps: Sequence[PowerCap]) -> Iterator[str]:
+    """Yield the caps on several machines together, that on all of them first."""
+    yield from (
+        f"  power_cap: {_series(cap.cap_w, Dimension.POWER)}" for cap in caps if cap.by is None and not cap.labels
+    )
+    groups = [cap for cap in caps if cap.by is not None or cap.labels]
+    if groups:
+        yield "  power_caps:"
+    for cap in groups:
+        labels = flow((quoted(key), quoted(value)) for key, value in cap.labels.items()) if cap.labels else None
+        by = None if cap.by is None else quoted(cap.by)
+        yield f"    - {flow((('by', by), ('where', labels), ('cap', _series(cap.cap_w, Dimension.POWER))))}"
 
 
 def _node(node: Node, types: Mapping[str, DeviceType], regions: Mapping[str, Sequence[float]]) -> Iterator[str]:
@@ -96,10 +115,21 @@ def _node(node: Node, types: Mapping[str, DeviceType], regions: Mapping[str, Seq
     yield from _topologies(node.topology, indent, "members")
     if node.used is not None:
         yield f"{indent}used: {_used(node.used)}"
-    if node.price_usd_per_h is not None:
+    yield from _supplied(node, regions, indent)
+
+
+def _supplied(node: Node, regions: Mapping[str, Sequence[float]], indent: str) -> Iterator[str]:
+    """Yield what a machine costs, what electricity it has, and under whose law it stands."""
+    if node.hourly_usd_per_h:
+        yield f"{indent}price: {_series(node.hourly_usd_per_h, Dimension.COST_RATE)}"
+    elif node.price_usd_per_h is not None:
         yield f"{indent}price: {fact(node.price_usd_per_h, Dimension.COST_RATE)}"
     if node.carbon_g_per_kwh and node.region not in regions:
         yield f"{indent}carbon: {_carbon(node.carbon_g_per_kwh)}"
+    if node.jurisdiction:
+        yield f"{indent}jurisdiction: {listed(node.jurisdiction)}"
+    if node.power_cap_w:
+        yield f"{indent}power_cap: {_series(node.power_cap_w, Dimension.POWER)}"
 
 
 def _slots(cards: Iterable[Card]) -> Iterator[str]:

@@ -6,16 +6,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from aios.records.fleet import Node
 from aios.records.selection import Clause
-from aios.solve.clauses.rule import Eased
+from aios.solve.clauses.rule import Eased, Limit
 from aios.solve.cpsat import Answer
 from aios.solve.model import Decisions
-from aios.solve.problem import Machine, Need, Problem, devices_of
+from aios.solve.problem import Machine, Problem, devices_of
 
 __all__ = ["Limit", "capacity_clause", "enforce", "free_by", "shares_of", "softened", "whose"]
-
-Limit = tuple[Callable[[Machine], Sequence[Sequence[int]]], Callable[[Need], int], int, int]
-"""Groups of a machine's devices that share a capacity, what a replica takes of it, the capacity, and how much of it one
-unit of the clause's own figure gives."""
 
 
 def whose(node: Node) -> str:

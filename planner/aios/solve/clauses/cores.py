@@ -33,6 +33,8 @@ def rules(problem: Problem) -> Iterator[Rule]:
             None,
             partial(enforce, node=node, limits=limits),
             ease=partial(_ease, node=node, limits=limits, had=free),
+            node=node,
+            limits=limits,
         )
 
 

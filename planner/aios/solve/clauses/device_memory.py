@@ -31,6 +31,8 @@ def rules(problem: Problem) -> Iterator[Rule]:
                 None,
                 partial(enforce, node=node, limits=limits),
                 ease=partial(softened, node=node, limits=limits, word=partial(instead, had=fact.value)),
+                node=node,
+                limits=limits,
             )
 
 

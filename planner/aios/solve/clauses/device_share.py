@@ -34,6 +34,8 @@ def rules(problem: Problem) -> Iterator[Rule]:
                 None,
                 partial(enforce, node=node, limits=limits),
                 grow=partial(_grow, node=node, name=name, had=had),
+                node=node,
+                limits=limits,
             )
 
 

@@ -19,6 +19,7 @@ from aios.solve.clauses.rule import Eased, Rule
 from aios.solve.cpsat import Answer
 from aios.solve.model import Decisions
 from aios.solve.problem import Problem
+from aios.solve.refusing import is_refusal
 from aios.solve.wording import sufficient
 
 __all__ = ["compared", "keep", "rules"]
@@ -43,7 +44,8 @@ def rules(problem: Problem) -> Iterator[Rule]:
             )
             add = partial(_add, intent=index, requirement=requirement)
             ease = partial(_ease, intent=index, requirement=requirement)
-            yield Rule(clause, index, add, of_load=requirement.implied_by == "load", ease=ease)
+            keeps = partial(_kept, intent=index, requirement=requirement)
+            yield Rule(clause, index, add, of_load=requirement.implied_by == "load", ease=ease, keeps=keeps)
 
 
 def compared(options: Sequence[Priced], intent: Intent, name: str) -> list[float | None]:
@@ -57,17 +59,21 @@ def compared(options: Sequence[Priced], intent: Intent, name: str) -> list[float
 
 
 def keep(options: Sequence[Priced], intent: Intent, requirement: Requirement) -> list[bool]:
-    """Say which options keep the bound."""
+    """Say which options keep the bound: not to run breaks none."""
     values = compared(options, intent, requirement.metric)
-    slack = _ROUNDING * abs(requirement.bound)
-    if metric(requirement.metric).relation == "<=":
-        return [value is not None and value <= requirement.bound + slack for value in values]
-    return [value is not None and value >= requirement.bound - slack for value in values]
+    slack, sign = _ROUNDING * abs(requirement.bound), 1 if metric(requirement.metric).relation == "<=" else -1
+    most = sign * requirement.bound + slack
+    kept = [value is not None and sign * value <= most for value in values]
+    return [keeps or is_refusal(option) for keeps, option in zip(kept, options, strict=True)]
+
+
+def _kept(problem: Problem, intent: int, requirement: Requirement) -> list[bool]:
+    return keep(problem.priced(intent), problem.intents[intent], requirement)
 
 
 def _add(decisions: Decisions, intent: int, requirement: Requirement) -> None:
     if intent in decisions.chosen:
-        kept = keep(decisions.problem.priced(intent), decisions.problem.intents[intent], requirement)
+        kept = _kept(decisions.problem, intent, requirement)
         decisions.model.forbid(list(compress(decisions.chosen[intent], map(not_, kept))))
 
 

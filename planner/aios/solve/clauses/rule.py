@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from aios.records.fleet import Fleet
+from aios.records.fleet import Fleet, Node
 from aios.records.selection import Clause
 from aios.solve.cpsat import Answer, Term
 from aios.solve.model import Decisions
+from aios.solve.problem import Machine, Need, Problem
 
-__all__ = ["Eased", "Rule"]
+__all__ = ["Eased", "Limit", "Rule"]
+
+Limit = tuple[Callable[[Machine], Sequence[Sequence[int]]], Callable[[Need], int], int, int]
+"""Groups of a machine's devices that share a capacity, what a replica takes of it, the capacity, and how much of it one
+unit of the clause's own figure gives."""
 
 
 class Eased(NamedTuple):
@@ -30,7 +35,8 @@ class Rule(NamedTuple):
     that its intent runs · of_load: whether it says that the load of its intent is sustained ·
     ease: adds its soft form instead (None: there is none) ·
     grow: for a clause that gives only in whole devices: (fleet, how many more) -> larger fleet and that bound as text
-    and number
+    and number · keeps: all it says is that one of these options of its intent is chosen · node, limits: all it says is
+    that these hold on every machine of the node
     """
 
     clause: Clause
@@ -40,3 +46,6 @@ class Rule(NamedTuple):
     of_load: bool = False
     ease: Callable[[Decisions], Eased | None] | None = None
     grow: Callable[[Fleet, int], tuple[Fleet, str, float]] | None = None
+    keeps: Callable[[Problem], list[bool]] | None = None
+    node: Node | None = None
+    limits: Sequence[Limit] = ()

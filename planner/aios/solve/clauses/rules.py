@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from aios.solve.clauses import assignment, cores, device_memory, device_share, node_memory, requirement, tier_memory
+from aios.solve.clauses import (
+    apart,
+    assignment,
+    budget,
+    cores,
+    device_memory,
+    device_share,
+    node_memory,
+    power_cap,
+    requirement,
+    spread,
+    survive,
+    tier_memory,
+    together,
+)
 from aios.solve.clauses.rule import Rule
 from aios.solve.problem import Problem
 
@@ -11,11 +25,17 @@ __all__ = ["Rule", "rules_of"]
 _KINDS = (
     assignment.rules,
     requirement.rules,
+    spread.rules,
+    survive.rules,
+    together.rules,
+    apart.rules,
     cores.rules,
     node_memory.rules,
     device_share.rules,
     device_memory.rules,
     tier_memory.rules,
+    power_cap.rules,
+    budget.rules,
 )
 
 

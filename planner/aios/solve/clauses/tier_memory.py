@@ -46,6 +46,8 @@ def _rule(node: Node, tier: MemoryTier, what: str, text: str, groups: _Groups) -
         None,
         partial(enforce, node=node, limits=limits),
         ease=partial(softened, node=node, limits=limits, word=partial(instead, had=had)),
+        node=node,
+        limits=limits,
     )
 
 

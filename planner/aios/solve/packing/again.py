@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aios.solve.cpsat import Engine, Model
+from aios.solve.packing.core import core_content
 from aios.solve.packing.nodes import Node, add_node, told
 from aios.solve.packing.problem import WHOLE, Content, Problem, held
 from aios.solve.packing.spread import Pool
@@ -40,19 +41,32 @@ Single = tuple[int, int]
 
 
 class Packed(NamedTuple):
-    """pools: of every kind of nodes · waiting: kind -> how many stand nowhere · best: whether nothing better exists"""
+    """pools: of every kind of nodes · waiting: kind -> how many stand nowhere · best: whether nothing better exists ·
+    bound: no packing of all required demands is worth more"""
 
     pools: Sequence[Pool]
     waiting: Counter[int]
     best: bool
+    bound: int
+
+
+class _Gain(NamedTuple):
+    """gain: in worth · proved: whether no more could be gained there · bound: of the value of all that may stand there,
+    None where there is none"""
+
+    gain: int
+    proved: bool
+    bound: int | None = None
 
 
 def pack_again(problem: Problem, pools: Sequence[Pool], waiting: Counter[int], bound: int, engine: Engine) -> Packed:
     """Return a packing at least as good. bound: no packing is worth more"""
     every = [(pool.kind, node) for pool in pools for node in range(len(pool.stands))]
+    if len(every) == 1 and not any(kind.devices for kind in problem.kinds):
+        _fill_alone(problem, pools[every[0][0]], waiting, engine)
     if len(every) <= _FEW and len(every) * len(problem.kinds) <= _SMALL:
-        best = _again(problem, pools, waiting, waiting, every, engine, _ALL)
-        return Packed(pools, waiting, best is not None)
+        last = _again(problem, pools, waiting, waiting, every, engine, _ALL)
+        return Packed(pools, waiting, last.proved, bound if last.bound is None else min(bound, last.bound))
     stop = engine.left - _ENOUGH * engine.limits.deterministic_limit
     better = _better(problem)
     failed, step, targets = 0, 0, _targets(problem, pools, waiting)
@@ -64,9 +78,22 @@ def pack_again(problem: Problem, pools: Sequence[Pool], waiting: Counter[int], b
         gain = _again(problem, pools, waiting, useful, chosen, engine, _WORK)
         step += 1
         failed += 1
-        if gain:
+        if gain.gain:
             failed, targets = 0, _targets(problem, pools, waiting)
-    return Packed(pools, waiting, _is_best(problem, waiting, bound))
+    return Packed(pools, waiting, _is_best(problem, waiting, bound), bound)
+
+
+def _fill_alone(problem: Problem, pool: Pool, waiting: Counter[int], engine: Engine) -> None:
+    """Let the only node hold something worth more, if something is found."""
+    old, new = pool.content(0), core_content(problem, pool.kind, engine)
+    if new is None:
+        return
+    change = held(new)
+    change.subtract(held(old))
+    stock = held(old) + waiting
+    if sum(_worth(problem, stock, kind) * count for kind, count in change.items()) > 0:
+        pool.refill(0, new)
+        waiting.subtract(change)
 
 
 def _is_best(problem: Problem, waiting: Counter[int], bound: int, near: float = 0.0) -> bool:
@@ -148,7 +175,8 @@ def _free_devices(problem: Problem, pool: Pool, node: int) -> float:
     free = float(sum(pool.devices[node]))
     for bundle in pool.stands[node]:
         if bundle.devices == 1:
-            free += 1 - sum(problem.kinds[kind].share for kind in bundle.kinds) / WHOLE
+            room = problem.nodes[pool.kind].room(bundle.group)
+            free += max(0, room - sum(problem.kinds[kind].share for kind in bundle.kinds)) / WHOLE
     return free
 
 
@@ -160,8 +188,8 @@ def _again(
     chosen: Sequence[Single],
     engine: Engine,
     share: float,
-) -> int | None:
-    """Pack some nodes again, and return what that gained; None where nobody knows whether more could be gained.
+) -> _Gain:
+    """Pack some nodes again, and return what that gained.
 
     useful: of what waits, what may stand there
     """
@@ -177,18 +205,19 @@ def _again(
     model.hint(_hint(problem, nodes, old))
     answer = engine.solve(model, share, numbers=True)
     proved = answer.status == "optimal"
-    if not answer.values:
-        return None
+    if not answer.values or answer.bound is None:
+        return _Gain(0, False)
+    bound = -answer.bound - sum((worth[kind] - problem.kinds[kind].value) * stock[kind] for kind in stock)
     new = [told(problem, node, answer.values) for node in nodes]
     now = sum((held(content) for content in new), Counter[int]())
     gain = sum(worth[kind] * (now[kind] - standing[kind]) for kind in stock)
     if gain <= 0:
-        return 0 if proved else None
+        return _Gain(0, proved, bound)
     for (pool, node), content in zip(chosen, new, strict=True):
         pools[pool].refill(node, content)
     waiting.update(standing)
     waiting.subtract(now)
-    return gain
+    return _Gain(gain, proved, bound)
 
 
 def _worth(problem: Problem, stock: Counter[int], kind: int) -> int:

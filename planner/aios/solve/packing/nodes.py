@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.solve.cpsat import Model, Term
-from aios.solve.packing.problem import WHOLE, Content, Kind, Problem
+from aios.solve.packing.problem import Content, Kind, Problem
 
 __all__ = ["Node", "add_node", "most", "told"]
 
@@ -39,23 +40,24 @@ def add_node(problem: Problem, model: Model, nodes: int, stock: Mapping[int, int
     shared: dict[int, Sequence[Device]] = {}
     for group, size in enumerate(pool.groups):
         own = {kind: variable for (kind, place), variable in numbers.items() if place == group}
-        shared[group] = _share(problem, model, size, own, stock)
+        shared[group] = _share(problem, model, size, pool.room(group), own, stock)
     return Node(numbers, shared)
 
 
 def _share(
-    problem: Problem, model: Model, size: int, numbers: Mapping[int, int], stock: Mapping[int, int]
+    problem: Problem, model: Model, size: int, room: int, numbers: Mapping[int, int], stock: Mapping[int, int]
 ) -> Sequence[Device]:
-    """Let demands of whole devices and shares of single ones keep within the devices of a group."""
+    """Let demands of whole devices and shares of single ones keep within the devices of a group. room: of each"""
     kinds = problem.kinds
     whole = [(variable, kinds[kind].devices) for kind, variable in numbers.items() if not kinds[kind].is_shared]
     own = [kind for kind in numbers if kinds[kind].is_shared]
     shares = sorted({kinds[kind].share for kind in own}, reverse=True)
+    unit = math.gcd(*shares) or 1
     devices: list[Device] = []
     for _ in range(min(size, sum(stock[kind] for kind in own))):
-        device = Device(model.variable(0, 1), {share: model.variable(0, WHOLE // share) for share in shares})
-        terms: list[Term] = [(variable, share) for share, variable in device.shares.items()]
-        model.linear([*terms, (device.used, -WHOLE)], high=0)
+        device = Device(model.variable(0, 1), {share: model.variable(0, room // share) for share in shares})
+        terms: list[Term] = [(variable, share // unit) for share, variable in device.shares.items()]
+        model.linear([*terms, (device.used, -(room // unit))], high=0)
         if devices:
             model.linear([(device.used, 1), (devices[-1].used, -1)], high=0)
         devices.append(device)
@@ -90,6 +92,6 @@ def most(problem: Problem, nodes: int, demand: Kind, group: int) -> int:
     pool = problem.nodes[nodes]
     limits: Iterable[int] = (there // takes for takes, there in zip(demand.takes, pool.has, strict=True) if takes)
     if demand.devices:
-        each = WHOLE // demand.share if demand.is_shared else 1
+        each = pool.room(group) // demand.share if demand.is_shared else 1
         limits = (*limits, pool.groups[group] // demand.devices * each)
     return min((demand.number, *limits))

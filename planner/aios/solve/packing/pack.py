@@ -54,7 +54,7 @@ def pack(problem: Problem, engine: Engine) -> Packing | Short:
     own = normal(problem)
     relaxed = relax(own.problem, Known.nothing())
     if isinstance(relaxed, Lacking):
-        return own.given(Short(relaxed.kinds, True))
+        return own.given(Short(relaxed.kinds, bool(relaxed.kinds)))  # with none the linear programme was not solved
     problem, exact = own.rounded, own.rounded == own.problem
     found, bound = _pooled(problem, relaxed.bound, engine)
     again = pack_again(problem, found.pools, found.waiting, bound, engine)
@@ -62,7 +62,7 @@ def pack(problem: Problem, engine: Engine) -> Packing | Short:
     if lacking:
         return own.given(Short(lacking, again.best and exact))
     value = sum(kind.value * (kind.number - again.waiting[index]) for index, kind in enumerate(problem.kinds))
-    bound = (value if again.best else bound) if exact else relaxed.bound
+    bound = (value if again.best else again.bound) if exact else relaxed.bound
     return own.given(Packing(tuple(_standing(problem, again.pools)), value, bound))
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aios.solve.packing.problem import WHOLE
-
 __all__ = ["NO_MORE", "Pattern", "best_pattern", "first_patterns"]
 
 NO_MORE = 1e-9
 """What a better pattern than the best that was found may still be worth more."""
 
 Pattern = tuple[tuple[int, int], ...]
-"""Sizes (millionths of a device) and how many of each, largest first; together at most a whole device."""
+"""Sizes (units of a device) and how many of each, largest first; together at most what is free of a device."""
 
 
-def first_patterns(sizes: Sequence[int]) -> list[Pattern]:
-    """Return patterns that hold every size: each as often as it fits, the rest filled with smaller ones."""
+def first_patterns(sizes: Sequence[int], room: int) -> list[Pattern]:
+    """Return patterns that hold every size: each as often as it fits, the rest filled with smaller ones.
+
+    room: units of a device
+    """
     found = []
     ordered = sorted(set(sizes), reverse=True)
     for place in range(len(ordered)):
-        left, pattern = WHOLE, []
+        left, pattern = room, []
         for smaller in ordered[place:]:
             if fits := left // smaller:
                 pattern.append((smaller, fits))
@@ -29,8 +30,10 @@ def first_patterns(sizes: Sequence[int]) -> list[Pattern]:
     return list(dict.fromkeys(found))
 
 
-def best_pattern(prices: Mapping[int, float]) -> tuple[float, Pattern]:
-    """Return the pattern worth most, and its worth, by depth-first branch and bound. prices: size -> worth of one
+def best_pattern(prices: Mapping[int, float], room: int) -> tuple[float, Pattern]:
+    """Return the pattern worth most, and its worth, by depth-first branch and bound.
+
+    prices: size -> worth of one · room: units of a device
 
     The bound is that of the fractional knapsack: what is left, at the best worth per size of what may still come.
     """
@@ -54,5 +57,5 @@ def best_pattern(prices: Mapping[int, float]) -> tuple[float, Pattern]:
             if count:
                 chosen.pop()
 
-    search(0, WHOLE, 0.0)
+    search(0, room, 0.0)
     return best_worth, tuple(sorted(best, reverse=True))

@@ -21,8 +21,9 @@ __all__ = [
     "held",
 ]
 
-WHOLE = 10**6
-"""Units of a device: a share is a whole number of millionths (a third is 333,333 of them: three go onto one device)."""
+WHOLE = 9_009_000_000
+"""Units of a device, the least common multiple of a million and of 1 to 16: shares with six decimals, and parts that
+fill a device such as thirds and sixths, are whole numbers of them."""
 NO_GROUP = -1
 """In place of a group of devices, for demands that need none."""
 
@@ -35,18 +36,27 @@ order."""
 
 
 class Nodes(NamedTuple):
-    """Nodes that are alike. has: of each resource, in whole units · groups: of equal devices, how many each node has"""
+    """Nodes that are alike.
+
+    has: of each resource, in whole units · groups: of equal devices, how many each node has · rooms: of each group,
+    units that are free of one of its devices, below ``WHOLE`` where only shares may stand; empty: all of each
+    """
 
     has: tuple[int, ...]
     groups: tuple[int, ...]
     number: int
+    rooms: tuple[int, ...] = ()
+
+    def room(self, group: int) -> int:
+        """Return how many units are free of one device of a group."""
+        return self.rooms[group] if self.rooms else WHOLE
 
 
 class Kind(NamedTuple):
     """Demands that are alike.
 
     takes: of each resource of its node · devices: of one group; several are always taken whole, one next to nobody else
-    where ``share`` is ``WHOLE`` · share: of one device, in millionths · places: where it may stand, best first ·
+    where ``share`` is ``WHOLE`` · share: of one device, in units · places: where it may stand, best first ·
     number: of such demands · value: of one that is admitted · required: whether all must be
     """
 
@@ -106,6 +116,8 @@ def fits_alone(problem: Problem, kind: Kind, place: Place) -> bool:
     """Say whether an empty node holds one demand of a kind."""
     nodes, group = place
     pool = problem.nodes[nodes]
-    if kind.devices and kind.devices > (pool.groups[group] if 0 <= group < len(pool.groups) else 0):
-        return False
+    if kind.devices:
+        there = pool.groups[group] if 0 <= group < len(pool.groups) else 0
+        if kind.devices > there or (kind.share if kind.is_shared else WHOLE) > pool.room(group):
+            return False
     return pool.number > 0 and all(map(int.__le__, kind.takes, pool.has))

@@ -16,7 +16,7 @@ from aios.solve.lp import LinearProgram, Solution, Term
 from aios.solve.packing.patterns import NO_MORE, Pattern, best_pattern, first_patterns
 from aios.solve.packing.problem import Content, Place, Problem, held
 
-__all__ = ["MISSING", "Known", "Lacking", "Relaxed", "relax"]
+__all__ = ["MISSING", "Known", "Lacking", "Relaxed", "lacks", "relax"]
 
 
 class Known(NamedTuple):
@@ -66,7 +66,8 @@ class Relaxed(NamedTuple):
 
 
 class Lacking(NamedTuple):
-    """Not even pools hold all required demands. kinds: kind -> how many one solution that leaves fewest over does"""
+    """Not even pools hold all required demands. kinds: kind -> how many one solution that leaves fewest over does;
+    empty where the engine found no solution at all, which proves nothing"""
 
     kinds: dict[int, int]
 
@@ -158,7 +159,7 @@ class _Model:
             for share in sorted({demands[kind].share for kind in shared})
         }
         self.patterns[place] = {}
-        known = self.known.patterns.setdefault(place, first_patterns(tuple(self.sizes[place])))
+        known = self.known.patterns.setdefault(place, first_patterns(tuple(self.sizes[place]), self.room(place)))
         for pattern in known:
             self._add_pattern(place, pattern)
 
@@ -166,6 +167,10 @@ class _Model:
         """Return how many devices a group has on all its nodes."""
         pool = self.problem.nodes[place[0]]
         return pool.number * pool.groups[place[1]]
+
+    def room(self, place: Place) -> int:
+        """Return how many units each device of a group has."""
+        return self.problem.nodes[place[0]].room(place[1])
 
     def add_pattern(self, place: Place, pattern: Pattern) -> None:
         """Let devices of a group be shared this way, from now on."""
@@ -210,7 +215,9 @@ def relax(problem: Problem, known: Known, *, loosest: bool = True) -> Relaxed | 
     kind_prices = [best.prices[row] for row in model.kind_rows]
     bound = math.floor(best.bound + 1e-9 * abs(best.bound) + 1e-6)
     if loosest:
-        model.lp.row(worth, low=best.objective - max(1e-6 * abs(best.objective), 1e-3))
+        most = max((abs(weight) for _, weight in worth), default=1.0) or 1.0
+        least = best.objective - max(1e-6 * abs(best.objective), 1e-3)
+        model.lp.row([(variable, weight / most) for variable, weight in worth], low=least / most)
         model.lp.reward([(variable, -weight) for variable, weight in model.strain])
         best = model.lp.maximize() or best
     return Relaxed(
@@ -224,6 +231,12 @@ def relax(problem: Problem, known: Known, *, loosest: bool = True) -> Relaxed | 
         content_prices=prices,
         kind_prices=kind_prices,
     )
+
+
+def lacks(problem: Problem) -> bool:
+    """Say whether it is proved that not even pools hold what is required of a problem in normal form."""
+    found = relax(problem, Known.nothing(), loosest=False)
+    return isinstance(found, Lacking) and bool(found.kinds)
 
 
 def _absent(model: _Model, values: Sequence[float]) -> float:
@@ -254,7 +267,7 @@ def _priced(model: _Model) -> Solution | None:
         for place, sizes in model.sizes.items():
             if not sizes:
                 continue
-            worth, pattern = best_pattern({size: best.prices[row] for size, row in sizes.items()})
+            worth, pattern = best_pattern({size: best.prices[row] for size, row in sizes.items()}, model.room(place))
             device = best.prices[model.devices[place]]
             over += max(0.0, worth - device + NO_MORE) * model.device_count(place)
             if worth > device + _LEAST_GAIN * max(1.0, abs(device)) and pattern not in model.patterns[place]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.solve.packing.patterns import Pattern
-from aios.solve.packing.problem import WHOLE, Content, Place, Problem
+from aios.solve.packing.problem import Content, Place, Problem
 
 __all__ = ["Bundle", "Pool", "bundles_of"]
 
@@ -154,12 +154,13 @@ class Pool:
     def join(self, kind: int, group: int, waiting: int) -> int:
         """Let demands of a share stand beside others on devices of a group with room; return how many found none."""
         demand, kinds = self.problem.kinds[kind], self.problem.kinds
+        room = self.problem.nodes[self.kind].room(group)
         for node, bundles in enumerate(self.stands):
             for bundle in tuple(bundles) if self._holds(node, demand.takes) else ():
                 shares = [kinds[other].share for other in bundle.kinds if kinds[other].is_shared]
                 if not shares or bundle.group != group:
                     continue
-                fits = min(waiting, (WHOLE - sum(shares)) // demand.share)
+                fits = min(waiting, (room - sum(shares)) // demand.share)
                 while fits and not all(f >= fits * t for f, t in zip(self.free[node], demand.takes, strict=True)):
                     fits -= 1
                 if fits:

@@ -1,0 +1,36 @@
+"""How large the exact model of a problem would be."""
+
+from __future__ import annotations
+
+from aios.solve.problem import Problem, devices_of
+
+__all__ = ["HUGE", "LARGE", "variables_of"]
+
+LARGE = 1200
+"""Variables from which on intents are chosen for jointly: the exact search proves most problems below that in seconds,
+and few beyond it in a minute."""
+HUGE = 1_000_000
+"""Variables that the exact model has at most: more take more memory than a machine that plans has."""
+
+
+def variables_of(problem: Problem) -> int:
+    """Return about how many variables the exact model of an outlined problem has: options, and places of each shape."""
+    parts = sum(max((option.priced.candidate.parts for option in row), default=0) for row in problem.options)
+    nodes = {node.name: (node, devices_of(node)) for node in problem.fleet.nodes}
+    known: dict[tuple[str, tuple[str, ...], int], int] = {}
+    found = 0
+    for row in problem.options:
+        shapes = set()
+        for option in row:
+            candidate, demand = option.priced.candidate, option.priced.demand
+            key = (candidate.device, candidate.nodes, candidate.devices)
+            if key not in known:
+                own = [nodes[name] for name in candidate.nodes if name in nodes]
+                known[key] = sum(
+                    # Of more machines than there can be parts, one stands for all.
+                    (1 if node.count >= parts else node.count) * (len(devices.get(key[0], ())) // key[2])
+                    for node, devices in own
+                )
+            shapes.add((key, candidate.parts, demand.share, demand.cores, demand.device_memory_bytes))
+        found += len(row) + sum(known[key] for key, *_ in shapes if known[key] > 1)
+    return found

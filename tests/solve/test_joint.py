@@ -1,0 +1,129 @@
+"""Choosing jointly agrees with brute force where that can be done, and always with the checker."""
+
+from __future__ import annotations
+
+import brute_force
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aios.check import audit
+from aios.records.selection import Selection, Termination
+from aios.solve import Limits
+from aios.solve.contenders import contenders
+from aios.solve.cpsat import Engine
+from aios.solve.joint.choose import choose_jointly
+from aios.solve.joint.size import LARGE, variables_of
+from aios.solve.problem import outline
+
+RANDOM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ENDED = Termination(stopped="limit", found=True, seed=0, workers=1, deterministic_limit=60.0, version="test")
+
+
+def jointly(intents, options, fleet) -> Selection | None:
+    """Return the joint choice, whatever the size; None where it finds no plan."""
+    problem = outline(intents, contenders(intents, options, fleet), fleet)
+    chosen, placement = choose_jointly(problem, Engine(Limits()))
+    if chosen.picked is None or placement is None:
+        return None
+    return Selection(
+        status="optimal" if chosen.status == "optimal" else "feasible",
+        chosen={i.name: problem.options[k][chosen.picked[k]].priced for k, i in enumerate(problem.intents)},
+        placement=placement,
+        objective=chosen.rows,
+        termination=ENDED,
+    )
+
+
+@RANDOM
+@given(data=st.data())
+def test_is_never_better_than_brute_force_and_its_bound_never_worse(make, data):
+    intents, options, fleet = data.draw(make.instances())
+    ordered = sorted(intents, key=lambda i: (-i.priority, i.name))
+    best = brute_force.best_plans(ordered, options, fleet)
+    found = jointly(intents, options, fleet)
+    if not best:
+        assert found is None
+        return
+    if found is None:
+        return  # tiny fleets are the exact search's; it is asked when nothing was found
+    assert audit(intents, found, fleet).holds
+    if found.status == "optimal":
+        assert [found.chosen[i.name] for i in ordered] in [list(plan) for plan in best]
+
+
+@RANDOM
+@given(data=st.data())
+def test_order_of_input_never_matters(make, data):
+    intents, options, fleet = data.draw(make.instances())
+    other = data.draw(st.permutations(intents))
+    shuffled = {name: data.draw(st.permutations(options[name])) for name in reversed(options)}
+    assert jointly(intents, options, fleet) == jointly(other, shuffled, fleet)
+
+
+def assignment(make, costs, weights, capacities):
+    """Return jobs and agents: one option for each agent, which takes so many of its cores."""
+    fleet = make.fleet(*(make.node(f"agent-{a}", {"unit": 1}, cores=cores) for a, cores in enumerate(capacities)))
+    jobs = [f"job-{j:02d}" for j in range(len(costs))]
+    options = {
+        job: [
+            make.option(f"{job}/{a}", {"cost": float(c)}, device="unit", nodes=(f"agent-{a}",), cores=w)
+            for a, (c, w) in enumerate(zip(own, taken, strict=True))
+        ]
+        for job, own, taken in zip(jobs, costs, weights, strict=True)
+    }
+    return [make.intent(job, goals=("minimize cost",)) for job in jobs], options, fleet
+
+
+def test_assigns_by_hand(make):
+    # Both want agent 0 (cost 1), which holds one of them: the one that loses less (5 - 1 against 9 - 1) goes elsewhere.
+    intents, options, fleet = assignment(make, [[1, 5], [1, 9]], [[3, 3], [3, 3]], [4, 4])
+    found = jointly(intents, options, fleet)
+    assert found is not None
+    assert found.status == "optimal"
+    assert found.objective[0].value == found.objective[0].bound == 6.0
+    assert found.placement["job-00"][0].node == "agent-1"
+
+
+def test_a_third_that_fits_nowhere_is_no_plan(make):
+    # Three jobs of 3 cores on two agents of 4: in all 8 >= 9 is false already.
+    intents, options, fleet = assignment(make, [[1, 1]] * 3, [[3, 3]] * 3, [4, 4])
+    assert jointly(intents, options, fleet) is None
+
+
+def test_single_machines_are_seen_through_the_sum(make):
+    # Two machines with one device each: shares of 0.6 add up to 1.8 <= 2, but a third 0.2 fits, a third 0.6 does not.
+    fleet = make.fleet(make.node("good", {"fast": 1}, count=2), make.node("dear", {"slow": 1}, count=5))
+    intents = [make.intent(name, goals=("minimize cost",)) for name in ("a", "b", "c")]
+    options = {
+        name: [
+            make.option(f"{name}/fast", {"cost": 1.0}, device="fast", nodes=("good",), share=0.6),
+            make.option(f"{name}/slow", {"cost": 3.0}, device="slow", nodes=("dear",), share=0.6),
+        ]
+        for name in ("a", "b", "c")
+    }
+    found = jointly(intents, options, fleet)
+    assert found is not None
+    assert audit(intents, found, fleet).holds
+    assert found.objective[0].value == 5.0
+    assert found.objective[0].bound == pytest.approx(5.0)
+
+
+def test_parts_of_one_option_are_split_over_nodes(make):
+    fleet = make.fleet(make.node("x", {"gpu": 1}, count=2), make.node("y", {"gpu": 1}, count=2))
+    intents = [make.intent("a", goals=("minimize cost",))]
+    options = {"a": [make.option("a/1", {"cost": 1.0}, device="gpu", nodes=("x", "y"), share=1.0, replicas=4)]}
+    found = jointly(intents, options, fleet)
+    assert found is not None
+    assert audit(intents, found, fleet).holds
+    assert {part.node for part in found.placement["a"]} == {"x-0", "x-1", "y-0", "y-1"}
+
+
+def test_size_counts_options_and_places(make):
+    fleet = make.fleet(make.node("x", {"gpu": 4}, count=3))
+    intents = [make.intent("a")]
+    options = {"a": [make.option("a/1", {"power": 1.0}, device="gpu", nodes=("x",), share=1.0, replicas=9)]}
+    assert variables_of(outline(intents, options, fleet)) == 1 + 12
+    few = {"a": [make.option("a/1", {"power": 1.0}, device="gpu", nodes=("x",), share=1.0, replicas=2)]}
+    assert variables_of(outline(intents, few, fleet)) == 1 + 4  # machines are pooled
+    assert LARGE > 100
