@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
+
 import brute_force
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,13 +12,15 @@ from hypothesis import strategies as st
 
 from aios.check import audit
 from aios.records.selection import Selection, Termination
-from aios.solve import Limits
+from aios.solve import Limits, choose
 from aios.solve.contenders import contenders
 from aios.solve.cpsat import Engine
 from aios.solve.joint.choose import choose_jointly
 from aios.solve.joint.size import LARGE, variables_of
 from aios.solve.problem import outline
 
+choosing = importlib.import_module("aios.solve.choose")
+"""The module: the package has the function of that name."""
 RANDOM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ENDED = Termination(stopped="limit", found=True, seed=0, workers=1, deterministic_limit=60.0, version="test")
 
@@ -127,3 +132,54 @@ def test_size_counts_options_and_places(make):
     few = {"a": [make.option("a/1", {"power": 1.0}, device="gpu", nodes=("x",), share=1.0, replicas=2)]}
     assert variables_of(outline(intents, few, fleet)) == 1 + 4  # machines are pooled
     assert LARGE > 100
+
+
+def value_of(costs, weights, capacities) -> float | None:
+    """Return the least cost of an assignment by trying all; None where none fits."""
+    found = []
+    for agents in itertools.product(range(len(capacities)), repeat=len(costs)):
+        load = [0] * len(capacities)
+        for job, agent in enumerate(agents):
+            load[agent] += weights[job][agent]
+        if all(map(int.__le__, load, capacities)):
+            found.append(float(sum(costs[job][agent] for job, agent in enumerate(agents))))
+    return min(found, default=None)
+
+
+@RANDOM
+@given(data=st.data())
+def test_bound_and_value_enclose_the_best_assignment(make, data):
+    agents, jobs = data.draw(st.integers(2, 3)), data.draw(st.integers(2, 6))
+    table = st.lists(st.lists(st.integers(1, 9), min_size=agents, max_size=agents), min_size=jobs, max_size=jobs)
+    costs, weights = data.draw(table), data.draw(table)
+    capacities = data.draw(st.lists(st.integers(4, 14), min_size=agents, max_size=agents))
+    best = value_of(costs, weights, capacities)
+    intents, options, fleet = assignment(make, costs, weights, capacities)
+    chosen, _ = choose_jointly(outline(intents, options, fleet), Engine(Limits()))
+    if best is None:
+        assert chosen.status == "infeasible"
+        return
+    # Costs without a common unit are rounded for the engine, so that a proof may miss by a rounding.
+    assert chosen.status in ("optimal", "feasible")
+    assert chosen.rows[0].value == pytest.approx(best)
+    assert best * (1 - 1e-4) <= chosen.rows[0].bound <= best * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("needs", [3, 6])
+def test_what_cannot_hold_ends_with_a_conflict(make, monkeypatch, needs):
+    # Six jobs, each of 3 (or 6) cores, on three agents of 5: one job on each agent, or none at all.
+    monkeypatch.setattr(choosing, "LARGE", 0)
+    intents, options, fleet = assignment(make, [[1, 2, 3]] * 6, [[needs] * 3] * 6, [5, 5, 5])
+    selection = choose(intents, options, fleet, Limits())
+    assert selection.status == "infeasible"
+    assert selection.conflict is not None
+
+
+def test_an_intent_that_may_be_refused_is_refused_where_it_finds_no_room(make, monkeypatch):
+    monkeypatch.setattr(choosing, "LARGE", 0)
+    intents, options, fleet = assignment(make, [[1, 1]] * 3, [[3, 3]] * 3, [4, 4])
+    optional = [*intents[:2], intents[2].model_copy(update={"required": False})]
+    selection = choose(optional, options, fleet, Limits())
+    assert sorted(selection.chosen) == ["job-00", "job-01"]
+    assert dict(selection.refused) == {"job-02": 1}
+    assert audit(optional, selection, fleet).holds

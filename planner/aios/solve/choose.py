@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
@@ -15,12 +15,17 @@ from aios.solve.clauses import rules_of
 from aios.solve.contenders import contenders
 from aios.solve.cpsat import Engine
 from aios.solve.explain import explain
+from aios.solve.holding import Holding
+from aios.solve.interrupting import came
 from aios.solve.joint.size import HUGE, LARGE, variables_of
 from aios.solve.limits import Limits
 from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
 from aios.solve.problem import Problem, outline, pose
 from aios.solve.refusing import is_refusal, refusal_of
+
+if TYPE_CHECKING:
+    from aios.solve.joint.choose import Joint
 
 __all__ = ["choose", "termination"]
 
@@ -50,17 +55,21 @@ def choose(
         few[intent.name].append(refusal_of(intent, sorted(watched)))
     outlined = outline(intents, few, fleet, budgets).under(objective)
     size = variables_of(outlined) if outlined.plain else 0
-    if size > LARGE:
-        jointly = _jointly(outlined, limits)
-        if jointly is not None:
-            return jointly
-        if size > HUGE:
-            return Selection(status="unknown", termination=termination(limits, "limit", found=False))
-    problem = pose(intents, few, fleet, budgets=budgets).under(objective)
-    rules = rules_of(problem)
     engine = Engine(limits)
-    chosen = optimise(problem, rules, engine)
-    if chosen.status == "infeasible":
+    status = ""
+    if size > LARGE:
+        chosen, placement = _jointly(outlined, engine)
+        if chosen.picked is not None and placement is not None:
+            return _selection(outlined, chosen, chosen.picked, placement, limits)
+        status = chosen.status
+        if status != "infeasible" and size > HUGE:
+            return Selection(status="unknown", termination=termination(limits, "limit", found=False))
+    if status != "infeasible":
+        # After the joint choice the exact one has what is left of the allowance.
+        problem = pose(intents, few, fleet, budgets=budgets).under(objective)
+        chosen = _exactly(problem, engine, doubtful=size > LARGE)
+        status = chosen.status
+    if status == "infeasible":
         required = [intent for intent in intents if intent.required]
         return Selection(
             status="infeasible",
@@ -75,14 +84,20 @@ def choose(
     return _selection(problem, chosen, picked, placement, limits)
 
 
-def _jointly(problem: Problem, limits: Limits) -> Selection | None:
-    """Choose for many intents on a large fleet; None where that finds no plan: none at all, or none so far."""
+def _jointly(problem: Problem, engine: Engine) -> Joint:
+    """Choose for many intents on a large fleet."""
     from aios.solve.joint.choose import choose_jointly
 
-    chosen, placement = choose_jointly(problem, Engine(limits))
-    if chosen.picked is None or placement is None:
-        return None
-    return _selection(problem, chosen, chosen.picked, placement, limits)
+    return choose_jointly(problem, engine)
+
+
+def _exactly(problem: Problem, engine: Engine, *, doubtful: bool) -> Chosen:
+    """Choose by one exact model. doubtful: whether there may well be no plan, so that this is asked first"""
+    rules = rules_of(problem)
+    asked = doubtful and all(intent.required for intent in problem.intents)
+    if asked and not Holding(problem, rules, engine).can_hold(range(len(rules))):
+        return Chosen("infeasible")
+    return optimise(problem, rules, engine)
 
 
 def _selection(
@@ -106,9 +121,9 @@ def _selection(
 
 
 def termination(limits: Limits, stopped: Literal["optimal", "infeasible", "limit"], *, found: bool) -> Termination:
-    """Return how a choice ended."""
+    """Return how a choice ended; a limit that somebody's interrupt stood in for is called so."""
     return Termination(
-        stopped=stopped,
+        stopped="interrupted" if stopped == "limit" and came() else stopped,
         found=found,
         seed=limits.seed,
         workers=limits.workers,

@@ -8,84 +8,62 @@ from typing import NamedTuple
 import numpy as np
 
 from aios.solve.cpsat import Engine, Model, Term
-from aios.solve.joint.grid import Floats, Grid, Ints
-from aios.solve.joint.plan import Plan, Standing
+from aios.solve.joint.grid import Grid
 from aios.solve.joint.target import Target
+from aios.solve.joint.yard import Standing, Yard
 
-__all__ = ["Again", "Limited", "choose_again"]
+__all__ = ["Again", "choose_again"]
 
-_SLICES = 1000
-"""Into how many slices a row is cut to say by how much it is exceeded."""
 _FINE = 10**6
 """Steps of cost that the widest choice of a model has where costs have no unit: more of them slow the engine down."""
 
 
 class Again(NamedTuple):
-    """plan: at least as good as before · proved: whether nothing better is possible with the columns given ·
-    bound: in whole steps, of all plans with those columns; None where nobody knows one · step: what costs were
-    rounded to"""
+    """status: the engine's, about the sums of all machines of a node · bound: in whole steps, of what the free intents
+    cost, None where nobody knows one · step: what costs were rounded to"""
 
-    plan: Plan
-    proved: bool
+    status: str
     bound: float | None
     step: float
 
 
-class Limited(NamedTuple):
-    """capacity: of rows, less where single machines hold less than they have in all · fines: row -> what exceeding all
-    of it costs, in whole steps"""
-
-    capacity: Ints
-    fines: Floats
-
-    def cost(self, plan: Plan, target: Target) -> float:
-        """Return what a plan costs with what it exceeds."""
-        over = np.maximum(plan.load - self.capacity, 0) / np.maximum(plan.grid.capacity, 1)
-        return plan.cost(target.costs) + float((over * self.fines).sum())
-
-
 class _Small:
-    """The model of a few intents. chosen: (variable, option) · counts: (variable, column, parts for each unit of it)"""
+    """The model of a few intents. chosen: (variable, option) · counts: intent -> (variable, column, parts for each unit
+    of it)"""
 
-    def __init__(self, grid: Grid, plan: Plan) -> None:
-        self.grid, self.plan = grid, plan
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
         self.model = Model()
         self.hints: list[int] = []
         self.chosen: list[Term] = []
         self.counts: dict[int, list[tuple[int, int, int]]] = {}
         self.terms: dict[int, list[Term]] = {}
-        self.most: dict[int, int] = {}
 
     def variable(self, high: int, hint: int) -> int:
+        """Add a variable from 0 on."""
         self.hints.append(hint)
         return self.model.variable(0, high)
 
-    def add(self, intent: int, columns: Sequence[int]) -> None:
-        """Let an intent stand in some columns."""
-        grid, now = self.grid, dict(self.plan.of[intent])
+    def add(self, intent: int, columns: Sequence[int], now: Mapping[int, int]) -> list[int]:
+        """Let an intent stand in some columns; return what says whether it is in which. now: column -> parts"""
         by_option: dict[int, list[int]] = {}
         for column in columns:
-            by_option.setdefault(int(grid.option[column]), []).append(column)
-        literals: list[int] = []
+            by_option.setdefault(int(self.grid.option[column]), []).append(column)
         self.counts[intent] = []
-        self._largest: dict[int, int] = {}
+        literals: list[int] = []
         for option, own in by_option.items():
-            parts = int(grid.parts[option])
+            parts = int(self.grid.parts[option])
             if parts == 1 or len(own) == 1:
-                literals += [self._whole(intent, option, column, parts, now) for column in own]
+                literals += [self._whole(intent, option, c, parts, now) for c in own if self.grid.most[c] >= parts]
             else:
                 literals.append(self._parted(intent, option, own, parts, now))
-        self.model.exactly_one(literals)
-        for row, amount in self._largest.items():
-            self.most[row] = self.most.get(row, 0) + amount
+        return literals
 
     def _whole(self, intent: int, option: int, column: int, parts: int, now: Mapping[int, int]) -> int:
         """Let all parts of an option stand in one column; return whether they do."""
         here = self.variable(1, int(now.get(column, 0) == parts))
-        if self.grid.most[column] < parts:
-            self.model.forbid([here])
         self.chosen.append((here, option))
-        self._count(intent, here, column, parts, 1)
+        self._count(intent, here, column, parts)
         return here
 
     def _parted(self, intent: int, option: int, own: Sequence[int], parts: int, now: Mapping[int, int]) -> int:
@@ -95,74 +73,87 @@ class _Small:
         counts = [self.variable(min(parts, int(self.grid.most[c])), now.get(c, 0)) for c in own]
         self.model.linear([*((count, 1) for count in counts), (chosen, -parts)], 0, 0)
         for column, count in zip(own, counts, strict=True):
-            self._count(intent, count, column, 1, min(parts, int(self.grid.most[column])))
+            self._count(intent, count, column, 1)
         return chosen
 
-    def _count(self, intent: int, variable: int, column: int, parts: int, most: int) -> None:
+    def _count(self, intent: int, variable: int, column: int, parts: int) -> None:
         self.counts[intent].append((variable, column, parts))
         rows, takes = self.grid.rows[column].tolist(), self.grid.takes[column].tolist()
         for row, amount in zip(rows, takes, strict=True):
             if amount:
                 self.terms.setdefault(row, []).append((variable, amount * parts))
-                self._largest[row] = max(self._largest.get(row, 0), amount * parts * most)
 
-    def limit(
-        self, residual: Sequence[int], exceeded: Sequence[bool], capacity: Sequence[int]
-    ) -> list[tuple[int, int]]:
-        """Keep all rows but those that are exceeded; return by how many slices these are, and which rows they are."""
-        over: list[tuple[int, int]] = []
-        for row, terms in sorted(self.terms.items()):
-            if exceeded[row]:
-                slice_ = max(1, capacity[row] // _SLICES)
-                most = max(0, -(-(self.most[row] - residual[row]) // slice_))
-                now = sum(weight * self.hints[variable] for variable, weight in terms)
-                level = self.variable(most, max(0, -(-(now - residual[row]) // slice_)))
-                self.model.linear([*terms, (level, -slice_)], high=residual[row])
-                over.append((level, row))
-            elif self.most[row] > residual[row]:
-                self.model.linear(terms, high=residual[row])
-        return over
-
-    def standing(self, intent: int, values: Sequence[int]) -> Standing:
-        return tuple((column, parts * values[v]) for v, column, parts in self.counts[intent] if values[v])
+    def standing(self, intent: int, values: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the columns of an intent, with how many parts stand there."""
+        return [(column, parts * values[v]) for v, column, parts in self.counts[intent] if values[v]]
 
 
 def choose_again(
-    plan: Plan,
-    target: Target,
-    free: Mapping[int, Sequence[int]],
-    limits: Limited,
-    engine: Engine,
-    share: float,
+    yard: Yard, target: Target, free: Mapping[int, Sequence[int]], engine: Engine, share: float, *, waits: bool = True
 ) -> Again:
-    """Choose again for some intents, so that costs with those of exceeding rows fall.
+    """Choose again for some intents, so that fewer wait, or their costs fall; the yard holds what is found, if it can.
 
-    free: intent -> the columns that it may stand in, its own among them · share: of the engine's allowance
+    free: intent -> the columns that it may stand in, its own among them · share: of the engine's allowance ·
+    waits: whether those that stand nowhere may go on to do so
     """
-    grid = plan.grid
-    small = _Small(grid, plan)
+    before = {intent: yard.leave(intent) for intent in free}
+    small, waiting = _Small(yard.grid), list[int]()
     for intent, columns in free.items():
-        small.add(intent, columns)
-    capacity = limits.capacity
-    residual = capacity - (plan.load - plan.load_of(free))
-    over = small.limit(residual.tolist(), (plan.load > capacity).tolist(), grid.capacity.tolist())
-    now = {intent: plan.option(intent) for intent in free}
+        literals = small.add(intent, columns, _numbers(before[intent]))
+        if waits and not before[intent]:
+            waiting.append(small.variable(1, 1))
+            literals.append(waiting[-1])
+        small.model.exactly_one(literals)
+    for row, terms in sorted(small.terms.items()):
+        small.model.linear(terms, high=int(yard.grid.capacity[row] - yard.load[row]))
     for held in target.held:
-        rest = held.limit - plan.cost(held.costs) + sum(int(held.costs[option]) for option in now.values())
+        rest = held.limit - yard.cost(held.costs)
         small.model.linear([(v, int(held.costs[option])) for v, option in small.chosen], high=rest)
     terms, step = _scaled(target, small.chosen)
-    fines = [(level, max(1, round(limits.fines[row] / _SLICES / step))) for level, row in over]
-    small.model.minimize([*terms, *fines])
-    small.model.hint(small.hints)
+    dear = 1 + sum({option: cost for (_, option), (_, cost) in zip(small.chosen, terms, strict=True)}.values())
+    small.model.minimize([*terms, *((variable, dear) for variable in waiting)])
+    if all(before.values()):
+        small.model.hint(small.hints)
     answer = engine.solve(small.model, share)
-    bound = None if over or answer.bound is None or answer.status == "infeasible" else answer.bound * step
-    proved = answer.status in ("optimal", "infeasible")
-    if not answer.values:
-        return Again(plan, proved, bound, step)
-    new = {intent: small.standing(intent, answer.values) for intent in free}
-    changed = plan.change({intent: standing for intent, standing in new.items() if standing != plan.of[intent]})
-    better = limits.cost(changed, target) < limits.cost(plan, target)
-    return Again(changed if better else plan, proved, bound, step)
+    found = {intent: small.standing(intent, answer.values) for intent in free} if answer.values else {}
+    _settle(yard, target, before, found)
+    known = answer.bound is not None and not waiting and answer.status != "infeasible"
+    return Again(answer.status, answer.bound * step if known and answer.bound is not None else None, step)
+
+
+def _settle(
+    yard: Yard, target: Target, before: Mapping[int, Standing], found: Mapping[int, Sequence[tuple[int, int]]]
+) -> None:
+    """Put what was found onto single machines, those first that take most there; put back all if that is no better."""
+    grid = yard.grid
+
+    def size(intent: int) -> tuple[float, int]:
+        columns = [column for column, _ in found[intent]]
+        return (
+            -max(float((grid.takes[c] / np.maximum(grid.capacity[grid.rows[c]], 1)).max()) for c in columns),
+            intent,
+        )
+
+    stand = [intent for intent, columns in found.items() if columns]
+    was = sum(int(target.costs[int(grid.option[own[0].column])]) for own in before.values() if own)
+    new = sum(int(target.costs[int(grid.option[found[intent][0][0]])]) for intent in stand)
+    more = len(stand) - sum(map(bool, before.values()))
+    is_better = more > 0 or (more == 0 and new < was)
+    if is_better and all(
+        yard.stand(intent, found[intent], sum(number for _, number in found[intent]))
+        for intent in sorted(stand, key=size)
+    ):
+        return
+    for intent, standing in before.items():
+        yard.leave(intent)
+        yard.back(intent, standing)
+
+
+def _numbers(standing: Standing) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for spot in standing:
+        found[spot.column] = found.get(spot.column, 0) + spot.number
+    return found
 
 
 def _scaled(target: Target, chosen: Sequence[Term]) -> tuple[list[Term], float]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from aios.records.selection import Placement
 from aios.solve.cpsat import Engine
-from aios.solve.joint.fill import Filled
 from aios.solve.joint.search import JointSearch
 from aios.solve.optimise import Chosen, settle
 from aios.solve.problem import Problem
+from aios.solve.refusing import is_refusal
 
 __all__ = ["Joint", "choose_jointly"]
 
@@ -26,22 +25,25 @@ def choose_jointly(problem: Problem, engine: Engine) -> Joint:
     """Choose for all intents of an outlined problem (see ``aios.solve.problem.outline``), and place what was chosen."""
     search = JointSearch(problem, engine)
     chosen = settle(search, ties=False)
-    if chosen.picked is None or search.plan is None:
+    if chosen.picked is None or search.yard is None:
         return Joint(chosen, None)
-    return Joint(chosen, _placement(search, search.yard.filled(search.plan)))
+    return Joint(chosen, _placement(search))
 
 
-def _placement(search: JointSearch, filled: Sequence[Filled]) -> dict[str, tuple[Placement, ...]]:
-    problem, grid, plan = search.problem, search.grid, search.plan
-    assert plan is not None
-    placed: dict[str, list[Placement]] = {intent.name: [] for intent in problem.intents}
-    for stock, own in zip(grid.stocks, filled, strict=True):
-        names = stock.node.instances()
-        for (intent, spot), parts in sorted(own.stands.items()):
-            option = plan.option(intent)
-            priced = problem.options[intent][option - int(grid.first_option[intent])].priced
-            ids = stock.devices[spot.device].ids[spot.first : spot.first + grid.wide[option]]
-            placed[problem.intents[intent].name].append(
-                Placement(node=names[spot.machine], devices=ids, share=priced.demand.share, replicas=parts)
-            )
-    return {name: tuple(rows) for name, rows in placed.items()}
+def _placement(search: JointSearch) -> dict[str, tuple[Placement, ...]]:
+    problem, grid, yard = search.problem, search.grid, search.yard
+    assert yard is not None
+    names = [stock.node.instances() for stock in grid.stocks]
+    placed: dict[str, tuple[Placement, ...]] = {}
+    for intent, standing in enumerate(yard.of):
+        option = yard.option(intent)
+        wide, device = grid.wide[option], grid.devices[option]
+        priced = problem.options[intent][option - int(grid.first_option[intent])].priced
+        rows = list[Placement]()
+        spots = () if is_refusal(priced) else standing
+        for column, machine, block, number in sorted(spots, key=lambda spot: (grid.node[spot.column], spot)):
+            node = int(grid.node[column])
+            ids = grid.stocks[node].devices[device].ids[block * wide : (block + 1) * wide]
+            rows.append(Placement(node=names[node][machine], devices=ids, share=priced.demand.share, replicas=number))
+        placed[problem.intents[intent].name] = tuple(rows)
+    return placed

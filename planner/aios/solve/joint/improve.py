@@ -1,116 +1,195 @@
-"""Makes a plan better: a few intents at a time choose again, where the bound says that something is lost.
+"""Makes a plan better: some intents leave their machines and choose again, as long as that makes it no worse.
 
-What a plan costs above the bound is what each intent pays above the least it could at the prices of what is scarce, and
-what is scarce but left unused. The nodes where most is lost are taken in turn, with others beside them: what
-stands there chooses again among them.
+Two ways. Where nodes have many machines, few intents of one or two nodes leave and find places one after the other,
+largest first, the ways tried in the order of their costs at the prices of what is scarce, a little shuffled (ruin and
+recreate: Schrimpf and others, 2000). That is quick, and machines hold what it finds. Where sums say all (nodes of one
+machine), more intents choose again at once by the engine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from aios.solve.cpsat import Engine
-from aios.solve.joint.again import Again, Limited, choose_again
-from aios.solve.joint.grid import Floats, Grid
-from aios.solve.joint.plan import Plan
-from aios.solve.joint.prices import Prices
+from aios.solve.interrupting import came
+from aios.solve.joint.again import choose_again
+from aios.solve.joint.grid import Floats
 from aios.solve.joint.target import Target
+from aios.solve.joint.ways import Way, Ways
+from aios.solve.joint.yard import Standing, Yard
 
-__all__ = ["Site", "all_again", "mended", "some_again"]
+__all__ = ["Site", "choose_some_again", "shake"]
 
-_GOLDEN = 0.618034
-"""Steps of this share of a circle come close to every point of it, and to none soon again."""
-_TOGETHER = 30
-"""Intents that choose again at a time."""
-_WORK = 1 / 400
-"""Share of the engine's allowance for choosing again once."""
+_ANY = 1e300
+"""More than any cost at prices of a way that may be chosen at all."""
+_WAYS = 15
+"""Ways of an intent that are tried when it chooses again: dearer ones are hardly ever worth their while."""
+_SKIPPED = 0.05
+"""Share of ways that are passed over, so that not always the same is found."""
+_LEANINGS = (0.2, 0.5, 1.0, 2.0)
+"""How much what is left of a machine may matter beside what is left of a device."""
+_NOISE = 0.3
+"""Mean of what is added to the cost of a way at most, in what an intent pays on average."""
+
+
+class Draw:
+    """Numbers that look drawn, always the same ones (Knuth's linear congruential generator, MMIX)."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = seed * 2 + 1
+
+    def share(self) -> float:
+        """Return a number from 0 on and below 1."""
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        return (self._state >> 11) / (1 << 53)
+
+    def below(self, number: int) -> int:
+        """Return a whole number below another."""
+        return int(self.share() * number)
+
+    def some(self, of: list[int], number: int) -> list[int]:
+        """Return some of a list, in any order."""
+        left, found = list(of), list[int]()
+        while left and len(found) < number:
+            found.append(left.pop(self.below(len(left))))
+        return found
 
 
 class Site(NamedTuple):
-    """What every search looks at. limits: of rows, and what exceeding them costs"""
+    """What every search looks at. sizes: intent -> share of a node that it takes · average: cost of an intent"""
 
-    grid: Grid
+    yard: Yard
     target: Target
-    prices: Prices
-    limits: Limited
-    engine: Engine
+    ways: Ways
+    sizes: Floats
+    average: float
+    draw: Draw
 
-    def stricter(self, times: float) -> Site:
-        """Return the site where exceeding rows costs so many times as much."""
-        return self._replace(limits=self.limits._replace(fines=self.limits.fines * times))
-
-    def columns(self, plan: Plan, intent: int, beyond: float) -> list[int]:
-        """Return its own columns, and those that cost at most so much more than its cheapest at the prices."""
-        first, end = int(self.grid.first_column[intent]), int(self.grid.first_column[intent + 1])
-        near = first + np.flatnonzero(self.prices.reduced[first:end] <= beyond)
-        return sorted({*near.tolist(), *(column for column, _ in plan.of[intent])})
-
-    def beyond(self, per_intent: float) -> float:
-        """Return the reduced cost up to which there are so many columns per intent."""
-        number = min(int(per_intent * self.grid.count), len(self.prices.reduced)) - 1
-        return float(np.partition(self.prices.reduced, number)[number])
+    def on(self) -> list[set[int]]:
+        """Return the intents that stand on every node."""
+        found: list[set[int]] = [set() for _ in self.yard.grid.stocks]
+        for intent, standing in enumerate(self.yard.of):
+            for spot in standing:
+                found[int(self.yard.grid.node[spot.column])].add(intent)
+        return found
 
 
-def all_again(site: Site, plan: Plan, beyond: float, share: float) -> Again:
-    """Let all intents choose again at once, among the columns that are nearly their cheapest."""
-    free = {intent: site.columns(plan, intent, beyond) for intent in range(site.grid.count)}
-    return choose_again(plan, site.target, free, site.limits, site.engine, share)
+def shake(site: Site, pieces: int) -> None:
+    """Let few intents of one or two nodes choose again, so many times."""
+    yard, draw, on = site.yard, site.draw, site.on()
+    waiting = set(yard.waiting)
+    for _ in range(pieces):
+        if came():
+            return
+        some = set(draw.some(sorted(waiting), 2))
+        home = on[_home(site, some)] | (on[draw.below(len(on))] if draw.share() < 0.5 else set())
+        out = draw.some(sorted(home), 2 + draw.below(8))
+        before = {intent: yard.leave(intent) for intent in out}
+        before |= dict.fromkeys(some, ())
+        yard.leaning = _LEANINGS[draw.below(len(_LEANINGS))]
+        if not _recreated(site, before):
+            for intent, standing in before.items():
+                yard.leave(intent)
+                yard.back(intent, standing)
+            continue
+        for intent, standing in before.items():
+            for nodes, add in ((standing, False), (yard.of[intent], True)):
+                for node in {int(yard.grid.node[spot.column]) for spot in nodes}:
+                    (on[node].add if add else on[node].discard)(intent)
+            (waiting.discard if yard.of[intent] else waiting.add)(intent)
 
 
-def some_again(site: Site, plan: Plan, step: int, beyond: float) -> Plan:
-    """Let what stands on some nodes choose again among them: on one where much is lost, and on others beside it."""
-    grid = site.grid
-    on = _standing(plan, len(grid.stocks))
-    order = _losses(site, plan).argsort(kind="stable")[::-1].tolist()
-    nodes = [order[step % len(order)]]
-    for hop in range(4 * len(order)):
-        if sum(len(on[node]) for node in nodes) >= _TOGETHER:
+def _home(site: Site, some: set[int]) -> int:
+    """Return a node: one that an intent which waits would like to stand on, or any."""
+    grid, draw = site.yard.grid, site.draw
+    if some:
+        few = site.ways.few(min(some))
+        if few:
+            columns = few[int(draw.share() ** 2 * min(len(few), 8))].columns
+            return int(grid.node[columns[draw.below(len(columns))]])
+    return draw.below(len(grid.stocks))
+
+
+def _recreated(site: Site, before: dict[int, Standing]) -> bool:
+    """Let intents that stand nowhere find places; say whether the plan is no worse than before."""
+    yard, draw, costs = site.yard, site.draw, site.target.costs
+    by_size = draw.share() < 0.6
+    keys = {i: draw.share() * (0.3 if by_size else 1.0) + (float(site.sizes[i]) if by_size else 0.0) for i in before}
+    noise = 2 * _NOISE * site.average * draw.share() ** 2
+    may_wait = sum(float(site.sizes[intent]) for intent, standing in before.items() if not standing)
+    waits = 0.0
+    for intent in sorted(before, key=lambda i: -keys[i]):
+        if not _inserted(site, intent, noise):
+            waits += float(site.sizes[intent])
+            if waits > may_wait:
+                return False
+    grid = yard.grid
+    new = [option for intent in before if (option := yard.option(intent)) >= 0]
+    old = [int(grid.option[standing[0].column]) for standing in before.values() if standing]
+    if any(yard.cost(held.costs) > held.limit for held in site.target.held):
+        return False
+    return waits < may_wait or int(costs[new].sum()) <= int(costs[old].sum())
+
+
+def _inserted(site: Site, intent: int, noise: float) -> bool:
+    yard, draw = site.yard, site.draw
+    few = site.ways.few(intent)[:_WAYS]
+
+    def key(way: Way) -> float:
+        return way.cost - noise * math.log(1.0 - draw.share())
+
+    for way in sorted(few, key=key):
+        parts = int(yard.grid.parts[way.option])
+        if draw.share() >= _SKIPPED and yard.stand(intent, [(column, parts) for column in way.columns], parts):
+            return True
+    return False
+
+
+def choose_some_again(site: Site, engine: Engine, number: int, share: float, beyond: float) -> bool:
+    """Let about so many intents choose again by the engine; say whether fewer wait, or costs fell.
+
+    Those on some nodes among these nodes; in every other turn any of them among their cheapest columns.
+    beyond: reduced cost of columns that cannot be in a better plan
+    """
+    yard, draw, grid = site.yard, site.draw, site.yard.grid
+    chosen = set(draw.some(yard.waiting, 4))
+    nodes = set(range(len(grid.stocks)))
+    if draw.share() < 0.5:
+        chosen |= set(draw.some(list(range(grid.count)), number))
+        beyond = min(beyond, _beyond(site, 3.0))
+    else:
+        nodes = _some_nodes(site, chosen, number)
+    free = {}
+    for intent in sorted(chosen):
+        first, end = int(grid.first_column[intent]), int(grid.first_column[intent + 1])
+        near = first + np.flatnonzero(site.ways.reduced[first:end] <= (beyond if yard.of[intent] else _ANY))
+        own = {spot.column for spot in yard.of[intent]}
+        free[intent] = sorted(own | {column for column in near.tolist() if int(grid.node[column]) in nodes})
+    cost, waiting = yard.cost(site.target.costs), len(yard.waiting)
+    choose_again(yard, site.target, free, engine, share)
+    return (len(yard.waiting), yard.cost(site.target.costs)) < (waiting, cost)
+
+
+def _some_nodes(site: Site, chosen: set[int], number: int) -> set[int]:
+    """Return some nodes, and add what stands on them to those that are chosen, until these are enough."""
+    on, draw = site.on(), site.draw
+    order = draw.some(list(range(len(on))), len(on))
+    if chosen:
+        order.insert(0, _home(site, chosen))
+    nodes: set[int] = set()
+    for node in order:
+        nodes.add(node)
+        chosen |= on[node]
+        if len(chosen) >= number:
             break
-        place = (_GOLDEN * (0.37 * step * step + 7 * step + hop) + 0.1 * step) % 1.0
-        if (node := order[int(len(order) * place)]) not in nodes:
-            nodes.append(node)
-    among = set(nodes)
-    free: dict[int, Sequence[int]] = {}
-    for intent in sorted({intent for node in nodes for intent in on[node]})[: 4 * _TOGETHER]:
-        own = {column for column, _ in plan.of[intent]}
-        near = site.columns(plan, intent, beyond)
-        free[intent] = [column for column in near if int(grid.node[column]) in among or column in own]
-    return choose_again(plan, site.target, free, site.limits, site.engine, _WORK).plan
+    return nodes
 
 
-def _standing(plan: Plan, nodes: int) -> list[list[int]]:
-    on: list[list[int]] = [[] for _ in range(nodes)]
-    for intent, standing in enumerate(plan.of):
-        for column, _ in standing:
-            on[int(plan.grid.node[column])].append(intent)
-    return on
-
-
-def _losses(site: Site, plan: Plan) -> Floats:
-    """Return what is lost on every node: paid above the least, and scarce but unused."""
-    grid, lost = site.grid, np.zeros(len(site.grid.stocks))
-    for standing in plan.of:
-        total = sum(parts for _, parts in standing)
-        for column, parts in standing:
-            lost[grid.node[column]] += site.prices.reduced[column] * parts / total
-    unused = np.maximum(0.0, 1.0 - plan.load / np.maximum(grid.capacity, 1)) * site.prices.row_prices
-    for row, (node, _, _) in enumerate(grid.names):
-        lost[node] += unused[row]
-    return lost
-
-
-def mended(site: Site, plan: Plan) -> Plan:
-    """Let what stands on nodes that hold less than stands there choose again, one node after the other."""
-    for per_intent in (3.0, 8.0, 30.0):
-        beyond = site.beyond(per_intent)
-        over = np.flatnonzero(plan.load > site.limits.capacity)
-        for node in sorted({site.grid.names[row][0] for row in over.tolist()}):
-            intents = _standing(plan, len(site.grid.stocks))[node]
-            free = {intent: site.columns(plan, intent, beyond) for intent in sorted(set(intents))}
-            plan = choose_again(plan, site.target, free, site.limits, site.engine, _WORK).plan
-        if not plan.excess(site.limits.capacity):
-            break
-    return plan
+def _beyond(site: Site, per_intent: float) -> float:
+    """Return the reduced cost up to which there are so many columns per intent."""
+    reduced = site.ways.reduced
+    number = min(int(per_intent * site.yard.grid.count), len(reduced)) - 1
+    return float(np.partition(reduced, number)[number])

@@ -8,6 +8,7 @@ programme over the few columns that look cheap, which is enlarged until no other
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from aios.solve.joint.grid import Floats, Grid, Ints
 from aios.solve.joint.target import Target
 from aios.solve.lp import LinearProgram
 
-__all__ = ["Prices", "best_prices"]
+__all__ = ["Prices", "Relaxation", "best_prices", "cheapest"]
 
 _STEPS = 160
 """Steps along the slope."""
@@ -32,15 +33,13 @@ _EXCESS = 20.0
 
 class Prices(NamedTuple):
     """reduced: column -> its cost with all prices, less what its intent pays at least · bound: in whole steps, that no
-    plan falls below · values: column -> share of its intent in the relaxed plan · slack_costs: row -> its price, of the
-    whole row · excess: what rows are exceeded by in the relaxed plan, as shares of them, added up ·
-    pool: columns that are in the linear programme"""
+    plan falls below · values: column -> share of its intent in the relaxed plan · prices: of all of each row, then of
+    each held sum, in the relaxation's scale · pool: columns that are in the linear programme"""
 
     reduced: Floats
     bound: float
     values: Floats
-    row_prices: Floats
-    excess: float
+    prices: Floats
     pool: Ints
 
 
@@ -50,12 +49,12 @@ class _Priced(NamedTuple):
     bound: float
 
 
-class _Relaxation:
+class Relaxation:
     """The problem with prices instead of capacities. Costs are as shares of ``scale``."""
 
     def __init__(self, grid: Grid, target: Target, capacity: Ints) -> None:
         self.grid = grid
-        self.target = target
+        self.capacity = capacity
         taken = grid.takes * grid.parts[grid.option][:, None]
         self.shares: Floats = taken / np.maximum(capacity, 1)[grid.rows]
         self.size = len(grid.capacity)
@@ -116,92 +115,85 @@ class _Relaxation:
             prices = np.maximum(prices + (best + hoped - priced.bound) / length * way, 0.0) * free
         return best_prices
 
+    def rest(self, load: Ints, held: Sequence[int]) -> Floats:
+        """Return the share of every row, then of every held sum, that is left beside what is taken of it."""
+        rows = 1.0 - load / np.maximum(self.capacity, 1)
+        sums = [1.0 - taken / own.limit for taken, own in zip(held, self.held, strict=True)]
+        found: Floats = np.maximum(np.concatenate([rows, sums]), 0.0)
+        return found
 
-def best_prices(grid: Grid, target: Target, pooled: Ints | None = None, capacity: Ints | None = None) -> Prices:
+    def solve(self, pool: Ints, rest: Floats | None = None) -> tuple[Floats, Floats, float]:
+        """Return the relaxed plan of the owners of some columns in these, prices, and what rows are exceeded by.
+
+        rest: share of every row and held sum that there is; all of it where it is not given
+        """
+        program = LinearProgram()
+        for column in pool:
+            program.variable(worth=-float(self.own[column]))
+        over: dict[int, int] = {}
+        numbered: dict[int, int] = {}
+        for row, terms in sorted(self._terms(pool).items()):
+            over[row] = program.variable(worth=-_EXCESS * self.grid.count)
+            high = 1.0 if rest is None else float(rest[row])
+            numbered[row] = program.row([*terms, (over[row], -1.0)], high=high)
+        _, first = np.unique(self.owner[pool], return_index=True)
+        for start, end in zip(first.tolist(), [*first[1:].tolist(), len(pool)], strict=True):
+            program.row([(variable, 1.0) for variable in range(start, end)], 1.0, 1.0)
+        best = program.maximize()
+        if best is None:
+            raise RuntimeError("a relaxation that always has a solution has none")
+        values = np.zeros(len(self.own))
+        values[pool] = best.values[: len(pool)]
+        prices = np.zeros(self.size + len(self.held))
+        for row, own in numbered.items():
+            prices[row] = max(best.prices[own], 0.0)
+        return values, prices, float(sum(best.values[variable] for variable in over.values()))
+
+    def _terms(self, pool: Ints) -> dict[int, list[tuple[int, float]]]:
+        """Return row, or held sum after them -> variables, by their place in the pool, with what they take of it."""
+        terms: dict[int, list[tuple[int, float]]] = {}
+        rows, shares = self.grid.rows[pool].tolist(), self.shares[pool].tolist()
+        for variable, (own, taken) in enumerate(zip(rows, shares, strict=True)):
+            for row, share in zip(own, taken, strict=True):
+                if share:
+                    terms.setdefault(row, []).append((variable, share))
+        for number, held in enumerate(self.held_shares):
+            costs = held[pool].tolist()
+            terms[self.size + number] = [(variable, cost) for variable, cost in enumerate(costs) if cost]
+        return terms
+
+
+def best_prices(grid: Grid, target: Target, pooled: Ints | None = None, close: float = _CLOSE) -> Prices:
     """Return prices whose bound is nearly as good as any, with the relaxed plan that goes with them.
 
-    pooled: columns to begin with, where some are known · capacity: of rows, where it is not the grid's
+    pooled: columns to begin with, where some are known · close: share of the bound that may still be gained
     """
-    relaxation = _Relaxation(grid, target, grid.capacity if capacity is None else capacity)
+    relaxation = Relaxation(grid, target, grid.capacity)
+    prices = np.zeros(relaxation.size + len(relaxation.held)) if pooled is not None else relaxation.climb()
+    best, best_at = relaxation.price(prices), prices
     pool = np.zeros(len(grid.option), dtype=bool)
-    if pooled is None:
-        prices = relaxation.climb()
-        priced = relaxation.price(prices)
-        pool[_cheapest(relaxation, priced, _FIRST)] = True
-    else:
-        prices = np.zeros(relaxation.size + len(relaxation.held))
-        priced = relaxation.price(prices)
-        pool[pooled] = True
-    best, best_at = priced, prices
-    values, excess = np.zeros(len(grid.option)), 0.0
+    pool[cheapest(relaxation, best.columns, _FIRST) if pooled is None else pooled] = True
+    values = np.zeros(len(grid.option))
     for _ in range(_ROUNDS):
-        values, prices, excess = _solve(
-            grid,
-            relaxation,
-            np.flatnonzero(pool),
-        )
+        values, prices, excess = relaxation.solve(np.flatnonzero(pool))
         priced = relaxation.price(prices)
         if priced.bound > best.bound:
             best, best_at = priced, prices
         cost = float((np.where(values > 0, relaxation.own, 0.0) * values).sum()) + _EXCESS * grid.count * excess
-        if cost - best.bound <= _CLOSE * max(abs(cost), 1.0):
+        if cost - best.bound <= close * max(abs(cost), 1.0):
             break
-        new = _cheapest(relaxation, priced, _MORE)
+        new = cheapest(relaxation, priced.columns, _MORE)
         if pool[new].all():
             break
         pool[new] = True
     reduced = (best.columns - best.least[relaxation.owner]) * relaxation.scale
     bound = best.bound * relaxation.scale
-    return Prices(
-        reduced,
-        bound - 1e-9 * abs(bound),
-        values,
-        best_at[: relaxation.size] * relaxation.scale,
-        excess,
-        np.flatnonzero(pool),
-    )
+    return Prices(reduced, bound - 1e-9 * abs(bound), values, best_at, np.flatnonzero(pool))
 
 
-def _cheapest(relaxation: _Relaxation, priced: _Priced, number: int) -> Ints:
-    """Return the cheapest columns of every intent, as many as that, all of them worth having."""
-    order = np.lexsort((priced.columns, relaxation.owner))
+def cheapest(relaxation: Relaxation, columns: Floats, number: int) -> Ints:
+    """Return the cheapest columns of every intent, as many as that, of those that may be chosen at all."""
+    order = np.lexsort((columns, relaxation.owner))
     rank = np.arange(len(order)) - relaxation.starts[relaxation.owner[order]]
-    found: Ints = order[(rank < number) & np.isfinite(priced.columns[order])]
+    found: Ints = order[(rank < number) & np.isfinite(columns[order])]
     return found
-
-
-def _solve(grid: Grid, relaxation: _Relaxation, pool: Ints) -> tuple[Floats, Floats, float]:
-    """Return the relaxed plan of some columns, prices of all rows, and what rows are exceeded by."""
-    program = LinearProgram()
-    for column in pool:
-        program.variable(worth=-float(relaxation.own[column]))
-    terms: dict[int, list[tuple[int, float]]] = {}
-    for variable, (rows, shares) in enumerate(
-        zip(grid.rows[pool].tolist(), relaxation.shares[pool].tolist(), strict=True)
-    ):
-        for row, share in zip(rows, shares, strict=True):
-            if share:
-                terms.setdefault(row, []).append((variable, share))
-    for number, held in enumerate(relaxation.held_shares):
-        terms[relaxation.size + number] = [(v, float(held[column])) for v, column in enumerate(pool) if held[column]]
-    over: dict[int, int] = {}
-    numbered: dict[int, int] = {}
-    for row in sorted(terms):
-        over[row] = program.variable(worth=-_EXCESS * grid.count)
-        numbered[row] = program.row([*terms[row], (over[row], -1.0)], high=1.0)
-    owners = relaxation.owner[pool]
-    for start, end in zip(
-        np.searchsorted(owners, np.arange(grid.count)),
-        np.searchsorted(owners, np.arange(grid.count), "right"),
-        strict=True,
-    ):
-        program.row([(int(variable), 1.0) for variable in range(start, end)], 1.0, 1.0)
-    best = program.maximize()
-    if best is None:
-        raise RuntimeError("a relaxation that always has a solution has none")
-    values = np.zeros(len(grid.option))
-    values[pool] = best.values[: len(pool)]
-    prices = np.zeros(relaxation.size + len(relaxation.held))
-    for row, own in numbered.items():
-        prices[row] = max(best.prices[own], 0.0)
-    return values, prices, float(sum(best.values[variable] for variable in over.values()))

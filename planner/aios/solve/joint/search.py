@@ -9,13 +9,14 @@ import numpy as np
 
 from aios.solve.costs import Costs
 from aios.solve.cpsat import Engine
-from aios.solve.joint.again import Limited
+from aios.solve.joint.again import choose_again
 from aios.solve.joint.cuts import add_cuts
+from aios.solve.joint.dive import dive, sizes_of
 from aios.solve.joint.grid import Grid
-from aios.solve.joint.improve import Site, all_again, mended, some_again
-from aios.solve.joint.plan import Plan
+from aios.solve.joint.improve import Draw, Site, choose_some_again, shake
 from aios.solve.joint.prices import Prices, best_prices
 from aios.solve.joint.target import Held, Target, spread_out, target_of
+from aios.solve.joint.ways import Ways
 from aios.solve.joint.yard import Yard
 from aios.solve.problem import Problem
 from aios.solve.report import Solved
@@ -23,28 +24,28 @@ from aios.solve.search import NoPlanError
 
 __all__ = ["JointSearch"]
 
-_PER_INTENT = (1.5, 2.0, 3.0, 5.0, 8.0, 16.0)
-"""Columns per intent among which all choose at once, until there is a plan."""
-_AT_ONCE = 400
-"""Intents up to which all choose at once; of more, those on the nodes that hold too much, node by node."""
-_FIRST = 1 / 60
-"""Share of the engine's allowance for letting all intents choose at once."""
-_PROOF = 1 / 6
-"""Share of it for a proof."""
-_SURELY = 0.99
-"""Share of a unit by which a better plan is cheaper, where costs are counted in units."""
-_PROVABLE = 4000
-"""Columns that may be in a better plan, up to which a proof is tried."""
-_FINE = 2.0
-"""What exceeding a row costs at first, in its price; of one without a price, in what an intent pays on average."""
-_ROOM = 0.994
-"""Share of all capacity that a relaxed plan of more intents may take: rounding it then exceeds little."""
-_TRIES = 10
-"""Times that all intents choose at once before a plan is mended."""
-_MENDINGS = 60
-"""Times that a plan is mended because single machines do not hold it."""
+_ROOMS = (0.98, 0.96, 1.0)
+"""Shares of all capacity that relaxed plans may take, tried in turn: single machines hold less than their sum."""
 _CUTTING = 10
 """Times that rows are added which tell more than sums do."""
+_GAINED = 1e-4
+"""Share of the bound that such rows must gain for more to be looked for."""
+_VAGUE = 1e-3
+"""Share of the bound that prices may miss while rows are still added."""
+_SHAKEN = 5
+"""Times per intent that some choose again on single machines."""
+_PIECE = 0.0015
+"""What once is worth of the engine's allowance, in its deterministic seconds: about what it takes."""
+_TOGETHER, _WORK = 30, 1 / 400
+"""Intents that choose again at once by the engine, and what share of its allowance that may take."""
+_LARGER = 1.25
+"""By how much more intents choose again where fewer found nothing."""
+_PROOF = 1 / 6
+"""Share of the engine's allowance for a proof."""
+_PROVABLE = 4000
+"""Columns that may be in a better plan, up to which a proof is tried."""
+_SURELY = 0.99
+"""Share of a unit by which a better plan is cheaper, where costs are counted in units."""
 _NEAR = 1e-4
 """Gap to the bound, as a share of the costs, from which on no search is worth its while."""
 
@@ -62,8 +63,7 @@ class JointSearch:
         self.proved = True
         self.picked: Mapping[int, int] = {}
         self.grid = Grid(problem)
-        self.yard = Yard(self.grid)
-        self.plan: Plan | None = None
+        self.yard: Yard | None = None
         self.held: list[Held] = []
         self.open = self._possible()
 
@@ -86,16 +86,13 @@ class JointSearch:
         if self.picked and not costs.of(self.picked):
             return Solved(found(), found())  # nothing is below zero
         target = target_of(self.grid, spread_out(self.grid, costs), self.open, self.held)
-        prices = self._priced(target)
+        prices = best_prices(self.grid, target) if self.picked else self._priced(target)
         if not self.picked and prices.bound > self._dearest(target):
             raise NoPlanError("infeasible")
-        plan = self.plan or self._first(target, prices)
-        if self.plan is None:
-            prices = best_prices(self.grid, target, prices.pool)
-        site = self._site(target, prices)
-        plan, bound = self._better(site, plan, share)
-        self._keep(plan)
-        if plan.cost(target.costs) <= bound + target.unit * 0.5:
+        yard = self.yard or self._first(target, prices)
+        bound = self._better(self._site(yard, target, prices), prices.bound, share)
+        self._keep(yard)
+        if yard.cost(target.costs) <= bound + target.unit * 0.5:
             return Solved(found(), found())
         self.proved = False
         whole = max(bound - len(costs.whole) / 2, 0)
@@ -113,94 +110,106 @@ class JointSearch:
         self.open[intent] = [was and may for was, may in zip(self.open[intent], allowed, strict=True)]
 
     def _priced(self, target: Target) -> Prices:
-        """Return the best prices; the first time with all rows that tell more than sums do."""
-        prices = best_prices(self.grid, target)
-        if self.plan is None:
-            for _ in range(_CUTTING):
-                if not add_cuts(self.grid, prices.values * self.grid.parts[self.grid.option]):
-                    break
-                prices = best_prices(self.grid, target, prices.pool)
-            self.yard = Yard(self.grid)
-        return prices
+        """Return the best prices with all rows that tell more than sums do."""
+        prices = best_prices(self.grid, target, close=_VAGUE)
+        for _ in range(_CUTTING):
+            if not add_cuts(self.grid, prices.values * self.grid.parts[self.grid.option]):
+                break
+            before, prices = prices.bound, best_prices(self.grid, target, prices.pool, _VAGUE)
+            if prices.bound > self._dearest(target) or prices.bound - before < _GAINED * abs(before):
+                break
+        return best_prices(self.grid, target, prices.pool)
 
     def _dearest(self, target: Target) -> float:
         """Return what no plan costs more than."""
         costs = np.where(target.open, target.costs, 0)
         return float(np.maximum.reduceat(costs, self.grid.first_option[:-1]).sum())
 
-    def _keep(self, plan: Plan) -> None:
-        self.plan = plan
-        chosen = plan.options() - self.grid.first_option[:-1]
-        self.picked = dict(enumerate(chosen.tolist()))
+    def _keep(self, yard: Yard) -> None:
+        self.yard = yard
+        first = self.grid.first_option
+        self.picked = {intent: yard.option(intent) - int(first[intent]) for intent in range(self.grid.count)}
 
-    def _first(self, target: Target, prices: Prices) -> Plan:
-        """Return a plan that single machines hold: all intents choose at once, with rows for what was found not to."""
-        site = self._site(target, self._roomier(target, prices))
-        for _ in range(_TRIES):
-            plan = Plan.near(self.grid, site.prices.values.tolist())
-            for times, per_intent in enumerate(_PER_INTENT):
-                stricter = site.stricter(2.0**times)
-                if self.grid.count <= _AT_ONCE:
-                    plan = all_again(stricter, plan, site.beyond(per_intent), _FIRST).plan
-                else:
-                    plan = mended(stricter, plan)
-                if not plan.excess(site.limits.capacity):
-                    break
-            if self._stands(site, plan):
-                return plan
-            add_cuts(self.grid, plan.parts())
-            site = self._site(target, self._roomier(target, prices))
-        plan = Plan(self.grid, plan.of)
-        for number in range(_MENDINGS):
-            if self._stands(site, plan):
-                return plan
-            plan = mended(self._site(target, site.prices).stricter(1.5**number), plan)
-            if plan.excess(self.yard.capacity) and self.grid.count <= _AT_ONCE:
-                plan = all_again(
-                    self._site(target, site.prices).stricter(1.5**number), plan, site.beyond(3.0), _FIRST
-                ).plan
-        raise NoPlanError("unknown")
+    def _site(self, yard: Yard, target: Target, prices: Prices) -> Site:
+        average = max(prices.bound, 1.0) / max(self.grid.count, 1)
+        sizes = sizes_of(self.grid, prices.reduced)
+        return Site(yard, target, Ways(self.grid, prices.reduced), sizes, average, Draw(self.engine.limits.seed))
 
-    def _roomier(self, target: Target, prices: Prices) -> Prices:
-        """Return prices, and a relaxed plan, that keep what single machines are thought to hold."""
-        capacity = self.yard.capacity
-        if self.grid.count > _AT_ONCE:
-            capacity = (capacity * _ROOM).astype(np.int64)
-        return best_prices(self.grid, target, prices.pool, capacity)
+    def _first(self, target: Target, prices: Prices) -> Yard:
+        """Return a plan that single machines hold."""
+        sizes = sizes_of(self.grid, prices.reduced)
+        best: Yard | None = None
+        for room in _ROOMS:
+            yard = Yard(self.grid)
+            dive(yard, target, prices.prices, room, sizes)
+            if best is None or len(yard.waiting) < len(best.waiting):
+                best = yard
+            if not yard.waiting:
+                return yard
+        assert best is not None
+        site = self._site(best, target, prices)
+        for _ in range(_CUTTING):
+            self._shake(site, self.grid.count)
+            if not best.waiting:
+                return best
+        if len(self.grid.option) <= _PROVABLE:
+            self._decide(site)
+        if best.waiting:
+            raise NoPlanError("unknown")
+        return best
 
-    def _site(self, target: Target, prices: Prices) -> Site:
-        fines = _FINE * np.maximum(prices.row_prices, prices.bound / self.grid.count)
-        return Site(self.grid, target, prices, Limited(self.yard.capacity, fines), self.engine)
+    def _decide(self, site: Site) -> None:
+        """Let the engine find a plan for all at once; raises NoPlanError where it proves that there is none."""
+        grid = self.grid
+        columns = {i: range(int(grid.first_column[i]), int(grid.first_column[i + 1])) for i in range(grid.count)}
+        free = {i: [c for c in own if site.target.open[grid.option[c]]] for i, own in columns.items()}
+        again = choose_again(site.yard, site.target, free, self.engine, _PROOF, waits=False)
+        if again.status == "infeasible":
+            raise NoPlanError("infeasible")
 
-    def _stands(self, site: Site, plan: Plan) -> bool:
-        return not plan.excess(site.limits.capacity) and self.yard.holds(plan)
+    def _shake(self, site: Site, pieces: int) -> None:
+        """Let some intents choose again so many times, as far as the allowance goes."""
+        pieces = min(pieces, int(self.engine.left / _PIECE))
+        shake(site, pieces)
+        self.engine.left -= pieces * _PIECE
 
-    def _better(self, site: Site, plan: Plan, share: float) -> tuple[Plan, float]:
-        """Return a plan that is hardly worse than any, and a bound in whole steps."""
-        target, bound = site.target, site.prices.bound
-        least = target.unit if target.is_counted else _NEAR * max(bound, 1.0)
+    def _better(self, site: Site, bound: float, share: float) -> float:
+        """Make the plan hardly worse than any; return a bound in whole steps."""
+        costs = site.target.costs
+        counted = site.target.is_counted
+        least = _SURELY * site.target.unit if counted else _NEAR * max(bound, 1.0)
         stop = self.engine.left - share * self.engine.limits.deterministic_limit / 2
-        vain, step = 0, 0
-        beyond = site.beyond(3.0)
-        while vain < 4 * len(self.grid.stocks) and self.engine.left > stop:
-            if plan.cost(target.costs) < bound + least:
-                return plan, bound
-            new = some_again(site, plan, step, beyond)
-            step += 1
-            vain += 1
-            if new is not plan and self.yard.holds(new):
-                plan, vain = new, 0
-        return self._proof(site, plan, bound, share)
+        if all(stock.is_single for stock in self.grid.stocks):
+            number, vain = float(_TOGETHER), 0
+            while site.yard.cost(costs) >= bound + least and self.engine.left > stop and number <= 2 * self.grid.count:
+                beyond = site.yard.cost(costs) - bound
+                better = choose_some_again(site, self.engine, round(number), _WORK * number / _TOGETHER, beyond)
+                vain = 0 if better else vain + 1
+                if vain >= len(self.grid.stocks):
+                    number, vain = number * _LARGER, 0
+        else:
+            for _ in range(_SHAKEN):
+                if site.yard.cost(costs) < bound + least or self.engine.left <= stop:
+                    break
+                self._shake(site, self.grid.count)
+        if site.yard.cost(costs) < bound + least:
+            return float(site.yard.cost(costs)) if counted else bound  # no plan costs less than a unit less
+        return self._proof(site, bound, share)
 
-    def _proof(self, site: Site, plan: Plan, bound: float, share: float) -> tuple[Plan, float]:
+    def _proof(self, site: Site, bound: float, share: float) -> float:
         """Let all intents choose among all columns that may be in a better plan, where these are few enough."""
-        costs, reach = site.target.costs, site.target.unit * _SURELY if site.target.is_counted else 0.0
-        beyond = plan.cost(costs) - bound - reach
-        if np.count_nonzero(site.prices.reduced <= beyond) > _PROVABLE:
-            return plan, bound
-        whole = site._replace(limits=site.limits._replace(capacity=self.grid.capacity))
-        again = all_again(whole, plan, beyond, share * _PROOF)
-        if again.bound is not None:
-            rounding = 0.0 if site.target.is_counted else again.step * self.grid.count / 2
-            bound = max(bound, min(again.bound - rounding, float(plan.cost(costs))))
-        return (again.plan if self.yard.holds(again.plan) else plan), bound
+        grid, target, reduced = self.grid, site.target, site.ways.reduced
+        cost = float(site.yard.cost(target.costs))
+        beyond = cost - bound - (target.unit * _SURELY if target.is_counted else 0.0)
+        if np.count_nonzero(reduced <= beyond) > _PROVABLE:
+            return bound
+        free = {}
+        for intent in range(grid.count):
+            first, end = int(grid.first_column[intent]), int(grid.first_column[intent + 1])
+            near = (first + np.flatnonzero(reduced[first:end] <= beyond)).tolist()
+            free[intent] = sorted({*near, *(spot.column for spot in site.yard.of[intent])})
+        again = choose_again(site.yard, target, free, self.engine, share * _PROOF)
+        if again.bound is None:
+            return bound
+        rounding = 0.0 if target.is_counted else again.step * grid.count / 2
+        return max(bound, min(again.bound - rounding, cost))

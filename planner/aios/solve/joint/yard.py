@@ -1,88 +1,205 @@
-"""Whether what a plan puts on the machines of a node truly stands there, and what rows hold where it does not."""
+"""What stands on single machines and devices: a plan in the making, which they truly hold at any time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from aios.solve.joint.fill import Filled, Lot, fill
-from aios.solve.joint.grid import Grid, Ints
-from aios.solve.joint.packed import packed
-from aios.solve.joint.plan import Plan
+from aios.solve.joint.grid import Floats, Grid, Ints
 from aios.solve.joint.stock import takes
+from aios.solve.joint.target import Target
 
-__all__ = ["Yard"]
+__all__ = ["Spot", "Standing", "Yard"]
 
-_Contents = tuple[tuple[int, int, int], ...]
+_SUM_OF_MACHINE = 0.5
+"""How much what is left of a machine matters beside what is left of a device, when a place is chosen."""
+
+
+class Spot(NamedTuple):
+    """Parts of one option on devices next to each other. machine: which of equal ones · block: which of as many devices
+    as a part takes"""
+
+    column: int
+    machine: int
+    block: int
+    number: int
+
+
+Standing = tuple[Spot, ...]
+"""Where all parts of one intent stand; nowhere, of one that waits."""
+
+
+class _Taking(NamedTuple):
+    """What one part takes of a machine and of each of its devices. *_at: of which resources it takes any"""
+
+    node: int
+    device: str
+    wide: int
+    machine: Ints
+    each: Ints
+    machine_at: Sequence[int]
+    each_at: Sequence[int]
 
 
 class Yard:
-    """Knows what single machines hold. less: row -> capacity, where machines were found to hold less than the sum"""
+    """The machines of every node. of: intent -> where it stands · load: row -> what is taken, in the grid's units ·
+    leaning: how much what is left of a machine matters"""
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        self.less: dict[int, int] = {}
-        self._holds: list[tuple[_Contents, Filled]] = [((), Filled({}, {}))] * len(grid.stocks)
+        self.of: list[Standing] = [()] * grid.count
+        self.load: Ints = np.zeros(len(grid.capacity), dtype=np.int64)
+        self.leaning = _SUM_OF_MACHINE
+        self._takings: dict[int, _Taking] = {}
+        self._names = [sorted(stock.has) for stock in grid.stocks]
+        self._kinds = [{name: sorted(own.has) for name, own in stock.devices.items()} for stock in grid.stocks]
+        self._machines: list[Ints] = []
+        self._devices: list[dict[str, Ints]] = []
+        for node, number in enumerate(_machines_of(grid)):
+            stock, kinds = grid.stocks[node], self._kinds[node]
+            has = np.array([stock.has[name] for name in self._names[node]], dtype=np.int64)
+            self._machines.append(np.tile(has, (number, 1)))
+            each = {name: [own.has[kind] for kind in kinds[name]] for name, own in stock.devices.items()}
+            self._devices.append(
+                {name: np.tile(np.array(own, dtype=np.int64).T, (number, 1, 1)) for name, own in each.items()}
+            )
+        self._scale: list[Floats] = [1.0 / np.maximum(own[0], 1) for own in self._machines]
+        self._scales: list[dict[str, Floats]] = [
+            {name: 1.0 / np.maximum(free[0].max(axis=0), 1) for name, free in own.items()} for own in self._devices
+        ]
 
     @property
-    def capacity(self) -> Ints:
-        """Row -> what single machines are thought to hold of it."""
-        capacity = self.grid.capacity.copy()
-        for row, less in self.less.items():
-            capacity[row] = less
-        return capacity
+    def waiting(self) -> list[int]:
+        """Intents that stand nowhere."""
+        return [intent for intent, standing in enumerate(self.of) if not standing]
 
-    def holds(self, plan: Plan) -> bool:
-        """Say whether single machines hold the plan; where they do not, rows have less capacity from now on."""
-        found = True
-        for node, contents in enumerate(self._contents(plan)):
-            if self.grid.stocks[node].is_single or contents == self._holds[node][0]:
-                continue
-            stock, lots = self.grid.stocks[node], [self._lot(*own) for own in contents]
-            filled = fill(stock, lots)
-            if filled.left:
-                filled = min((packed(stock, lots) or filled), filled, key=_over)
-            if filled.left:
-                self._tighten(plan, contents, filled)
-                found = False
-            else:
-                self._holds[node] = (contents, filled)
+    def option(self, intent: int) -> int:
+        """Return the option that an intent runs as; -1 where it stands nowhere."""
+        return int(self.grid.option[self.of[intent][0].column]) if self.of[intent] else -1
+
+    def cost(self, costs: Ints) -> int:
+        """Return what the plan costs; costs: per option."""
+        return int(costs[[option for intent in range(self.grid.count) if (option := self.option(intent)) >= 0]].sum())
+
+    def keeps(self, target: Target) -> bool:
+        """Say whether the plan is whole, holds open options alone, and keeps every sum that must keep its limit."""
+        options = [self.option(intent) for intent in range(self.grid.count)]
+        if -1 in options:
+            return False
+        return bool(target.open[options].all()) and all(
+            int(held.costs[options].sum()) <= held.limit for held in target.held
+        )
+
+    def put(self, column: int, number: int) -> list[Spot]:
+        """Put as many parts as there is room for where they leave least; return where they stand. ``of`` is as before.
+
+        number: of parts, at most
+        """
+        taking = self._taking(column)
+        machines, own = self._machines[taking.node], self._free(taking)
+        room = _times(machines, taking.machine, taking.machine_at, number)
+        times = _times(own, taking.each, taking.each_at, number)
+        blocks = own.shape[1]
+        at = np.flatnonzero(((times > 0) & (room > 0)[:, None]).ravel())
+        left = (own @ self._scales[taking.node][taking.device]).ravel()[at]
+        left += self.leaning * (machines @ self._scale[taking.node])[at // blocks]
+        done: list[Spot] = []
+        for place in at[left.argsort(kind="stable")].tolist():
+            machine, block = divmod(place, blocks)
+            here = min(number, int(times[machine, block]), int(room[machine]))
+            if here > 0:
+                room[machine] -= here
+                number -= here
+                done.append(Spot(column, machine, block, here))
+                if not number:
+                    break
+        self.take(done, 1)
+        return done
+
+    def stand(self, intent: int, columns: Iterable[tuple[int, int]], parts: int) -> bool:
+        """Put an intent onto some columns of one option in turn, all parts or none; say whether it stands.
+
+        columns: column -> parts that it is to hold at most
+        """
+        done: list[Spot] = []
+        for column, most in columns:
+            if most and self.has_room(column):
+                new = self.put(column, min(parts, most))
+                done += new
+                parts -= sum(spot.number for spot in new)
+                if not parts:
+                    self.of[intent] = tuple(done)
+                    return True
+        self.take(done, -1)
+        return False
+
+    def has_room(self, column: int) -> bool:
+        """Say whether a part may find room, by the sums of what is free."""
+        rows = self.grid.rows[column]
+        return bool((self.load[rows] + self.grid.takes[column] <= self.grid.sums[rows]).all())
+
+    def leave(self, intent: int) -> Standing:
+        """Let an intent stand nowhere; return where it stood."""
+        standing = self.of[intent]
+        self.take(standing, -1)
+        self.of[intent] = ()
+        return standing
+
+    def back(self, intent: int, standing: Standing) -> None:
+        """Let an intent that stands nowhere stand where it stood."""
+        self.take(standing, 1)
+        self.of[intent] = standing
+
+    def take(self, spots: Iterable[Spot], times: int) -> None:
+        """Take what stands there from what is free; give it back where ``times`` is -1."""
+        for column, machine, block, number in spots:
+            taking = self._taking(column)
+            self._machines[taking.node][machine] -= taking.machine * (number * times)
+            first = block * taking.wide
+            free = self._devices[taking.node][taking.device]
+            free[machine, first : first + taking.wide] -= taking.each * (number * times)
+            # No column has a row twice but the last one, which is nobody's.
+            self.load[self.grid.rows[column]] += self.grid.takes[column] * (number * times)
+
+    def _free(self, taking: _Taking) -> Ints:
+        """Return [machine, block, kind] -> what is free of each of the devices that a part takes together."""
+        free, wide = self._devices[taking.node][taking.device], taking.wide
+        if wide == 1:
+            return free
+        blocks = free.shape[1] // wide
+        found: Ints = free[:, : blocks * wide].reshape(len(free), blocks, wide, -1).min(axis=2)
         return found
 
-    def filled(self, plan: Plan) -> Sequence[Filled]:
-        """Return what stands on the machines of every node, of a plan that they hold."""
-        found = []
-        for node, contents in enumerate(self._contents(plan)):
-            known, filled = self._holds[node]
-            stock = self.grid.stocks[node]
-            found.append(filled if known == contents else fill(stock, [self._lot(*own) for own in contents]))
-        return found
-
-    def _contents(self, plan: Plan) -> list[_Contents]:
-        on: list[list[tuple[int, int, int]]] = [[] for _ in self.grid.stocks]
-        for intent, standing in enumerate(plan.of):
-            for column, parts in standing:
-                on[int(self.grid.node[column])].append((intent, column, parts))
-        return [tuple(own) for own in on]
-
-    def _lot(self, intent: int, column: int, parts: int) -> Lot:
-        option, stock = int(self.grid.option[column]), self.grid.stocks[int(self.grid.node[column])]
-        device = self.grid.devices[option]
-        machine, each = takes(self.grid.needs[option], stock, device)
-        return Lot(intent, parts, device, self.grid.wide[option], machine, each)
-
-    def _tighten(self, plan: Plan, contents: _Contents, filled: Filled) -> None:
-        """Take from the fullest row what found no place."""
-        over = np.zeros_like(plan.load)
-        for intent, column, _ in contents:
-            if waiting := filled.left.get(intent, 0):
-                np.add.at(over, self.grid.rows[column], self.grid.takes[column] * waiting)
-        single = len(self.grid.resources)
-        full = np.where(over > 0, plan.load / np.maximum(self.grid.capacity, 1), -1.0)
-        row = int(full[:single].argmax())
-        self.less[row] = min(self.less.get(row, int(self.grid.capacity[row])), int(plan.load[row] - over[row]))
+    def _taking(self, column: int) -> _Taking:
+        known = self._takings.get(column)
+        if known is None:
+            grid = self.grid
+            option, node = int(grid.option[column]), int(grid.node[column])
+            device = grid.devices[option]
+            of_machine, of_each = takes(grid.needs[option], grid.stocks[node], device)
+            machine: Ints = np.array([of_machine.get(name, 0) for name in self._names[node]], dtype=np.int64)
+            each: Ints = np.array([of_each.get(kind, 0) for kind in self._kinds[node][device]], dtype=np.int64)
+            at = (np.flatnonzero(machine).tolist(), np.flatnonzero(each).tolist())
+            known = self._takings[column] = _Taking(node, device, grid.wide[option], machine, each, *at)
+        return known
 
 
-def _over(filled: Filled) -> int:
-    return sum(filled.left.values())
+def _machines_of(grid: Grid) -> list[int]:
+    """Return of every node how many machines there may be parts on."""
+    most = np.zeros((grid.count, len(grid.stocks)), dtype=np.int64)
+    np.maximum.at(most, (grid.of_intent[grid.option], grid.node), grid.parts[grid.option])
+    return [
+        max(1, min(stock.node.count, int(parts))) for stock, parts in zip(grid.stocks, most.sum(axis=0), strict=True)
+    ]
+
+
+def _times(free: Ints, takes_: Ints, at: Sequence[int], number: int) -> Ints:
+    """Return how often what is taken fits into what is free, its last axis; ``number`` where nothing is taken."""
+    if not at:
+        return np.full(free.shape[:-1], number, dtype=np.int64)
+    found: Ints = free[..., at[0]] // takes_[at[0]]
+    for kind in at[1:]:
+        found = np.minimum(found, free[..., kind] // takes_[kind])
+    return found
