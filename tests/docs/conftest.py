@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 EXAMPLE_PORT = "8000"
 """The port that pages write; a free one takes its place when they run."""
+PROGRESS = re.compile(r"[a-z]+: .+, \d+ s")
+"""What a command says that takes over two seconds: on a busy machine any may."""
 
 _FENCE = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>[a-z]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -157,7 +159,8 @@ class Reader:
             assert self.code == 0, f"{where}: before `{command.line}` something exited with {self.code} unannounced"
             done = self.shell(command.line)
             self.code = done.returncode
-            printed = "".join(f"{normalised(line)}\n" for line in done.stdout.splitlines())
+            lines = (line for line in done.stdout.splitlines() if not PROGRESS.fullmatch(line))
+            printed = "".join(f"{normalised(line)}\n" for line in lines)
             wanted = pattern_of([self.own(line) for line in command.expected])
             assert wanted.fullmatch(printed), (
                 f"{where}: `{command.line}` printed (exit code {done.returncode})\n{done.stdout}\n"

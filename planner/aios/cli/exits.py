@@ -23,6 +23,7 @@ class Exit(IntEnum):
     WORLD = 6
     USAGE = 64
     BUG = 70
+    INTERRUPTED = 130
 
 
 EPILOGUE = (

@@ -59,7 +59,11 @@ _came: list[int] = []
 """The signals that asked to stop, in order."""
 
 
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+def _stop(number: int, _frame: FrameType | None) -> None:
+    solving = sys.modules.get("aios.solve.interrupting")
+    if number == signal.SIGINT and solving is not None and solving.interrupt():
+        print("interrupted: this is the best so far; once more stops at once", file=sys.stderr)
+        return
     # What was being built when the signal came may complain of that as it is thrown away: nobody need know.
     sys.unraisablehook = lambda _: None
     _came.append(number)

@@ -53,9 +53,11 @@ def plan(
     from dataclasses import replace
 
     from aios.plan import plan_text
+    from aios.solve.interrupting import allow
     from aios.workflow.planning import make_plan
 
     one_thread()
+    allow()
     with Progress("plan", quiet=json) as progress:
         planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
         progress.doing("writing it down")
@@ -71,6 +73,8 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
     """Return the exit code that a plan stands for."""
     if plan.status == "infeasible":
         return Exit.INFEASIBLE
+    if plan.solver.termination == "interrupted":
+        return Exit.INTERRUPTED
     if plan.status == "unknown":
         return Exit.WORLD
     changes = any(action.action != "keep" for action in plan.actions)
@@ -90,7 +94,9 @@ def plan_words(
     given = planned.considered.given
     blocks = [_heading(planned, ink)]
     blocks += [_considered(planned, intent, ink, every) for intent in given.intents]
-    if planned.plan.conflict is not None:
+    if planned.plan.status == "unknown":
+        blocks.append(_nothing_found(planned.plan, ink))
+    elif planned.plan.conflict is not None:
         blocks.append(_conflict(planned, ink))
     else:
         blocks += [
@@ -213,11 +219,28 @@ def _objective(planned: Planned, ink: Ink) -> str:
         lines.append(f"{ink('objective', 'dim')} {item.goal}: {_goal_value(item, item.value)}, {proof}")
     count = sum(len(options) for options in planned.considered.options.values())
     note = planned.plan.solver
+    if planned.plan.status == "feasible":
+        lines.append(
+            f"{ink('not proved', 'yellow')} {_ended(planned.plan)}; a better plan is possible within the gaps above"
+        )
     lines.append(
         ink(f"{planned.plan.status}: {counted(count, 'candidate')}, solved in {planned.seconds:.2f} s, ", "dim")
         + ink(f"{note.version}, seed {note.seed}, {note.workers} worker; the checker agrees", "dim")
     )
     return "\n".join(lines)
+
+
+def _ended(plan: Plan) -> str:
+    """Say why there is no proof."""
+    interrupted = plan.solver.termination == "interrupted"
+    return "the search was interrupted" if interrupted else "the search came to the end of its allowance"
+
+
+def _nothing_found(plan: Plan, ink: Ink) -> str:
+    return (
+        f"{ink('unknown', 'red', 'bold')}: {_ended(plan)} before a plan was found; that there is none is not proved\n"
+        "plan fewer intents at a time, pin what is settled, or leave more room in the fleet"
+    )
 
 
 def _remarks(planned: Planned, ink: Ink) -> str:

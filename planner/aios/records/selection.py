@@ -61,11 +61,12 @@ class ObjectiveValue(Record):
 class Termination(Record):
     """Why the solver stopped, what it found, how good that is: three different things.
 
-    stopped: ``optimal`` proved, ``limit`` reached, ``infeasible`` proved · found: is there a plan ·
+    stopped: ``optimal`` proved, ``limit`` reached, ``infeasible`` proved, ``interrupted`` by its
+    user · found: is there a plan ·
     seed, workers, deterministic_limit: all that the result depends on · version: of the solver
     """
 
-    stopped: Literal["optimal", "infeasible", "limit"]
+    stopped: Literal["optimal", "infeasible", "limit", "interrupted"]
     found: bool
     seed: int
     workers: int

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Literal, NamedTuple
 
+from aios.solve.interrupting import came, stopping
 from aios.solve.limits import Limits
 
 __all__ = ["Answer", "Engine", "Model", "Term"]
@@ -22,6 +23,8 @@ Term = tuple[int, int]
 """A variable's index and its coefficient."""
 
 _NO_LIMIT = 1 << 62
+_HURRIED = 1 / 60
+"""Share of the allowance for each thing that is still to be done once a search was interrupted."""
 
 
 def _helper() -> Any:
@@ -143,7 +146,7 @@ class Engine:
     left: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.left = self.limits.deterministic_limit
+        self.left = self.limits.deterministic_limit * (_HURRIED if came() else 1.0)
 
     def solve(self, model: Model, share: float = 1.0, *, numbers: bool = False, varied: bool = False) -> Answer:
         """Solve with at most this share of the whole allowance.
@@ -161,8 +164,11 @@ class Engine:
             parameters.linearization_level = 2
         parameters.interleave_search = varied
         wrapper.set_parameters(parameters)
+        before = came()
         response = _solved(wrapper, model.proto)
         self.left -= response.deterministic_time
+        if came() and not before:
+            self.left = 0.0
         status = _statuses(helper).get(response.status)
         if status is None:
             raise RuntimeError(f"the solver refused a model: {helper.CpSatHelper.validate_model(model.proto)}")
@@ -194,7 +200,8 @@ def _solved(wrapper: Any, proto: Any) -> Any:
     solving = threading.Thread(target=lambda: answered.append(wrapper.solve(proto)))
     solving.start()
     try:
-        solving.join()
+        with stopping(wrapper.stop_search):
+            solving.join()
     except BaseException:
         wrapper.stop_search()
         solving.join()

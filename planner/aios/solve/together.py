@@ -14,6 +14,7 @@ from aios.solve.admission import Admitted, admit
 from aios.solve.admission.stock import taken_by
 from aios.solve.choose import choose, termination
 from aios.solve.cpsat import Engine
+from aios.solve.interrupting import searching
 from aios.solve.limits import Limits
 from aios.solve.refusing import ADMITTED, admission_row
 
@@ -34,13 +35,18 @@ def choose_together(
     sites: demand -> where its copies may stand. Models are chosen first and demands take what is left, so that with
     both a plan is ``optimal`` only where no demand is refused.
     """
-    chosen = choose(intents, options, fleet, limits, objective) if intents else None
-    if not demands and chosen is not None:
-        return chosen
-    if chosen is not None and chosen.status in ("infeasible", "unknown"):
-        return chosen
-    taken = taken_by(chosen.chosen, chosen.placement) if chosen else {}
-    admitted = admit(demands, sites, objective, fleet, taken, Engine(limits))
+    with searching():
+        chosen = choose(intents, options, fleet, limits, objective) if intents else None
+        if not demands and chosen is not None:
+            return chosen
+        if chosen is not None and chosen.status in ("infeasible", "unknown"):
+            return chosen
+        taken = taken_by(chosen.chosen, chosen.placement) if chosen else {}
+        admitted = admit(demands, sites, objective, fleet, taken, Engine(limits))
+        if admitted.status == "unknown" and taken:  # perhaps not even without the services
+            required = [demand for demand in demands if demand.required]
+            free = admit(required, sites, None, fleet, {}, Engine(limits))
+            admitted = free if free.status == "infeasible" else admitted
     return _joined(chosen, admitted, limits)
 
 

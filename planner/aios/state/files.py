@@ -53,10 +53,15 @@ def _trouble(path: Path, doing: str) -> Iterator[None]:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace the content of ``path``; it is on disk when this returns. Folders are made, a link is followed.
 
+    What is no regular file (a pipe, a device) is written to as it is: it has no content to replace.
     Raises WorldError (disk full, no permission...): the old file is then intact and nothing is left beside it.
     """
     data = content.encode() if isinstance(content, str) else content
     with _trouble(path, "write"):
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                stream.write(data)
+            return
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _write_beside(target, data)

@@ -28,6 +28,10 @@ class Scheduled(NamedTuple):
     seconds: float
 
 
+_LAST_YEAR = 9000
+"""Plans begin no later: what runs for years after the start still has a date."""
+
+
 def frame_of(start: str | None, within_s: float | None = None) -> Frame:
     """Return where a plan stands in time. start: ISO 8601, UTC where it says no zone. Raises UsageError."""
     from aios.intents import read_instant
@@ -36,6 +40,8 @@ def frame_of(start: str | None, within_s: float | None = None) -> Frame:
         return Frame(within_s=within_s)
     try:
         instant = datetime.fromtimestamp(int(read_instant(start)), UTC)
+        if instant.year > _LAST_YEAR:
+            raise ValueError(instant)
     except (BadValue, OverflowError, ValueError) as error:
         remedy = "write it as ISO 8601 does, such as `2027-03-01T18:00Z`"
         raise UsageError(Diagnostic(summary=f"`{start[:80]}` is no date and time", remedy=remedy)) from error

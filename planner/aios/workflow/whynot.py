@@ -70,6 +70,9 @@ def why_not(setting: Setting, text: str, name: str | None = None) -> WhyNot:
 
 def _intent(given: Given, name: str | None) -> Intent:
     names = [intent.name for intent in given.intents]
+    if not names:
+        remedy = "of demands, `aios plan` says what does not fit and what would"
+        raise InputError(Diagnostic(summary="no intent with a model is given to ask about", remedy=remedy))
     if name is None and len(names) == 1:
         return given.intents[0]
     if name is None:

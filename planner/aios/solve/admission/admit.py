@@ -16,6 +16,8 @@ from aios.solve.admission.stock import Stocked, Taken, stocked
 from aios.solve.admission.worth import worth_of
 from aios.solve.cpsat import Engine
 from aios.solve.packing import Packing, Short, pack
+from aios.solve.packing.relaxed import Known, Relaxed, relax
+from aios.solve.packing.units import normal
 
 __all__ = ["Admitted", "admit"]
 
@@ -48,7 +50,7 @@ def admit(
     worth = worth_of(demands, objective)
     posed = stocked(demands, sites, worth.of, fleet, taken)
     policy = objective.policy if objective and any(not demand.required for demand in demands) else None
-    divided = None if policy is None or policy == "model-aware" else divide(posed, policy, engine)
+    divided = None if policy is None or policy == "model-aware" else divide(posed, policy, engine, alone=not taken)
     if divided is not None:
         placement, refused = _placed(posed, divided.packing, divided.copies)
         status: Literal["optimal", "feasible"] = "optimal" if divided.proved and not taken else "feasible"
@@ -59,9 +61,19 @@ def admit(
             return Admitted("unknown")
         return Admitted("infeasible", conflict=conflict_of(posed, engine))
     placement, refused = _placed(posed, answer, {})
-    rows = worth.rows(answer.value, answer.bound, demands, refused)
+    bound = max(answer.value, _most(demands, sites, worth.of, fleet)) if taken and refused else answer.bound
+    rows = worth.rows(answer.value, bound, demands, refused)
     proved = all(row.gap == 0 for row in rows) and not (taken and refused)
     return Admitted("optimal" if proved else "feasible", placement, refused, tuple(rows))
+
+
+def _most(
+    demands: Sequence[Demanded], sites: Mapping[str, Sequence[Site]], worth: Mapping[str, int], fleet: Fleet
+) -> int:
+    """Return a value that no packing exceeds, wherever services stand: that of the fleet without them."""
+    free = stocked(demands, sites, worth, fleet, {})
+    relaxed = relax(normal(free.problem).problem, Known.nothing(), loosest=False)
+    return relaxed.bound if isinstance(relaxed, Relaxed) else sum(worth.get(d.name, 0) * d.copies for d in demands)
 
 
 def _placed(

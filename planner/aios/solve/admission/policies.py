@@ -39,8 +39,11 @@ class Divided(NamedTuple):
     proved: bool
 
 
-def divide(posed: Stocked, policy: Policy, engine: Engine) -> Divided | None:
-    """Return how many copies of each demand are admitted under a policy; None if what is required does not fit."""
+def divide(posed: Stocked, policy: Policy, engine: Engine, *, alone: bool = True) -> Divided | None:
+    """Return how many copies of each demand are admitted under a policy; None if what is required does not fit.
+
+    alone: whether nothing else is on the fleet; beside services nothing is proved, since they might stand elsewhere
+    """
     division = _Division(posed, engine)
     if division.found is None:
         return None
@@ -50,6 +53,7 @@ def divide(posed: Stocked, policy: Policy, engine: Engine) -> Divided | None:
         division.rise(alone=True)
     else:
         division.rise(alone=False)
+    division.proved &= alone
     rows = tuple(division.rows(policy))
     return Divided(division.copies, division.found, rows, division.proved)
 
