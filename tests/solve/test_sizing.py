@@ -97,6 +97,12 @@ def least(
     return min(found, default=None)
 
 
+def test_intents_that_take_the_same_share_a_machine(make):
+    options = {name: [make.option(f"{name}/0", {}, device="gpu", nodes=("n",), share=0.1)] for name in "ab"}
+    found = sized([make.intent(name) for name in "ab"], options, make.fleet(make.node("n", {"gpu": 1})), [0.7], 2)
+    assert (found.status, found.machines, found.figure) == ("optimal", (1,), pytest.approx(0.7))
+
+
 @pytest.mark.parametrize("added", [nothing, power])
 @RANDOM
 @given(data=st.data())

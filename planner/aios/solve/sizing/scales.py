@@ -22,13 +22,15 @@ _CUTS = (1, 2, 3)
 than a half do. Fekete and Schepers, New classes of fast lower bounds for bin packing problems, Mathematical
 Programming 91 (2001): floor((k + 1) x) / k, here with the largest whole number below (k + 1) x, which holds for all x.
 """
+_MANY = 10**7
+"""More parts than any plan has."""
 _WRITTEN = 1e-6
 """By how much a share may lie above what fills a device and still go there: a third may be written as 0.333333."""
 
 
 class Part(NamedTuple):
     """What stands on one machine. nodes: of which · device: its type, none where ``devices`` is 0 · share: of each
-    device · number: of such parts in all"""
+    device"""
 
     nodes: frozenset[str]
     device: str
@@ -38,7 +40,6 @@ class Part(NamedTuple):
     device_memory_bytes: float
     node_memory_bytes: float
     tier_bytes: Mapping[str, float]
-    number: int
 
 
 def part_of(priced: Priced) -> Part:
@@ -53,7 +54,6 @@ def part_of(priced: Priced) -> Part:
         demand.device_memory_bytes,
         demand.node_memory_bytes,
         demand.tier_bytes,
-        candidate.parts,
     )
 
 
@@ -64,7 +64,7 @@ def copies_of(demand: Demanded, sites: Sequence[Site]) -> list[Part]:
         nodes.setdefault(site.device, set()).add(site.node)
     wanted = demand.accelerators
     count, share = (wanted.count, wanted.share) if wanted else (0, 0.0)
-    rest = demand.cores, 0.0, demand.memory_bytes, dict[str, float](), demand.copies
+    rest = demand.cores, 0.0, demand.memory_bytes, dict[str, float]()
     return [Part(frozenset(own), device, count, share, *rest) for device, own in sorted(nodes.items())]
 
 
@@ -126,7 +126,7 @@ class Scale:
 
     def _most(self, part: Part) -> int:
         """Return how many such parts one machine holds when it holds nothing else."""
-        most = part.number
+        most = _MANY  # not the number of these parts: others that take the same stand beside them
         if part.devices:
             blocks = self._devices.get(part.device, 0) // part.devices
             shares = _times(1.0, part.share - _WRITTEN)
