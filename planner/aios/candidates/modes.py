@@ -16,5 +16,5 @@ def modes_of(device: DeviceType, intent: Intent) -> tuple[str | None, ...]:
     """Return the modes of a device by name, else limits to set on an accelerator where an intent asks for watts."""
     if device.power_modes:
         return tuple(sorted(mode.name for mode in device.power_modes))
-    asked = {item.metric for item in intent.require} | {item.metric for item in intent.goal}
+    asked = {item.metric for item in intent.bounds} | {item.metric for item in intent.goal}
     return caps_of(device) if device.kind != "cpu" and asked & _SAVED else (None,)

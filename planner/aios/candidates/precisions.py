@@ -69,7 +69,7 @@ def ranges_known(intent: Intent, device: DeviceType, precision: Precision, rejec
 
     Ranges of a few pictures cost YOLO11 half of its precision in TensorRT's int8 (Ultralytics, guide to NVIDIA Jetson).
     """
-    floor = next((item.metric for item in intent.require if item.metric.startswith("accuracy.")), None)
+    floor = next((item.metric for item in intent.bounds if item.metric.startswith("accuracy.")), None)
     if precision.quantization != "static" or floor is None or intent.data.calibrate or device.kind in _FIXED_FUNCTION:
         return True
     rejections.add(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from aios.records.current import MOVES
 from aios.records.intent import Goal, Intent
 from aios.records.metrics import PLAN_METRICS, metric
 from aios.records.selection import Clause, LedgerRow, ObjectiveValue, Selection
@@ -30,7 +31,8 @@ def recompute(intents: Sequence[Intent], selection: Selection, whole: Sequence[G
     """
     stated = {row.goal: row.bound for row in selection.objective}
     found: list[ObjectiveValue] = []
-    first = [[(intent, goal) for intent in intents] for goal in whole if intents and goal.metric not in PLAN_METRICS]
+    asked = [goal for goal in whole if goal.metric == MOVES or goal.metric not in PLAN_METRICS]
+    first = [[(intent, goal) for intent in intents] for goal in asked if intents]
     for step in (*first, *_steps(intents)):
         sums = [_sum(wishes, selection, len(intents), stated) for wishes in _alike(step)]
         known = [row for row in sums if row is not None]
@@ -65,7 +67,10 @@ def _alike(step: Sequence[_Wish]) -> list[list[_Wish]]:
 def _known(intent: Intent, goal: Goal, selection: Selection) -> float | None:
     priced = selection.chosen.get(intent.name)
     estimate = None if priced is None else priced.estimates.get(goal.metric)
-    return None if estimate is None else estimate.value
+    if estimate is None:
+        return None
+    each = intent.stage.per if intent.stage is not None and goal.metric == "energy" else 1
+    return each * estimate.value
 
 
 def _sum(

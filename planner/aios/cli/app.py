@@ -91,16 +91,27 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
     keep_others: KeepOthers = False,
+    current: Annotated[
+        Path | None, typer.Option("--current", metavar="PLAN", help="A saved plan that stands. Default: the state.")
+    ] = None,
+    max_moves: Annotated[
+        int | None, typer.Option("--max-moves", min=0, metavar="N", help="Let no more than so many intents move.")
+    ] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option("--freeze", metavar="NAME", help="Leave this intent as it stands; repeatable.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Choose how to run the intents, prove the choice, and say what apply would do. Changes nothing."""
     from aios.cli.planning import plan as work
+    from aios.workflow.replanning import Wished
 
     setting = setting_of(paths, fleet, state, profiles)
     return work(
         setting,
+        wished=Wished(current, tuple(dict.fromkeys(freeze or ())), max_moves),
         out=out,
         detailed=detailed_exitcode,
         keep_others=keep_others,

@@ -11,7 +11,9 @@ from aios.cli.candidates import columns_of, option_table, written
 from aios.cli.conflicts import also_enough
 from aios.cli.demands import demand_words, nowhere
 from aios.cli.exits import Exit
+from aios.cli.moving import move_words
 from aios.cli.output import emit, metric_text, save_text
+from aios.cli.pipelines import pipeline_words
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
@@ -27,6 +29,7 @@ from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.workflow.planning import Considered, Planned
+    from aios.workflow.replanning import Wished
 
 __all__ = ["code_of", "plan", "plan_words"]
 
@@ -42,6 +45,7 @@ _INKS = {"create": "green", "update": "yellow", "replace": "yellow", "delete": "
 def plan(
     setting: Setting,
     *,
+    wished: Wished,
     out: Path | None,
     detailed: bool,
     keep_others: bool,
@@ -59,7 +63,7 @@ def plan(
     one_thread()
     allow()
     with Progress("plan", quiet=json) as progress:
-        planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
+        planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others, wished=wished)
         progress.doing("writing it down")
         words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
@@ -104,9 +108,11 @@ def plan_words(
             demand_words(planned, ink, every),
             _spread(planned, ink),
             _residences(planned, ink),
+            pipeline_words(planned.plan, ink),
             _promises(planned.plan, ink),
             _remarks(planned, ink),
             _objective(planned, ink),
+            move_words(planned.plan, ink, every),
             _actions(planned.plan, ink, None if applying else _apply_command(planned.plan, out, keep_others)),
         ]
     return "\n\n".join(block for block in blocks if block)

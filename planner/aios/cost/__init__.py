@@ -9,6 +9,8 @@ says why. There are no infinite prices: a candidate that cannot sustain the load
 
 ``ways_of`` and ``ways_of_demand`` say what running takes and costs in each hour of a day.
 
+``pipeline_decision`` puts the estimates of a pipeline's stages together.
+
 ``search_in`` finds the ways to split a training step over a fleet's devices.
 
 ``point_to_point`` and ``collective`` say how long data takes between devices of a fabric, ``link_load`` what flows load
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from aios.cost.collectives import Duration, collective, point_to_point
     from aios.cost.evidence import Evidence
     from aios.cost.explaining import explain
+    from aios.cost.pipeline import pipeline_decision
     from aios.cost.pricing import price
     from aios.cost.routing import Flow, link_load
     from aios.cost.training.search import search_in
@@ -35,6 +38,7 @@ __all__ = [
     "collective",
     "explain",
     "link_load",
+    "pipeline_decision",
     "point_to_point",
     "price",
     "search_in",
@@ -51,6 +55,7 @@ __getattr__ = lazily(
         "collective": "aios.cost.collectives",
         "explain": "aios.cost.explaining",
         "link_load": "aios.cost.routing",
+        "pipeline_decision": "aios.cost.pipeline",
         "point_to_point": "aios.cost.collectives",
         "price": "aios.cost.pricing",
         "search_in": "aios.cost.training.search",

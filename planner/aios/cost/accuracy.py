@@ -47,7 +47,7 @@ def accuracies(
     library: Library,
 ) -> tuple[dict[str, Estimate], dict[str, str]]:
     """Return estimates of every accuracy metric that is known or asked for, and why others are unknown."""
-    named = (*(item.metric for item in intent.require), *(goal.metric for goal in intent.goal))
+    named = (*(item.metric for item in intent.bounds), *(goal.metric for goal in intent.goal))
     asked = {name for name in named if name.startswith("accuracy.")}
     declared = _declared(intent, candidate, profile)
     measured = library.find("accuracy", candidate)

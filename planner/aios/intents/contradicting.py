@@ -19,15 +19,17 @@ _REACHED_BY: Mapping[str, tuple[str, ...]] = {
 """Way to quantise -> precisions that it leads to."""
 
 
-def contradicting_choices(document: Document, pin: Constraints, exclude: Constraints) -> Iterator[Diagnostic]:
+def contradicting_choices(
+    document: Document, pin: Constraints, exclude: Constraints, base: tuple[str | int, ...] = ("spec",)
+) -> Iterator[Diagnostic]:
     """Yield a mistake for each name that is both pinned and excluded, and for a precision that what is pinned beside it
-    never leads to."""
+    never leads to. base: path of the mapping that holds both"""
     for field in Constraints.model_fields:
         excluded = getattr(exclude, field)
         for place, name in enumerate(getattr(pin, field)):
             if name in excluded:
-                path = _path(document, ("spec", "exclude", field), excluded.index(name))
-                first = document.span(_path(document, ("spec", "pin", field), place))
+                path = _path(document, (*base, "exclude", field), excluded.index(name))
+                first = document.span(_path(document, (*base, "pin", field), place))
                 summary = f"{field} `{name}` is pinned and excluded"
                 yield document.diagnostic(
                     path, summary, reason=f"it is pinned at {first}", remedy="take it out of one of the two"
@@ -35,8 +37,8 @@ def contradicting_choices(document: Document, pin: Constraints, exclude: Constra
     ways = [_REACHED_BY.get(way) for way in pin.quantization]
     reached = {name for names in ways if names is not None for name in names}
     if pin.precision and pin.quantization and None not in ways and not reached.intersection(pin.precision):
-        path = _path(document, ("spec", "pin", "quantization"), 0)
-        first = document.span(_path(document, ("spec", "pin", "precision"), 0))
+        path = _path(document, (*base, "pin", "quantization"), 0)
+        first = document.span(_path(document, (*base, "pin", "precision"), 0))
         listed = " and ".join(pin.quantization)
         yield document.diagnostic(
             path,
@@ -46,7 +48,7 @@ def contradicting_choices(document: Document, pin: Constraints, exclude: Constra
         )
 
 
-def _path(document: Document, path: tuple[str, ...], index: int) -> tuple[str | int, ...]:
+def _path(document: Document, path: tuple[str | int, ...], index: int) -> tuple[str | int, ...]:
     """Return the path of an item of a list, or of the single one that stands for it."""
     value: Any = document.data
     for step in path:

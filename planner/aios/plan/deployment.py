@@ -64,7 +64,16 @@ def deployment_of(
         prompt_tokens=intent.load.prompt_tokens if intent.load else None,
         output_tokens=intent.load.output_tokens if intent.load else None,
         train=intent.train,
+        next=_next(intent),
     )
+
+
+def _next(intent: Intent) -> tuple[str, ...]:
+    """Return the addresses of the stages that take the output of this one."""
+    pipeline, stage = intent.pipeline, intent.stage
+    if pipeline is None or stage is None:
+        return ()
+    return tuple(pipeline.called(then) for first, then in pipeline.edges if first == stage)
 
 
 def _addresses(instances: set[str], fleet: Fleet) -> Mapping[str, str | None]:

@@ -69,7 +69,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Span):
         return str(value)
     if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        pairs = ((name, info, getattr(value, name)) for name, info in type(value).model_fields.items())
+        return {name: _plain(own) for name, info, own in pairs if info.exclude_if is None or not info.exclude_if(own)}
     if isinstance(value, Mapping):
         return {name: _plain(value[name]) for name in sorted(value)}
     if isinstance(value, list | tuple):

@@ -9,13 +9,14 @@ from aios.plan.actions import actions_for
 from aios.plan.demands import decisions_on
 from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
+from aios.plan.moving import Account
 from aios.plan.notes import notes_on
 from aios.records.candidate import Priced, Rejection
 from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
-from aios.records.plan import Claim, Decision, Deployment, Inputs, Plan, Refusal, SolverNote
+from aios.records.plan import Claim, Decision, Deployment, Inputs, PipelineDecision, Plan, Refusal, SolverNote
 from aios.records.selection import Placement, Selection, Termination
 from aios.records.state import State
 
@@ -42,12 +43,16 @@ def make_plan(
     files: Mapping[str, Any] | None = None,
     keep_others: bool = False,
     options: Mapping[str, Sequence[Priced]] | None = None,
+    account: Account | None = None,
+    pipelines: Sequence[PipelineDecision] = (),
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
 
     profiles, calibration: intent name -> model name -> profile, digest of calibration data · in_place: executor name
     -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
     it now · files: paths that the plan was made from · version: of aios · options: intent name -> what was chosen from
+    · account: what is told of moves
+    · pipelines: what the decisions on their stages come to
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
     says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
@@ -57,6 +62,7 @@ def make_plan(
     chosen = sorted((i for i in intents if found and i.name in selection.chosen), key=lambda intent: intent.name)
     wanted = {intent.name: _deployment(intent, selection, profiles, calibration, fleet) for intent in chosen}
     claims = tuple(claim for intent in chosen for claim in _claims(intent, selection.chosen[intent.name]))
+    claims += tuple(claim for whole in pipelines for claim in _claims_of_whole(whole, chosen))
     actions = actions_for(
         wanted,
         claims,
@@ -74,6 +80,8 @@ def make_plan(
     if found:
         decisions += decisions_on(demands, selection.placement, fleet)
         decisions.sort(key=lambda decision: decision.intent)
+    if account is not None:
+        decisions = [_told(decision, account) for decision in decisions]
     return with_id(
         Plan(
             id="",
@@ -83,6 +91,7 @@ def make_plan(
             goals=tuple(objective.goal for objective in selection.objective),
             objective=selection.objective,
             decisions=tuple(decisions),
+            pipelines=tuple(pipelines),
             rejections=tuple(sorted(rejections, key=lambda item: (item.what, item.clause, item.reason, item.by))),
             refused=tuple(Refusal(intent=name, count=n) for name, n in sorted(selection.refused.items())),
             conflict=selection.conflict,
@@ -144,6 +153,13 @@ def _decision(priced: Priced, placement: tuple[Placement, ...], notes: tuple[str
     )
 
 
+def _told(decision: Decision, account: Account) -> Decision:
+    moved, stayed = account.moved.get(decision.intent), account.stayed.get(decision.intent)
+    if moved is None and stayed is None:
+        return decision
+    return decision.model_copy(update={"moved": moved, "stayed": stayed})
+
+
 def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
     """Yield what is promised: every requirement, then what is merely predicted."""
     required = {requirement.metric for requirement in intent.require}
@@ -160,3 +176,20 @@ def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
     for metric in (*_PREDICTED, *money, *accuracies):
         if metric in priced.estimates and metric not in required:
             yield Claim(address=intent.name, metric=metric, estimate=priced.estimates[metric])
+
+
+def _claims_of_whole(whole: PipelineDecision, intents: Sequence[Intent]) -> Iterable[Claim]:
+    """Yield what is promised of a pipeline as a whole: its bounds, then how long a request takes."""
+    pipeline = next(intent.pipeline for intent in intents if intent.name == whole.stages[0])
+    bounds = pipeline.require if pipeline else ()
+    for bound in bounds:
+        yield Claim(
+            address=whole.intent,
+            metric=bound.metric,
+            estimate=whole.estimates[bound.metric],
+            clause=bound.text,
+            bound=bound.bound,
+        )
+    for metric in _PREDICTED:
+        if metric in whole.estimates and metric not in {bound.metric for bound in bounds}:
+            yield Claim(address=whole.intent, metric=metric, estimate=whole.estimates[metric])

@@ -45,7 +45,7 @@ def _quality_unjudged(intent: Intent, chosen: Priced, profile: ModelProfile) -> 
 
 def _unlike_powers(intent: Intent, chosen: Priced, options: Sequence[Priced], fleet: Fleet) -> Iterator[str]:
     """Say that what is compared by power is of chips here and of whole boards there, where the facts say so."""
-    asked = sorted(_DRAWN.intersection([*(goal.metric for goal in intent.goal), *(x.metric for x in intent.require)]))
+    asked = sorted(_DRAWN.intersection([*(goal.metric for goal in intent.goal), *(x.metric for x in intent.bounds)]))
     rivals = {item.candidate.device for item in (chosen, *options) if _DRAWN.intersection(item.estimates)}
     drawers: dict[str, list[str]] = {}
     for name in sorted(rivals):

@@ -9,7 +9,19 @@ from aios.records.base import Record, Span
 from aios.records.when import When
 from aios.records.where import PlacementRules
 
-__all__ = ["Constraints", "Data", "Goal", "Intent", "Load", "ModelChoice", "Requirement", "Serve", "Training"]
+__all__ = [
+    "Constraints",
+    "Data",
+    "Goal",
+    "Intent",
+    "Load",
+    "ModelChoice",
+    "Pipeline",
+    "Requirement",
+    "Serve",
+    "Stage",
+    "Training",
+]
 
 
 class ModelChoice(Record):
@@ -109,13 +121,77 @@ class Serve(Record):
     port: int | None = None
 
 
+_MOST_NAMED = 8
+"""Stages of a pipeline that are named in a sentence."""
+
+
+class Stage(Record):
+    """One model of a pipeline.
+
+    after: stages whose output it takes; none for what takes the request itself · per: items of it that one request of
+    the pipeline makes, one after the other · produces_bytes: that one item hands to each stage behind it; None where
+    nobody says · where: its name
+    """
+
+    name: str
+    after: tuple[str, ...] = ()
+    per: int = 1
+    produces_bytes: float | None = None
+    where: Span
+
+
+class Pipeline(Record):
+    """Several models that answer a request together. Each stage is an intent of its own, ``<pipeline>/<stage>``.
+
+    stages: each behind those that it takes from · require: bounds on what a request sees of the whole, and on what all
+    stages take together; what each stage must sustain for itself stands with the stage · where: of its name
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    require: tuple[Requirement, ...] = ()
+    where: Span
+
+    @property
+    def edges(self) -> tuple[tuple[Stage, Stage], ...]:
+        """Who hands to whom."""
+        named = {stage.name: stage for stage in self.stages}
+        return tuple((named[first], stage) for stage in self.stages for first in stage.after)
+
+    @property
+    def branches(self) -> bool:
+        """Whether a request waits for the slower of several stages."""
+        taken = [first for stage in self.stages for first in stage.after]
+        joined = any(len(stage.after) > 1 for stage in self.stages)
+        return joined or len({stage.name for stage in self.stages} - set(taken)) > 1
+
+    def said(self, bound: Requirement) -> str:
+        """Say a bound of the whole, and of which stages."""
+        names = [stage.name for stage in self.stages]
+        chain = all(then.after == (first.name,) for first, then in zip(self.stages, self.stages[1:], strict=False))
+        many = len(names) > _MOST_NAMED
+        listed = [*names[: _MOST_NAMED - 1], f"{len(names) - _MOST_NAMED + 1} more"] if many else names
+        return f"{bound.text}, all of {(' -> ' if chain else ', ').join(listed)}"
+
+    def known_handing(self, first: Stage, then: Stage) -> str:
+        """Say what must hold for it to be known how long one stage takes to hand to another."""
+        both = f"{self.called(first)} and {self.called(then)}"
+        if first.produces_bytes is None:
+            return f"{both} stand on one machine, as nobody says what {first.name} `produces`"
+        return f"{both} stand on one machine, or on machines that something of known bandwidth joins"
+
+    def called(self, stage: Stage) -> str:
+        """Return the name of a stage's intent."""
+        return f"{self.name}/{stage.name}"
+
+
 class Intent(Record):
     """One workload as its author wants it; after this record nothing has a hidden default.
 
     require: what is written as a bound, and before it what the load implies: a throughput no smaller than its rate ·
     when: a job may run · required: whether it must run; else it may be refused ·
     risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · placement: where
-    its replicas may stand, how they spread, beside whom ·
+    its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of ·
     spans: dotted field path, as written in the file -> where its value stands
     """
 
@@ -137,6 +213,24 @@ class Intent(Record):
     placement: PlacementRules = Field(
         default_factory=PlacementRules, exclude_if=lambda rules: rules == PlacementRules()
     )
+    pipeline: Pipeline | None = Field(default=None, exclude_if=lambda pipeline: pipeline is None)
     serve: Serve = Serve()
     where: Span
     spans: Mapping[str, Span] = {}
+
+    @property
+    def stage(self) -> Stage | None:
+        """What it is in its pipeline."""
+        if self.pipeline is None:
+            return None
+        return next(stage for stage in self.pipeline.stages if self.pipeline.called(stage) == self.name)
+
+    def times(self, metric: str) -> int:
+        """Return how often a request counts a metric of it: a stage's energy once for each item that it makes."""
+        stage = self.stage if metric == "energy" or metric.startswith("latency.") else None
+        return 1 if stage is None else stage.per
+
+    @property
+    def bounds(self) -> tuple[Requirement, ...]:
+        """Every bound that it has a part in keeping: its own, then those of its pipeline."""
+        return self.require if self.pipeline is None else (*self.require, *self.pipeline.require)

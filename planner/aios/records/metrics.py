@@ -72,7 +72,7 @@ PLAN_METRICS: dict[str, Metric] = {
     for item in (
         Metric("accelerator.allocated", Dimension.COUNT, "higher", "sum", "Accelerators taken, shares of them summed."),
         Metric("admitted", Dimension.COUNT, "higher", "sum", "Copies that may be refused and are not, by priority."),
-        Metric("moves", Dimension.COUNT, "lower", "sum", "Parts that stand elsewhere than they stood before."),
+        Metric("moves", Dimension.COUNT, "lower", "sum", "Intents that leave where they stand, or what they run as."),
     )
 }
 """Metrics of a plan as a whole, which no single intent has."""

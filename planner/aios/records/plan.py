@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aios.records.base import Record
+from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Quantization, Rejection, Residence
 from aios.records.intent import Serve, Training
 from aios.records.model import MemoryPart
@@ -18,13 +18,18 @@ __all__ = [
     "Claim",
     "Decision",
     "Deployment",
+    "Disruption",
+    "Handing",
     "Inputs",
+    "Moved",
+    "PipelineDecision",
     "Plan",
     "Refusal",
     "SolverNote",
+    "Stayed",
 ]
 
-FORMAT_VERSION = "1.3"
+FORMAT_VERSION = "1.4"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]
@@ -44,10 +49,50 @@ class Inputs(Record):
     state: str
 
 
+class Disruption(Record):
+    """Seconds without service, added up over the replicas that move. low, high: 90 % of cases · basis: in words"""
+
+    value: float
+    low: float
+    high: float
+    source: Source
+    basis: str
+
+
+class Moved(Record):
+    """That an intent leaves where or what it was.
+
+    before: candidate and places that it leaves · replicas: that move · saving: of the first goal in which the two
+    differ, in ``unit``; None where that is not why · reason: why it moves, in words
+    """
+
+    before: str
+    places: tuple[str, ...]
+    replicas: int
+    disruption_s: Disruption
+    goal: str | None = None
+    saving: float | None = None
+    unit: str | None = None
+    reason: str
+
+
+class Stayed(Record):
+    """That an intent is left as it is although it could do better: what another candidate would save in the goal, and
+    why that is not done. price: what moving costs in the goal's unit: what it costs now x disruption / a day"""
+
+    candidate: str
+    goal: str
+    saving: float
+    price: float
+    unit: str
+    disruption_s: Disruption
+    reason: str
+
+
 class Decision(Record):
     """What was chosen for one intent. memory: where each part of the model lives, and what reading it costs · devices,
     machines, degrees, settings: see ``Candidate`` · notes: what nobody judged, and what was assumed or compared unlike,
-    in words"""
+    in words · moved, stayed: of what stood before, where it moves, or stays although it could do better"""
 
     intent: str
     candidate: str
@@ -70,6 +115,32 @@ class Decision(Record):
     memory: tuple[Residence, ...] = ()
     estimates: Mapping[str, Estimate]
     notes: tuple[str, ...] = ()
+    moved: Moved | None = Field(default=None, exclude_if=lambda moved: moved is None)
+    stayed: Stayed | None = Field(default=None, exclude_if=lambda stayed: stayed is None)
+
+
+class Handing(Record):
+    """Data that one stage of a pipeline hands to another. first, then: names of the stages' intents · bytes: that one
+    request hands over, None where nobody says · seconds: that this takes, None where nobody knows · basis: on which way
+    """
+
+    first: str
+    then: str
+    bytes: float | None
+    seconds: float | None
+    basis: str
+
+
+class PipelineDecision(Record):
+    """What the decisions on the stages of a pipeline come to. stages: names of their intents, each behind those that it
+    takes from · estimates: of a request through all of them, and of all of them together · unknown: metric -> why
+    there is none"""
+
+    intent: str
+    stages: tuple[str, ...]
+    edges: tuple[Handing, ...]
+    estimates: Mapping[str, Estimate]
+    unknown: Mapping[str, str] = {}
 
 
 class Refusal(Record):
@@ -84,8 +155,7 @@ class Deployment(Record):
 
     model_path, calibrate: relative to the working directory of plan and apply · *_digest: of the files' content ·
     placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s, arrivals: the
-    load it
-    is sized for ·
+    load it is sized for · next: addresses of the stages that take its output, where it is a stage of a pipeline ·
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
     ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
@@ -122,6 +192,12 @@ class Deployment(Record):
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     train: Training | None = None
+    next: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+
+    @property
+    def served_as(self) -> str:
+        """The name that clients and files know it by: that of the intent, without the slash of a pipeline's stage."""
+        return self.intent.replace("/", ".")
 
 
 class Claim(Record):
@@ -174,6 +250,7 @@ class Plan(Record):
     goals: tuple[str, ...] = ()
     objective: tuple[ObjectiveValue, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    pipelines: tuple[PipelineDecision, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     refused: tuple[Refusal, ...] = ()
     conflict: Conflict | None = None

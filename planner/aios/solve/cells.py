@@ -158,17 +158,25 @@ class Cells:
         On the fullest place that has room first. One option alone finds room in this way if there is any: its parts
         are equal, places do not overlap, and a device's cells lie within its machine's.
         """
-        found: list[tuple[int, int]] = []
-        left = self.problem.shapes[shape].parts
-        places = range(len(self.problem.shapes[shape].places))
+        pins = self.problem.shapes[shape].pins
+        found = [(place, least) for place, (least, _) in enumerate(pins) if least]
+        if not self.fits(room, shape, tuple(found)):
+            return None
+        for place, count in found:
+            self.take(room, shape, place, count)
+        left = self.problem.shapes[shape].parts - sum(count for _, count in found)
+        places = range(len(self.problem.shapes[shape].places)) if left else range(0)
         for fits, place in sorted((self._fitting(room, shape, place, _MANY), place) for place in places):
-            count = min(left, self._fitting(room, shape, place, left) if found and fits else fits)
+            most = left if not pins else min(left, pins[place][1] - pins[place][0])
+            count = min(most, self._fitting(room, shape, place, left) if found and fits else fits)
             if count:
                 found.append((place, count))
                 self.take(room, shape, place, count)
                 left -= count
             if not left:
-                return tuple(found)
+                break
+        if not left:
+            return tuple(found)
         for place, count in found:
             self.take(room, shape, place, -count)
         return None
@@ -211,7 +219,7 @@ class Cells:
 
 def _no_more(one: Shape, other: Shape) -> bool:
     """Say whether one shape may stand where the other may, and takes no more."""
-    if one.places is not other.places or one.parts > other.parts:
+    if one.places is not other.places or one.pins != other.pins or one.parts > other.parts:
         return False
     mine, theirs, others = one.need, other.need, dict(other.need.tiers)
     return (

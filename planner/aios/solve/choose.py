@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from aios.records.candidate import Priced
+from aios.records.current import Moving
 from aios.records.fleet import Fleet
-from aios.records.intent import Intent
+from aios.records.intent import Goal, Intent
+from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.metrics import PLAN_METRICS
-from aios.records.objective import Objective
+from aios.records.objective import Budget, Objective
 from aios.records.selection import Placement, Selection, Termination
 from aios.solve.clauses import rules_of
 from aios.solve.contenders import contenders
@@ -21,8 +23,10 @@ from aios.solve.joint.size import HUGE, LARGE, variables_of
 from aios.solve.limits import Limits
 from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
-from aios.solve.problem import Problem, outline, pose
+from aios.solve.problem import NOTHING, Problem, outline, pose
 from aios.solve.refusing import is_refusal, refusal_of
+from aios.solve.resuming import Resumed, resume
+from aios.solve.staying import as_they_stand, recounted, stays_of
 
 if TYPE_CHECKING:
     from aios.solve.joint.choose import Joint
@@ -36,10 +40,13 @@ def choose(
     fleet: Fleet,
     limits: Limits,
     objective: Objective | None = None,
+    moving: Moving = NOTHING,
+    joins: Joins = NOTHING_KNOWN,
 ) -> Selection:
     """Choose one option for every intent and place its replicas on the fleet.
 
-    options: intent name -> its priced options · objective: goals, policy and budgets of all of them together
+    options: intent name -> its priced options · objective: goals, policy and budgets of all of them together · moving:
+    what stands already, see ``aios.solve.moving`` · joins: between the machines that stages of pipelines may stand on
 
     Every requirement and capacity holds in the result, the goals are optimised in order (see ``aios.solve.goals``), and
     ties are broken by fewest cores, least share, first id, so that the order of the arguments does not matter; not so
@@ -47,13 +54,15 @@ def choose(
     there either. Status ``infeasible`` comes with the conflict; ``feasible`` and ``unknown`` mean that the limit was
     reached.
     """
+    again = resume(intents, options, fleet, objective, moving)
+    resumed = None if again is None else _resumed(again, limits)
+    if resumed is not None:
+        return resumed
     budgets = objective.budget if objective else ()
     goals = [goal for goal in (objective.goal if objective else ()) if goal.metric not in PLAN_METRICS]
-    few = contenders(intents, options, fleet, budgets, goals)
-    for intent in (intent for intent in intents if not intent.required):
-        watched = {*(goal.metric for goal in (*intent.goal, *goals)), *(item.metric for item in budgets)}
-        few[intent.name].append(refusal_of(intent, sorted(watched)))
-    outlined = outline(intents, few, fleet, budgets).under(objective)
+    few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
+    stays = stays_of(intents, options, fleet, moving, budgets, goals)
+    outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
     size = variables_of(outlined) if outlined.plain else 0
     engine = Engine(limits)
     status = ""
@@ -66,7 +75,7 @@ def choose(
             return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     if status != "infeasible":
         # After the joint choice the exact one has what is left of the allowance.
-        problem = pose(intents, few, fleet, budgets=budgets).under(objective)
+        problem = pose(intents, few, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins).under(objective)
         chosen = _exactly(problem, engine, doubtful=size > LARGE)
         status = chosen.status
     if status == "infeasible":
@@ -74,7 +83,7 @@ def choose(
         return Selection(
             status="infeasible",
             termination=termination(limits, "infeasible", found=False),
-            conflict=explain(pose(required, options, fleet, budgets=budgets), limits),
+            conflict=explain(_explained(required, options, fleet, budgets, moving, joins), limits),
         )
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
@@ -82,6 +91,48 @@ def choose(
     if picked is None or placement is None:
         return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     return _selection(problem, chosen, picked, placement, limits)
+
+
+def _with_refusals(
+    intents: Sequence[Intent], few: dict[str, list[Priced]], goals: Sequence[Goal], budgets: Sequence[Budget]
+) -> dict[str, list[Priced]]:
+    """Add the option of not running to every intent that may be refused."""
+    for intent in (intent for intent in intents if not intent.required):
+        watched = {*(goal.metric for goal in (*intent.goal, *goals)), *(item.metric for item in budgets)}
+        few[intent.name].append(refusal_of(intent, sorted(watched)))
+    return few
+
+
+def _resumed(again: Resumed, limits: Limits) -> Selection | None:
+    """Choose for what cannot stay on a large fleet; None where that finds no room beside what stays."""
+    chosen, placement = _jointly(again.problem, Engine(limits))
+    if chosen.picked is None or placement is None:
+        return None
+    found = _selection(again.problem, chosen, chosen.picked, placement, limits)
+    rows = again.rows(found.objective)
+    best = all(row.gap == 0 for row in rows)
+    return found.model_copy(
+        update={
+            "objective": rows,
+            "status": "optimal" if best else "feasible",
+            "termination": termination(limits, "optimal" if best else "limit", found=True),
+        }
+    )
+
+
+def _explained(
+    required: Sequence[Intent],
+    options: Mapping[str, Sequence[Priced]],
+    fleet: Fleet,
+    budgets: Sequence[Budget],
+    moving: Moving,
+    joins: Joins,
+) -> Problem:
+    """Return the problem of which it is said why it has no plan; that something stands matters where it must stay."""
+    if not moving.binds:
+        return pose(required, options, fleet, budgets=budgets, joins=joins)
+    stays = as_they_stand(options, moving)
+    return pose(required, options, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins)
 
 
 def _jointly(problem: Problem, engine: Engine) -> Joint:
@@ -115,7 +166,7 @@ def _selection(
         chosen={name: best[name] for name in running},
         placement={name: placement[name] for name in running},
         refused=dict.fromkeys(refused, 1),
-        objective=chosen.rows,
+        objective=recounted(problem, picked, placement, chosen.rows),
         termination=termination(limits, "optimal" if chosen.status == "optimal" else "limit", found=True),
     )
 

@@ -15,7 +15,9 @@ from typing import NamedTuple
 from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
 from aios.records.intent import Goal, Intent
+from aios.records.metrics import metric
 from aios.records.objective import Budget
+from aios.solve.clauses.pipeline import counted
 from aios.solve.clauses.requirement import compared, keep
 from aios.solve.problem import is_capped, size_of, watts_of
 
@@ -78,7 +80,11 @@ def _undominated(intent: Intent, options: Sequence[Priced], watched: _Watched) -
     kinds: dict[tuple[str | int, ...], dict[tuple[str, ...], _Front]] = {}
     for option in sorted(options, key=size_of):
         candidate, goals = option.candidate, intent.goal + watched.goals
-        figures = (*_figures(goals, option), *_more_figures(intent, option, watched))
+        figures = (
+            *_figures(goals, option),
+            *_more_figures(intent, option, watched),
+            *_figures_of_stage(intent, option),
+        )
         copies = (candidate.replicas, candidate.machines) if intent.name in watched.ruled else ()
         kind = (candidate.device, candidate.devices, *copies, *sorted(option.demand.tier_bytes))
         fronts = kinds.setdefault(kind, {})
@@ -114,6 +120,15 @@ def _more_figures(intent: Intent, option: Priced, watched: _Watched) -> _Figures
     spent = [math.inf if estimate is None else estimate.high for estimate in found]
     sustained = compared([option], intent, "throughput")[0] if intent.placement.survive else 0.0
     return (math.inf if watts is None else watts, *spent, -(sustained or 0.0))
+
+
+def _figures_of_stage(intent: Intent, option: Priced) -> _Figures:
+    """Return what an option adds to each bound of the pipeline that it is a stage of."""
+    found = []
+    for bound in intent.pipeline.require if intent.pipeline else ():
+        value = compared([option], intent, counted(bound.metric))[0]
+        found.append(math.inf if value is None else value if metric(bound.metric).relation == "<=" else -value)
+    return tuple(found)
 
 
 def _cost(goal: Goal, option: Priced) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from aios.records.current import MOVES
 from aios.solve.cpsat import Term
+from aios.solve.moving import moves_of
 from aios.solve.problem import Problem
 
 __all__ = ["STEPS", "Costs", "float_costs", "scaled"]
@@ -45,9 +47,12 @@ class Costs(NamedTuple):
 def float_costs(problem: Problem, name: str, sign: float, intents: Sequence[int]) -> dict[int, list[float | None]]:
     """Return ``sign`` times the expected value of the metric, per intent and option; None where unknown."""
     costs: dict[int, list[float | None]] = {}
+    if name == MOVES:
+        return {intent: [sign * float(moves) for moves in moves_of(problem, intent)] for intent in intents}
     for intent in intents:
+        times = sign * problem.intents[intent].times(name)
         estimates = [option.priced.estimates.get(name) for option in problem.options[intent]]
-        costs[intent] = [None if found is None else sign * found.value for found in estimates]
+        costs[intent] = [None if found is None else times * found.value for found in estimates]
     return costs
 
 

@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aios.records.candidate import Priced
+from aios.records.current import MOVES
 from aios.records.intent import Goal, Intent
 from aios.records.metrics import metric
+from aios.solve.moving import moves_of
 from aios.solve.problem import Problem
 from aios.solve.refusing import is_refusal
 
@@ -94,11 +96,16 @@ def admitted(intents: Sequence[int], problem: Problem, picked: Mapping[int, int]
 
 def total_of(total: Total, problem: Problem, picked: Mapping[int, int]) -> tuple[float, list[str]]:
     """Return the sum over those intents whose chosen option has a known value, and their names."""
-    chosen: list[tuple[str, Priced]] = [
-        (problem.intents[index].name, problem.options[index][picked[index]].priced)
+    if total.metric == MOVES:
+        named = [problem.intents[index].name for index in admitted(total.intents, problem, picked)]
+        return float(sum(moves_of(problem, index)[picked[index]] for index in total.intents)), named
+    chosen: list[tuple[Intent, Priced]] = [
+        (problem.intents[index], problem.options[index][picked[index]].priced)
         for index in admitted(total.intents, problem, picked)
     ]
     known = [
-        (name, priced.estimates[total.metric].value) for name, priced in chosen if total.metric in priced.estimates
+        (intent.name, intent.times(total.metric) * priced.estimates[total.metric].value)
+        for intent, priced in chosen
+        if total.metric in priced.estimates
     ]
     return sum(value for _, value in known), [name for name, _ in known]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aios.records.where import NODE
 from aios.solve.cpsat import Engine, Model, Term
-from aios.solve.problem import Machine, Need, Problem, domain_at
+from aios.solve.problem import Machine, Need, Problem, Shape, domain_at
 
 __all__ = ["Decisions", "Load"]
 
@@ -15,7 +15,8 @@ __all__ = ["Decisions", "Load"]
 class Load(NamedTuple):
     """Parts on one device: ``times`` for each unit of ``variable``; never more than ``most``, of one intent.
 
-    beside: it is a further device of parts that are counted on their first
+    beside: it is a further device of parts that are counted on their first · least: parts that stand there in any case
+    where the option is chosen
     """
 
     intent: int
@@ -24,6 +25,7 @@ class Load(NamedTuple):
     most: int
     need: Need
     beside: bool = False
+    least: int = 0
 
 
 class Decisions:
@@ -65,6 +67,8 @@ class Decisions:
             return  # not to run takes nothing
         if not shape.places:
             self.model.forbid(alike)
+        elif shape.pins:
+            self._pin(intent, shape, alike)
         elif len(shape.places) == 1:
             for variable in alike:
                 self._load(shape.places[0], Load(intent, variable, parts, parts, shape.need))
@@ -73,6 +77,15 @@ class Decisions:
             self.model.linear([*((c, 1) for c in counts), *((v, -parts) for v in alike)], 0, 0)
             for place, count in zip(shape.places, counts, strict=True):
                 self._load(place, Load(intent, count, 1, parts, shape.need))
+
+    def _pin(self, intent: int, shape: Shape, alike: Sequence[int]) -> None:
+        """Let the parts stand where they are pinned."""
+        counts = [self.model.variable(0, most) for _, most in shape.pins]
+        self.model.linear([*((c, 1) for c in counts), *((v, -shape.parts) for v in alike)], 0, 0)
+        for place, count, (least, most) in zip(shape.places, counts, shape.pins, strict=True):
+            if least:
+                self.model.linear([(count, 1), *((v, -least) for v in alike)], low=0)
+            self._load(place, Load(intent, count, 1, most, shape.need, least=least))
 
     def _load(self, place: Sequence[int], load: Load) -> None:
         """Put parts on all devices of a place; what they take of the machine counts once, on the first."""

@@ -7,15 +7,17 @@ from functools import partial
 from itertools import compress
 from typing import NamedTuple
 
+from aios.records.current import MOVES
 from aios.records.selection import ObjectiveValue
 from aios.solve.clauses import Rule
 from aios.solve.costs import Costs, float_costs, scaled
 from aios.solve.cpsat import Engine
 from aios.solve.goals import Level, Total, levels_of, total_of
-from aios.solve.problem import Problem, size_of
+from aios.solve.moving import disruptions, prices, with_prices
+from aios.solve.problem import Option, Problem, size_of
 from aios.solve.radix import chunks
 from aios.solve.refusing import admission_row, is_refusal, ranks_of, weights_of
-from aios.solve.report import Report, scale_of, shortfall_of
+from aios.solve.report import Report, Solved, scale_of, shortfall_of
 from aios.solve.search import NoPlanError, Search, Seeking
 
 __all__ = ["Chosen", "optimise", "settle"]
@@ -96,9 +98,22 @@ def _optimise_level(search: Seeking, level: Level) -> Report:
     if len(level.totals) > 1:
         return _balance(search, level, parts, unknown)
     costs = scaled(parts[0], search.open)
-    solved = search.minimize(costs, partial(_cost, search, level.totals[0]))
+    moves = disruptions(search.problem)
+    if moves and level.totals[0].metric != MOVES:
+        solved = _paying(search, level.totals[0], parts[0], moves)
+    else:
+        solved = search.minimize(costs, partial(_cost, search, level.totals[0]))
     search.hold(costs, level.totals[0].tolerance * abs(solved.value))
     return Report(level, (solved,), None, unknown)
+
+
+def _paying(
+    search: Seeking, total: Total, costs: Mapping[int, Sequence[float | None]], moves: Mapping[int, Sequence[float]]
+) -> Solved:
+    """Make a sum small by no move that does not pay; what is reported, with its bound, is the sum alone."""
+    both = search.minimize(scaled(with_prices(search.problem, costs, moves), search.open))
+    value = _cost(search, total)
+    return Solved(value, value - (both.value - both.bound))
 
 
 def _cost(search: Seeking, total: Total) -> float:
@@ -125,7 +140,12 @@ def _balance(
 
     costs = scaled(shares, search.open)
     offset = sum(best.bound / scale_of(best.bound) for best in alone)
-    solved = search.minimize(costs, shortfall, offset)
+    moves = disruptions(search.problem)
+    if moves:
+        both = search.minimize(scaled(with_prices(search.problem, shares, moves), search.open))
+        solved = Solved(shortfall(), shortfall() - (both.value - both.bound))
+    else:
+        solved = search.minimize(costs, shortfall, offset)
     search.hold(
         costs,
         sum(
@@ -160,10 +180,12 @@ def _fewest_unknown(search: Seeking, level: Level) -> int:
 
 
 def _break_ties(search: Seeking) -> None:
-    """Among equally good plans let each intent, in order, take the option with fewest cores, least share, first id."""
+    """Among equally good plans let what stands stay, then each intent, in order, take the option with fewest cores,
+    least share, first id."""
+    _stay(search)
     ranks: list[tuple[int, list[int], int]] = []
     for index, options in enumerate(search.problem.options):
-        sizes = [size_of(option.priced) for option in options]
+        sizes = [_rank(search.problem, index, option) for option in options]
         order = sorted(compress(range(len(options)), search.open[index]), key=sizes.__getitem__)
         if len(order) > 1:
             position = {option: rank for rank, option in enumerate(order)}
@@ -173,3 +195,23 @@ def _break_ties(search: Seeking) -> None:
         search.minimize(Costs(0.0, 1.0, chunk), share=_TIES)
         for index, row in chunk.items():
             search.restrict(index, [k == search.picked[index] for k in range(len(row))])
+
+
+def _stay(search: Seeking) -> None:
+    """Let as little be disrupted as can be, at the prices that moves have for the first goal."""
+    problem, moves = search.problem, disruptions(search.problem)
+    if not moves:
+        return
+    levels = levels_of(problem.intents, problem.goals)
+    first = {k: v for t in levels[0].totals for k, v in float_costs(problem, t.metric, 1.0, t.intents).items()}
+    for shares in (prices(problem, first, moves), moves):
+        costs = scaled(shares, search.open)
+        search.minimize(costs, share=_TIES)
+        search.hold(costs, 0.0)
+
+
+def _rank(problem: Problem, intent: int, option: Option) -> tuple[bool, bool, tuple[int, float, str]]:
+    """Return what equally good options of an intent are ordered by: as it stands, where it stands, then by size."""
+    standing = problem.moving.standing.get(problem.intents[intent].name)
+    changes = standing is not None and not (option.stays and option.id == standing.option)
+    return changes, not option.stays, size_of(option.priced)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from aios.records.current import Moving
 from aios.records.selection import Placement
 from aios.solve.clauses import rules_of
 from aios.solve.cpsat import Engine
@@ -23,8 +24,11 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
     intents = problem.intents
     if not intents:
         return {}
-    chosen = {i.name: [problem.options[index][picked[index]].priced] for index, i in enumerate(intents)}
-    small = pose(intents, chosen, problem.fleet, pooling=False)
+    best = {intent.name: problem.options[index][picked[index]] for index, intent in enumerate(intents)}
+    anywhere = {name: [option.priced] for name, option in best.items() if not option.stays}
+    stays = {name: [option.priced] for name, option in best.items() if option.stays}
+    moving = Moving(problem.moving.standing)
+    small = pose(intents, anywhere, problem.fleet, pooling=False, moving=moving, stays=stays, joins=problem.joins)
     decisions = Decisions(small, range(len(intents)))
     for rule in rules_of(small):
         rule.add(decisions)
@@ -65,14 +69,21 @@ def _filled(decisions: Decisions, loads: Sequence[Load]) -> Mapping[int, int] | 
     for index, (terms, _) in enumerate(decisions.sums):
         for variable, each in terms:
             takes.setdefault(variable, []).append((index, each))
-    left = {load.intent: load.most for load in loads}
+    small = decisions.problem
+    left = {load.intent: small.options[load.intent][0].priced.candidate.parts for load in loads}
     values: dict[int, int] = {}
-    for load in loads:
-        fits = (room[index] // each for index, each in takes.get(load.variable, ()) if each)
-        values[load.variable] = count = min(left[load.intent] // load.times, *fits, load.most)
+
+    def put(load: Load, count: int) -> None:
+        values[load.variable] = values.get(load.variable, 0) + count
         left[load.intent] -= count * load.times
         for index, each in takes.get(load.variable, ()):
             room[index] -= each * count
+
+    for load in loads:  # what stays has its place before all others
+        put(load, load.least)
+    for load in loads:
+        fits = (room[index] // each for index, each in takes.get(load.variable, ()) if each)
+        put(load, min(left[load.intent] // load.times, *fits, load.most - load.least))
     return None if any(left.values()) else values
 
 

@@ -12,15 +12,18 @@ them something stands on (``told_apart``).
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, overload
 
 from aios.records.candidate import Demand, Priced
+from aios.records.current import MOVES, Moving, Standing
 from aios.records.fleet import Fleet, Node
 from aios.records.intent import Goal, Intent
+from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective, Policy
 from aios.records.where import NODE, domain_of
+from aios.solve.layout import Bin, Machine, Pins, Yard, devices_of, layout, most_of, pinned, places_of
 from aios.solve.refusing import is_refusal
 
 __all__ = [
@@ -69,36 +72,26 @@ class Need(NamedTuple):
         return self._replace(cores=0, node_memory=0, tiers=(), watts=0.0)
 
 
-class Bin(NamedTuple):
-    """One device on one machine (on a pooled machine: any of its type). device: position among those of its type."""
-
-    machine: int
-    type: str
-    device: int
-
-
-class Machine(NamedTuple):
-    """One instance of a node, or (pooled) all of them. bins: its devices."""
-
-    node: Node
-    instance: int
-    pooled: bool
-    bins: tuple[int, ...]
-
-
 class Shape(NamedTuple):
-    """What matters of an option for its placement. places: the devices that a part may take, in fleet order."""
+    """What matters of an option for its placement. places: the devices that a part may take, in fleet order · pins:
+    of each place, the fewest and the most parts that stand there; empty where any number may"""
 
     need: Need
     parts: int
     places: tuple[tuple[int, ...], ...]
+    pins: tuple[tuple[int, int], ...] = ()
+
+
+NOTHING = Moving()
+NO_STAYS: Mapping[str, Sequence[Priced]] = {}
 
 
 class Option(NamedTuple):
-    """One way to run an intent. shape: index into the problem's shapes."""
+    """One way to run an intent. shape: index into the problem's shapes · stays: it goes on where it stands"""
 
     priced: Priced
     shape: int
+    stays: bool = False
 
     @property
     def id(self) -> str:
@@ -109,7 +102,8 @@ class Option(NamedTuple):
 class Problem(NamedTuple):
     """Everything to decide. options: per intent, in the intents' order (priority, then name), by id · budgets: what the
     whole plan may take · goals: of the whole plan, before the intents' own · policy: how what cannot all be admitted is
-    divided"""
+    divided · moving: what stands already, of which the options that stay come last · joins: between machines that
+    stages of pipelines may stand on"""
 
     intents: tuple[Intent, ...]
     options: tuple[tuple[Option, ...], ...]
@@ -120,12 +114,14 @@ class Problem(NamedTuple):
     budgets: tuple[Budget, ...] = ()
     goals: tuple[Goal, ...] = ()
     policy: Policy | None = None
+    moving: Moving = Moving()
+    joins: Joins = NOTHING_KNOWN
 
     def under(self, objective: Objective | None) -> Problem:
         """Return the problem with goals and policy of the whole plan; its budgets are posed with it."""
         if objective is None:
             return self
-        goals = tuple(goal for goal in objective.goal if goal.metric not in PLAN_METRICS)
+        goals = tuple(goal for goal in objective.goal if goal.metric == MOVES or goal.metric not in PLAN_METRICS)
         return self._replace(goals=goals, policy=objective.policy)
 
     @property
@@ -133,7 +129,8 @@ class Problem(NamedTuple):
         """Whether requirements and what single machines have are all that restricts the choice."""
         ruled = any(intent.placement.domains for intent in self.intents)
         optional = any(not intent.required for intent in self.intents)
-        return not (ruled or optional or self.budgets or is_capped(self.fleet))
+        staged = any(intent.pipeline is not None for intent in self.intents)
+        return not (ruled or optional or staged or self.budgets or is_capped(self.fleet))
 
     def priced(self, intent: int) -> list[Priced]:
         """Return the options of an intent (its index) without their shapes."""
@@ -150,42 +147,88 @@ def pose(
     fleet: Fleet,
     pooling: bool = True,
     budgets: Sequence[Budget] = (),
+    moving: Moving = NOTHING,
+    stays: Mapping[str, Sequence[Priced]] = NO_STAYS,
+    joins: Joins = NOTHING_KNOWN,
 ) -> Problem:
-    """Put everything into canonical order and reduce symmetry. pooling: whether machines may be pooled."""
+    """Put everything into canonical order and reduce symmetry.
+
+    pooling: whether machines may be pooled · moving: what stands already · stays: intent -> options in which it stays
+    where it stands, beside those in which it may stand anywhere
+    """
     ordered, listed = _in_order(intents, options)
-    alone = told_apart(ordered, listed) if pooling else {node.name for node in fleet.nodes}
-    machines, bins = _layout(fleet, _most(listed), alone)
-    capped = is_capped(fleet)
-    where: dict[tuple[str, tuple[str, ...], int], int] = {}
-    sets: dict[tuple[tuple[int, ...], ...], int] = {}
-    shapes: dict[tuple[Need, int, int], int] = {}
+    _, staying = _in_order(intents, stays)
+    both = [[*own, *kept] for own, kept in zip(listed, staying, strict=True)]
+    alone = told_apart(ordered, both) if pooling else {node.name for node in fleet.nodes}
+    own = [moving.standing[intent.name] for intent, kept in zip(ordered, staying, strict=True) if kept]
+    yard = layout(fleet, most_of(both), alone, {part.node for standing in own for part in standing.placement})
+    shapes = _Shapes(yard, is_capped(fleet))
     posed = []
-    for priced_options in listed:
-        row = []
-        for priced in priced_options:
-            candidate = priced.candidate
-            place = (candidate.device, candidate.nodes, candidate.devices)
-            if place not in where:
-                where[place] = sets.setdefault(_places(machines, bins, *place), len(sets))
-            # Sets of places are long: shapes are told apart by their number.
-            need = need_of(priced.demand)
-            key = (need._replace(watts=watts_of(priced)) if capped else need, candidate.parts, where[place])
-            row.append(Option(priced, shapes.setdefault(key, len(shapes))))
-        posed.append(tuple(row))
-    places = list(sets)
-    told = tuple(Shape(need, parts, places[number]) for need, parts, number in shapes)
-    return Problem(ordered, tuple(posed), told, tuple(machines), tuple(bins), fleet, tuple(budgets))
+    for intent, may, kept in zip(ordered, listed, staying, strict=True):
+        standing = moving.standing.get(intent.name)
+        row = [Option(priced, shapes.add(priced, None)) for priced in may]
+        own_stays = ((priced, shapes.add(priced, standing)) for priced in kept)
+        posed.append((*row, *(Option(priced, shape, True) for priced, shape in own_stays if shape is not None)))
+    machines, bins = yard
+    whole = ordered, tuple(posed), shapes.told(), tuple(machines), tuple(bins), fleet, tuple(budgets)
+    return Problem(*whole, moving=moving, joins=joins)
+
+
+class _Shapes:
+    """The shapes of options, each once. Sets of places are long: shapes are told apart by their number."""
+
+    def __init__(self, yard: Yard, capped: bool) -> None:
+        self.yard = yard
+        self.capped = capped
+        self._where: dict[tuple[str, tuple[str, ...], int], tuple[tuple[int, ...], ...]] = {}
+        self._sets: dict[tuple[tuple[int, ...], ...], int] = {}
+        self._numbers: dict[int, int] = {}
+        self._shapes: dict[tuple[Need, int, int, Pins], int] = {}
+
+    @overload
+    def add(self, priced: Priced, standing: None) -> int: ...
+
+    @overload
+    def add(self, priced: Priced, standing: Standing | None) -> int | None: ...
+
+    def add(self, priced: Priced, standing: Standing | None) -> int | None:
+        """Return the number of an option's shape, pinned to where its intent stands; None where it cannot be."""
+        candidate = priced.candidate
+        key = (candidate.device, candidate.nodes, candidate.devices)
+        if key not in self._where:
+            self._where[key] = places_of(self.yard, *key)
+        places, pins = self._where[key], Pins(())
+        if standing is not None:
+            found = pinned(self.yard, standing, candidate.parts, places, candidate.device)
+            if found is None:
+                return None
+            places, pins = found
+        number = self._numbers.get(id(places)) if standing is None else None
+        if number is None:
+            number = self._sets.setdefault(places, len(self._sets))
+            if standing is None:
+                self._numbers[id(places)] = number
+        need = need_of(priced.demand)
+        need = need._replace(watts=watts_of(priced)) if self.capped else need
+        return self._shapes.setdefault((need, candidate.parts, number, pins), len(self._shapes))
+
+    def told(self) -> tuple[Shape, ...]:
+        """Return all shapes, in order."""
+        places = list(self._sets)
+        return tuple(Shape(need, parts, places[number], pins) for need, parts, number, pins in self._shapes)
 
 
 def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]]) -> set[str]:
-    """Return the nodes of which it matters which machine something stands on: those of intents that share machines.
+    """Return the nodes of which it matters which machine something stands on: those of intents that share machines, and
+    of stages that hand data to each other within a time.
 
     Whatever else rules ask of single machines is kept best where each part has a machine of its own.
     """
     ruled: set[str] = set()
     for intent in intents:
         beside = [item.intent for item in intent.placement.together if item.by == NODE]
-        ruled.update((intent.name, *beside) if beside else ())
+        timed = intent.pipeline is not None and any(item.metric.startswith("latency.") for item in intent.bounds)
+        ruled.update((intent.name, *beside) if beside or timed else ())
     found: set[str] = set()
     for intent, row in zip(intents, options, strict=True):
         if intent.name in ruled:
@@ -218,11 +261,17 @@ def outline(
     options: Mapping[str, Sequence[Priced]],
     fleet: Fleet,
     budgets: Sequence[Budget] = (),
+    moving: Moving = NOTHING,
+    stays: Mapping[str, Sequence[Priced]] = NO_STAYS,
 ) -> Problem:
     """Put everything into canonical order, without machines or where anything may stand on them."""
     ordered, listed = _in_order(intents, options)
-    posed = tuple(tuple(Option(priced, 0) for priced in row) for row in listed)
-    return Problem(ordered, posed, (), (), (), fleet, tuple(budgets))
+    _, staying = _in_order(intents, stays)
+    posed = tuple(
+        (*(Option(priced, 0) for priced in may), *(Option(priced, 0, True) for priced in kept))
+        for may, kept in zip(listed, staying, strict=True)
+    )
+    return Problem(ordered, posed, (), (), (), fleet, tuple(budgets), moving=moving)
 
 
 def _in_order(
@@ -238,16 +287,6 @@ def size_of(priced: Priced) -> tuple[int, float, str]:
     return (demand.cores * candidate.parts, demand.share * candidate.devices * candidate.parts, candidate.id)
 
 
-def devices_of(node: Node) -> dict[str, tuple[str, ...]]:
-    """Return device type -> ids of such devices on each machine of the node: the freest first, else in order."""
-    found: dict[str, tuple[str, ...]] = {}
-    for slot in node.devices:
-        found[slot.type] = (*found.get(slot.type, ()), *slot.ids)
-    if node.used is None:
-        return found
-    return {name: tuple(sorted(ids, key=lambda id_: -node.free_share(id_))) for name, ids in found.items()}
-
-
 def need_of(demand: Demand) -> Need:
     """Return what one part takes, in whole units."""
     return Need(
@@ -257,58 +296,3 @@ def need_of(demand: Demand) -> Need:
         node_memory=math.ceil(demand.node_memory_bytes),
         tiers=tuple(sorted((name, math.ceil(size)) for name, size in demand.tier_bytes.items())),
     )
-
-
-class _Most(NamedTuple):
-    """What may stand on a node at once: parts of all intents, devices that they take, devices of the largest part."""
-
-    parts: int = 0
-    devices: int = 0
-    widest: int = 1
-
-
-def _most(listed: Sequence[Sequence[Priced]]) -> dict[str, _Most]:
-    total: dict[str, _Most] = {}
-    for priced_options in listed:
-        most: dict[str, _Most] = {}
-        for candidate in (priced.candidate for priced in priced_options):
-            parts, wide = candidate.parts, candidate.devices
-            for name in candidate.nodes:
-                old = most.get(name, _Most())
-                most[name] = _Most(max(old.parts, parts), max(old.devices, parts * wide), max(old.widest, wide))
-        for name, own in most.items():
-            old = total.get(name, _Most())
-            total[name] = _Most(old.parts + own.parts, old.devices + own.devices, max(old.widest, own.widest))
-    return total
-
-
-def _layout(fleet: Fleet, most: Mapping[str, _Most], alone: Container[str]) -> tuple[list[Machine], list[Bin]]:
-    """Return machines and their devices. alone: nodes whose machines are not pooled"""
-    machines: list[Machine] = []
-    bins: list[Bin] = []
-    for node in fleet.nodes:
-        parts, devices, widest = most.get(node.name, _Most())
-        pooled = node.name not in alone and node.count >= parts
-        used = widest if pooled else devices if widest == 1 else devices + parts * widest
-        for instance in range(min(node.count, parts, 1 if pooled else parts)):
-            own = [
-                Bin(len(machines), name, device)
-                for name, ids in devices_of(node).items()
-                for device in range(min(len(ids), used))
-            ]
-            machines.append(Machine(node, instance, pooled, tuple(range(len(bins), len(bins) + len(own)))))
-            bins.extend(own)
-    return machines, bins
-
-
-def _places(
-    machines: Sequence[Machine], bins: Sequence[Bin], device: str, nodes: tuple[str, ...], wide: int
-) -> tuple[tuple[int, ...], ...]:
-    """Return the devices that a part of ``wide`` devices may take: blocks next to each other that do not overlap."""
-    allowed = set(nodes)
-    found: list[tuple[int, ...]] = []
-    for machine in machines:
-        if machine.node.name in allowed:
-            own = [index for index in machine.bins if bins[index].type == device]
-            found += [tuple(own[start : start + wide]) for start in range(0, len(own) - wide + 1, wide)]
-    return tuple(found)

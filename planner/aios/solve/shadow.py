@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
+from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.objective import Budget, Objective, ShadowValue
 from aios.records.selection import ObjectiveValue
 from aios.solve.choose import choose
@@ -25,19 +26,20 @@ def shadow_values(
     fleet: Fleet,
     objective: Objective,
     limits: Limits,
+    joins: Joins = NOTHING_KNOWN,
 ) -> tuple[ShadowValue, ...]:
     """Return what one unit more of each budget is worth, by choosing anew with 1 % more of it.
 
     It is told of the most important goal that becomes better, of the first one where none does. A budget is left out
     where no plan was found, and all are where there is no goal.
     """
-    now = choose(intents, options, fleet, limits, objective).objective
+    now = choose(intents, options, fleet, limits, objective, joins=joins).objective
     found = []
     for place, budget in enumerate(objective.budget if now else ()):
         larger = budget.model_copy(update={"bound": budget.bound * (1 + _MORE)})
         budgets = (*objective.budget[:place], larger, *objective.budget[place + 1 :])
         wider = objective.model_copy(update={"budget": budgets})
-        after = {row.goal: row for row in choose(intents, options, fleet, limits, wider).objective}
+        after = {row.goal: row for row in choose(intents, options, fleet, limits, wider, joins=joins).objective}
         pairs = [(row, after[row.goal]) for row in now if row.goal in after]
         better = [pair for pair in pairs if _gain(*pair) > 0]
         found += [_worth(budget, larger.bound - budget.bound, *pair) for pair in (better or pairs)[:1]]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aios.records.candidate import Priced
+from aios.records.current import Moving
 from aios.records.demanded import Demanded, Site
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
+from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.objective import Objective
 from aios.records.selection import ObjectiveValue, Selection
 from aios.solve.admission import Admitted, admit
@@ -16,6 +18,7 @@ from aios.solve.choose import choose, termination
 from aios.solve.cpsat import Engine
 from aios.solve.interrupting import searching
 from aios.solve.limits import Limits
+from aios.solve.problem import NOTHING
 from aios.solve.refusing import ADMITTED, admission_row
 
 __all__ = ["choose_together"]
@@ -29,20 +32,22 @@ def choose_together(
     objective: Objective | None,
     fleet: Fleet,
     limits: Limits,
+    moving: Moving = NOTHING,
+    joins: Joins = NOTHING_KNOWN,
 ) -> Selection:
     """Choose for every intent, and place the copies of stated demands beside them.
 
-    sites: demand -> where its copies may stand. Models are chosen first and demands take what is left, so that with
-    both a plan is ``optimal`` only where no demand is refused.
+    sites: demand -> where its copies may stand · joins: see ``choose``. Models are chosen first and demands take what
+    is left, so that with both a plan is ``optimal`` only where no demand is refused.
     """
     with searching():
-        chosen = choose(intents, options, fleet, limits, objective) if intents else None
+        chosen = choose(intents, options, fleet, limits, objective, moving, joins) if intents else None
         if not demands and chosen is not None:
             return chosen
         if chosen is not None and chosen.status in ("infeasible", "unknown"):
             return chosen
         taken = taken_by(chosen.chosen, chosen.placement) if chosen else {}
-        admitted = admit(demands, sites, objective, fleet, taken, Engine(limits))
+        admitted = admit(demands, sites, objective, fleet, taken, Engine(limits), moving)
         if admitted.status == "unknown" and taken:  # perhaps not even without the services
             required = [demand for demand in demands if demand.required]
             free = admit(required, sites, None, fleet, {}, Engine(limits))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from aios.records.explanation import Explanation
 from aios.records.objective import ShadowValue
+from aios.workflow.joining import joins_of
 from aios.workflow.planning import Considered, Planned, consider, evidence_of, make_plan
 from aios.workflow.ranking import ranked
 from aios.workflow.reading import gather
@@ -49,4 +50,5 @@ def _binding(considered: Considered, setting: Setting) -> tuple[ShadowValue, ...
     if given.objective is None or not given.objective.budget or not given.intents:
         return ()
     setting.tell("choosing again with more of each budget")
-    return shadow_values(given.intents, considered.options, given.fleet, given.objective, Limits())
+    joins = joins_of(given.intents, considered.options, given.fleet)
+    return shadow_values(given.intents, considered.options, given.fleet, given.objective, Limits(), joins)

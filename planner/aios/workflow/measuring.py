@@ -104,7 +104,7 @@ class Bench:
         inputs, labels = items_for(intent.data.evaluate, profile)
         assert labels is not None, "the data's digest is known only for labelled files"
         outputs = executor.infer(deployment, self._artefact(deployment), inputs)
-        required = {item.metric.removeprefix("accuracy.") for item in intent.require if "accuracy." in item.metric}
+        required = {item.metric.removeprefix("accuracy.") for item in intent.bounds if "accuracy." in item.metric}
         values = score(
             tuple(sorted(required | {"top1"})),
             next(iter(outputs.values())),

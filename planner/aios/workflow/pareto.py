@@ -13,6 +13,7 @@ from aios.records.forms import nearest
 from aios.records.intent import Goal, Intent
 from aios.records.metrics import PLAN_METRICS, find_metric, metric, metric_names
 from aios.records.selection import Selection, Termination
+from aios.workflow.joining import refuse_pipelines
 from aios.workflow.planning import Considered, Planned, consider, make_plan
 from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
@@ -88,7 +89,9 @@ def pareto(setting: Setting, names: tuple[str, ...], most: int) -> Pareto:
     from aios.solve import Limits
     from aios.solve.front import front
 
-    considered = consider(gather(setting), setting.tell)
+    read = gather(setting)
+    refuse_pipelines(read.intents, "pareto")
+    considered = consider(read, setting.tell)
     given = considered.given
     if not given.intents:
         raise InputError(
@@ -126,7 +129,7 @@ def _widened(considered: Considered, names: Sequence[str], setting: Setting) -> 
 
 def _asking(intent: Intent, names: Sequence[str]) -> Intent:
     """Return the intent with goals for metrics that it has neither as a goal nor as a bound."""
-    said = {goal.metric for goal in intent.goal} | {item.metric for item in intent.require if item.implied_by is None}
+    said = {goal.metric for goal in intent.goal} | {item.metric for item in intent.bounds if item.implied_by is None}
     more = tuple(
         Goal(direction="minimize" if metric(name).better == "lower" else "maximize", metric=name)
         for name in names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios import __version__
@@ -11,18 +11,23 @@ from aios.records.base import digest_of
 from aios.records.candidate import Priced, Rejection
 from aios.records.demanded import Site
 from aios.records.intent import Intent
+from aios.records.joins import Joins
 from aios.records.measurement import Measurement
-from aios.records.plan import Inputs, Plan
+from aios.records.plan import Inputs, PipelineDecision, Plan
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
+from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
 from aios.workflow.reading import Given, fingerprint, gather
+from aios.workflow.replanning import Replanning, Wished, account, replanning
 from aios.workflow.setting import Setting, silent
 
 if TYPE_CHECKING:
     from aios.cost import Evidence
 
 __all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan"]
+
+NOTHING_WISHED = Wished()
 
 
 class Considered(NamedTuple):
@@ -43,6 +48,7 @@ class Planned(NamedTuple):
     ledger: Ledger
     state: State
     seconds: float
+    replanning: Replanning
 
 
 def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
@@ -128,8 +134,14 @@ def _relevant(given: Given) -> Mapping[str, Measurement]:
     return {key: found for key, found in sorted(given.measurements.items()) if found.subject.model in models}
 
 
-def make_plan(setting: Setting, considered: Considered | None = None, *, keep_others: bool = False) -> Planned:
-    """Plan the intents of ``setting``.
+def make_plan(
+    setting: Setting,
+    considered: Considered | None = None,
+    *,
+    keep_others: bool = False,
+    wished: Wished = NOTHING_WISHED,
+) -> Planned:
+    """Plan the intents of ``setting``. wished: of moves
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
@@ -140,14 +152,24 @@ def make_plan(setting: Setting, considered: Considered | None = None, *, keep_ot
     considered = considered or consider(gather(setting), setting.tell)
     given = considered.given
     state = state_of(setting).load()
+    before = replanning(considered, state, wished)
     setting.tell("choosing")
     started = time.perf_counter()
+    joins = joins_of(given.intents, considered.options, given.fleet)
     selection = choose_together(
-        given.intents, considered.options, given.demands, considered.sites, given.objective, given.fleet, Limits()
+        given.intents,
+        considered.options,
+        given.demands,
+        considered.sites,
+        given.objective,
+        given.fleet,
+        Limits(),
+        before.moving,
+        joins,
     )
     seconds = time.perf_counter() - started
     setting.tell("checking the choice")
-    ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective)
+    ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective, before.moving, joins)
     if not ledger.holds:
         broken = ", ".join(row.clause.text for row in ledger.rows if not row.holds)
         raise AssertionError(f"the solver's choice breaks what the checker recomputed: {broken}")
@@ -172,8 +194,21 @@ def make_plan(setting: Setting, considered: Considered | None = None, *, keep_ot
         version=__version__,
         keep_others=keep_others,
         options=considered.options,
+        account=account(considered, selection, before),
+        pipelines=_pipelines(given.intents, selection, joins),
     )
-    return Planned(plan, considered, selection, ledger, state, seconds)
+    return Planned(plan, considered, selection, ledger, state, seconds, before)
+
+
+def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) -> tuple[PipelineDecision, ...]:
+    """Return what the choices for the stages of each pipeline come to."""
+    from aios.cost import pipeline_decision
+
+    found = {i.pipeline.name: i.pipeline for i in intents if i.pipeline is not None and i.name in selection.chosen}
+    return tuple(
+        pipeline_decision(pipeline, selection.chosen, selection.placement, joins)
+        for _, pipeline in sorted(found.items())
+    )
 
 
 def unhealthy(given: Given, state: State) -> Mapping[str, str]:

@@ -268,4 +268,5 @@ _WHERE: Any = {
     "models": {"__all__": {"where"}},
     "require": {"__all__": {"where"}},
     "goal": {"__all__": {"where"}},
+    "pipeline": {"where": True, "stages": {"__all__": {"where"}}, "require": {"__all__": {"where"}}},
 }

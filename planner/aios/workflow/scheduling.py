@@ -9,6 +9,7 @@ from typing import NamedTuple
 from aios.records.errors import BadValue, Diagnostic, InputError, UsageError
 from aios.records.schedule import Frame, Job, Schedule, TimeGoal, Way
 from aios.records.selection import Ledger, Selection
+from aios.workflow.joining import joins_of
 from aios.workflow.planning import Considered, consider
 from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
@@ -107,8 +108,9 @@ def _services(considered: Considered) -> Selection | None:
     services = [intent for intent in given.intents if intent.train is None]
     if not services:
         return None
-    selection = choose(services, considered.options, given.fleet, Limits())
-    if selection.chosen and not audit(services, selection, given.fleet).holds:
+    joins = joins_of(services, considered.options, given.fleet)
+    selection = choose(services, considered.options, given.fleet, Limits(), joins=joins)
+    if selection.chosen and not audit(services, selection, given.fleet, joins=joins).holds:
         raise AssertionError("the choice of services breaks what the checker recomputed")
     return selection
 

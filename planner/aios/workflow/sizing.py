@@ -37,6 +37,7 @@ from aios.solve.sizing import (
     within,
 )
 from aios.solve.sizing import size as choose_machines
+from aios.workflow.joining import refuse_pipelines
 from aios.workflow.pieces import Group, cut, grouped, serves
 from aios.workflow.planning import Planned, consider, make_plan
 from aios.workflow.ranking import ranked
@@ -111,6 +112,7 @@ def size(setting: Setting, sought: Sought) -> Sizing:
             raise UsageError(Diagnostic(summary=f"--{name} {value} makes no sense", remedy=remedy))
     shapes = shapes_of(sought, setting)
     read = gather(setting, shapes.fleet)
+    refuse_pipelines(read.intents, "size")
     intents = tuple(sorted(read.intents, key=_name))
     given = replace(read, intents=intents, demands=tuple(sorted(read.demands, key=_name)))
     if not given.intents and not any(demand.required for demand in given.demands):

@@ -119,6 +119,9 @@ def _measure(
     _energy(found, reading, device, deployment, len(load.at_s), why_not)
     _memory(found, pids, resource.deployment)
     capacity = _throughput(found, resource, executor, items)
+    if "/" in deployment.intent:
+        whole = deployment.intent.partition("/")[0]
+        found.conditions["pipeline"] = f"one stage of {whole}: a request through all of it is not measured here"
     if labels is not None:
         _accuracy(found, resource, executor, (load, trace), items, labels, capacity)
     else:

@@ -119,7 +119,7 @@ class Executor:
     def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
         """Return one JSON file per deployment."""
         return {
-            f"{item.intent}.json": json.dumps(item.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+            f"{item.served_as}.json": json.dumps(item.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
             for item in sorted(deployments, key=lambda item: item.intent)
         }
 

@@ -84,7 +84,8 @@ class Executor:
     def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
         """Return one JSON file per deployment: what its service is told, apart from what only starting it decides."""
         return {
-            f"{deployment.intent}.json": json.dumps(deployment.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+            f"{deployment.served_as}.json": json.dumps(deployment.model_dump(mode="json"), indent=2, sort_keys=True)
+            + "\n"
             for deployment in sorted(deployments, key=lambda item: item.intent)
         }
 

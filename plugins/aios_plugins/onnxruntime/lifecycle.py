@@ -97,7 +97,7 @@ def _handle(spec: Spec, pid: int, runtime: Path) -> dict[str, Any]:
 
 def _spec(deployment: Deployment, artefact: Artefact, port: int, token: str, secret: str) -> Spec:
     return Spec(
-        model=deployment.intent,
+        model=deployment.served_as,
         folder=str(Path(artefact.path).absolute()),
         files=manifest(Path(artefact.path)),
         providers=list(PROVIDERS[deployment.device_kind]),

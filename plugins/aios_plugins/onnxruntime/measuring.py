@@ -65,7 +65,7 @@ def local_spec(deployment: Deployment, artefact: Artefact) -> Spec:
     if providers is None:
         raise InputError(f"onnxruntime cannot compute on a {deployment.device_kind} of this machine")
     return Spec(
-        model=deployment.intent,
+        model=deployment.served_as,
         folder=str(Path(artefact.path).absolute()),
         files=manifest(Path(artefact.path)),
         providers=list(providers),

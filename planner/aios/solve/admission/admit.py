@@ -6,20 +6,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from aios.records.current import DAY_S, Moving
 from aios.records.demanded import Demanded, Site
 from aios.records.fleet import Fleet
 from aios.records.objective import Objective
-from aios.records.selection import Conflict, ObjectiveValue, Placement
+from aios.records.selection import Clause, Conflict, ObjectiveValue, Placement
 from aios.solve.admission.conflict import conflict_of
+from aios.solve.admission.keeping import Kept, kept
 from aios.solve.admission.policies import divide
 from aios.solve.admission.stock import Stocked, Taken, stocked
-from aios.solve.admission.worth import worth_of
+from aios.solve.admission.worth import Worth, worth_of
 from aios.solve.cpsat import Engine
 from aios.solve.packing import Packing, Short, pack
 from aios.solve.packing.relaxed import Known, Relaxed, relax
 from aios.solve.packing.units import normal
+from aios.solve.problem import NOTHING
 
 __all__ = ["Admitted", "admit"]
+
+RESTART_S = 10.0
+"""Seconds without a copy that moves, where nobody says what state it holds: it is begun anew."""
 
 
 class Admitted(NamedTuple):
@@ -39,15 +45,21 @@ def admit(
     fleet: Fleet,
     taken: Mapping[str, Taken],
     engine: Engine,
+    moving: Moving = NOTHING,
 ) -> Admitted:
     """Place the copies of stated demands on what is free of a fleet.
 
     All that is required stands, and of the rest what is worth most: by the objective's goals, else by priority. Equal
     answers whatever the order of the arguments. sites: demand -> where it may stand · taken: machine -> what services
     take of it. ``infeasible`` is proved, and comes with the conflict, where nothing is taken by services; with them
-    there is only ``unknown``, since they might stand elsewhere.
+    there is only ``unknown``, since they might stand elsewhere. moving: what stands already, which stays unless more
+    is won by moving it than that disrupts
     """
     worth = worth_of(demands, objective)
+    beside = kept(demands, sites, fleet, taken, moving) if any(d.name in moving.standing for d in demands) else None
+    if beside is not None and beside.staying and not beside.refused:
+        value = sum(worth.of.get(demand.name, 0) * demand.copies for demand in demands if not demand.required)
+        return Admitted("optimal", _stood(beside, demands), {}, tuple(worth.rows(value, value, demands, {})))
     posed = stocked(demands, sites, worth.of, fleet, taken)
     policy = objective.policy if objective and any(not demand.required for demand in demands) else None
     divided = None if policy is None or policy == "model-aware" else divide(posed, policy, engine, alone=not taken)
@@ -56,6 +68,17 @@ def admit(
         status: Literal["optimal", "feasible"] = "optimal" if divided.proved and not taken else "feasible"
         return Admitted(status, placement, refused, divided.rows)
     answer = pack(posed.problem, engine)
+    if beside is not None and (isinstance(answer, Short) or not _pays(beside, answer, worth, demands, moving)):
+        optional = {demand.name for demand in demands if not demand.required}
+        if set(beside.refused) <= optional:
+            value = _value(beside, worth, demands)
+            most = value if isinstance(answer, Short) else max(value, answer.bound)
+            rows = worth.rows(value, most, demands, beside.refused)
+            proved = all(row.gap == 0 for row in rows) and not (taken and beside.refused)
+            status = "optimal" if proved else "feasible"
+            return Admitted(status, _stood(beside, demands), dict(sorted(beside.refused.items())), tuple(rows))
+    if beside is not None and moving.binds:
+        return Admitted("infeasible", conflict=_in_the_way(beside, demands, moving))
     if isinstance(answer, Short):
         if not answer.proved or taken:
             return Admitted("unknown")
@@ -74,6 +97,48 @@ def _most(
     free = stocked(demands, sites, worth, fleet, {})
     relaxed = relax(normal(free.problem).problem, Known.nothing(), loosest=False)
     return relaxed.bound if isinstance(relaxed, Relaxed) else sum(worth.get(d.name, 0) * d.copies for d in demands)
+
+
+def _in_the_way(beside: Kept, demands: Sequence[Demanded], moving: Moving) -> Conflict:
+    """Say that what must stay leaves no room for what must stand."""
+    missing = [demand for demand in demands if demand.required and demand.name in beside.refused]
+    stays = [
+        Clause(id=f"{name}/stays", intent=name, text=f"{name} stays as it is (--freeze)")
+        for name in sorted(moving.frozen)
+    ]
+    if moving.most is not None:
+        stays.append(Clause(id="moves", intent=None, text=f"moves <= {moving.most} (--max-moves)"))
+    texts = [(item, f"{item.copies} copies of {item.name} stand") for item in missing]
+    rows = [Clause(id=f"{d.name}/copies", intent=d.name, text=text, where=d.where) for d, text in texts]
+    note = "Copies were placed one after the other beside all that stands: moving only some of it was not tried."
+    return Conflict(clauses=(*stays, *rows), relaxations=(), notes=(note,))
+
+
+def _value(beside: Kept, worth: Worth, demands: Sequence[Demanded]) -> int:
+    """Return what the copies that stand beside those that stay are worth."""
+    optional = [demand for demand in demands if not demand.required]
+    return sum(worth.of[item.name] * (item.copies - beside.refused.get(item.name, 0)) for item in optional)
+
+
+def _pays(beside: Kept, answer: Packing, worth: Worth, demands: Sequence[Demanded], moving: Moving) -> bool:
+    """Say whether packing all anew wins more, as a share, than it disrupts, as a share of a day of all that stands."""
+    if any(demand.required and demand.name in beside.refused for demand in demands):
+        return True
+    if moving.binds:
+        return False
+    gained = answer.value - _value(beside, worth, demands)
+    return gained > RESTART_S / DAY_S * answer.value
+
+
+def _stood(beside: Kept, demands: Sequence[Demanded]) -> dict[str, tuple[Placement, ...]]:
+    shares = {item.name: item.accelerators.share if item.accelerators else 0.0 for item in demands}
+    return {
+        name: tuple(
+            Placement(node=node, devices=ids, share=shares[name] if ids else 0.0, replicas=copies)
+            for (node, ids), copies in sorted(beside.stands[name].items())
+        )
+        for name in sorted(shares)
+    }
 
 
 def _placed(

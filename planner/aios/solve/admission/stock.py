@@ -17,7 +17,19 @@ from aios.records.fleet import Fleet, Node
 from aios.records.selection import Placement
 from aios.solve.packing import NO_GROUP, WHOLE, Kind, Nodes, Problem
 
-__all__ = ["CORE_UNITS", "MEMORY_UNITS", "Machine", "Stock", "Stocked", "Taken", "share_units", "stocked", "taken_by"]
+__all__ = [
+    "CORE_UNITS",
+    "MEMORY_UNITS",
+    "Machine",
+    "Stock",
+    "Stocked",
+    "Taken",
+    "rounded_down",
+    "rounded_up",
+    "share_units",
+    "stocked",
+    "taken_by",
+]
 
 CORE_UNITS = WHOLE
 """A core in whole units: the same parts of it are exact as of a device."""
@@ -108,8 +120,8 @@ def stocked(
     ordered = sorted(demands, key=lambda demand: demand.name)
     groups = _Groups(ordered, sites)
     most = (
-        sum(_ceiling(demand.cores * CORE_UNITS) * demand.copies for demand in ordered),
-        sum(_ceiling(demand.memory_bytes * MEMORY_UNITS) * demand.copies for demand in ordered),
+        sum(rounded_up(demand.cores * CORE_UNITS) * demand.copies for demand in ordered),
+        sum(rounded_up(demand.memory_bytes * MEMORY_UNITS) * demand.copies for demand in ordered),
     )
     found: dict[tuple[_Capacity, _Serves], list[Machine]] = {}
     for node in sorted(fleet.nodes, key=lambda node: node.name):
@@ -155,7 +167,7 @@ def _machines(
     for slot in node.devices:
         for id_ in slot.ids:
             share = node.free_share(id_)
-            free[Group(slot.type, WHOLE if share >= _UNUSED else _floor(share * WHOLE))].append(id_)
+            free[Group(slot.type, WHOLE if share >= _UNUSED else rounded_down(share * WHOLE))].append(id_)
     untouched = {group: tuple(ids) for group, ids in sorted(free.items()) if group.room}
     nothing, by_capacity = Taken(), dict[_Capacity, list[Machine]]()
     for name in node.instances():
@@ -164,9 +176,9 @@ def _machines(
         if gone.devices:
             left = {group: tuple(i for i in ids if i not in gone.devices) for group, ids in untouched.items()}
             devices = {group: ids for group, ids in left.items() if ids}
-        cores = most[0] if node.free_cores is None else _floor(CORE_UNITS * (node.free_cores - gone.cores))
+        cores = most[0] if node.free_cores is None else rounded_down(CORE_UNITS * (node.free_cores - gone.cores))
         memory = node.free_memory_bytes
-        has = (cores, most[1] if memory is None else _floor(MEMORY_UNITS * (memory - gone.memory_bytes)))
+        has = (cores, most[1] if memory is None else rounded_down(MEMORY_UNITS * (memory - gone.memory_bytes)))
         key = (has, tuple((group, len(ids)) for group, ids in devices.items()))
         by_capacity.setdefault(key, []).append(Machine(name, devices))
     return by_capacity.items()
@@ -190,7 +202,7 @@ def _posed(
     for demand in demands:
         wanted = demand.accelerators
         kind = Kind(
-            takes=(_ceiling(demand.cores * CORE_UNITS), _ceiling(demand.memory_bytes * MEMORY_UNITS)),
+            takes=(rounded_up(demand.cores * CORE_UNITS), rounded_up(demand.memory_bytes * MEMORY_UNITS)),
             devices=wanted.count if wanted else 0,
             share=share_units(wanted.share) if wanted else 0,
             places=tuple(places[groups.of_demand[demand.name]]),
@@ -210,14 +222,16 @@ def share_units(share: float) -> int:
     for parts in range(1, _MOST_PARTS + 1):
         if abs(share * parts - round(share * parts)) <= _WRITTEN and round(share * parts):
             return round(share * parts) * WHOLE // parts
-    return _ceiling(share * WHOLE)
+    return rounded_up(share * WHOLE)
 
 
-def _ceiling(amount: float) -> int:
+def rounded_up(amount: float) -> int:
+    """Return the next whole number, up to the noise of arithmetic."""
     return max(int(amount > 0), round(amount) if _is_whole(amount) else math.ceil(amount))
 
 
-def _floor(amount: float) -> int:
+def rounded_down(amount: float) -> int:
+    """Return the whole number below, up to the noise of arithmetic."""
     return max(0, round(amount) if _is_whole(amount) else math.floor(amount))
 
 

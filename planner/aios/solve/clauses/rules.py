@@ -9,7 +9,9 @@ from aios.solve.clauses import (
     cores,
     device_memory,
     device_share,
+    moves,
     node_memory,
+    pipeline,
     power_cap,
     requirement,
     spread,
@@ -25,6 +27,7 @@ __all__ = ["Rule", "rules_of"]
 _KINDS = (
     assignment.rules,
     requirement.rules,
+    pipeline.rules,
     spread.rules,
     survive.rules,
     together.rules,
@@ -36,6 +39,7 @@ _KINDS = (
     tier_memory.rules,
     power_cap.rules,
     budget.rules,
+    moves.rules,
 )
 
 

@@ -1,0 +1,115 @@
+"""Planning with what stands: `--current`, `--max-moves`, `--freeze`, and what a plan tells of moves."""
+
+from pathlib import Path
+
+import pytest
+
+DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "models"
+OLD = "    - {name: old, count: 3, cpu: 2, memory: 4 GiB, devices: [{type: old-cores}]}\n"
+NEW = "    - {name: new, count: 2, cpu: 2, memory: 4 GiB, devices: [{type: new-cores}]}\n"
+FACTS = "kind: cpu, cores: 2, peak: {fp32: 100 GFLOP/s, int8: 400 GOP/s}, memory: 4 GiB, bandwidth: 20 GB/s"
+
+
+def fleet(*nodes):
+    return f"""\
+apiVersion: aios/v1
+kind: Fleet
+metadata: {{name: hall}}
+spec:
+  nodes:
+{"".join(nodes)}  devices:
+    - {{name: old-cores, {FACTS}, tdp: 10 W, idle: 2 W}}
+    - {{name: new-cores, {FACTS}, tdp: 5 W, idle: 1 W}}
+"""
+
+
+def intents(**rates):
+    return "\n---\n".join(
+        f"""\
+apiVersion: aios/v1
+kind: Intent
+metadata: {{name: {name}}}
+spec:
+  task: image-classification
+  model: {DIGITS / "digits-s.onnx"}
+  load: {{rate: {rate}/s}}
+  require: {{latency: {{p99: 50 ms}}}}
+  goal: minimize power
+"""
+        for name, rate in rates.items()
+    )
+
+
+@pytest.fixture
+def stands(aios):
+    """Two services on the old machines, as a saved plan."""
+    aios.write("fleet.yaml", fleet(OLD))
+    aios.write("intent.yaml", intents(a=20, b=20))
+    assert aios("plan", "intent.yaml", "-o", "now.json").code == 0
+    return aios
+
+
+def decisions(ran):
+    return {item["intent"]: item for item in ran.json["decisions"]}
+
+
+def test_nothing_moves_when_nothing_changed_or_something_else_comes(stands):
+    same = stands("plan", "intent.yaml", "--current", "now.json", "--json")
+    before = decisions(same)
+    assert not [item for item in before.values() if "moved" in item or "stayed" in item]
+    stands.write("intent.yaml", intents(a=20, another=30, b=20))
+    stands.write("fleet.yaml", fleet(OLD.replace("count: 3", "count: 4")))
+    after = decisions(stands("plan", "intent.yaml", "--current", "now.json", "--json"))
+    assert {name: after[name]["placement"] for name in before} == {name: before[name]["placement"] for name in before}
+
+
+def test_better_machines_are_moved_to_once(stands):
+    stands.write("fleet.yaml", fleet(OLD, NEW))
+    moved = stands("plan", "intent.yaml", "--current", "now.json", "--json", "-o", "next.json")
+    told = decisions(moved)["a"]["moved"]
+    assert told["places"] == ["old-0[cpu0] x 1"]
+    assert told["goal"] == "minimize power"
+    assert told["saving"] > 0
+    assert told["disruption_s"]["low"] < told["disruption_s"]["value"] < told["disruption_s"]["high"]
+    assert told["disruption_s"]["source"] == "assumed"
+    words = stands("plan", "intent.yaml", "--current", "now.json").out
+    assert "it saves more than moving costs" in words
+    again = decisions(stands("plan", "intent.yaml", "--current", "next.json", "--json"))
+    assert not [item for item in again.values() if "moved" in item]
+
+
+def test_moves_are_limited_and_forbidden(stands):
+    stands.write("fleet.yaml", fleet(OLD, NEW))
+    ask = ("plan", "intent.yaml", "--current", "now.json")
+    one = decisions(stands(*ask, "--max-moves", "1", "--json"))
+    assert sum("moved" in item for item in one.values()) == 1
+    assert sum("stayed" in item for item in one.values()) == 1
+    frozen = stands(*ask, "--freeze", "a")
+    assert frozen.code == 0
+    assert "WHY IT STAYS" in frozen.out
+    none = decisions(stands(*ask, "--freeze", "a", "--freeze", "b", "--json"))
+    assert not [item for item in none.values() if "moved" in item]
+
+
+def test_what_is_frozen_and_cannot_stay_is_named(stands):
+    stands.write("intent.yaml", intents(a=4000, b=20))
+    ran = stands("plan", "intent.yaml", "--current", "now.json", "--freeze", "a")
+    assert ran.code == 3
+    assert "a stays as it is (--freeze)" in ran.out
+    assert "throughput >= 4000/s" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--freeze", "aa"], "did you mean `a`?"),
+        (["--freeze", "a", "--state", "none.json"], "does not stand"),
+        (["--current", "nothing.json"], "there is no plan nothing.json"),
+        (["--current", "intent.yaml"], "is no JSON"),
+    ],
+)
+def test_mistakes_are_told(stands, options, said):
+    current = [] if "--current" in options or "--state" in options else ["--current", "now.json"]
+    ran = stands("plan", "intent.yaml", *current, *options)
+    assert ran.code == 1
+    assert said in ran.err
