@@ -1,15 +1,15 @@
 """Published machine reassignment problems: what it costs after moving, against before, the best known and the bound.
 
-python benchmarks/reassignment.py FOLDER [--seconds 35] [--only a1_1 b_ ...]
+python benchmarks/reassignment.py FOLDER [--seconds 30] [--only a1_1 b_ ...]
 
 FOLDER holds ``roadef2012_instances.jsonl.gz``, a line per instance of the ROADEF/EURO challenge of 2012: ``model`` is
 the list of numbers of the challenge's file, ``initial_assignment`` the machine of every process. Seconds are those of
-``Limits.deterministic_limit``, close to CPU seconds. Costs and rules are computed here again, number by number from the
-file, by the challenge's definition of the problem; nothing is shared with the search.
+``Limits.deterministic_limit``; 30 take 35 to 55 CPU seconds. Costs and rules are computed here again, number by number
+from the file, by the challenge's definition of the problem; nothing is shared with the search.
 
 Best known: the best of the challenge's qualification, as listed by S. Gualandi (Challenging MIPs instances, December
-2012), who found three that are better himself; those are given here. Where none is listed, the way to the bound is the
-least that the way to the best can be.
+2012), who found three that are better himself; the better ones are taken. Where none is listed, the way to the bound is
+the least that the way to the best can be.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def main() -> None:
     """Print a row per instance."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seconds", type=float, default=35.0, help="deterministic seconds of each instance")
+    parser.add_argument("--seconds", type=float, default=30.0, help="deterministic seconds of each instance")
     parser.add_argument("--only", nargs="+", default=[""], help="beginnings of names")
     given = parser.parse_args()
     print(

@@ -1,8 +1,8 @@
 """What may be moved: processes that stand on machines, with prices for load, imbalance and moves.
 
 It is the machine reassignment problem that Google posed for the ROADEF/EURO challenge of 2012: processes of services
-take many resources of machines; a machine has a capacity of each and a lower safety capacity, over which load costs. It
-is what a fleet asks for that runs already: demands with many resources are planned anew, and what moves has a price.
+take many resources of machines; a machine has a capacity of each and a lower safety capacity, over which load costs. A
+fleet that runs already asks for it: demands with many resources are planned anew, and what moves has a price.
 
 What must hold: no machine exceeds a capacity; of a transient resource (disk, memory while state is copied) a process
 that moves takes its share on both machines; processes of one service stand on different machines and in at least so
@@ -29,7 +29,8 @@ class Resource(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """capacity, safety: by resource · moves: price of moving from here to each machine"""
+    """neighbourhood, location: numbered from 0 on · capacity, safety: by resource · moves: price of moving from here to
+    each machine, 0 to itself"""
 
     neighbourhood: int
     location: int

@@ -89,8 +89,9 @@ class Standing:
     """A placement that satisfies everything, and what it costs.
 
     at: machine of every process · level: [level][machine] · room: [resource][machine], what is still free, with what
-    moved processes hold of transient resources at home · price: of every machine's levels · spread, near: [service]
-    [location or neighbourhood], how many processes · moved: of every service, how many processes
+    moved processes hold of transient resources at home · frees: [resource][process], what is free when it leaves ·
+    price: of every machine's levels · spread, near: [service][location or neighbourhood], how many processes · moved:
+    of every service, how many processes
     """
 
     def __init__(self, tables: Tables, at: Sequence[int]) -> None:
@@ -116,10 +117,7 @@ class Standing:
         self.price: Whole = np.maximum(self.level, 0).sum(axis=0)
         self._most()
         self._buffer = np.empty_like(self.level)
-        leaves = tables.takes.copy()
-        staying = self.at == tables.homes
-        leaves[:, staying] = tables.stays[:, staying]
-        self.frees: Whole = leaves
+        self.frees: Whole = np.where(self.at == tables.homes, tables.stays, tables.takes)
 
     def _most(self) -> None:
         """Note the most moves that a service makes, and how many services make so many."""
@@ -146,11 +144,10 @@ class Standing:
         weight, moved = tables.problem.prices.service, self.moved[tables.service[process]]
         if here == home:
             base += tables.leaves[process] + (weight if moved == self.most else 0)
-            change += base
         else:
             alone = moved == self.most and self.with_most == 1
-            change += base
             change[home] -= tables.leaves[process] + (weight if alone else 0)
+        change += base
         change[~self._allowed(process, here, home)] = NEVER
         change[here] = 0
         return change
