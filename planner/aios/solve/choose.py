@@ -25,7 +25,6 @@ from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
 from aios.solve.problem import NOTHING, Problem, outline, pose
 from aios.solve.refusing import is_refusal, refusal_of
-from aios.solve.resuming import Resumed, resume
 from aios.solve.staying import as_they_stand, recounted, stays_of
 
 if TYPE_CHECKING:
@@ -54,29 +53,25 @@ def choose(
     there either. Status ``infeasible`` comes with the conflict; ``feasible`` and ``unknown`` mean that the limit was
     reached.
     """
-    again = resume(intents, options, fleet, objective, moving)
-    resumed = None if again is None else _resumed(again, limits)
-    if resumed is not None:
-        return resumed
     budgets = objective.budget if objective else ()
     goals = [goal for goal in (objective.goal if objective else ()) if goal.metric not in PLAN_METRICS]
     few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
     stays = stays_of(intents, options, fleet, moving, budgets, goals)
     outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
-    size = variables_of(outlined) if outlined.plain else 0
+    is_large = outlined.plain and (sum(map(len, outlined.options)) > LARGE or variables_of(outlined) > LARGE)
     engine = Engine(limits)
     status = ""
-    if size > LARGE:
+    if is_large:
         chosen, placement = _jointly(outlined, engine)
         if chosen.picked is not None and placement is not None:
             return _selection(outlined, chosen, chosen.picked, placement, limits)
         status = chosen.status
-        if status != "infeasible" and size > HUGE:
+        if status != "infeasible" and variables_of(outlined) > HUGE:
             return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     if status != "infeasible":
         # After the joint choice the exact one has what is left of the allowance.
         problem = pose(intents, few, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins).under(objective)
-        chosen = _exactly(problem, engine, doubtful=size > LARGE)
+        chosen = _exactly(problem, engine, doubtful=is_large)
         status = chosen.status
     if status == "infeasible":
         required = [intent for intent in intents if intent.required]
@@ -101,23 +96,6 @@ def _with_refusals(
         watched = {*(goal.metric for goal in (*intent.goal, *goals)), *(item.metric for item in budgets)}
         few[intent.name].append(refusal_of(intent, sorted(watched)))
     return few
-
-
-def _resumed(again: Resumed, limits: Limits) -> Selection | None:
-    """Choose for what cannot stay on a large fleet; None where that finds no room beside what stays."""
-    chosen, placement = _jointly(again.problem, Engine(limits))
-    if chosen.picked is None or placement is None:
-        return None
-    found = _selection(again.problem, chosen, chosen.picked, placement, limits)
-    rows = again.rows(found.objective)
-    best = all(row.gap == 0 for row in rows)
-    return found.model_copy(
-        update={
-            "objective": rows,
-            "status": "optimal" if best else "feasible",
-            "termination": termination(limits, "optimal" if best else "limit", found=True),
-        }
-    )
 
 
 def _explained(
