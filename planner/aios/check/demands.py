@@ -164,8 +164,10 @@ def goals(demands: Sequence[Demanded], selection: Selection, objective: Objectiv
     admitted = Goal(direction="maximize", metric="admitted")
     written = objective.goal if objective else ()
     wanted = [goal for goal in written if goal.metric in ("accelerator.allocated", "admitted")]
-    if refusable and (not wanted or (objective and objective.policy == "priority")):
-        wanted = [admitted]
+    if refusable and objective and objective.policy == "priority":
+        wanted = [admitted, *(goal for goal in wanted if goal.metric != "admitted")]
+    elif refusable and all(goal.metric != "admitted" for goal in wanted):
+        wanted.append(admitted)
     for goal in wanted:
         total = math.fsum(_standing(demand, selection) * _units(demand, goal.metric) for demand in demands)
         yield _value(str(goal), total, stated)
