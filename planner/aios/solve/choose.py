@@ -44,12 +44,14 @@ def choose(
     moving: Moving = NOTHING,
     joins: Joins = NOTHING_KNOWN,
     stated: Mapping[str, Stated] = NO_DEMANDS,
+    *,
+    why: bool = True,
 ) -> Selection:
     """Choose one option for every intent and place its replicas on the fleet.
 
     options: intent name -> its priced options · objective: goals, policy and budgets of all of them together · moving:
     what stands already, see ``aios.solve.moving`` · joins: between the machines that stages of pipelines may stand on ·
-    stated: demands that are placed with them, few enough for one exact model
+    stated: demands that are placed with them, few enough for one exact model · why: whether to say why there is no plan
 
     Every requirement and capacity holds in the result, the goals are optimised in order (see ``aios.solve.goals``), and
     ties are broken by fewest cores, least share, first id, so that the order of the arguments does not matter; not so
@@ -86,11 +88,11 @@ def choose(
         status = chosen.status
     if status == "infeasible":
         required = [intent for intent in intents if intent.required]
-        return Selection(
-            status="infeasible",
-            termination=termination(limits, "infeasible", found=False),
-            conflict=explain(_explained(required, options, fleet, budgets, moving, joins, stated), limits),
-        )
+        ended = termination(limits, "infeasible", found=False)
+        if not why:
+            return Selection(status="infeasible", termination=ended)
+        conflict = explain(_explained(required, options, fleet, budgets, moving, joins, stated), limits)
+        return Selection(status="infeasible", termination=ended, conflict=conflict)
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
     placement = None if picked is None else place(problem, picked, Engine(limits))
