@@ -106,6 +106,15 @@ def best_mix(
     return max(found, default=None)
 
 
+def what_is_left(
+    intents: Sequence[Intent], options: Mapping[str, Sequence[Priced]], place: Fleet
+) -> Iterator[tuple[int, set[tuple[Machine, ...]]]]:
+    """Yield how many services run, and what all their places may leave of the machines."""
+    for picked in itertools.product(*([*options[item.name], *([] if item.required else [None])] for item in intents)):
+        running = [priced for priced in picked if priced is not None]
+        yield len(running), {_left(place, running, rows) for rows in brute_force.placements(place, running)}
+
+
 def _worth(text: str, intents: Sequence[Intent], picked: Sequence[Priced | None]) -> Fraction:
     if text == ADMITTED:
         pairs = zip(intents, picked, strict=True)

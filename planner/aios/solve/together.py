@@ -50,6 +50,12 @@ class _Asked(NamedTuple):
     moving: Moving
     joins: Joins
 
+    @property
+    def size(self) -> int:
+        """About how many variables one exact model of all has."""
+        empty = outline(self.intents, self.options, self.fleet)
+        return variables_beside(empty, stated_by(self.demands, self.sites))
+
     def models(self) -> Selection:
         """Choose for the services as if they were alone."""
         return choose(
@@ -93,7 +99,8 @@ def choose_together(
         if not demands:
             return asked.models()
         if not intents:
-            return asked.beside(None)
+            found = asked.beside(None)
+            return asked.both() if _is_left_open(asked, found) and asked.size <= LARGE else found
         chosen = asked.models()
         if chosen.status in ("infeasible", "unknown"):
             return chosen
@@ -101,13 +108,16 @@ def choose_together(
         stands = moving.binds and any(demand.name in moving.standing for demand in demands)
         if stands or (found.status == "optimal" and not found.refused):
             return found
-        size = variables_beside(outline(intents, options, fleet), stated_by(demands, sites))
-        if size <= LARGE:
-            return asked.both()
-        return _best_of_many(asked, chosen, found, size)
+        return asked.both() if asked.size <= LARGE else _best_of_many(asked, chosen, found)
 
 
-def _best_of_many(asked: _Asked, alone: Selection, found: Selection, size: int) -> Selection:
+def _is_left_open(asked: _Asked, found: Selection) -> bool:
+    """Say whether the policy of priorities leaves goals something to decide, which packing by rank does not do."""
+    by_rank = asked.objective is not None and asked.objective.policy == "priority"
+    return by_rank and found.status == "feasible" and len(found.objective) > 1 and not asked.moving.standing
+
+
+def _best_of_many(asked: _Asked, alone: Selection, found: Selection) -> Selection:
     """Return the best choice that was found by turns. alone: services as if they were · found: demands beside these"""
     from aios.solve.decomposing import better, with_bounds
 
@@ -119,7 +129,7 @@ def _best_of_many(asked: _Asked, alone: Selection, found: Selection, size: int) 
         free = admit(required, asked.sites, None, asked.fleet, {}, Engine(asked.limits))
         if free.status == "infeasible":  # not even without the services
             return _joined(None, free, asked.limits, asked.objective)
-        return asked.both() if size <= _PROVABLE else found
+        return asked.both() if asked.size <= _PROVABLE else found
     return _bounded(asked, found)
 
 
@@ -206,4 +216,6 @@ def _in_order(rows: Sequence[ObjectiveValue], objective: Objective | None) -> tu
     admission = [index for index, goal in enumerate(goals) if goal.split()[1] in (_ALLOCATED, _ADMITTED)]
     places = {ADMITTED: admission[-1] + 0.5 if admission else -1.0, **{goal: float(k) for k, goal in enumerate(goals)}}
     ends = {row.goal: -2.0 if row.goal.split()[1] in ("fair-share", "max-min") else float(len(goals)) for row in rows}
+    if objective is not None and objective.policy == "priority":
+        places[ADMITTED] = -1.0
     return tuple(sorted(rows, key=lambda row: places.get(row.goal, ends[row.goal])))

@@ -40,6 +40,14 @@ class Worth(NamedTuple):
     parts: tuple[_Part, ...]
     left: tuple[_Part, ...]
 
+    def named(self, demands: Sequence[Demanded], refused: Mapping[str, int], *, proved: bool) -> list[ObjectiveValue]:
+        """Return what the goals that are written come to where a policy was followed before them.
+
+        proved: whether that left nothing open
+        """
+        written = [part for part in (*self.parts, *self.left) if part.goal is not _ADMITTED]
+        return [_row(part, None, demands, refused, proved) for part in written]
+
     def rows(
         self, value: int, bound: int, demands: Sequence[Demanded], refused: Mapping[str, int]
     ) -> list[ObjectiveValue]:
