@@ -158,14 +158,16 @@ def goals(demands: Sequence[Demanded], selection: Selection, objective: Objectiv
         return
     refusable = any(not demand.required for demand in demands)
     stated = {row.goal: row.bound for row in selection.objective}
-    if objective and refusable and objective.policy in ("fair-share", "max-min"):
+    is_fair = refusable and objective is not None and objective.policy in ("fair-share", "max-min")
+    if is_fair and objective is not None:
         yield _value(f"maximize {objective.policy}", min(_levels(demands, selection)), stated)
-        return
     admitted = Goal(direction="maximize", metric="admitted")
     written = objective.goal if objective else ()
     wanted = [goal for goal in written if goal.metric in ("accelerator.allocated", "admitted")]
-    if refusable and (not wanted or (objective and objective.policy == "priority")):
-        wanted = [admitted]
+    if refusable and objective and objective.policy == "priority":
+        wanted = [admitted, *(goal for goal in wanted if goal.metric != "admitted")]
+    elif refusable and not is_fair and all(goal.metric != "admitted" for goal in wanted):
+        wanted.append(admitted)
     for goal in wanted:
         total = math.fsum(_standing(demand, selection) * _units(demand, goal.metric) for demand in demands)
         yield _value(str(goal), total, stated)

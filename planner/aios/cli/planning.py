@@ -15,6 +15,7 @@ from aios.cli.moving import move_words
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.pipelines import pipeline_words
 from aios.cli.progress import Progress
+from aios.cli.standing import budget_words, machine_words
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
 from aios.cli.words import Ink, counted, table
@@ -99,18 +100,20 @@ def plan_words(
     blocks = [_heading(planned, ink)]
     blocks += [_considered(planned, intent, ink, every) for intent in given.intents]
     if planned.plan.status == "unknown":
-        blocks.append(_nothing_found(planned.plan, ink))
+        blocks.append(_nothing_found(planned, ink))
     elif planned.plan.conflict is not None:
         blocks.append(_conflict(planned, ink))
     else:
         blocks += [
             _refusals(planned, ink),
             demand_words(planned, ink, every),
+            machine_words(planned, ink, every),
             _spread(planned, ink),
             _residences(planned, ink),
             pipeline_words(planned.plan, ink),
             _promises(planned.plan, ink),
             _remarks(planned, ink),
+            budget_words(planned, ink),
             _objective(planned, ink),
             move_words(planned.plan, ink, every),
             _actions(planned.plan, ink, None if applying else _apply_command(planned.plan, out, keep_others)),
@@ -242,9 +245,13 @@ def _ended(plan: Plan) -> str:
     return "the search was interrupted" if interrupted else "the search came to the end of its allowance"
 
 
-def _nothing_found(plan: Plan, ink: Ink) -> str:
+def _nothing_found(planned: Planned, ink: Ink) -> str:
+    plan = planned.plan
+    given = planned.considered.given
+    turns = "services first, demands that must stand first and all demands first were tried\n"
     return (
         f"{ink('unknown', 'red', 'bold')}: {_ended(plan)} before a plan was found; that there is none is not proved\n"
+        f"{turns if given.intents and given.demands else ''}"
         "plan fewer intents at a time, pin what is settled, or leave more room in the fleet"
     )
 

@@ -23,8 +23,9 @@ from aios.solve.joint.size import HUGE, LARGE, variables_of
 from aios.solve.limits import Limits
 from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
-from aios.solve.problem import NOTHING, Problem, outline, pose
+from aios.solve.problem import NO_DEMANDS, NOTHING, Problem, Stated, outline, pose
 from aios.solve.refusing import is_refusal, refusal_of
+from aios.solve.stating import with_copies
 from aios.solve.staying import as_they_stand, recounted, stays_of
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ def choose(
     objective: Objective | None = None,
     moving: Moving = NOTHING,
     joins: Joins = NOTHING_KNOWN,
+    stated: Mapping[str, Stated] = NO_DEMANDS,
+    *,
+    why: bool = True,
 ) -> Selection:
     """Choose one option for every intent and place its replicas on the fleet.
 
     options: intent name -> its priced options · objective: goals, policy and budgets of all of them together · moving:
-    what stands already, see ``aios.solve.moving`` · joins: between the machines that stages of pipelines may stand on
+    what stands already, see ``aios.solve.moving`` · joins: between the machines that stages of pipelines may stand on ·
+    stated: demands that are placed with them, few enough for one exact model · why: whether to say why there is no plan
 
     Every requirement and capacity holds in the result, the goals are optimised in order (see ``aios.solve.goals``), and
     ties are broken by fewest cores, least share, first id, so that the order of the arguments does not matter; not so
@@ -58,7 +63,8 @@ def choose(
     few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
     stays = stays_of(intents, options, fleet, moving, budgets, goals)
     outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
-    is_large = outlined.plain and (sum(map(len, outlined.options)) > LARGE or variables_of(outlined) > LARGE)
+    plain = outlined.plain and not stated
+    is_large = plain and (sum(map(len, outlined.options)) > LARGE or variables_of(outlined) > LARGE)
     engine = Engine(limits)
     status = ""
     if is_large:
@@ -70,16 +76,19 @@ def choose(
             return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     if status != "infeasible":
         # After the joint choice the exact one has what is left of the allowance.
-        problem = pose(intents, few, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins).under(objective)
+        everyone, every = with_copies(intents, few, stated, [item.metric for item in budgets])
+        problem = pose(
+            everyone, every, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins, stated=stated
+        ).under(objective)
         chosen = _exactly(problem, engine, doubtful=is_large)
         status = chosen.status
     if status == "infeasible":
         required = [intent for intent in intents if intent.required]
-        return Selection(
-            status="infeasible",
-            termination=termination(limits, "infeasible", found=False),
-            conflict=explain(_explained(required, options, fleet, budgets, moving, joins), limits),
-        )
+        ended = termination(limits, "infeasible", found=False)
+        if not why:
+            return Selection(status="infeasible", termination=ended)
+        conflict = explain(_explained(required, options, fleet, budgets, moving, joins, stated), limits)
+        return Selection(status="infeasible", termination=ended, conflict=conflict)
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
     placement = None if picked is None else place(problem, picked, Engine(limits))
@@ -105,12 +114,15 @@ def _explained(
     budgets: Sequence[Budget],
     moving: Moving,
     joins: Joins,
+    stated: Mapping[str, Stated],
 ) -> Problem:
     """Return the problem of which it is said why it has no plan; that something stands matters where it must stay."""
+    stated = {name: item for name, item in stated.items() if item.demand.required}
+    everyone, options = with_copies(required, options, stated, [item.metric for item in budgets])
     if not moving.binds:
-        return pose(required, options, fleet, budgets=budgets, joins=joins)
+        return pose(everyone, options, fleet, budgets=budgets, joins=joins, stated=stated)
     stays = as_they_stand(options, moving)
-    return pose(required, options, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins)
+    return pose(everyone, options, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins, stated=stated)
 
 
 def _jointly(problem: Problem, engine: Engine) -> Joint:
@@ -137,13 +149,16 @@ def _selection(
     limits: Limits,
 ) -> Selection:
     best = {intent.name: problem.options[index][picked[index]].priced for index, intent in enumerate(problem.intents)}
-    refused = sorted(name for name, priced in best.items() if is_refusal(priced))
-    running = sorted(best.keys() - set(refused))
+    wanted = {problem.intents[index].name: item.demand.copies for index, item in problem.stated.items()}
+    missing = {name: wanted[name] - best[name].candidate.parts for name in wanted}
+    missing |= {name: int(is_refusal(priced)) for name, priced in best.items() if name not in wanted}
+    refused = {name: count for name, count in sorted(missing.items()) if count}
+    running = sorted(name for name in best if name not in wanted and name not in refused)
     return Selection(
         status="optimal" if chosen.status == "optimal" else "feasible",
         chosen={name: best[name] for name in running},
-        placement={name: placement[name] for name in running},
-        refused=dict.fromkeys(refused, 1),
+        placement={name: placement[name] for name in sorted((*running, *wanted))},
+        refused=refused,
         objective=recounted(problem, picked, placement, chosen.rows),
         termination=termination(limits, "optimal" if chosen.status == "optimal" else "limit", found=True),
     )

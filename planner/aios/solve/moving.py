@@ -25,7 +25,7 @@ _Costs = Mapping[int, Sequence[float | None]]
 
 def moves_of(problem: Problem, intent: int) -> list[int]:
     """Return per option of an intent whether it moves: one that stands, still runs, and does not stay."""
-    stands = problem.intents[intent].name in problem.moving.standing
+    stands = problem.intents[intent].name in problem.moving.standing and intent not in problem.stated
     return [int(stands and not option.stays and not is_refusal(option.priced)) for option in problem.options[intent]]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from aios.records.current import Moving
 from aios.records.selection import Placement
 from aios.solve.clauses import rules_of
+from aios.solve.copying import placed_copies, standing_copies
 from aios.solve.cpsat import Engine
 from aios.solve.model import Decisions, Load
 from aios.solve.problem import Problem, devices_of, pose
@@ -25,14 +26,17 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
     if not intents:
         return {}
     best = {intent.name: problem.options[index][picked[index]] for index, intent in enumerate(intents)}
+    stated = {intents[index].name: item for index, item in problem.stated.items()}
     anywhere = {name: [option.priced] for name, option in best.items() if not option.stays}
     stays = {name: [option.priced] for name, option in best.items() if option.stays}
     moving = Moving(problem.moving.standing)
-    small = pose(intents, anywhere, problem.fleet, pooling=False, moving=moving, stays=stays, joins=problem.joins)
+    small = pose(
+        intents, anywhere, problem.fleet, pooling=False, moving=moving, stays=stays, joins=problem.joins, stated=stated
+    )
     decisions = Decisions(small, range(len(intents)))
     for rule in rules_of(small):
         rule.add(decisions)
-    places = sorted(
+    every = sorted(
         (
             (load.intent, index, load)
             for index, loads in enumerate(decisions.loads)
@@ -41,17 +45,31 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
         ),
         key=lambda place: place[:2],
     )
-    loads = [load for _, _, load in places]
+    places = [place for place in every if place[0] not in small.stated]
+    loads = [load for _, _, load in every]
     if {load.intent for load in loads} != {index for index in range(len(intents)) if _parts(problem, picked, index)}:
         return None
+    loads = [load for _, _, load in places]
+    if small.stated:
+        first = _first(decisions, loads, engine)
+        if first is None:
+            return None
+        both = standing_copies(decisions, first, engine)
+        return {**_placed(small, places, both), **placed_copies(decisions, both)}
     filled = _filled(decisions, loads) if decisions.sums_only else None
     values = _first(decisions, loads, engine) if filled is None else filled
     if values is None:
         return None
-    placed: dict[str, list[Placement]] = {intent.name: [] for intent in intents}
+    return _placed(small, places, values)
+
+
+def _placed(
+    small: Problem, places: Sequence[tuple[int, int, Load]], values: Mapping[int, int] | Sequence[int]
+) -> dict[str, tuple[Placement, ...]]:
+    placed: dict[str, list[Placement]] = {intent.name: [] for intent in small.intents}
     for intent, index, load in places:
         if replicas := load.times * values[load.variable]:
-            placed[intents[intent].name].append(_placement(small, intent, index, replicas))
+            placed[small.intents[intent].name].append(_placement(small, intent, index, replicas))
     return {name: tuple(rows) for name, rows in placed.items()}
 
 
@@ -100,7 +118,7 @@ def _first(decisions: Decisions, loads: Sequence[Load], engine: Engine) -> Seque
         for k in weights:
             model.linear([(loads[k].variable, 1)], values[loads[k].variable], values[loads[k].variable])
         model.hint(values)
-    return values
+    return engine.solve(model).values or None if values is None else values
 
 
 def _placement(problem: Problem, intent: int, index: int, replicas: int) -> Placement:

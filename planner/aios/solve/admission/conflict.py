@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from aios.records.demanded import Demanded
 from aios.records.selection import Clause, Conflict, Relaxation
 from aios.records.units import Dimension, format_quantity
-from aios.solve.admission.stock import CORE_UNITS, MEMORY_UNITS, Stocked
+from aios.solve.admission.stock import Stocked
+from aios.solve.amounts import CORE_UNITS, MEMORY_UNITS
 from aios.solve.cpsat import Engine
 from aios.solve.packing import WHOLE, Kind, Packing, Problem, Short, pack
 from aios.solve.packing.relaxed import lacks
