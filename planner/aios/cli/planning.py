@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aios.cli.candidates import columns_of, option_table, written
 from aios.cli.conflicts import also_enough
+from aios.cli.daywords import day_words, rate_words
 from aios.cli.demands import demand_words, nowhere
 from aios.cli.exits import Exit
 from aios.cli.moving import move_words
@@ -109,6 +110,7 @@ def plan_words(
             _spread(planned, ink),
             _residences(planned, ink),
             pipeline_words(planned.plan, ink),
+            day_words(planned.plan, ink),
             _promises(planned.plan, ink),
             _remarks(planned, ink),
             _objective(planned, ink),
@@ -151,7 +153,7 @@ def _load(intent: Intent) -> str:
     if load is None:
         return ""
     tokens = f", {load.prompt_tokens} + {load.output_tokens} tokens" if load.output_tokens else ""
-    return f" at {load.rate_per_s:g}/s {load.arrivals}{tokens}"
+    return f" at {rate_words(load)} {load.arrivals}{tokens}"
 
 
 def _about(what: str, intent: Intent, considered: Considered) -> bool:
@@ -287,8 +289,10 @@ def _actions(plan: Plan, ink: Ink, command: str | None) -> str:
     return "\n".join([*lines, f"next: {command}"] if command else lines)
 
 
-def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str:
-    """Return the command that carries out exactly this plan."""
+def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str | None:
+    """Return the command that carries out exactly this plan; none where there is not room for all of it at once."""
+    if not plan.at_once:
+        return None
     if out is not None:
         return shlex.join(["aios", "apply", str(out)])
     files = plan.files

@@ -33,5 +33,6 @@ def priced_of(
         "unknown": unknown,
         "residences": residences,
         "notes": notes,
+        "periods": (),
     }
     return trusted(Priced, fields, _GIVEN)

@@ -136,7 +136,7 @@ def _stage(
         task=spec.task,
         models=models,
         data=Data(evaluate=reader.files(stage.data.evaluate), calibrate=reader.files(stage.data.calibrate)),
-        load=load and load.model_copy(update={"rate_per_s": load.rate_per_s * stage.per}),
+        load=load and load.times(stage.per),
         require=tuple(_sustained(reader, spec.load, bounds, stage.per)),
         goal=goals,
         priority=spec.priority,
@@ -152,8 +152,8 @@ def _stage(
 def _sustained(reader: Reader, load: LoadForm | None, bounds: Sequence[Requirement], per: int) -> Iterator[Requirement]:
     """Yield what a stage must sustain for the pipeline to: so many items for each request."""
     written = [bound for bound in bounds if bound.metric == "throughput"]
-    if load is not None and not any(bound.bound >= load.rate for bound in written):
-        yield reader.sustained(load.rate * per)
+    if load is not None and not any(bound.bound >= load.highest for bound in written):
+        yield reader.sustained(load.highest * per)
     for bound in written:
         times = "" if per == 1 else f" ({per} for each request)"
         text = f"throughput >= {format_exactly(bound.bound * per, Dimension.RATE)}{times}"

@@ -10,7 +10,7 @@ from aios.plan.demands import decisions_on
 from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
 from aios.plan.moving import Account
-from aios.plan.notes import notes_on
+from aios.plan.notes import OF_THE_DAY, notes_on
 from aios.records.candidate import Priced, Rejection
 from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet
@@ -45,6 +45,7 @@ def make_plan(
     options: Mapping[str, Sequence[Priced]] | None = None,
     account: Account | None = None,
     pipelines: Sequence[PipelineDecision] = (),
+    at_once: bool = True,
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
 
@@ -52,7 +53,7 @@ def make_plan(
     -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
     it now · files: paths that the plan was made from · version: of aios · options: intent name -> what was chosen from
     · account: what is told of moves
-    · pipelines: what the decisions on their stages come to
+    · pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same time
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
     says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
@@ -72,10 +73,10 @@ def make_plan(
         refused=frozenset(selection.refused),
         keep_others=keep_others,
     )
-    notes = {
-        i.name: tuple(notes_on(i, selection.chosen[i.name], (options or {}).get(i.name, ()), profiles[i.name], fleet))
-        for i in chosen
-    }
+    notes = {}
+    for i in chosen:
+        own, among = selection.chosen[i.name], (options or {}).get(i.name, ())
+        notes[i.name] = tuple(notes_on(i, own, among, profiles[i.name], fleet, at_once=at_once))
     decisions = [_decision(selection.chosen[i.name], selection.placement[i.name], notes[i.name]) for i in chosen]
     if found:
         decisions += decisions_on(demands, selection.placement, fleet)
@@ -94,6 +95,7 @@ def make_plan(
             pipelines=tuple(pipelines),
             rejections=tuple(sorted(rejections, key=lambda item: (item.what, item.clause, item.reason, item.by))),
             refused=tuple(Refusal(intent=name, count=n) for name, n in sorted(selection.refused.items())),
+            at_once=at_once,
             conflict=selection.conflict,
             actions=actions if found else (),
             claims=claims,
@@ -150,6 +152,7 @@ def _decision(priced: Priced, placement: tuple[Placement, ...], notes: tuple[str
         memory=priced.residences,
         estimates=priced.estimates,
         notes=notes,
+        periods=priced.periods,
     )
 
 
@@ -163,18 +166,20 @@ def _told(decision: Decision, account: Account) -> Decision:
 def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
     """Yield what is promised: every requirement, then what is merely predicted."""
     required = {requirement.metric for requirement in intent.require}
+    of_day = OF_THE_DAY if priced.periods else ()  # which no measurement at one rate shows
     for requirement in intent.require:
-        yield Claim(
-            address=intent.name,
-            metric=requirement.metric,
-            estimate=priced.estimates[requirement.metric],
-            clause=requirement.text,
-            bound=requirement.bound,
-        )
+        if requirement.metric not in of_day:
+            yield Claim(
+                address=intent.name,
+                metric=requirement.metric,
+                estimate=priced.estimates[requirement.metric],
+                clause=requirement.text,
+                bound=requirement.bound,
+            )
     accuracies = sorted(metric for metric in priced.estimates if metric.startswith("accuracy."))
     money = ("cost", "expense") if "expense" in priced.estimates else ()
     for metric in (*_PREDICTED, *money, *accuracies):
-        if metric in priced.estimates and metric not in required:
+        if metric in priced.estimates and metric not in (*required, *of_day):
             yield Claim(address=intent.name, metric=metric, estimate=priced.estimates[metric])
 
 

@@ -52,14 +52,21 @@ class Data(Record):
 class Load(Record):
     """What must be sustained.
 
-    rate_per_s: mean arrival rate of requests, one item each · prompt_tokens, output_tokens: of a request to a language
-    model, on average; None for other models
+    rate_per_s: mean arrival rate of requests, one item each; of a rate that changes, the highest · hourly_per_s: the
+    rate in each hour of the day, the first from midnight UTC; empty where it is always the same · prompt_tokens,
+    output_tokens: of a request to a language model, on average; None for other models
     """
 
     rate_per_s: float
+    hourly_per_s: tuple[float, ...] = Field(default=(), exclude_if=lambda rates: not rates)
     arrivals: Literal["poisson", "constant"] = "poisson"
     prompt_tokens: int | None = None
     output_tokens: int | None = None
+
+    def times(self, factor: float) -> "Load":
+        """Return so many times the load."""
+        rates = tuple(rate * factor for rate in self.hourly_per_s)
+        return self.model_copy(update={"rate_per_s": self.rate_per_s * factor, "hourly_per_s": rates})
 
 
 class Training(Record):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aios.records.base import Record, Source
-from aios.records.candidate import Estimate, Quantization, Rejection, Residence
+from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
 from aios.records.intent import Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.selection import Conflict, ObjectiveValue, Placement
@@ -92,7 +92,9 @@ class Stayed(Record):
 class Decision(Record):
     """What was chosen for one intent. memory: where each part of the model lives, and what reading it costs · devices,
     machines, degrees, settings: see ``Candidate`` · notes: what nobody judged, and what was assumed or compared unlike,
-    in words · moved, stayed: of what stood before, where it moves, or stays although it could do better"""
+    in words · periods: of a load that changes over the day, what runs when, by rate; ``replicas`` is then
+    the most, and ``hourly`` of a place how many of its replicas run in each hour · moved, stayed: of what stood before,
+    where it moves, or stays although it could do better"""
 
     intent: str
     candidate: str
@@ -115,6 +117,7 @@ class Decision(Record):
     memory: tuple[Residence, ...] = ()
     estimates: Mapping[str, Estimate]
     notes: tuple[str, ...] = ()
+    periods: tuple[Period, ...] = Field(default=(), exclude_if=lambda periods: not periods)
     moved: Moved | None = Field(default=None, exclude_if=lambda moved: moved is None)
     stayed: Stayed | None = Field(default=None, exclude_if=lambda stayed: stayed is None)
 
@@ -239,7 +242,8 @@ class SolverNote(Record):
 class Plan(Record):
     """The versioned plan document; its JSON is the contract with pipelines.
 
-    id: digest of everything else · evaluate: intent name -> files that accuracy is verified on
+    id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
+    replicas have room at the same time; else they share machines by the hour
     """
 
     format_version: str = FORMAT_VERSION
@@ -253,6 +257,7 @@ class Plan(Record):
     pipelines: tuple[PipelineDecision, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    at_once: bool = Field(default=True, exclude_if=bool)
     conflict: Conflict | None = None
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()

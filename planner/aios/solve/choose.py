@@ -18,12 +18,13 @@ from aios.solve.contenders import contenders
 from aios.solve.cpsat import Engine
 from aios.solve.explain import explain
 from aios.solve.holding import Holding
+from aios.solve.hours import first_stay
 from aios.solve.interrupting import came
 from aios.solve.joint.size import HUGE, LARGE, variables_of
 from aios.solve.limits import Limits
 from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
-from aios.solve.problem import NOTHING, Problem, outline, pose
+from aios.solve.problem import NOTHING, Problem, outline, periods_of, pose
 from aios.solve.refusing import is_refusal, refusal_of
 from aios.solve.resuming import Resumed, resume
 from aios.solve.staying import as_they_stand, recounted, stays_of
@@ -42,11 +43,14 @@ def choose(
     objective: Objective | None = None,
     moving: Moving = NOTHING,
     joins: Joins = NOTHING_KNOWN,
+    *,
+    by_hour: bool = True,
 ) -> Selection:
     """Choose one option for every intent and place its replicas on the fleet.
 
     options: intent name -> its priced options · objective: goals, policy and budgets of all of them together · moving:
-    what stands already, see ``aios.solve.moving`` · joins: between the machines that stages of pipelines may stand on
+    what stands already, see ``aios.solve.moving`` · joins: between the machines that stages of pipelines may stand on ·
+    by_hour: whether replicas that do not run at the same time may share machines
 
     Every requirement and capacity holds in the result, the goals are optimised in order (see ``aios.solve.goals``), and
     ties are broken by fewest cores, least share, first id, so that the order of the arguments does not matter; not so
@@ -54,7 +58,8 @@ def choose(
     there either. Status ``infeasible`` comes with the conflict; ``feasible`` and ``unknown`` mean that the limit was
     reached.
     """
-    again = resume(intents, options, fleet, objective, moving)
+    by_hour = by_hour and bool(periods_of(intents))
+    again = None if by_hour else resume(intents, options, fleet, objective, moving)
     resumed = None if again is None else _resumed(again, limits)
     if resumed is not None:
         return resumed
@@ -64,18 +69,22 @@ def choose(
     stays = stays_of(intents, options, fleet, moving, budgets, goals)
     outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
     size = variables_of(outlined) if outlined.plain else 0
+    size = 0 if by_hour and size <= HUGE else size  # only the exact model knows hours
     engine = Engine(limits)
     status = ""
     if size > LARGE:
         chosen, placement = _jointly(outlined, engine)
         if chosen.picked is not None and placement is not None:
             return _selection(outlined, chosen, chosen.picked, placement, limits)
-        status = chosen.status
+        # What does not fit with all replicas at once may fit by the hour.
+        status = "" if by_hour else chosen.status
         if status != "infeasible" and size > HUGE:
             return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     if status != "infeasible":
         # After the joint choice the exact one has what is left of the allowance.
-        problem = pose(intents, few, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins).under(objective)
+        problem = pose(
+            intents, few, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins, by_hour=by_hour
+        ).under(objective)
         chosen = _exactly(problem, engine, doubtful=size > LARGE)
         status = chosen.status
     if status == "infeasible":
@@ -83,7 +92,7 @@ def choose(
         return Selection(
             status="infeasible",
             termination=termination(limits, "infeasible", found=False),
-            conflict=explain(_explained(required, options, fleet, budgets, moving, joins), limits),
+            conflict=explain(_explained(required, options, fleet, budgets, moving, joins, by_hour=by_hour), limits),
         )
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
@@ -127,12 +136,14 @@ def _explained(
     budgets: Sequence[Budget],
     moving: Moving,
     joins: Joins,
+    *,
+    by_hour: bool,
 ) -> Problem:
     """Return the problem of which it is said why it has no plan; that something stands matters where it must stay."""
     if not moving.binds:
-        return pose(required, options, fleet, budgets=budgets, joins=joins)
+        return pose(required, options, fleet, budgets=budgets, joins=joins, by_hour=by_hour)
     stays = as_they_stand(options, moving)
-    return pose(required, options, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins)
+    return pose(required, options, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins, by_hour=by_hour)
 
 
 def _jointly(problem: Problem, engine: Engine) -> Joint:
@@ -161,10 +172,11 @@ def _selection(
     best = {intent.name: problem.options[index][picked[index]].priced for index, intent in enumerate(problem.intents)}
     refused = sorted(name for name, priced in best.items() if is_refusal(priced))
     running = sorted(best.keys() - set(refused))
+    placed = {name: placement[name] for name in running}
     return Selection(
         status="optimal" if chosen.status == "optimal" else "feasible",
         chosen={name: best[name] for name in running},
-        placement={name: placement[name] for name in running},
+        placement=placed if problem.periods else first_stay(best, placed),
         refused=dict.fromkeys(refused, 1),
         objective=recounted(problem, picked, placement, chosen.rows),
         termination=termination(limits, "optimal" if chosen.status == "optimal" else "limit", found=True),

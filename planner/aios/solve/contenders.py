@@ -84,6 +84,7 @@ def _undominated(intent: Intent, options: Sequence[Priced], watched: _Watched) -
             *_figures(goals, option),
             *_more_figures(intent, option, watched),
             *_figures_of_stage(intent, option),
+            *_figures_of_periods(option, watched),
         )
         copies = (candidate.replicas, candidate.machines) if intent.name in watched.ruled else ()
         kind = (candidate.device, candidate.devices, *copies, *sorted(option.demand.tier_bytes))
@@ -129,6 +130,13 @@ def _figures_of_stage(intent: Intent, option: Priced) -> _Figures:
         value = compared([option], intent, counted(bound.metric))[0]
         found.append(math.inf if value is None else value if metric(bound.metric).relation == "<=" else -value)
     return tuple(found)
+
+
+def _figures_of_periods(option: Priced, watched: _Watched) -> _Figures:
+    """Return what of an option runs in each part of a day, and what that draws where power is capped."""
+    found = [float(period.replicas) for period in option.periods]
+    drawn = [period.estimates.get("power") for period in option.periods] if watched.capped else []
+    return (*found, *(math.inf if power is None else power.high for power in drawn))
 
 
 def _cost(goal: Goal, option: Priced) -> float:

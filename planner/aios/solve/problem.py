@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, overload
 
-from aios.records.candidate import Demand, Priced
+from aios.records.candidate import Demand, Period, Priced
 from aios.records.current import MOVES, Moving, Standing
 from aios.records.fleet import Fleet, Node
 from aios.records.intent import Goal, Intent
@@ -39,7 +39,9 @@ __all__ = [
     "is_capped",
     "need_of",
     "outline",
+    "periods_of",
     "pose",
+    "running_in",
     "size_of",
     "told_apart",
     "watts_of",
@@ -74,12 +76,14 @@ class Need(NamedTuple):
 
 class Shape(NamedTuple):
     """What matters of an option for its placement. places: the devices that a part may take, in fleet order · pins:
-    of each place, the fewest and the most parts that stand there; empty where any number may"""
+    of each place, the fewest and the most parts that stand there; empty where any number may · at: in each period of
+    the problem, how many of the parts run and what each draws; empty where that never changes"""
 
     need: Need
     parts: int
     places: tuple[tuple[int, ...], ...]
     pins: tuple[tuple[int, int], ...] = ()
+    at: tuple[tuple[int, float | None], ...] = ()
 
 
 NOTHING = Moving()
@@ -103,7 +107,7 @@ class Problem(NamedTuple):
     """Everything to decide. options: per intent, in the intents' order (priority, then name), by id · budgets: what the
     whole plan may take · goals: of the whole plan, before the intents' own · policy: how what cannot all be admitted is
     divided · moving: what stands already, of which the options that stay come last · joins: between machines that
-    stages of pipelines may stand on"""
+    stages of pipelines may stand on · periods: hours of the day in which no rate changes; empty where none ever does"""
 
     intents: tuple[Intent, ...]
     options: tuple[tuple[Option, ...], ...]
@@ -116,6 +120,7 @@ class Problem(NamedTuple):
     policy: Policy | None = None
     moving: Moving = Moving()
     joins: Joins = NOTHING_KNOWN
+    periods: tuple[tuple[int, ...], ...] = ()
 
     def under(self, objective: Objective | None) -> Problem:
         """Return the problem with goals and policy of the whole plan; its budgets are posed with it."""
@@ -150,11 +155,13 @@ def pose(
     moving: Moving = NOTHING,
     stays: Mapping[str, Sequence[Priced]] = NO_STAYS,
     joins: Joins = NOTHING_KNOWN,
+    by_hour: bool = True,
 ) -> Problem:
     """Put everything into canonical order and reduce symmetry.
 
     pooling: whether machines may be pooled · moving: what stands already · stays: intent -> options in which it stays
-    where it stands, beside those in which it may stand anywhere
+    where it stands, beside those in which it may stand anywhere · by_hour: whether replicas that do not run at the same
+    time may share machines
     """
     ordered, listed = _in_order(intents, options)
     _, staying = _in_order(intents, stays)
@@ -162,7 +169,8 @@ def pose(
     alone = told_apart(ordered, both) if pooling else {node.name for node in fleet.nodes}
     own = [moving.standing[intent.name] for intent, kept in zip(ordered, staying, strict=True) if kept]
     yard = layout(fleet, most_of(both), alone, {part.node for standing in own for part in standing.placement})
-    shapes = _Shapes(yard, is_capped(fleet))
+    periods = periods_of(ordered) if by_hour else ()
+    shapes = _Shapes(yard, is_capped(fleet), periods)
     posed = []
     for intent, may, kept in zip(ordered, listed, staying, strict=True):
         standing = moving.standing.get(intent.name)
@@ -171,19 +179,20 @@ def pose(
         posed.append((*row, *(Option(priced, shape, True) for priced, shape in own_stays if shape is not None)))
     machines, bins = yard
     whole = ordered, tuple(posed), shapes.told(), tuple(machines), tuple(bins), fleet, tuple(budgets)
-    return Problem(*whole, moving=moving, joins=joins)
+    return Problem(*whole, moving=moving, joins=joins, periods=periods)
 
 
 class _Shapes:
     """The shapes of options, each once. Sets of places are long: shapes are told apart by their number."""
 
-    def __init__(self, yard: Yard, capped: bool) -> None:
+    def __init__(self, yard: Yard, capped: bool, periods: Sequence[Sequence[int]]) -> None:
         self.yard = yard
         self.capped = capped
+        self.periods = periods
         self._where: dict[tuple[str, tuple[str, ...], int], tuple[tuple[int, ...], ...]] = {}
         self._sets: dict[tuple[tuple[int, ...], ...], int] = {}
         self._numbers: dict[int, int] = {}
-        self._shapes: dict[tuple[Need, int, int, Pins], int] = {}
+        self._shapes: dict[tuple[Need, int, int, Pins, Running], int] = {}
 
     @overload
     def add(self, priced: Priced, standing: None) -> int: ...
@@ -210,12 +219,13 @@ class _Shapes:
                 self._numbers[id(places)] = number
         need = need_of(priced.demand)
         need = need._replace(watts=watts_of(priced)) if self.capped else need
-        return self._shapes.setdefault((need, candidate.parts, number, pins), len(self._shapes))
+        at = running_in(priced, self.periods, self.capped)
+        return self._shapes.setdefault((need, candidate.parts, number, pins, at), len(self._shapes))
 
     def told(self) -> tuple[Shape, ...]:
         """Return all shapes, in order."""
         places = list(self._sets)
-        return tuple(Shape(need, parts, places[number], pins) for need, parts, number, pins in self._shapes)
+        return tuple(Shape(need, parts, places[number], pins, at) for need, parts, number, pins, at in self._shapes)
 
 
 def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]]) -> set[str]:
@@ -252,8 +262,40 @@ def watts_of(priced: Priced) -> float | None:
     """Return what one part draws at the pessimistic end: an equal part of the whole; None where nobody knows."""
     if is_refusal(priced):
         return 0.0
+    if priced.periods:
+        found = [_drawn(priced, period) for period in priced.periods]
+        known = [watts for watts in found if watts is not None]
+        return max(known) if len(known) == len(found) else None
     power = priced.estimates.get("power")
     return None if power is None else power.high / priced.candidate.parts
+
+
+def periods_of(intents: Sequence[Intent]) -> tuple[tuple[int, ...], ...]:
+    """Return the hours of the day, those together in which every load is the same; nothing where none ever changes."""
+    series = [intent.load.hourly_per_s for intent in intents if intent.load is not None and intent.load.hourly_per_s]
+    found: dict[tuple[float, ...], list[int]] = {}
+    for hour, rates in enumerate(zip(*series, strict=True)):
+        found.setdefault(rates, []).append(hour)
+    return tuple(tuple(hours) for hours in found.values())
+
+
+Running = tuple[tuple[int, float | None], ...]
+"""In each period, how many parts run, and what each of them draws in watts."""
+
+
+def running_in(priced: Priced, periods: Sequence[Sequence[int]], capped: bool) -> Running:
+    """Return what of an option runs in each period; nothing where that never changes."""
+    own = [next((item for item in priced.periods if hours[0] in item.hours), None) for hours in periods]
+    found = [item for item in own if item is not None]
+    if len(found) < len(periods):
+        return ()
+    machines = priced.candidate.machines
+    return tuple((item.replicas * machines, _drawn(priced, item) if capped else 0.0) for item in found)
+
+
+def _drawn(priced: Priced, period: Period) -> float | None:
+    power = period.estimates.get("power")
+    return None if power is None else power.high / (period.replicas * priced.candidate.machines)
 
 
 def outline(

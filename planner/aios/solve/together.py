@@ -41,7 +41,8 @@ def choose_together(
     is left, so that with both a plan is ``optimal`` only where no demand is refused.
     """
     with searching():
-        chosen = choose(intents, options, fleet, limits, objective, moving, joins) if intents else None
+        by_hour = not demands  # whose copies take what is left at all times
+        chosen = choose(intents, options, fleet, limits, objective, moving, joins, by_hour=by_hour) if intents else None
         if not demands and chosen is not None:
             return chosen
         if chosen is not None and chosen.status in ("infeasible", "unknown"):

@@ -62,6 +62,16 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     """
     if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to apply", command="aios plan"))
+    if not plan.at_once:
+        shared = ", ".join(decision.intent for decision in plan.decisions if decision.periods)
+        raise InputError(
+            Diagnostic(
+                summary=f"{shared} share machines by the hour, and there is no room for all of their replicas at once",
+                reason="`aios apply` starts every replica and stops none by the hour",
+                remedy="give them more machines, or state the highest rate alone; the plan says what whoever runs them "
+                "starts and stops when (`hourly` of each place)",
+            )
+        )
     setting = _setting_of(plan, setting)
     with opened(setting, "aios apply") as kept:
         _check_fresh(plan, setting, kept)

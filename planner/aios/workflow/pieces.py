@@ -34,7 +34,7 @@ def cut(intent: Intent, share: float, name: str | None = None) -> Intent:
     """Return the intent with a share of its load and of what bounds the sum over its groups."""
     if share >= 1 or intent.load is None:
         return intent
-    load = intent.load.model_copy(update={"rate_per_s": intent.load.rate_per_s * share})
+    load = intent.load.times(share)
     require = tuple(_cut_bound(item, share) if item.metric in _ADDED_UP else item for item in intent.require)
     return intent.model_copy(update={"name": name or intent.name, "load": load, "require": require})
 

@@ -54,11 +54,12 @@ class Planned(NamedTuple):
 def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
     """Enumerate and price every candidate of every intent. tell: receives progress, one line each"""
     from aios.candidates import enumerate_candidates, sites_of, worthwhile
-    from aios.cost import price, search_in
+    from aios.cost import price, price_daily, search_in
 
     engines = {name: executor.engine() for name, executor in given.executors.items()}
     options: dict[str, tuple[Priced, ...]] = {}
     rejections: list[Rejection] = []
+    accompanied = {other.intent for intent in given.intents for other in intent.placement.together}
     for intent in given.intents:
         profiles = given.profiles[intent.name]
         failed = _failed(given, intent, engines)
@@ -67,7 +68,14 @@ def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
         found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
         evidence = evidence_of(given, intent)
         tell(f"pricing {len(found.candidates):,} candidates of {intent.name}")
-        kept = worthwhile(intent, price(intent, found.candidates, profiles, given.fleet, evidence))
+        if intent.load is not None and intent.load.hourly_per_s:
+            from aios.solve import keep_all
+
+            steady = intent.placement.survive is not None or intent.name in accompanied
+            priced = price_daily(intent, found.candidates, profiles, given.fleet, evidence, keep_all, steady=steady)
+        else:
+            priced = price(intent, found.candidates, profiles, given.fleet, evidence)
+        kept = worthwhile(intent, priced)
         options[intent.name] = kept.options
         rejections.extend((*found.rejections, *kept.rejections))
     sited = sites_of(given.demands, given.fleet)
@@ -145,7 +153,7 @@ def make_plan(
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
-    from aios.check import audit
+    from aios.check import audit, fits_at_once
     from aios.plan import make_plan as draft
     from aios.solve import Limits, choose_together
 
@@ -196,6 +204,7 @@ def make_plan(
         options=considered.options,
         account=account(considered, selection, before),
         pipelines=_pipelines(given.intents, selection, joins),
+        at_once=fits_at_once(given.intents, selection, given.fleet),
     )
     return Planned(plan, considered, selection, ledger, state, seconds, before)
 

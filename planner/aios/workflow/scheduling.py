@@ -109,7 +109,7 @@ def _services(considered: Considered) -> Selection | None:
     if not services:
         return None
     joins = joins_of(services, considered.options, given.fleet)
-    selection = choose(services, considered.options, given.fleet, Limits(), joins=joins)
+    selection = choose(services, considered.options, given.fleet, Limits(), joins=joins, by_hour=False)
     if selection.chosen and not audit(services, selection, given.fleet, joins=joins).holds:
         raise AssertionError("the choice of services breaks what the checker recomputed")
     return selection
