@@ -18,6 +18,7 @@ from aios.check import (
     pipeline,
     power_cap,
     requirement,
+    split,
     spread,
     survive,
     tier_memory,
@@ -70,7 +71,7 @@ def audit(
         *admission.goals(intents, selection, objective, list(stated.goals(demands, selection, objective))),
         *goals.recompute(running, selection, objective.goal if objective else ()),
     )
-    kinds = (assignment, where, requirement, spread, survive, companions, daily)
+    kinds = (assignment, where, requirement, split, spread, survive, companions, daily)
     rows = [*admission.rows(intents, selection), *(row for kind in kinds for row in kind.rows(site))]
     rows += _capacities(site)
     rows += pipeline.rows(site, joins)

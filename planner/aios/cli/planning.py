@@ -16,6 +16,7 @@ from aios.cli.moving import move_words
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.pipelines import pipeline_words
 from aios.cli.progress import Progress
+from aios.cli.splitwords import split_words
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
 from aios.cli.words import Ink, counted, table
@@ -107,6 +108,7 @@ def plan_words(
         blocks += [
             _refusals(planned, ink),
             demand_words(planned, ink, every),
+            split_words(planned.plan, ink),
             _spread(planned, ink),
             _residences(planned, ink),
             pipeline_words(planned.plan, ink),

@@ -34,5 +34,6 @@ def priced_of(
         "residences": residences,
         "notes": notes,
         "periods": (),
+        "pieces": 0,
     }
     return trusted(Priced, fields, _GIVEN)

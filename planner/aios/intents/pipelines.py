@@ -107,6 +107,10 @@ def compile_pipeline(document: Document) -> tuple[Intent, ...]:
     reader.mistakes += _wrong_bounds(document, bounds)
     stages = _Stages(document, spec.pipeline)
     reader.mistakes += stages.mistakes
+    if spec.load is not None and spec.load.pieces is not None:
+        summary = "the load of a pipeline is not split over groups of replicas"
+        remedy = "leave `split` out, or plan the stage as an intent of its own"
+        reader.mistakes.append(document.diagnostic(("spec", "load", "split"), summary, key=True, remedy=remedy))
     intents = {stage.name: _stage(form, index, reader, goals, bounds) for index, stage in enumerate(spec.pipeline)}
     reader.refuse()
     pipeline = Pipeline(

@@ -169,6 +169,7 @@ def load_of(form: LoadForm) -> Load:
         arrivals=form.arrivals,
         prompt_tokens=form.prompt,
         output_tokens=form.output,
+        split=form.pieces,
     )
 
 

@@ -208,6 +208,11 @@ class DataForm(Record):
     )
 
 
+PIECES = 10
+"""Into how many pieces a load is cut where nobody says: shares in steps of a tenth."""
+AtLeastTwo: TypeAlias = Annotated[int, Strict(), Field(ge=2, le=64)]
+
+
 class LoadForm(Record):
     """What must be sustained."""
 
@@ -225,6 +230,20 @@ class LoadForm(Record):
     output: Count | None = Field(
         None, description="Mean tokens of an answer, of requests to a language model.", examples=[256]
     )
+
+    split: Annotated[bool, Strict()] | AtLeastTwo | None = Field(
+        None,
+        description="Whether groups of replicas on different devices may share the load: in how many equal pieces, or "
+        "`true` for 10.",
+        examples=[True],
+    )
+
+    @property
+    def pieces(self) -> int | None:
+        """Into how many pieces the load may be cut; None where it may not."""
+        if isinstance(self.split, bool):
+            return PIECES if self.split else None
+        return self.split
 
     @property
     def highest(self) -> float:

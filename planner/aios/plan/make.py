@@ -77,7 +77,7 @@ def make_plan(
     for i in chosen:
         own, among = selection.chosen[i.name], (options or {}).get(i.name, ())
         notes[i.name] = tuple(notes_on(i, own, among, profiles[i.name], fleet, at_once=at_once))
-    decisions = [_decision(selection.chosen[i.name], selection.placement[i.name], notes[i.name]) for i in chosen]
+    decisions = [_decision(i, selection.chosen[i.name], selection.placement[i.name], notes[i.name]) for i in chosen]
     if found:
         decisions += decisions_on(demands, selection.placement, fleet)
         decisions.sort(key=lambda decision: decision.intent)
@@ -128,7 +128,7 @@ def _note(termination: Termination) -> SolverNote:
     )
 
 
-def _decision(priced: Priced, placement: tuple[Placement, ...], notes: tuple[str, ...]) -> Decision:
+def _decision(intent: Intent, priced: Priced, placement: tuple[Placement, ...], notes: tuple[str, ...]) -> Decision:
     candidate = priced.candidate
     return Decision(
         intent=candidate.intent,
@@ -153,6 +153,7 @@ def _decision(priced: Priced, placement: tuple[Placement, ...], notes: tuple[str
         estimates=priced.estimates,
         notes=notes,
         periods=priced.periods,
+        part=intent.part,
     )
 
 

@@ -135,7 +135,8 @@ class Priced(Record):
 
     unknown: metric -> why there is no estimate and what would give one · residences: where its parts live · notes: what
     its estimates leave out or assume that its reader would not expect, in words · periods: of a load that changes over
-    the day, by rate, the lowest first; its estimates are then of the whole day
+    the day, by rate, the lowest first; its estimates are then of the whole day · pieces: of a load that is split, that
+    it serves
     """
 
     candidate: Candidate
@@ -145,6 +146,7 @@ class Priced(Record):
     residences: tuple[Residence, ...] = ()
     notes: tuple[str, ...] = ()
     periods: tuple[Period, ...] = Field(default=(), exclude_if=lambda periods: not periods)
+    pieces: int = Field(default=0, exclude_if=lambda pieces: not pieces)
 
     def drawn_by_part(self) -> float | None:
         """Return what one part draws in watts, an equal share of the whole; of a load that changes over the day, at the

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
-from aios.records.intent import Serve, Training
+from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
@@ -92,9 +92,9 @@ class Stayed(Record):
 class Decision(Record):
     """What was chosen for one intent. memory: where each part of the model lives, and what reading it costs · devices,
     machines, degrees, settings: see ``Candidate`` · notes: what nobody judged, and what was assumed or compared unlike,
-    in words · periods: of a load that changes over the day, what runs when, by rate; ``replicas`` is then
-    the most, and ``hourly`` of a place how many of its replicas run in each hour · moved, stayed: of what stood before,
-    where it moves, or stays although it could do better"""
+    in words · periods: of a load that changes over the day, what runs when, by rate; ``replicas`` is then the most, and
+    ``hourly`` of a place how many of its replicas run in each hour · part: of a service whose load is split, that it
+    serves · moved, stayed: of what stood before, where it moves, or stays although it could do better"""
 
     intent: str
     candidate: str
@@ -118,6 +118,7 @@ class Decision(Record):
     estimates: Mapping[str, Estimate]
     notes: tuple[str, ...] = ()
     periods: tuple[Period, ...] = Field(default=(), exclude_if=lambda periods: not periods)
+    part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     moved: Moved | None = Field(default=None, exclude_if=lambda moved: moved is None)
     stayed: Stayed | None = Field(default=None, exclude_if=lambda stayed: stayed is None)
 
@@ -162,6 +163,7 @@ class Deployment(Record):
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
     ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
+    · part: what of a service's requests a balancer in front of its groups sends here
     """
 
     intent: str
@@ -196,6 +198,7 @@ class Deployment(Record):
     output_tokens: int | None = None
     train: Training | None = None
     next: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
 
     @property
     def served_as(self) -> str:

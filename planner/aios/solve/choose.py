@@ -105,8 +105,8 @@ def choose(
 def _with_refusals(
     intents: Sequence[Intent], few: dict[str, list[Priced]], goals: Sequence[Goal], budgets: Sequence[Budget]
 ) -> dict[str, list[Priced]]:
-    """Add the option of not running to every intent that may be refused."""
-    for intent in (intent for intent in intents if not intent.required):
+    """Add the option of not running to every intent that may be refused, and to every further group of a service."""
+    for intent in (intent for intent in intents if not intent.required or (intent.part and intent.part.number > 1)):
         watched = {*(goal.metric for goal in (*intent.goal, *goals)), *(item.metric for item in budgets)}
         few[intent.name].append(refusal_of(intent, sorted(watched)))
     return few
@@ -170,8 +170,9 @@ def _selection(
     limits: Limits,
 ) -> Selection:
     best = {intent.name: problem.options[index][picked[index]].priced for index, intent in enumerate(problem.intents)}
-    refused = sorted(name for name, priced in best.items() if is_refusal(priced))
-    running = sorted(best.keys() - set(refused))
+    absent = {name for name, priced in best.items() if is_refusal(priced)}
+    refused = sorted(absent - {intent.name for intent in problem.intents if intent.part})
+    running = sorted(best.keys() - absent)
     placed = {name: placement[name] for name in running}
     return Selection(
         status="optimal" if chosen.status == "optimal" else "feasible",

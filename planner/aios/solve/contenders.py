@@ -87,7 +87,7 @@ def _undominated(intent: Intent, options: Sequence[Priced], watched: _Watched) -
             *_figures_of_periods(option, watched),
         )
         copies = (candidate.replicas, candidate.machines) if intent.name in watched.ruled else ()
-        kind = (candidate.device, candidate.devices, *copies, *sorted(option.demand.tier_bytes))
+        kind = (candidate.device, candidate.devices, option.pieces, *copies, *sorted(option.demand.tier_bytes))
         fronts = kinds.setdefault(kind, {})
         front = fronts.setdefault(candidate.nodes, _Front(frozenset(candidate.nodes), []))
         if not any(

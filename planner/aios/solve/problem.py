@@ -134,7 +134,7 @@ class Problem(NamedTuple):
         """Whether requirements and what single machines have are all that restricts the choice."""
         ruled = any(intent.placement.domains for intent in self.intents)
         optional = any(not intent.required for intent in self.intents)
-        staged = any(intent.pipeline is not None for intent in self.intents)
+        staged = any(intent.pipeline is not None or intent.part is not None for intent in self.intents)
         return not (ruled or optional or staged or self.budgets or is_capped(self.fleet))
 
     def priced(self, intent: int) -> list[Priced]:

@@ -18,6 +18,7 @@ from aios.records.selection import Ledger, Selection
 from aios.records.state import State
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
+from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
 from aios.workflow.setting import Setting, silent
@@ -160,6 +161,10 @@ def make_plan(
     considered = considered or consider(gather(setting), setting.tell)
     given = considered.given
     state = state_of(setting).load()
+    whole = considered
+    if any(map(is_split, given.intents)):
+        considered = groups_of(considered, consider, setting.tell)
+        given = considered.given
     before = replanning(considered, state, wished)
     setting.tell("choosing")
     started = time.perf_counter()
@@ -175,6 +180,12 @@ def make_plan(
         before.moving,
         joins,
     )
+    if considered is not whole and selection.status == "infeasible":
+        selection, considered, given = _unsplit(whole, selection), whole, whole.given
+        before = replanning(considered, state, wished)
+    elif considered is not whole:
+        considered = served(whole, considered, selection)
+        given = considered.given
     seconds = time.perf_counter() - started
     setting.tell("checking the choice")
     ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective, before.moving, joins)
@@ -190,7 +201,7 @@ def make_plan(
         rejections=considered.rejections,
         calibration=given.calibration,
         state=state,
-        inputs=inputs_of(given, state),
+        inputs=inputs_of(whole.given, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
         unhealthy=unhealthy(given, state),
         files={
@@ -207,6 +218,22 @@ def make_plan(
         at_once=fits_at_once(given.intents, selection, given.fleet),
     )
     return Planned(plan, considered, selection, ledger, state, seconds, before)
+
+
+def _unsplit(whole: Considered, selection: Selection) -> Selection:
+    """Return a selection that found no way to split, with why one kind of device alone does not do either."""
+    from aios.solve import Limits, choose_together
+
+    given = whole.given
+    joins = joins_of(given.intents, whole.options, given.fleet)
+    asked = given.intents, whole.options, given.demands, whole.sites, given.objective, given.fleet, Limits()
+    alone = choose_together(*asked, joins=joins)
+    if alone.conflict is None:
+        return selection
+    split = ", ".join(intent.name for intent in given.intents if is_split(intent))
+    note = f"This is of one kind of device for each service; no split of the load of {split} fits either."
+    conflict = alone.conflict.model_copy(update={"notes": (*alone.conflict.notes, note)})
+    return selection.model_copy(update={"conflict": conflict})
 
 
 def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) -> tuple[PipelineDecision, ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from aios.records.errors import BadValue, Diagnostic, InputError, UsageError
 from aios.records.schedule import Frame, Job, Schedule, TimeGoal, Way
 from aios.records.selection import Ledger, Selection
-from aios.workflow.joining import joins_of
+from aios.workflow.joining import joins_of, refuse_splits
 from aios.workflow.planning import Considered, consider
 from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
@@ -61,6 +61,7 @@ def schedule_jobs(setting: Setting, frame: Frame, asked: tuple[TimeGoal, ...] = 
     from aios.solve.schedule import jobs_of, schedule
 
     given = gather(setting)
+    refuse_splits(given.intents, "schedule")
     start_s = None if frame.start is None else datetime.fromisoformat(frame.start).timestamp()
     windows = windows_of(given.intents, given.demands, start_s, frame.offset_s)
     if not windows:
