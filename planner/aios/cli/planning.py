@@ -16,6 +16,7 @@ from aios.cli.moving import move_words
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.pipelines import pipeline_words
 from aios.cli.progress import Progress
+from aios.cli.scheduling import draw_jobs, time_words
 from aios.cli.splitwords import split_words
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
@@ -54,19 +55,25 @@ def plan(
     every: bool,
     json: bool,
     json_into: Path | None,
+    start: str | None = None,
+    picture: Path | None = None,
 ) -> int:
-    """Make a plan, print it, save it if asked to."""
+    """Make a plan, print it, save it if asked to. start: of a plan in time · picture: file to draw its jobs into"""
     from dataclasses import replace
 
     from aios.plan import plan_text
     from aios.solve.interrupting import allow
     from aios.workflow.planning import make_plan
+    from aios.workflow.scheduling import frame_of
 
     one_thread()
     allow()
     with Progress("plan", quiet=json) as progress:
-        planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others, wished=wished)
+        told = replace(setting, tell=progress.doing)
+        planned = make_plan(told, keep_others=keep_others, wished=wished, frame=frame_of(start))
         progress.doing("writing it down")
+        if picture is not None:
+            draw_jobs(planned, picture)
         words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
     if out is not None and planned.plan.conflict is None:
@@ -108,6 +115,7 @@ def plan_words(
         blocks += [
             _refusals(planned, ink),
             demand_words(planned, ink, every),
+            "" if planned.schedule is None else time_words(planned.schedule, given.fleet, ink),
             split_words(planned.plan, ink),
             _spread(planned, ink),
             _residences(planned, ink),

@@ -11,12 +11,14 @@ from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
 from aios.plan.moving import Account
 from aios.plan.notes import OF_THE_DAY, notes_on
+from aios.plan.timing import OF_THE_HOURS, in_time
 from aios.records.candidate import Priced, Rejection
 from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 from aios.records.plan import Claim, Decision, Deployment, Inputs, PipelineDecision, Plan, Refusal, SolverNote
+from aios.records.schedule import Schedule
 from aios.records.selection import Placement, Selection, Termination
 from aios.records.state import State
 
@@ -46,6 +48,7 @@ def make_plan(
     account: Account | None = None,
     pipelines: Sequence[PipelineDecision] = (),
     at_once: bool = True,
+    schedule: Schedule | None = None,
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
 
@@ -53,7 +56,8 @@ def make_plan(
     -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
     it now · files: paths that the plan was made from · version: of aios · options: intent name -> what was chosen from
     · account: what is told of moves
-    · pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same time
+    · pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same
+    time · schedule: when jobs run, of a plan in time
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
     says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
@@ -81,6 +85,10 @@ def make_plan(
     if found:
         decisions += decisions_on(demands, selection.placement, fleet)
         decisions.sort(key=lambda decision: decision.intent)
+    if schedule is not None:
+        timed = {run.intent for run in schedule.runs}
+        claims = tuple(claim for claim in claims if claim.address not in timed or claim.metric not in OF_THE_HOURS)
+        decisions = [in_time(decision, schedule.runs) for decision in decisions]
     if account is not None:
         decisions = [_told(decision, account) for decision in decisions]
     return with_id(
@@ -96,6 +104,7 @@ def make_plan(
             rejections=tuple(sorted(rejections, key=lambda item: (item.what, item.clause, item.reason, item.by))),
             refused=tuple(Refusal(intent=name, count=n) for name, n in sorted(selection.refused.items())),
             at_once=at_once,
+            frame=None if schedule is None else schedule.frame,
             conflict=selection.conflict,
             actions=actions if found else (),
             claims=claims,

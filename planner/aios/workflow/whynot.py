@@ -15,8 +15,8 @@ from aios.records.selection import Conflict, LedgerRow
 from aios.records.units import Dimension, format_quantity
 from aios.records.whynot import Difference, Verdict, WhyNot
 from aios.workflow.asking import known_names, read_family
-from aios.workflow.leftout import Family, Known, excluding, value_of
 from aios.workflow.joining import refuse_splits
+from aios.workflow.leftout import Family, Known, excluding, value_of
 from aios.workflow.planning import Considered, Planned, consider, make_plan
 from aios.workflow.ranking import broken, ranked
 from aios.workflow.reading import Given, gather
