@@ -155,3 +155,12 @@ def test_candidates_tell_the_parts_of_the_day(aios):
     aios.write("chat.yaml", service(rate='{"08:00": 2/s, "20:00": 1/s}'))
     listed = json.dumps(aios("candidates", "chat.yaml", "--json").json)
     assert '"periods"' in listed
+
+
+def test_where_latency_is_a_goal_no_rate_is_slower_than_the_highest(aios):
+    aios.write("fleet.yaml", fleet(6))
+    aios.write("chat.yaml", service().replace("minimize cost", "minimize latency.p99"))
+    chat = decisions(aios("plan", "chat.yaml", "--json"))["chat"]
+    times = [period["estimates"]["latency.p99"] for period in chat["periods"]]
+    assert all(time["value"] <= times[-1]["value"] and time["high"] <= times[-1]["high"] for time in times)
+    assert chat["estimates"]["latency.p99"]["value"] == times[-1]["value"]

@@ -68,7 +68,15 @@ def price_daily(
         for item, kept in zip(found, keeps(then, found), strict=True):
             priced.setdefault(_family(item.candidate), {})[item.candidate.replicas] = item, kept
         rates.append(_Rate(per_s, hours, priced))
-    return tuple(_over_the_day(candidate, rates, steady=steady) for candidate in candidates)
+    timed = _times_matter(intent)
+    return tuple(_over_the_day(candidate, rates, steady=steady, timed=timed) for candidate in candidates)
+
+
+def _times_matter(intent: Intent) -> bool:
+    """Say whether latencies count beyond the intent's own bounds: as a goal, or in a bound on a whole pipeline."""
+    names = [goal.metric for goal in intent.goal]
+    names += [bound.metric for bound in intent.pipeline.require] if intent.pipeline else []
+    return any(name.startswith("latency.") for name in names)
 
 
 def _with_fewer(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -120,13 +128,15 @@ def _node_at(node: Node, hours: Sequence[int]) -> Node:
     return node.model_copy(update=changed) if changed else node
 
 
-def _over_the_day(candidate: Candidate, rates: Sequence[_Rate], *, steady: bool) -> Priced:
+def _over_the_day(candidate: Candidate, rates: Sequence[_Rate], *, steady: bool, timed: bool) -> Priced:
+    """Put the parts of a day together. timed: no rate may be answered slower than the highest one"""
     family, most = _family(candidate), candidate.replicas
+    slowest = rates[-1].priced[family][most][0] if timed else None
     running: list[Priced] = []
     fewest = most if steady else 1
     for rate in rates:
         own = rate.priced[family]
-        able = (count for count in sorted(own) if fewest <= count <= most and own[count][1])
+        able = (count for count in sorted(own) if fewest <= count <= most and _able(*own[count], slowest))
         fewest = most if rate is rates[-1] else next(able, most)
         running.append(own[fewest][0])
     weights = [len(rate.hours) / _HOURS for rate in rates]
@@ -147,6 +157,16 @@ def _over_the_day(candidate: Candidate, rates: Sequence[_Rate], *, steady: bool)
     )
     changed = {"candidate": candidate, "estimates": estimates, "unknown": unknown, "periods": periods}
     return peak.model_copy(update=changed)
+
+
+def _able(priced: Priced, kept: bool, slowest: Priced | None) -> bool:
+    """Say whether replicas keep what is required, and are no slower than others where that matters."""
+    if not kept or slowest is None:
+        return kept
+    pairs = [
+        (priced.estimates.get(name), most) for name, most in slowest.estimates.items() if name.startswith("latency.")
+    ]
+    return all(own is not None and own.value <= most.value and own.high <= most.high for own, most in pairs)
 
 
 def _told(priced: Priced) -> dict[str, Estimate]:
