@@ -146,3 +146,10 @@ def test_an_objective_is_not_kept_in_time_and_refused(hall):
     ran = hall("plan", "job.yaml")
     assert ran.code == 1
     assert "Objective" in ran.err
+
+
+def test_who_states_a_duration_alone_is_not_refused_what_a_schedule_refuses(hall):
+    hall.write("job.yaml", job("batch", "  required: false\n", count=9))
+    ran = hall("plan", "job.yaml", "--json")
+    assert "start_s" not in by_name(ran)["batch"]
+    assert ran.json["refused"] == [{"intent": "batch", "count": 7}]

@@ -22,12 +22,21 @@ __all__ = ["in_time", "jobs_only", "selected", "takes_time"]
 def takes_time(given: Given) -> bool:
     """Say whether a plan is one in time: something says when it may run, or how long it takes where rents change.
 
-    The one place of this rule.
+    The one place of this rule. Nobody who states a duration alone asks for a schedule: where one would refuse what is
+    given, everything stands all the time, as it does where rents never change.
     """
     if any(intent.when is not None for intent in given.intents) or any(own.when is not None for own in given.demands):
         return True
     ends = any(demand.duration_s is not None for demand in given.demands)
-    return ends and any(node.hourly_usd_per_h for node in given.fleet.nodes)
+    if not ends or not any(node.hourly_usd_per_h for node in given.fleet.nodes):
+        return False
+    from aios.solve.schedule import MOST_JOBS
+
+    optional = any(not item.required for item in given.intents) or any(not own.required for own in given.demands)
+    ruled = any(item.train is not None and item.placement.domains for item in given.intents)
+    split = any(item.load is not None and item.load.split is not None for item in given.intents)
+    many = sum(demand.copies for demand in given.demands) + len(given.intents) > MOST_JOBS
+    return given.objective is None and not (optional or ruled or split or many)
 
 
 def in_time(setting: Setting, considered: Considered, frame: Frame, moving: Moving) -> Scheduled:
