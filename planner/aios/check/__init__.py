@@ -5,8 +5,8 @@ specification of what a valid plan is, shares no code with the room that makes p
 ledger that does not hold is a bug in aios.
 """
 
-from aios.check.audit import audit
+from aios.check.audit import audit, fits_at_once
 from aios.check.requirement import requirement_rows
 from aios.check.schedule import audit_schedule
 
-__all__ = ["audit", "audit_schedule", "requirement_rows"]
+__all__ = ["audit", "audit_schedule", "fits_at_once", "requirement_rows"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from aios.check.domains import domain
@@ -26,15 +26,16 @@ class _Drawn(NamedTuple):
     known: bool = True
 
 
-def rows(site: Site) -> Iterator[LedgerRow]:
-    """Yield one row per cap that anything in use is under; a power that nobody knows keeps none."""
+def rows(site: Site, hour: int | None = None) -> Iterator[LedgerRow]:
+    """Yield one row per cap that anything in use is under; a power that nobody knows keeps none. hour: of the day, to
+    which the caps are those; of hourly ones the lowest counts where none is given"""
     if not site.fleet.power_caps and not any(node.power_cap_w for node in site.fleet.nodes):
         return
     used, drawn = site.used_machines(), _drawn(site)
     for machine, node in used:
         if node.power_cap_w:
             text = f"{machine} draws at most"
-            yield _row(drawn, f"capacity/{machine}/power", text, min(node.power_cap_w), {machine}, node.where)
+            yield _row(drawn, f"capacity/{machine}/power", text, _cap(node.power_cap_w, hour), {machine}, node.where)
     for cap in site.fleet.power_caps:
         groups: dict[tuple[str, str], set[str]] = {}
         for machine, node in used:
@@ -42,7 +43,12 @@ def rows(site: Site) -> Iterator[LedgerRow]:
             if group is not None:
                 groups.setdefault(group, set()).add(machine)
         for (id, name), machines in groups.items():
-            yield _row(drawn, f"capacity/power/{id}", f"{name} draws at most", min(cap.cap_w), machines, cap.where)
+            watts = _cap(cap.cap_w, hour)
+            yield _row(drawn, f"capacity/power/{id}", f"{name} draws at most", watts, machines, cap.where)
+
+
+def _cap(watts: Sequence[float], hour: int | None) -> float:
+    return min(watts) if hour is None or len(watts) == 1 else watts[hour]
 
 
 def _group(cap: PowerCap, value: str | None, labels: Set[tuple[str, str]]) -> tuple[str, str] | None:

@@ -83,8 +83,7 @@ class _Site:
     def _take_services(self, standing: Selection) -> None:
         always = (0.0, self.schedule.horizon_s)
         for name, priced in standing.chosen.items():
-            power = priced.estimates.get("power")
-            each = 0.0 if power is None else power.value / priced.candidate.parts
+            each = priced.drawn_by_part() or 0.0
             demand = priced.demand
             for part in standing.placement.get(name, ()):
                 for device in part.devices:

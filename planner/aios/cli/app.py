@@ -100,6 +100,12 @@ def plan(
     freeze: Annotated[
         list[str] | None, typer.Option("--freeze", metavar="NAME", help="Leave this intent as it stands; repeatable.")
     ] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="TIME", help="When the plan starts, for jobs: 2027-03-01T16:00Z.")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Draw when jobs run: .svg, .png, .pdf.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
@@ -118,6 +124,8 @@ def plan(
         every=every,
         json=json,
         json_into=json_into,
+        start=start,
+        picture=svg,
     )
 
 

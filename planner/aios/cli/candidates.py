@@ -146,4 +146,5 @@ def _candidate_json(option: Priced, intent: Intent, types: Mapping[str, DeviceTy
         "feasible": not out,
         "overloaded": intent.load is not None and option.overloaded_by(intent.load.rate_per_s),
         "out": out,
+        **({"periods": option.periods} if option.periods else {}),
     }

@@ -41,7 +41,7 @@ def demand_words(planned: Planned, ink: Ink, every: bool) -> str:
         lines.append(ink(f"… and {counted(len(rows) - len(shown), 'more kind')} (--all lists them)", "dim"))
     lines += [ink(f"left out: {reason}", "dim") for reason in nowhere(planned)]
     lines += (f"note: {what} taken to be enough: the fleet does not say it" for what in _unknown(planned, decisions))
-    devices = list(_devices(planned))
+    devices = [] if planned.schedule is not None else list(_devices(planned))
     if devices:
         lines.append(table(["DEVICE", "THERE", "FREE", "TAKEN", "SHARE", "MACHINES IN USE"], devices, ink))
     return "\n".join(lines)

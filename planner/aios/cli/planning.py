@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from aios.cli.candidates import columns_of, option_table, written
 from aios.cli.conflicts import also_enough
+from aios.cli.daywords import day_words, rate_words
 from aios.cli.demands import demand_words, nowhere
 from aios.cli.exits import Exit
 from aios.cli.moving import move_words
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.pipelines import pipeline_words
 from aios.cli.progress import Progress
+from aios.cli.scheduling import draw_jobs, time_words
+from aios.cli.splitwords import split_words
 from aios.cli.standing import budget_words, machine_words
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
@@ -53,19 +56,25 @@ def plan(
     every: bool,
     json: bool,
     json_into: Path | None,
+    start: str | None = None,
+    picture: Path | None = None,
 ) -> int:
-    """Make a plan, print it, save it if asked to."""
+    """Make a plan, print it, save it if asked to. start: of a plan in time · picture: file to draw its jobs into"""
     from dataclasses import replace
 
     from aios.plan import plan_text
     from aios.solve.interrupting import allow
     from aios.workflow.planning import make_plan
+    from aios.workflow.scheduling import frame_of
 
     one_thread()
     allow()
     with Progress("plan", quiet=json) as progress:
-        planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others, wished=wished)
+        told = replace(setting, tell=progress.doing)
+        planned = make_plan(told, keep_others=keep_others, wished=wished, frame=frame_of(start))
         progress.doing("writing it down")
+        if picture is not None:
+            draw_jobs(planned, picture)
         words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
     if out is not None and planned.plan.conflict is None:
@@ -108,9 +117,12 @@ def plan_words(
             _refusals(planned, ink),
             demand_words(planned, ink, every),
             machine_words(planned, ink, every),
+            "" if planned.schedule is None else time_words(planned.schedule, given.fleet, ink),
+            split_words(planned.plan, ink),
             _spread(planned, ink),
             _residences(planned, ink),
             pipeline_words(planned.plan, ink),
+            day_words(planned.plan, ink),
             _promises(planned.plan, ink),
             _remarks(planned, ink),
             budget_words(planned, ink),
@@ -154,7 +166,7 @@ def _load(intent: Intent) -> str:
     if load is None:
         return ""
     tokens = f", {load.prompt_tokens} + {load.output_tokens} tokens" if load.output_tokens else ""
-    return f" at {load.rate_per_s:g}/s {load.arrivals}{tokens}"
+    return f" at {rate_words(load)} {load.arrivals}{tokens}"
 
 
 def _about(what: str, intent: Intent, considered: Considered) -> bool:
@@ -294,8 +306,10 @@ def _actions(plan: Plan, ink: Ink, command: str | None) -> str:
     return "\n".join([*lines, f"next: {command}"] if command else lines)
 
 
-def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str:
-    """Return the command that carries out exactly this plan."""
+def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str | None:
+    """Return the command that carries out exactly this plan; none where there is not room for all of it at once."""
+    if not plan.at_once:
+        return None
     if out is not None:
         return shlex.join(["aios", "apply", str(out)])
     files = plan.files

@@ -11,11 +11,13 @@ from aios.cli.output import emit
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
 from aios.cli.words import Ink, counted, harmless, table
-from aios.records.errors import Diagnostic, UsageError
+from aios.records.errors import Diagnostic, InputError, UsageError
+from aios.records.fleet import Fleet
 from aios.records.forms import nearest
 from aios.records.schedule import TOTALS, Frame, Run, Schedule, TimeGoal
 from aios.records.selection import ObjectiveValue
 from aios.records.units import Dimension, UnitError, format_quantity, parse_quantity
+from aios.workflow.planning import Planned
 from aios.workflow.scheduling import Scheduled, frame_of, schedule_jobs
 from aios.workflow.setting import Setting
 
@@ -83,8 +85,29 @@ def _words(found: Scheduled, ink: Ink) -> str:
         blocks.append(_runs(result, ink))
         blocks.append(gantt_text(result, curves_of(fleet, result), ink))
         blocks.append(_proof(found, ink))
-        blocks.append("\n".join(f"{ink('note', 'yellow')} {harmless(note)}" for note in result.notes))
+        blocks.append(_notes(result, ink))
     return "\n\n".join(block for block in blocks if block)
+
+
+def _notes(result: Schedule, ink: Ink) -> str:
+    return "\n".join(f"{ink('note', 'yellow')} {harmless(note)}" for note in result.notes)
+
+
+def time_words(schedule: Schedule, fleet: Fleet, ink: Ink) -> str:
+    """Return when the jobs of a plan run: a table, bars, and what the sums of their hours leave out."""
+    if not schedule.runs:
+        return ""
+    chart = gantt_text(schedule, curves_of(fleet, schedule), ink)
+    return "\n\n".join(block for block in (_runs(schedule, ink), chart, _notes(schedule, ink)) if block)
+
+
+def draw_jobs(planned: Planned, file: Path) -> None:
+    """Draw when the jobs of a plan run. Raises InputError where none does."""
+    schedule = planned.schedule
+    if schedule is None or not schedule.runs:
+        remedy = "jobs are planned in time where one says `when`, or how long it takes where rents change over the day"
+        raise InputError(Diagnostic(summary="this plan has no job whose time could be drawn", remedy=remedy))
+    draw_gantt(schedule, curves_of(planned.considered.given.fleet, schedule), file)
 
 
 def _heading(found: Scheduled, ink: Ink) -> str:

@@ -5,6 +5,8 @@ source.
 computed from datasheet facts with documented ranges of efficiency; what depends on an unknown fact stays unknown and
 says why. There are no infinite prices: a candidate that cannot sustain the load has a throughput and no latency.
 
+``price_daily`` does so of a load that changes over the day.
+
 ``explain`` says where the time, memory and watts of one of them go.
 
 ``ways_of`` and ``ways_of_demand`` say what running takes and costs in each hour of a day.
@@ -23,6 +25,7 @@ from aios.records.lazily import lazily
 
 if TYPE_CHECKING:
     from aios.cost.collectives import Duration, collective, point_to_point
+    from aios.cost.daily import price_daily
     from aios.cost.evidence import Evidence
     from aios.cost.explaining import explain
     from aios.cost.pipeline import pipeline_decision
@@ -41,6 +44,7 @@ __all__ = [
     "pipeline_decision",
     "point_to_point",
     "price",
+    "price_daily",
     "search_in",
     "ways_of",
     "ways_of_demand",
@@ -58,6 +62,7 @@ __getattr__ = lazily(
         "pipeline_decision": "aios.cost.pipeline",
         "point_to_point": "aios.cost.collectives",
         "price": "aios.cost.pricing",
+        "price_daily": "aios.cost.daily",
         "search_in": "aios.cost.training.search",
         "ways_of": "aios.cost.ways",
         "ways_of_demand": "aios.cost.ways",

@@ -33,5 +33,7 @@ def priced_of(
         "unknown": unknown,
         "residences": residences,
         "notes": notes,
+        "periods": (),
+        "pieces": 0,
     }
     return trusted(Priced, fields, _GIVEN)

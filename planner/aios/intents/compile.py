@@ -9,6 +9,7 @@ from aios.intents.contradicting import contradicting_choices
 from aios.intents.demands import compile_demand, states_demand, too_many
 from aios.intents.pipelines import compile_pipeline, states_pipeline
 from aios.intents.reader import Reader, load_of, value_at
+from aios.intents.splits import wrong_splits
 from aios.intents.times import compile_when
 from aios.intents.where import contradictions, rules_of, wrong_companions
 from aios.intents.written import IntentForm
@@ -83,6 +84,7 @@ def _compile(document: Document) -> Intent:
     reader.mistakes += contradicting_choices(document, pin, exclude)
     rules = rules_of(spec.where, spec.spread or (), spec.together or (), spec.apart or (), spec.survive)
     reader.mistakes += contradictions(document, form.metadata.name, rules, spec.train is not None, pin.replicas)
+    reader.mistakes += wrong_splits(document, spec, goals, rules)
     reader.refuse()
     load = spec.load
     return Intent(

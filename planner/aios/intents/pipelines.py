@@ -107,6 +107,10 @@ def compile_pipeline(document: Document) -> tuple[Intent, ...]:
     reader.mistakes += _wrong_bounds(document, bounds)
     stages = _Stages(document, spec.pipeline)
     reader.mistakes += stages.mistakes
+    if spec.load is not None and spec.load.pieces is not None:
+        summary = "the load of a pipeline is not split over groups of replicas"
+        remedy = "leave `split` out, or plan the stage as an intent of its own"
+        reader.mistakes.append(document.diagnostic(("spec", "load", "split"), summary, key=True, remedy=remedy))
     intents = {stage.name: _stage(form, index, reader, goals, bounds) for index, stage in enumerate(spec.pipeline)}
     reader.refuse()
     pipeline = Pipeline(
@@ -136,7 +140,7 @@ def _stage(
         task=spec.task,
         models=models,
         data=Data(evaluate=reader.files(stage.data.evaluate), calibrate=reader.files(stage.data.calibrate)),
-        load=load and load.model_copy(update={"rate_per_s": load.rate_per_s * stage.per}),
+        load=load and load.times(stage.per),
         require=tuple(_sustained(reader, spec.load, bounds, stage.per)),
         goal=goals,
         priority=spec.priority,
@@ -152,8 +156,8 @@ def _stage(
 def _sustained(reader: Reader, load: LoadForm | None, bounds: Sequence[Requirement], per: int) -> Iterator[Requirement]:
     """Yield what a stage must sustain for the pipeline to: so many items for each request."""
     written = [bound for bound in bounds if bound.metric == "throughput"]
-    if load is not None and not any(bound.bound >= load.rate for bound in written):
-        yield reader.sustained(load.rate * per)
+    if load is not None and not any(bound.bound >= load.highest for bound in written):
+        yield reader.sustained(load.highest * per)
     for bound in written:
         times = "" if per == 1 else f" ({per} for each request)"
         text = f"throughput >= {format_exactly(bound.bound * per, Dimension.RATE)}{times}"

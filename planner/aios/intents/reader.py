@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from aios.intents.rates import hourly_of
 from aios.intents.written import AnyOf, ConstraintsForm, LoadForm, ModelFile, RequireForm
 from aios.records.document import Document
 from aios.records.errors import Diagnostic, InputError
@@ -89,9 +90,9 @@ class Reader:
     def requirements(self, form: RequireForm, load: LoadForm | None) -> tuple[Requirement, ...]:
         """Return every bound; that of the load first, as what cannot keep up with it has no latency to speak of."""
         written = self.bounds(form)
-        if load is None or any(item.metric == "throughput" and item.bound >= load.rate for item in written):
+        if load is None or any(item.metric == "throughput" and item.bound >= load.highest for item in written):
             return written
-        return (self.sustained(load.rate), *written)
+        return (self.sustained(load.highest), *written)
 
     def bounds(self, form: RequireForm) -> tuple[Requirement, ...]:
         """Return every bound that is written."""
@@ -162,7 +163,14 @@ def _bounds(form: Any, path: Path = ()) -> Iterator[tuple[Path, float]]:
 
 def load_of(form: LoadForm) -> Load:
     """Return the record of a load."""
-    return Load(rate_per_s=form.rate, arrivals=form.arrivals, prompt_tokens=form.prompt, output_tokens=form.output)
+    return Load(
+        rate_per_s=form.highest,
+        hourly_per_s=hourly_of(form.rate),
+        arrivals=form.arrivals,
+        prompt_tokens=form.prompt,
+        output_tokens=form.output,
+        split=form.pieces,
+    )
 
 
 def _of_card(card: str) -> str:

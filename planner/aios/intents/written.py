@@ -1,11 +1,12 @@
 """The written form of an intent: what may stand in the YAML, with the words that editors show beside it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
+from aios.intents.rates import WrittenRate
 from aios.intents.times import WhenForm
 from aios.intents.where import ApartForm, AtLeastOne, SpreadForm, SurviveForm, TogetherForm, WhereForm
 from aios.records.base import Record
@@ -207,10 +208,19 @@ class DataForm(Record):
     )
 
 
+PIECES = 10
+"""Into how many pieces a load is cut where nobody says: shares in steps of a tenth."""
+AtLeastTwo: TypeAlias = Annotated[int, Strict(), Field(ge=2, le=64)]
+
+
 class LoadForm(Record):
     """What must be sustained."""
 
-    rate: Rate = Field(description="Mean arrival rate of requests, one item each: `20/s`.")
+    rate: WrittenRate = Field(
+        description="Mean arrival rate of requests, one item each: `20/s`. One that changes over the day is written "
+        "as 24 values, one for each hour from midnight UTC on, or by the hours from which on another one holds: "
+        '`{"08:00": 40/s, "20:00": 5/s}`.'
+    )
     arrivals: Literal["poisson", "constant"] = Field(
         "poisson", description="How requests arrive: at random, independent of each other, or evenly spaced."
     )
@@ -220,6 +230,26 @@ class LoadForm(Record):
     output: Count | None = Field(
         None, description="Mean tokens of an answer, of requests to a language model.", examples=[256]
     )
+
+    split: Annotated[bool, Strict()] | AtLeastTwo | None = Field(
+        None,
+        description="Whether groups of replicas on different devices may share the load: in how many equal pieces, or "
+        "`true` for 10.",
+        examples=[True],
+    )
+
+    @property
+    def pieces(self) -> int | None:
+        """Into how many pieces the load may be cut; None where it may not."""
+        if isinstance(self.split, bool):
+            return PIECES if self.split else None
+        return self.split
+
+    @property
+    def highest(self) -> float:
+        """The rate, of one that changes the highest, in 1/s."""
+        rates = self.rate.values() if isinstance(self.rate, Mapping) else self.rate
+        return rates if isinstance(rates, float) else max(rates)
 
 
 class TrainForm(Record):

@@ -56,7 +56,7 @@ def deployment_of(
         degrees=candidate.degrees,
         settings=candidate.settings,
         executor=candidate.executor,
-        placement=tuple(placement),
+        placement=tuple(item.model_copy(update={"hourly": ()}) if item.hourly else item for item in placement),
         addresses=_addresses({item.node for item in placement}, fleet),
         serve=intent.serve,
         rate_per_s=intent.load.rate_per_s if intent.load else None,
@@ -65,6 +65,7 @@ def deployment_of(
         output_tokens=intent.load.output_tokens if intent.load else None,
         train=intent.train,
         next=_next(intent),
+        part=intent.part,
     )
 
 

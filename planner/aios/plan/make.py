@@ -10,13 +10,15 @@ from aios.plan.demands import decisions_on
 from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
 from aios.plan.moving import Account
-from aios.plan.notes import notes_on
+from aios.plan.notes import OF_THE_DAY, notes_on
+from aios.plan.timing import OF_THE_HOURS, in_time
 from aios.records.candidate import Priced, Rejection
 from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 from aios.records.plan import Claim, Decision, Deployment, Inputs, PipelineDecision, Plan, Refusal, SolverNote
+from aios.records.schedule import Schedule
 from aios.records.selection import Placement, Selection, Termination
 from aios.records.state import State
 
@@ -45,6 +47,8 @@ def make_plan(
     options: Mapping[str, Sequence[Priced]] | None = None,
     account: Account | None = None,
     pipelines: Sequence[PipelineDecision] = (),
+    at_once: bool = True,
+    schedule: Schedule | None = None,
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
 
@@ -52,7 +56,8 @@ def make_plan(
     -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
     it now · files: paths that the plan was made from · version: of aios · options: intent name -> what was chosen from
     · account: what is told of moves
-    · pipelines: what the decisions on their stages come to
+    · pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same
+    time · schedule: when jobs run, of a plan in time
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
     says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
@@ -72,14 +77,18 @@ def make_plan(
         refused=frozenset(selection.refused),
         keep_others=keep_others,
     )
-    notes = {
-        i.name: tuple(notes_on(i, selection.chosen[i.name], (options or {}).get(i.name, ()), profiles[i.name], fleet))
-        for i in chosen
-    }
-    decisions = [_decision(selection.chosen[i.name], selection.placement[i.name], notes[i.name]) for i in chosen]
+    notes = {}
+    for i in chosen:
+        own, among = selection.chosen[i.name], (options or {}).get(i.name, ())
+        notes[i.name] = tuple(notes_on(i, own, among, profiles[i.name], fleet, at_once=at_once))
+    decisions = [_decision(i, selection.chosen[i.name], selection.placement[i.name], notes[i.name]) for i in chosen]
     if found:
         decisions += decisions_on(demands, selection.placement, fleet)
         decisions.sort(key=lambda decision: decision.intent)
+    if schedule is not None:
+        timed = {run.intent for run in schedule.runs}
+        claims = tuple(claim for claim in claims if claim.address not in timed or claim.metric not in OF_THE_HOURS)
+        decisions = [in_time(decision, schedule.runs) for decision in decisions]
     if account is not None:
         decisions = [_told(decision, account) for decision in decisions]
     return with_id(
@@ -94,6 +103,8 @@ def make_plan(
             pipelines=tuple(pipelines),
             rejections=tuple(sorted(rejections, key=lambda item: (item.what, item.clause, item.reason, item.by))),
             refused=tuple(Refusal(intent=name, count=n) for name, n in sorted(selection.refused.items())),
+            at_once=at_once,
+            frame=None if schedule is None else schedule.frame,
             conflict=selection.conflict,
             actions=actions if found else (),
             claims=claims,
@@ -126,7 +137,7 @@ def _note(termination: Termination) -> SolverNote:
     )
 
 
-def _decision(priced: Priced, placement: tuple[Placement, ...], notes: tuple[str, ...]) -> Decision:
+def _decision(intent: Intent, priced: Priced, placement: tuple[Placement, ...], notes: tuple[str, ...]) -> Decision:
     candidate = priced.candidate
     return Decision(
         intent=candidate.intent,
@@ -150,6 +161,8 @@ def _decision(priced: Priced, placement: tuple[Placement, ...], notes: tuple[str
         memory=priced.residences,
         estimates=priced.estimates,
         notes=notes,
+        periods=priced.periods,
+        part=intent.part,
     )
 
 
@@ -163,18 +176,20 @@ def _told(decision: Decision, account: Account) -> Decision:
 def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
     """Yield what is promised: every requirement, then what is merely predicted."""
     required = {requirement.metric for requirement in intent.require}
+    of_day = OF_THE_DAY if priced.periods else ()  # which no measurement at one rate shows
     for requirement in intent.require:
-        yield Claim(
-            address=intent.name,
-            metric=requirement.metric,
-            estimate=priced.estimates[requirement.metric],
-            clause=requirement.text,
-            bound=requirement.bound,
-        )
+        if requirement.metric not in of_day:
+            yield Claim(
+                address=intent.name,
+                metric=requirement.metric,
+                estimate=priced.estimates[requirement.metric],
+                clause=requirement.text,
+                bound=requirement.bound,
+            )
     accuracies = sorted(metric for metric in priced.estimates if metric.startswith("accuracy."))
     money = ("cost", "expense") if "expense" in priced.estimates else ()
     for metric in (*_PREDICTED, *money, *accuracies):
-        if metric in priced.estimates and metric not in required:
+        if metric in priced.estimates and metric not in (*required, *of_day):
             yield Claim(address=intent.name, metric=metric, estimate=priced.estimates[metric])
 
 

@@ -9,18 +9,26 @@ from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 
-__all__ = ["notes_on"]
+__all__ = ["OF_THE_DAY", "notes_on"]
 
+OF_THE_DAY = ("power", "energy", "cost", "carbon")
+"""Metrics that are means over the day where the load changes."""
 _DRAWN = frozenset({"power", "energy", "carbon"})
 """Metrics that follow from what devices draw."""
 
 
 def notes_on(
-    intent: Intent, chosen: Priced, options: Sequence[Priced], profiles: Mapping[str, ModelProfile], fleet: Fleet
+    intent: Intent,
+    chosen: Priced,
+    options: Sequence[Priced],
+    profiles: Mapping[str, ModelProfile],
+    fleet: Fleet,
+    *,
+    at_once: bool = True,
 ) -> Iterator[str]:
     """Yield what else the choice keeps, and what its reader would not expect.
 
-    options: what it was chosen from · profiles: by model
+    options: what it was chosen from · profiles: by model · at_once: whether all replicas have room at the same time
     """
     profile = profiles[chosen.candidate.model]
     if profile.transformer is not None:
@@ -30,9 +38,29 @@ def notes_on(
             f"how well {chosen.candidate.model} answers in {chosen.candidate.precision} is not judged; "
             "`pin: {precision: bf16}` rules it out"
         )
+    if chosen.periods:
+        yield from _over_the_day(intent, chosen, at_once=at_once)
     yield from intent.placement.texts(intent.name)
     yield from chosen.notes
     yield from _unlike_powers(intent, chosen, options, fleet)
+
+
+def _over_the_day(intent: Intent, chosen: Priced, *, at_once: bool) -> Iterator[str]:
+    """Say what of a load that changes over the day is a mean, and what is deployed."""
+    replicas = chosen.candidate.replicas
+    if not at_once:
+        yield (
+            "replicas share machines by the hour with those of others, so that `aios apply`, which starts all of them, "
+            "refuses this plan; which ones run when is `hourly` of each place in its JSON"
+        )
+    elif any(period.replicas < replicas for period in chosen.periods):
+        yield (
+            f"`aios apply` starts all {replicas} replicas, as many as the highest rate needs, and stops none; which "
+            "ones are needed when is `hourly` of each place in the plan's JSON"
+        )
+    means = [item.text for item in intent.require if item.metric in OF_THE_DAY]
+    if means:
+        yield f"{' and '.join(means)}: of the whole day, which `aios verify` does not measure"
 
 
 def _quality_unjudged(intent: Intent, chosen: Priced, profile: ModelProfile) -> bool:

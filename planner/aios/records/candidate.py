@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import Field
+
 from aios.records.base import Record, Source
 from aios.records.fleet import MemoryKind
 from aios.records.model import MemoryPart
 
-__all__ = ["Candidate", "Demand", "Estimate", "Priced", "Quantization", "Rejection", "Residence"]
+__all__ = ["Candidate", "Demand", "Estimate", "Period", "Priced", "Quantization", "Rejection", "Residence"]
 
 Quantization = Literal["none", "dynamic", "static", "weight-only"]
 
@@ -115,11 +117,26 @@ class Residence(Record):
     source: Source | None = None
 
 
+class Period(Record):
+    """The hours of a day in which requests come at one rate, and what serves them.
+
+    hours: of the day, 0 the first after midnight UTC · replicas: that run then, of all that the candidate has ·
+    estimates: of these hours alone
+    """
+
+    hours: tuple[int, ...]
+    rate_per_s: float
+    replicas: int
+    estimates: Mapping[str, Estimate]
+
+
 class Priced(Record):
     """A candidate with what it is expected to do. A metric that cannot be predicted is absent; ``unknown`` says why.
 
     unknown: metric -> why there is no estimate and what would give one · residences: where its parts live · notes: what
-    its estimates leave out or assume that its reader would not expect, in words
+    its estimates leave out or assume that its reader would not expect, in words · periods: of a load that changes over
+    the day, by rate, the lowest first; its estimates are then of the whole day · pieces: of a load that is split, that
+    it serves
     """
 
     candidate: Candidate
@@ -128,6 +145,16 @@ class Priced(Record):
     unknown: Mapping[str, str] = {}
     residences: tuple[Residence, ...] = ()
     notes: tuple[str, ...] = ()
+    periods: tuple[Period, ...] = Field(default=(), exclude_if=lambda periods: not periods)
+    pieces: int = Field(default=0, exclude_if=lambda pieces: not pieces)
+
+    def drawn_by_part(self) -> float | None:
+        """Return what one part draws in watts, an equal share of the whole; of a load that changes over the day, at the
+        rate at which that is most. None where nobody knows."""
+        parts = [(period.estimates, period.replicas * self.candidate.machines) for period in self.periods]
+        told = [(own.get("power"), count) for own, count in parts or [(self.estimates, self.candidate.parts)]]
+        known = [power.value / count for power, count in told if power is not None]
+        return max(known) if len(known) == len(told) else None
 
     def overloaded_by(self, rate_per_s: float) -> bool:
         """Say whether a load is more than it is expected to sustain, so that its latencies have no end."""

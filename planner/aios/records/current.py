@@ -37,10 +37,12 @@ MOVES = "moves"
 
 
 class Footing(Record):
-    """How one intent stands. choice: its values of ``CHOICE``; empty for a stated demand · placement: where"""
+    """How one intent stands. choice: its values of ``CHOICE``; empty for a stated demand · placement: where · pieces:
+    of a load that is split, that it serves"""
 
     choice: tuple[tuple[str, str], ...]
     placement: tuple[Placement, ...]
+    pieces: int = 0
 
 
 class Current(Record):

@@ -16,6 +16,7 @@ __all__ = [
     "Intent",
     "Load",
     "ModelChoice",
+    "Part",
     "Pipeline",
     "Requirement",
     "Serve",
@@ -52,14 +53,41 @@ class Data(Record):
 class Load(Record):
     """What must be sustained.
 
-    rate_per_s: mean arrival rate of requests, one item each · prompt_tokens, output_tokens: of a request to a language
-    model, on average; None for other models
+    rate_per_s: mean arrival rate of requests, one item each; of a rate that changes, the highest · hourly_per_s: the
+    rate in each hour of the day, the first from midnight UTC; empty where it is always the same · prompt_tokens,
+    output_tokens: of a request to a language model, on average; None for other models · split: into how many equal
+    pieces it may be cut, for groups of replicas on different devices; None: all replicas are alike
     """
 
     rate_per_s: float
+    hourly_per_s: tuple[float, ...] = Field(default=(), exclude_if=lambda rates: not rates)
     arrivals: Literal["poisson", "constant"] = "poisson"
     prompt_tokens: int | None = None
     output_tokens: int | None = None
+    split: int | None = Field(default=None, exclude_if=lambda pieces: pieces is None)
+
+    def times(self, factor: float) -> "Load":
+        """Return so many times the load."""
+        rates = tuple(rate * factor for rate in self.hourly_per_s)
+        return self.model_copy(update={"rate_per_s": self.rate_per_s * factor, "hourly_per_s": rates})
+
+
+class Part(Record):
+    """A group of alike replicas that serves a share of a service; it is an intent of its own, ``<service>/<number>``.
+
+    pieces: of the service's load that it serves · of: equal ones into which that is cut · rate_per_s: of all of them
+    """
+
+    service: str
+    number: int
+    pieces: int
+    of: int
+    rate_per_s: float
+
+    @property
+    def share(self) -> float:
+        """The share of the service's requests that it serves."""
+        return self.pieces / self.of
 
 
 class Training(Record):
@@ -191,8 +219,8 @@ class Intent(Record):
     require: what is written as a bound, and before it what the load implies: a throughput no smaller than its rate ·
     when: a job may run · required: whether it must run; else it may be refused ·
     risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · placement: where
-    its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of ·
-    spans: dotted field path, as written in the file -> where its value stands
+    its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of · part: of a service whose
+    load is split, that it serves · spans: dotted field path, as written in the file -> where its value stands
     """
 
     name: str
@@ -214,6 +242,7 @@ class Intent(Record):
         default_factory=PlacementRules, exclude_if=lambda rules: rules == PlacementRules()
     )
     pipeline: Pipeline | None = Field(default=None, exclude_if=lambda pipeline: pipeline is None)
+    part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     serve: Serve = Serve()
     where: Span
     spans: Mapping[str, Span] = {}

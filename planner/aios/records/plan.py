@@ -6,9 +6,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aios.records.base import Record, Source
-from aios.records.candidate import Estimate, Quantization, Rejection, Residence
-from aios.records.intent import Serve, Training
+from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
+from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
+from aios.records.schedule import Frame, Run
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
 __all__ = [
@@ -94,7 +95,11 @@ class Stayed(Record):
 class Decision(Record):
     """What was chosen for one intent. memory: where each part of the model lives, and what reading it costs · devices,
     machines, degrees, settings: see ``Candidate`` · notes: what nobody judged, and what was assumed or compared unlike,
-    in words · moved, stayed: of what stood before, where it moves, or stays although it could do better"""
+    in words · periods: of a load that changes over the day, what runs when, by rate; ``replicas`` is then the most, and
+    ``hourly`` of a place how many of its replicas run in each hour · part: of a service whose load is split, that it
+    serves · start_s, end_s: of what runs to an end and is planned in time, after the start of the plan; of several
+    copies the first start and the last end · runs: each copy's own · moved, stayed: of what stood before, where it
+    moves, or stays although it could do better"""
 
     intent: str
     candidate: str
@@ -117,6 +122,11 @@ class Decision(Record):
     memory: tuple[Residence, ...] = ()
     estimates: Mapping[str, Estimate]
     notes: tuple[str, ...] = ()
+    periods: tuple[Period, ...] = Field(default=(), exclude_if=lambda periods: not periods)
+    part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+    start_s: float | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
+    end_s: float | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
+    runs: tuple[Run, ...] = Field(default=(), exclude_if=lambda runs: not runs)
     moved: Moved | None = Field(default=None, exclude_if=lambda moved: moved is None)
     stayed: Stayed | None = Field(default=None, exclude_if=lambda stayed: stayed is None)
 
@@ -161,6 +171,7 @@ class Deployment(Record):
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
     ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
+    · part: what of a service's requests a balancer in front of its groups sends here
     """
 
     intent: str
@@ -195,6 +206,7 @@ class Deployment(Record):
     output_tokens: int | None = None
     train: Training | None = None
     next: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
 
     @property
     def served_as(self) -> str:
@@ -241,7 +253,9 @@ class SolverNote(Record):
 class Plan(Record):
     """The versioned plan document; its JSON is the contract with pipelines.
 
-    id: digest of everything else · evaluate: intent name -> files that accuracy is verified on
+    id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
+    replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
+    frame: where a plan in time stands in it
     """
 
     format_version: str = FORMAT_VERSION
@@ -255,6 +269,8 @@ class Plan(Record):
     pipelines: tuple[PipelineDecision, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    at_once: bool = Field(default=True, exclude_if=bool)
+    frame: Frame | None = Field(default=None, exclude_if=lambda frame: frame is None)
     conflict: Conflict | None = None
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()

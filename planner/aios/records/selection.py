@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from pydantic import Field
+
 from aios.records.base import Record, Span
 from aios.records.candidate import Priced
 
@@ -37,12 +39,18 @@ class Clause(Record):
 
 
 class Placement(Record):
-    """Replicas on one machine. node: instance name · share: what each replica takes of each of ``devices``."""
+    """Replicas on one machine. node: instance name · share: what each replica takes of each of ``devices`` · hourly:
+    how many of them run in each hour of the day, the first from midnight UTC; empty where all always do."""
 
     node: str
     devices: tuple[str, ...]
     share: float
     replicas: int
+    hourly: tuple[int, ...] = Field(default=(), exclude_if=lambda running: not running)
+
+    def running(self, hour: int) -> int:
+        """Return how many of them run in an hour of the day."""
+        return self.hourly[hour] if self.hourly else self.replicas
 
 
 class ObjectiveValue(Record):

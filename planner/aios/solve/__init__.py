@@ -7,8 +7,9 @@ together and, for each, the smallest change that would do. The answer depends on
 """
 
 from aios.solve.choose import choose
+from aios.solve.clauses.requirement import keep_all
 from aios.solve.limits import Limits
 from aios.solve.shadow import shadow_values
 from aios.solve.together import choose_together
 
-__all__ = ["Limits", "choose", "choose_together", "shadow_values"]
+__all__ = ["Limits", "choose", "choose_together", "keep_all", "shadow_values"]

@@ -219,7 +219,7 @@ class Cells:
 
 def _no_more(one: Shape, other: Shape) -> bool:
     """Say whether one shape may stand where the other may, and takes no more."""
-    if one.places is not other.places or one.pins != other.pins or one.parts > other.parts:
+    if one.places is not other.places or one.pins != other.pins or one.parts > other.parts or one.at != other.at:
         return False
     mine, theirs, others = one.need, other.need, dict(other.need.tiers)
     return (

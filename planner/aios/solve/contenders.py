@@ -83,11 +83,11 @@ def _undominated(intent: Intent, options: Sequence[Priced], watched: _Watched) -
     is_more = watched.capped or bool(watched.budgets) or intent.placement.survive or intent.pipeline is not None
     for option in sorted(options, key=size_of):
         candidate = option.candidate
-        figures = _figures(goals, option)
+        figures = (*_figures(goals, option), *_figures_of_periods(option, watched))
         if is_more:
             figures = (*figures, *_more_figures(intent, option, watched), *_figures_of_stage(intent, option))
         copies = (candidate.replicas, candidate.machines) if is_ruled else ()
-        kind = (candidate.device, candidate.devices, *copies, *sorted(option.demand.tier_bytes))
+        kind = (candidate.device, candidate.devices, option.pieces, *copies, *sorted(option.demand.tier_bytes))
         fronts = kinds.setdefault(kind, {})
         front = fronts.get(candidate.nodes)
         if front is None:
@@ -129,6 +129,13 @@ def _figures_of_stage(intent: Intent, option: Priced) -> _Figures:
         value = compared([option], intent, counted(bound.metric))[0]
         found.append(math.inf if value is None else value if metric(bound.metric).relation == "<=" else -value)
     return tuple(found)
+
+
+def _figures_of_periods(option: Priced, watched: _Watched) -> _Figures:
+    """Return what of an option runs in each part of a day, and what that draws where power is capped."""
+    found = [float(period.replicas) for period in option.periods]
+    drawn = [period.estimates.get("power") for period in option.periods] if watched.capped else []
+    return (*found, *(math.inf if power is None else power.high for power in drawn))
 
 
 def _cost(goal: Goal, option: Priced) -> float:

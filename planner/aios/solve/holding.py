@@ -47,7 +47,8 @@ class Holding:
         self._doubts = 0
         self.latest: Kept | None = None
         self._keeps = {index: rule.keeps(problem) for index, rule in enumerate(rules) if rule.keeps}
-        self.strange = {index for index, rule in enumerate(rules) if not _is_plain(rule)}
+        daily = bool(problem.periods)  # machines may then be shared by the hour, and cells know no hours
+        self.strange = {index for index, rule in enumerate(rules) if daily or not _is_plain(rule)}
         self._capacities = frozenset(index for index, rule in enumerate(rules) if rule.node is not None)
         self._choices: dict[tuple[int, frozenset[int]], tuple[int, ...]] = {}
         self._plans: list[Kept] = []
@@ -207,6 +208,8 @@ class Holding:
         )
 
     def _prove(self, asked: Asked) -> bool:
+        if self.problem.periods:
+            return False
         found = relaxed(self.cells, asked)
         if found.certificate is not None:
             self._proofs = [found.certificate, *self._proofs][:_REMEMBERED]

@@ -31,7 +31,8 @@ class Load(NamedTuple):
 class Decisions:
     """A model of the problem without any rule yet; the clauses add theirs.
 
-    chosen: intent -> a 0-1 variable per option · loads: device -> what may stand there ·
+    chosen: intent -> a 0-1 variable per option · loads: device -> what may stand there · periods: of the day, device ->
+    what of that may run then; ``loads`` alone where nothing changes ·
     intents: those that are in the model (the others are not planned at all) · sums: weighted sums of loads' variables
     and the capacity that each keeps within, on machines that are not pooled · sums_only: whether those say everything
     about where parts may stand
@@ -43,6 +44,7 @@ class Decisions:
         self.intents = tuple(intents)
         self.chosen: dict[int, list[int]] = {}
         self.loads: list[list[Load]] = [[] for _ in problem.bins]
+        self.periods = [[list[Load]() for _ in problem.bins] for _ in problem.periods] or [self.loads]
         self.sums: list[tuple[list[Term], int]] = []
         self.sums_only = True
         self._standing: dict[int, list[tuple[int, Term]]] = {}
@@ -72,7 +74,7 @@ class Decisions:
         copies = [(variable, -shape.parts) for variable, shape in zip(variables, shapes, strict=True)]
         self.model.linear([*((count, 1) for count in counts), *copies], 0, 0)
         for place, count in zip(largest.places, counts, strict=True):
-            self._load(place, Load(intent, count, 1, largest.parts, largest.need))
+            self._load(place, Load(intent, count, 1, largest.parts, largest.need), ())
 
     def _place(self, intent: int, shape_index: int, alike: Sequence[int]) -> None:
         """Let the parts of whichever of these equally shaped options is chosen stand on its devices."""
@@ -86,31 +88,57 @@ class Decisions:
             self._pin(intent, shape, alike)
         elif len(shape.places) == 1:
             for variable in alike:
-                self._load(shape.places[0], Load(intent, variable, parts, parts, shape.need))
+                load = Load(intent, variable, parts, parts, shape.need)
+                self._load(shape.places[0], load, _alone(load, shape))
         else:
             counts = [self.model.variable(0, parts) for _ in shape.places]
             self.model.linear([*((c, 1) for c in counts), *((v, -parts) for v in alike)], 0, 0)
-            for place, count in zip(shape.places, counts, strict=True):
-                self._load(place, Load(intent, count, 1, parts, shape.need))
+            loads = [Load(intent, count, 1, parts, shape.need) for count in counts]
+            self._load_all(shape, loads, alike)
 
     def _pin(self, intent: int, shape: Shape, alike: Sequence[int]) -> None:
         """Let the parts stand where they are pinned."""
         counts = [self.model.variable(0, most) for _, most in shape.pins]
         self.model.linear([*((c, 1) for c in counts), *((v, -shape.parts) for v in alike)], 0, 0)
-        for place, count, (least, most) in zip(shape.places, counts, shape.pins, strict=True):
+        for count, (least, _) in zip(counts, shape.pins, strict=True):
             if least:
                 self.model.linear([(count, 1), *((v, -least) for v in alike)], low=0)
-            self._load(place, Load(intent, count, 1, most, shape.need, least=least))
+        pinned = zip(counts, shape.pins, strict=True)
+        loads = [Load(intent, count, 1, most, shape.need, least=least) for count, (least, most) in pinned]
+        self._load_all(shape, loads, alike)
 
-    def _load(self, place: Sequence[int], load: Load) -> None:
-        """Put parts on all devices of a place; what they take of the machine counts once, on the first."""
+    def _load_all(self, shape: Shape, loads: Sequence[Load], alike: Sequence[int]) -> None:
+        """Put parts on all places of a shape, fewer of them where fewer run: of those that run at a higher rate."""
+        running: dict[int, Sequence[Load]] = {shape.parts: loads}
+        above = loads
+        for parts in sorted({parts for parts, _ in shape.at if parts < shape.parts}, reverse=True):
+            fewer = [self.model.variable(0, min(parts, load.most)) for load in loads]
+            self.model.linear([*((count, 1) for count in fewer), *((v, -parts) for v in alike)], 0, 0)
+            for count, load in zip(fewer, above, strict=True):
+                self.model.linear([(count, 1), (load.variable, -1)], high=0)
+            above = running[parts] = [
+                load._replace(variable=count, most=min(parts, load.most), least=0)
+                for count, load in zip(fewer, loads, strict=True)
+            ]
+        for index, (place, load) in enumerate(zip(shape.places, loads, strict=True)):
+            at = [_drawing(running[parts][index], watts) for parts, watts in shape.at]
+            self._load(place, load, at)
+
+    def _load(self, place: Sequence[int], load: Load, at: Sequence[Load]) -> None:
+        """Put parts on all devices of a place; what they take of the machine counts once, on the first. at: in each
+        period; nothing where all parts always run"""
         first, *others = place
-        self.loads[first].append(load)
         self._standing.setdefault(load.intent, []).append(
             (self.problem.bins[first].machine, (load.variable, load.times))
         )
-        for index in others:
-            self.loads[index].append(load._replace(need=load.need.beside(), beside=True))
+        kept = [(self.loads, load)]
+        if self.problem.periods:
+            kept += zip(self.periods, at or [load] * len(self.periods), strict=True)
+            self.sums_only = False
+        for devices, own in kept:
+            devices[first].append(own)
+            for index in others:
+                devices[index].append(own._replace(need=own.need.beside(), beside=True))
 
     def standing(self, intent: int, over: str) -> dict[str, list[Term]]:
         """Return failure domain -> how many parts of an intent stand there, as a sum; without those that no node names.
@@ -135,14 +163,25 @@ class Decisions:
             self.model.linear(within, high=capacity)
 
     def limit(self, machine: Machine, bins: Sequence[int], amount: Callable[[Need], int], capacity: int) -> None:
-        """Keep what all replicas on these devices of one machine take together within ``capacity``.
+        """Keep what all replicas on these devices of one machine take together within ``capacity``, at any time.
 
         On a pooled machine each replica has to fit alone. A sum that cannot exceed the capacity adds no constraint.
         """
+        for loads in self.together(bins):
+            self._limit(machine, loads, amount, capacity)
+
+    def together(self, bins: Sequence[int]) -> list[list[Load]]:
+        """Return what may run on some devices at once: in each period of the day, the same things only once."""
+        found: dict[tuple[tuple[int, int, float | None], ...], list[Load]] = {}
+        for period in self.periods:
+            loads = [load for index in bins for load in period[index]]
+            found.setdefault(tuple((load.variable, load.times, load.need.watts) for load in loads), loads)
+        return list(found.values())
+
+    def _limit(self, machine: Machine, loads: Sequence[Load], amount: Callable[[Need], int], capacity: int) -> None:
         too_large: list[int] = []
         terms: list[tuple[int, int]] = []
         most: dict[int, int] = {}
-        loads = [load for index in bins for load in self.loads[index]]
         if not machine.pooled:
             self.sums.append(([(load.variable, amount(load.need) * load.times) for load in loads], capacity))
         for load in loads:
@@ -161,8 +200,9 @@ class Decisions:
     ) -> None:
         """Like ``limit``, with ``scale`` times the variable ``level`` as the capacity."""
         if not machine.pooled:
-            terms = [(load.variable, amount(load.need) * load.times) for index in bins for load in self.loads[index]]
-            self.model.linear([*terms, (level, -scale)], high=0)
+            for loads in self.together(bins):
+                terms = [(load.variable, amount(load.need) * load.times) for load in loads]
+                self.model.linear([*terms, (level, -scale)], high=0)
             return
         for load in (load for index in bins for load in self.loads[index]):
             here = self.model.variable(0, 1)
@@ -180,3 +220,12 @@ class Decisions:
             intent: next(index for index, variable in enumerate(variables) if values[variable])
             for intent, variables in self.chosen.items()
         }
+
+
+def _alone(load: Load, shape: Shape) -> list[Load]:
+    """Return what runs in each period of parts that all stand on one place."""
+    return [_drawing(load._replace(times=parts, most=parts), watts) for parts, watts in shape.at]
+
+
+def _drawing(load: Load, watts: float | None) -> Load:
+    return load._replace(need=load.need._replace(watts=watts))

@@ -13,6 +13,7 @@ from aios.records.selection import Placement
 from aios.solve.clauses import rules_of
 from aios.solve.copying import placed_copies, standing_copies
 from aios.solve.cpsat import Engine
+from aios.solve.hours import first_stay
 from aios.solve.model import Decisions, Load
 from aios.solve.problem import Problem, devices_of, pose
 from aios.solve.radix import chunks
@@ -21,7 +22,21 @@ __all__ = ["place"]
 
 
 def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[str, tuple[Placement, ...]] | None:
-    """Return where the replicas of each intent's chosen option stand; None if the limit came before any was found."""
+    """Return where the replicas of each intent's chosen option stand; None if the limit came before any was found.
+
+    Where all of them have room at the same time none share machines by the hour.
+    """
+    together = _place(problem, picked, engine, by_hour=False)
+    if not problem.periods:
+        return together
+    if together is None:
+        return _place(problem, picked, engine, by_hour=True)
+    return first_stay({i.name: problem.options[k][picked[k]].priced for k, i in enumerate(problem.intents)}, together)
+
+
+def _place(
+    problem: Problem, picked: Mapping[int, int], engine: Engine, *, by_hour: bool
+) -> dict[str, tuple[Placement, ...]] | None:
     intents = problem.intents
     if not intents:
         return {}
@@ -31,20 +46,20 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
     stays = {name: [option.priced] for name, option in best.items() if option.stays}
     moving = Moving(problem.moving.standing)
     small = pose(
-        intents, anywhere, problem.fleet, pooling=False, moving=moving, stays=stays, joins=problem.joins, stated=stated
+        intents,
+        anywhere,
+        problem.fleet,
+        False,
+        moving=moving,
+        stays=stays,
+        joins=problem.joins,
+        stated=stated,
+        by_hour=by_hour,
     )
     decisions = Decisions(small, range(len(intents)))
     for rule in rules_of(small):
         rule.add(decisions)
-    every = sorted(
-        (
-            (load.intent, index, load)
-            for index, loads in enumerate(decisions.loads)
-            for load in loads
-            if not load.beside
-        ),
-        key=lambda place: place[:2],
-    )
+    every = _places(decisions.loads)
     places = [place for place in every if place[0] not in small.stated]
     loads = [load for _, _, load in every]
     if {load.intent for load in loads} != {index for index in range(len(intents)) if _parts(problem, picked, index)}:
@@ -57,20 +72,35 @@ def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[s
         both = standing_copies(decisions, first, engine)
         return {**_placed(small, places, both), **placed_copies(decisions, both)}
     filled = _filled(decisions, loads) if decisions.sums_only else None
-    values = _first(decisions, loads, engine) if filled is None else filled
+    running = [_places(period) for period in decisions.periods] if small.periods else []
+    known = {load.variable for load in loads}
+    fewer = {load.variable: load for period in running for _, _, load in period if load.variable not in known}
+    values = _first(decisions, [*loads, *fewer.values()], engine) if filled is None else filled
     if values is None:
         return None
-    return _placed(small, places, values)
+    return _placed(small, places, values, running)
 
 
 def _placed(
-    small: Problem, places: Sequence[tuple[int, int, Load]], values: Mapping[int, int] | Sequence[int]
+    small: Problem,
+    places: Sequence[tuple[int, int, Load]],
+    values: Mapping[int, int] | Sequence[int],
+    running: Sequence[Sequence[tuple[int, int, Load]]] = (),
 ) -> dict[str, tuple[Placement, ...]]:
+    """Return what stands where. running: per period, the same places with what runs there"""
     placed: dict[str, list[Placement]] = {intent.name: [] for intent in small.intents}
-    for intent, index, load in places:
+    for number, (intent, index, load) in enumerate(places):
         if replicas := load.times * values[load.variable]:
-            placed[small.intents[intent].name].append(_placement(small, intent, index, replicas))
+            own = [period[number][2] for period in running]
+            at = [item.times * values[item.variable] for item in own]
+            placed[small.intents[intent].name].append(_placement(small, intent, index, replicas, at))
     return {name: tuple(rows) for name, rows in placed.items()}
+
+
+def _places(devices: Sequence[Sequence[Load]]) -> list[tuple[int, int, Load]]:
+    """Return what may stand where: intent, device, load, in order of the first two."""
+    listed = ((load.intent, index, load) for index, loads in enumerate(devices) for load in loads if not load.beside)
+    return sorted(listed, key=lambda place: place[:2])
 
 
 def _parts(problem: Problem, picked: Mapping[int, int], intent: int) -> int:
@@ -121,7 +151,10 @@ def _first(decisions: Decisions, loads: Sequence[Load], engine: Engine) -> Seque
     return engine.solve(model).values or None if values is None else values
 
 
-def _placement(problem: Problem, intent: int, index: int, replicas: int) -> Placement:
+def _placement(problem: Problem, intent: int, index: int, replicas: int, at: Sequence[int]) -> Placement:
+    """Return replicas on a device. at: how many of them run in each period"""
+    hours = {hour: count for own, count in zip(problem.periods, at, strict=True) for hour in own}
+    changes = any(count != replicas for count in at)
     place = problem.bins[index]
     machine = problem.machines[place.machine]
     wide = problem.options[intent][0].priced.candidate.devices
@@ -130,4 +163,5 @@ def _placement(problem: Problem, intent: int, index: int, replicas: int) -> Plac
         devices=devices_of(machine.node)[place.type][place.device : place.device + wide],
         share=problem.options[intent][0].priced.demand.share,
         replicas=replicas,
+        hourly=tuple(hours[hour] for hour in sorted(hours)) if changes else (),
     )

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, overload
 
-from aios.records.candidate import Demand, Priced
+from aios.records.candidate import Demand, Period, Priced
 from aios.records.current import MOVES, Moving, Standing
 from aios.records.demanded import Demanded, Site
 from aios.records.fleet import Fleet, Node
@@ -44,7 +44,9 @@ __all__ = [
     "is_capped",
     "need_of",
     "outline",
+    "periods_of",
     "pose",
+    "running_in",
     "size_of",
     "told_apart",
     "watts_of",
@@ -104,12 +106,14 @@ class Need(NamedTuple):
 
 class Shape(NamedTuple):
     """What matters of an option for its placement. places: the devices that a part may take, in fleet order · pins:
-    of each place, the fewest and the most parts that stand there; empty where any number may"""
+    of each place, the fewest and the most parts that stand there; empty where any number may · at: in each period of
+    the problem, how many of the parts run and what each draws; empty where that never changes"""
 
     need: Need
     parts: int
     places: tuple[tuple[int, ...], ...]
     pins: tuple[tuple[int, int], ...] = ()
+    at: tuple[tuple[int, float | None], ...] = ()
 
 
 NOTHING = Moving()
@@ -134,8 +138,9 @@ class Problem(NamedTuple):
     """Everything to decide. options: per intent, in the intents' order (priority, then name), by id · budgets: what the
     whole plan may take · goals: of the whole plan, before the intents' own · policy: how what cannot all be admitted is
     divided · moving: what stands already, of which the options that stay come last · joins: between machines that
-    stages of pipelines may stand on · stated: those intents that are stated demands ·
-    admissions: goals about who is admitted, each with the number of goals before it"""
+    stages of pipelines may stand on · stated: those intents that are stated demands · admissions: goals about who is
+    admitted, each with the number of goals before it · periods: hours of the day in which no rate changes; empty where
+    none ever does"""
 
     intents: tuple[Intent, ...]
     options: tuple[tuple[Option, ...], ...]
@@ -150,6 +155,7 @@ class Problem(NamedTuple):
     joins: Joins = NOTHING_KNOWN
     stated: Mapping[int, Stated] = {}
     admissions: tuple[tuple[int, Goal], ...] = ()
+    periods: tuple[tuple[int, ...], ...] = ()
 
     @property
     def units(self) -> Units:
@@ -174,7 +180,7 @@ class Problem(NamedTuple):
         """Whether requirements and what single machines have are all that restricts the choice."""
         ruled = any(intent.placement.domains for intent in self.intents)
         optional = any(not intent.required for intent in self.intents)
-        staged = any(intent.pipeline is not None for intent in self.intents)
+        staged = any(intent.pipeline is not None or intent.part is not None for intent in self.intents)
         return not (ruled or optional or staged or self.stated or self.budgets or is_capped(self.fleet))
 
     def priced(self, intent: int) -> list[Priced]:
@@ -196,11 +202,13 @@ def pose(
     stays: Mapping[str, Sequence[Priced]] = NO_STAYS,
     joins: Joins = NOTHING_KNOWN,
     stated: Mapping[str, Stated] = NO_DEMANDS,
+    by_hour: bool = True,
 ) -> Problem:
     """Put everything into canonical order and reduce symmetry.
 
     pooling: whether machines may be pooled · moving: what stands already · stays: intent -> options in which it stays
-    where it stands, beside those in which it may stand anywhere · stated: those intents (by name) that are demands
+    where it stands, beside those in which it may stand anywhere · stated: those intents (by name) that are demands ·
+    by_hour: whether replicas that do not run at the same time may share machines
     """
     ordered, listed = _in_order(intents, options)
     _, staying = _in_order(intents, stays)
@@ -210,7 +218,8 @@ def pose(
     own = [moving.standing[intent.name] for intent, kept in zip(ordered, staying, strict=True) if kept]
     held = {part.node for standing in own for part in standing.placement}
     yard = with_pools(layout(fleet, most_of(both), alone, held, pools), pools)
-    shapes = _Shapes(yard, is_capped(fleet), FINE if stated else COARSE)
+    periods = periods_of(ordered) if by_hour else ()
+    shapes = _Shapes(yard, is_capped(fleet), FINE if stated else COARSE, periods)
     posed = []
     for intent, may, kept in zip(ordered, listed, staying, strict=True):
         standing = moving.standing.get(intent.name)
@@ -223,7 +232,7 @@ def pose(
     machines, bins = yard
     whole = ordered, tuple(posed), shapes.told(), tuple(machines), tuple(bins), fleet, tuple(budgets)
     demands = {index: stated[intent.name] for index, intent in enumerate(ordered) if intent.name in stated}
-    return Problem(*whole, moving=moving, joins=joins, stated=demands)
+    return Problem(*whole, moving=moving, joins=joins, stated=demands, periods=periods)
 
 
 def _pools(stated: Iterable[Stated]) -> dict[str, set[str]]:
@@ -240,14 +249,15 @@ def _pools(stated: Iterable[Stated]) -> dict[str, set[str]]:
 class _Shapes:
     """The shapes of options, each once. Sets of places are long: shapes are told apart by their number."""
 
-    def __init__(self, yard: Yard, capped: bool, units: Units) -> None:
+    def __init__(self, yard: Yard, capped: bool, units: Units, periods: Sequence[Sequence[int]]) -> None:
         self.yard = yard
         self.capped = capped
         self.units = units
+        self.periods = periods
         self._where: dict[tuple[str, tuple[str, ...], int], tuple[tuple[int, ...], ...]] = {}
         self._sets: dict[tuple[tuple[int, ...], ...], int] = {}
         self._numbers: dict[int, int] = {}
-        self._shapes: dict[tuple[Need, int, int, Pins], int] = {}
+        self._shapes: dict[tuple[Need, int, int, Pins, Running], int] = {}
 
     @overload
     def add(self, priced: Priced, standing: None) -> int: ...
@@ -274,7 +284,8 @@ class _Shapes:
                 self._numbers[id(places)] = number
         need = need_of(priced.demand, self.units)
         need = need._replace(watts=watts_of(priced)) if self.capped else need
-        return self._shapes.setdefault((need, candidate.parts, number, pins), len(self._shapes))
+        at = running_in(priced, self.periods, self.capped)
+        return self._shapes.setdefault((need, candidate.parts, number, pins, at), len(self._shapes))
 
     def of_copies(self, stated: Stated, priced: Priced) -> int:
         """Return the number of the shape of so many copies of a stated demand."""
@@ -288,13 +299,13 @@ class _Shapes:
                 places.append((index,))
         number = self._sets.setdefault(tuple(places) if priced.candidate.parts else (), len(self._sets))
         return self._shapes.setdefault(
-            (_need_of_copy(stated.demand, self.units), priced.candidate.parts, number, ()), len(self._shapes)
+            (_need_of_copy(stated.demand, self.units), priced.candidate.parts, number, (), ()), len(self._shapes)
         )
 
     def told(self) -> tuple[Shape, ...]:
         """Return all shapes, in order."""
         places = list(self._sets)
-        return tuple(Shape(need, parts, places[number], pins) for need, parts, number, pins in self._shapes)
+        return tuple(Shape(need, parts, places[number], pins, at) for need, parts, number, pins, at in self._shapes)
 
 
 def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]]) -> set[str]:
@@ -331,8 +342,40 @@ def watts_of(priced: Priced) -> float | None:
     """Return what one part draws at the pessimistic end: an equal part of the whole; None where nobody knows."""
     if is_refusal(priced):
         return 0.0
+    if priced.periods:
+        found = [_drawn(priced, period) for period in priced.periods]
+        known = [watts for watts in found if watts is not None]
+        return max(known) if len(known) == len(found) else None
     power = priced.estimates.get("power")
     return None if power is None else power.high / priced.candidate.parts
+
+
+def periods_of(intents: Sequence[Intent]) -> tuple[tuple[int, ...], ...]:
+    """Return the hours of the day, those together in which every load is the same; nothing where none ever changes."""
+    series = [intent.load.hourly_per_s for intent in intents if intent.load is not None and intent.load.hourly_per_s]
+    found: dict[tuple[float, ...], list[int]] = {}
+    for hour, rates in enumerate(zip(*series, strict=True)):
+        found.setdefault(rates, []).append(hour)
+    return tuple(tuple(hours) for hours in found.values())
+
+
+Running = tuple[tuple[int, float | None], ...]
+"""In each period, how many parts run, and what each of them draws in watts."""
+
+
+def running_in(priced: Priced, periods: Sequence[Sequence[int]], capped: bool) -> Running:
+    """Return what of an option runs in each period; nothing where that never changes."""
+    own = [next((item for item in priced.periods if hours[0] in item.hours), None) for hours in periods]
+    found = [item for item in own if item is not None]
+    if len(found) < len(periods):
+        return ()
+    machines = priced.candidate.machines
+    return tuple((item.replicas * machines, _drawn(priced, item) if capped else 0.0) for item in found)
+
+
+def _drawn(priced: Priced, period: Period) -> float | None:
+    power = period.estimates.get("power")
+    return None if power is None else power.high / (period.replicas * priced.candidate.machines)
 
 
 def outline(

@@ -58,9 +58,9 @@ class _Asked(NamedTuple):
 
     def models(self) -> Selection:
         """Choose for the services as if they were alone."""
-        return choose(
-            self.intents, self.options, self.fleet, self.limits, self.objective, self.moving, joins=self.joins
-        )
+        by_hour = not self.demands  # whose copies take what is left at all times
+        asked = self.intents, self.options, self.fleet, self.limits, self.objective, self.moving, self.joins
+        return choose(*asked, by_hour=by_hour)
 
     def both(self) -> Selection:
         """Choose for all by one exact model."""

@@ -62,10 +62,28 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     """
     if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to apply", command="aios plan"))
+    if not plan.at_once:
+        raise InputError(_not_at_once(plan))
     setting = _setting_of(plan, setting)
     with opened(setting, "aios apply") as kept:
         _check_fresh(plan, setting, kept)
         return carry_out(plan.actions, kept, setting, plan=plan.id, made=plan, on_event=on_event)
+
+
+def _not_at_once(plan: Plan) -> Diagnostic:
+    jobs = [decision.intent for decision in plan.decisions if decision.start_s]
+    if jobs:
+        return Diagnostic(
+            summary=f"{', '.join(jobs)}: planned to start later, and `aios apply` starts everything at once",
+            remedy="apply what stands all the time apart, and let whoever runs the jobs start them at `start_s`",
+        )
+    shared = ", ".join(decision.intent for decision in plan.decisions if decision.periods)
+    return Diagnostic(
+        summary=f"{shared} share machines by the hour, and there is no room for all of their replicas at once",
+        reason="`aios apply` starts every replica and stops none by the hour",
+        remedy="give them more machines, or state the highest rate alone; the plan says what whoever runs them starts "
+        "and stops when (`hourly` of each place)",
+    )
 
 
 def destroy(setting: Setting, targets: Sequence[str], on_event: Callable[[Event], None]) -> Report:

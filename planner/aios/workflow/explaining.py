@@ -30,8 +30,8 @@ def explain(setting: Setting) -> Explained:
     """Plan, and account for what was chosen, or comes nearest to it. Raises as ``make_plan`` does."""
     from aios.cost import explain as account
 
-    considered = consider(gather(setting), setting.tell)
-    planned = make_plan(setting, considered)
+    planned = make_plan(setting, consider(gather(setting), setting.tell))
+    considered = planned.considered
     given = considered.given
     found = []
     for intent in given.intents:

@@ -10,7 +10,7 @@ from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.joins import NOTHING_KNOWN, Joins
 
-__all__ = ["joins_of", "refuse_pipelines"]
+__all__ = ["joins_of", "refuse_pipelines", "refuse_splits"]
 
 
 def joins_of(intents: Sequence[Intent], options: Mapping[str, Sequence[Priced]], fleet: Fleet) -> Joins:
@@ -51,5 +51,23 @@ def refuse_pipelines(intents: Sequence[Intent], command: str) -> None:
                     remedy="leave it out; `aios plan` plans it",
                 )
                 for name, pipeline in pipelines.items()
+            )
+        )
+
+
+def refuse_splits(intents: Sequence[Intent], command: str, instead: str | None = None) -> None:
+    """Raise InputError where the load of a service is split and a command gives each service one kind of device."""
+    found = [intent for intent in intents if intent.load is not None and intent.load.split is not None]
+    if found:
+        raise InputError(
+            *(
+                Diagnostic(
+                    summary=f"`aios {command}` does not split the load of `{intent.name}`",
+                    where=intent.spans.get("spec.load.split", intent.where),
+                    remedy=f"leave `split` out and say `{instead}`"
+                    if instead
+                    else "leave it out; `aios plan` splits it",
+                )
+                for intent in found
             )
         )

@@ -13,7 +13,7 @@ from aios.records.forms import nearest
 from aios.records.intent import Goal, Intent
 from aios.records.metrics import PLAN_METRICS, find_metric, metric, metric_names
 from aios.records.selection import Selection, Termination
-from aios.workflow.joining import refuse_pipelines
+from aios.workflow.joining import refuse_pipelines, refuse_splits
 from aios.workflow.planning import Considered, Planned, consider, make_plan
 from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
@@ -91,6 +91,7 @@ def pareto(setting: Setting, names: tuple[str, ...], most: int) -> Pareto:
 
     read = gather(setting)
     refuse_pipelines(read.intents, "pareto")
+    refuse_splits(read.intents, "pareto")
     considered = consider(read, setting.tell)
     given = considered.given
     if not given.intents:

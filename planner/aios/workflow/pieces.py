@@ -11,9 +11,9 @@ from aios.records.metrics import metric
 from aios.records.units import format_quantity
 from aios.workflow.reading import Given
 
-__all__ = ["Group", "cut", "grouped", "serves"]
+__all__ = ["ADDED_UP", "Group", "cut", "grouped", "serves"]
 
-_ADDED_UP = ("power", "cost", "memory", "carbon", "throughput")
+ADDED_UP = ("power", "cost", "memory", "carbon", "throughput")
 """Metrics whose values for the groups of a service add up to the service's: each group gets its share of a bound."""
 
 
@@ -34,8 +34,8 @@ def cut(intent: Intent, share: float, name: str | None = None) -> Intent:
     """Return the intent with a share of its load and of what bounds the sum over its groups."""
     if share >= 1 or intent.load is None:
         return intent
-    load = intent.load.model_copy(update={"rate_per_s": intent.load.rate_per_s * share})
-    require = tuple(_cut_bound(item, share) if item.metric in _ADDED_UP else item for item in intent.require)
+    load = intent.load.times(share).model_copy(update={"split": None})
+    require = tuple(_cut_bound(item, share) if item.metric in ADDED_UP else item for item in intent.require)
     return intent.model_copy(update={"name": name or intent.name, "load": load, "require": require})
 
 

@@ -15,13 +15,16 @@ from aios.records.intent import Intent
 from aios.records.joins import Joins
 from aios.records.measurement import Measurement
 from aios.records.plan import Inputs, PipelineDecision, Plan
+from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
+from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
 from aios.workflow.setting import Setting, silent
+from aios.workflow.timing import takes_time
 
 if TYPE_CHECKING:
     from aios.cost import Evidence
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan"]
 
 NOTHING_WISHED = Wished()
+ANY_DAY = Frame()
+"""From midnight UTC of no particular day on."""
 
 
 class Considered(NamedTuple):
@@ -41,7 +46,8 @@ class Considered(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """A plan with all that stood behind it. seconds: what solving took, for people; no part of the plan."""
+    """A plan with all that stood behind it. seconds: what solving took, for people; no part of the plan ·
+    schedule: when jobs run, of a plan in time."""
 
     plan: Plan
     considered: Considered
@@ -50,16 +56,18 @@ class Planned(NamedTuple):
     state: State
     seconds: float
     replanning: Replanning
+    schedule: Schedule | None = None
 
 
 def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
     """Enumerate and price every candidate of every intent. tell: receives progress, one line each"""
     from aios.candidates import enumerate_candidates, sites_of, worthwhile
-    from aios.cost import price, search_in
+    from aios.cost import price, price_daily, search_in
 
     engines = {name: executor.engine() for name, executor in given.executors.items()}
     options: dict[str, tuple[Priced, ...]] = {}
     rejections: list[Rejection] = []
+    accompanied = {other.intent for intent in given.intents for other in intent.placement.together}
     for intent in given.intents:
         profiles = given.profiles[intent.name]
         failed = _failed(given, intent, engines)
@@ -68,7 +76,14 @@ def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
         found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
         evidence = evidence_of(given, intent)
         tell(f"pricing {len(found.candidates):,} candidates of {intent.name}")
-        kept = worthwhile(intent, price(intent, found.candidates, profiles, given.fleet, evidence))
+        if intent.load is not None and intent.load.hourly_per_s:
+            from aios.solve import keep_all
+
+            steady = intent.placement.survive is not None or intent.name in accompanied
+            priced = price_daily(intent, found.candidates, profiles, given.fleet, evidence, keep_all, steady=steady)
+        else:
+            priced = price(intent, found.candidates, profiles, given.fleet, evidence)
+        kept = worthwhile(intent, priced)
         options[intent.name] = kept.options
         rejections.extend((*found.rejections, *kept.rejections))
     sited = sites_of(given.demands, given.fleet)
@@ -143,39 +158,20 @@ def make_plan(
     *,
     keep_others: bool = False,
     wished: Wished = NOTHING_WISHED,
+    frame: Frame = ANY_DAY,
 ) -> Planned:
-    """Plan the intents of ``setting``. wished: of moves
+    """Plan the intents of ``setting``. wished: of moves · frame: where the plan stands in time, where that matters
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
-    from aios.check import audit
     from aios.plan import make_plan as draft
-    from aios.solve import Limits, choose_together
 
     considered = considered or consider(gather(setting), setting.tell)
+    whole, state = considered.given, state_of(setting).load()
+    choose = _in_time if takes_time(whole) else _choice
+    choice = choose(setting, considered, state, wished, frame)
+    considered, selection = choice.considered, choice.selection
     given = considered.given
-    state = state_of(setting).load()
-    before = replanning(considered, state, wished)
-    setting.tell("choosing")
-    started = time.perf_counter()
-    joins = joins_of(given.intents, considered.options, given.fleet)
-    selection = choose_together(
-        given.intents,
-        considered.options,
-        given.demands,
-        considered.sites,
-        given.objective,
-        given.fleet,
-        Limits(),
-        before.moving,
-        joins,
-    )
-    seconds = time.perf_counter() - started
-    setting.tell("checking the choice")
-    ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective, before.moving, joins)
-    if not ledger.holds:
-        broken = ", ".join(row.clause.text for row in ledger.rows if not row.holds)
-        raise AssertionError(f"the solver's choice breaks what the checker recomputed: {broken}")
     plan = draft(
         selection=selection,
         intents=given.intents,
@@ -185,7 +181,7 @@ def make_plan(
         rejections=considered.rejections,
         calibration=given.calibration,
         state=state,
-        inputs=inputs_of(given, state, before.current if wished.current else None),
+        inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
         unhealthy=unhealthy(given, state),
         files={
@@ -197,10 +193,87 @@ def make_plan(
         version=__version__,
         keep_others=keep_others,
         options=considered.options,
-        account=account(considered, selection, before),
-        pipelines=_pipelines(given.intents, selection, joins),
+        account=account(considered, selection, choice.before) if choice.schedule is None else None,
+        pipelines=_pipelines(given.intents, selection, choice.joins),
+        at_once=choice.at_once,
+        schedule=choice.schedule,
     )
-    return Planned(plan, considered, selection, ledger, state, seconds, before)
+    return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
+
+
+class _Choice(NamedTuple):
+    """What was chosen, checked. seconds: of solving · at_once: whether all of it has room at the same time"""
+
+    considered: Considered
+    selection: Selection
+    ledger: Ledger
+    before: Replanning
+    joins: Joins
+    seconds: float
+    at_once: bool
+    schedule: Schedule | None = None
+
+
+def _choice(setting: Setting, considered: Considered, state: State, wished: Wished, _frame: Frame) -> _Choice:
+    """Choose for what stands all the time."""
+    from aios.check import audit, fits_at_once
+    from aios.solve import Limits, choose_together
+
+    whole = considered
+    if any(map(is_split, whole.given.intents)):
+        considered = groups_of(considered, consider, setting.tell)
+    given = considered.given
+    before = replanning(considered, state, wished)
+    setting.tell("choosing")
+    started = time.perf_counter()
+    joins = joins_of(given.intents, considered.options, given.fleet)
+    asked = given.intents, considered.options, given.demands, considered.sites, given.objective, given.fleet
+    selection = choose_together(*asked, Limits(), before.moving, joins)
+    if considered is not whole and selection.status == "infeasible":
+        selection, considered = _unsplit(whole, selection), whole
+        before = replanning(considered, state, wished)
+    elif considered is not whole:
+        considered = served(whole, considered, selection)
+    given = considered.given
+    seconds = time.perf_counter() - started
+    setting.tell("checking the choice")
+    ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective, before.moving, joins)
+    if not ledger.holds:
+        broken = ", ".join(row.clause.text for row in ledger.rows if not row.holds)
+        raise AssertionError(f"the solver's choice breaks what the checker recomputed: {broken}")
+    at_once = fits_at_once(given.intents, selection, given.fleet)
+    return _Choice(considered, selection, ledger, before, joins, seconds, at_once)
+
+
+def _in_time(setting: Setting, considered: Considered, state: State, wished: Wished, frame: Frame) -> _Choice:
+    """Choose for what stands all the time and when jobs run beside it."""
+    from aios.workflow.timing import in_time, jobs_only, selected
+
+    given = considered.given
+    before = replanning(considered, state, wished)
+    found = in_time(setting, considered, frame, before.moving)
+    services = [intent for intent in given.intents if intent.train is None]
+    joins = joins_of(services, considered.options, given.fleet)
+    schedule = jobs_only(given, found.schedule)
+    trained = {intent.name for intent in given.intents if intent.train is not None}
+    now = all(run.start_s == 0 for run in schedule.runs if run.intent in trained)
+    return _Choice(considered, selected(found), found.ledger, before, joins, found.seconds, now, schedule)
+
+
+def _unsplit(whole: Considered, selection: Selection) -> Selection:
+    """Return a selection that found no way to split, with why one kind of device alone does not do either."""
+    from aios.solve import Limits, choose_together
+
+    given = whole.given
+    joins = joins_of(given.intents, whole.options, given.fleet)
+    asked = given.intents, whole.options, given.demands, whole.sites, given.objective, given.fleet, Limits()
+    alone = choose_together(*asked, joins=joins)
+    if alone.conflict is None:
+        return selection
+    split = ", ".join(intent.name for intent in given.intents if is_split(intent))
+    note = f"This is of one kind of device for each service; no split of the load of {split} fits either."
+    conflict = alone.conflict.model_copy(update={"notes": (*alone.conflict.notes, note)})
+    return selection.model_copy(update={"conflict": conflict})
 
 
 def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) -> tuple[PipelineDecision, ...]:

@@ -44,7 +44,11 @@ def current_of(state: State, plan: Path | None) -> Current:
     """Return what stands. Raises InputError for a plan that cannot be read."""
     if plan is None:
         footings = {
-            name: Footing(choice=choice_of(item.deployment), placement=item.deployment.placement)
+            name: Footing(
+                choice=choice_of(item.deployment),
+                placement=item.deployment.placement,
+                pieces=item.deployment.part.pieces if item.deployment.part else 0,
+            )
             for name, item in state.resources.items()
         }
         return Current(origin="the state", footings=footings)
@@ -52,7 +56,11 @@ def current_of(state: State, plan: Path | None) -> Current:
 
     made = read_plan_file(str(plan))
     footings = {
-        item.intent: Footing(choice=choice_of(item) if item.executor else (), placement=item.placement)
+        item.intent: Footing(
+            choice=choice_of(item) if item.executor else (),
+            placement=item.placement,
+            pieces=item.part.pieces if item.part else 0,
+        )
         for item in made.decisions
     }
     return Current(origin=str(plan), footings=footings)
@@ -135,7 +143,7 @@ def _standing(
     for option in options:
         own = dict(choice_of(option.candidate))
         differs = {field for field in told if own[field] != choice[field]}
-        if not differs:
+        if not differs and option.pieces == footing.pieces:
             same = same or option.candidate.id
         if differs <= _in_place(considered, option.candidate):
             alike.add(option.candidate.id)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from aios.records.current import Moving
 from aios.records.errors import BadValue, Diagnostic, InputError, UsageError
 from aios.records.schedule import Frame, Job, Schedule, TimeGoal, Way
 from aios.records.selection import Ledger, Selection
-from aios.workflow.joining import joins_of
+from aios.records.when import Window
+from aios.workflow.joining import joins_of, refuse_splits
 from aios.workflow.planning import Considered, consider
 from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
 
-__all__ = ["Scheduled", "frame_of", "schedule_jobs"]
+__all__ = ["Scheduled", "frame_of", "schedule_jobs", "scheduled", "windows_in"]
+
+NOTHING = Moving()
+"""Nothing stands."""
 
 
 class Scheduled(NamedTuple):
@@ -55,19 +61,38 @@ def schedule_jobs(setting: Setting, frame: Frame, asked: tuple[TimeGoal, ...] = 
 
     asked: goals over all jobs, in place of their own. Raises InputError for what was given.
     """
-    from aios.check import audit_schedule
+    given = gather(setting)
+    refuse_splits(given.intents, "schedule")
+    windows = windows_in(given, frame)
+    if not windows:
+        raise InputError(_no_job(setting))
+    return scheduled(consider(given, setting.tell), windows, setting, frame, asked)
+
+
+def windows_in(given: Given, frame: Frame) -> dict[str, Window]:
+    """Return name -> when it may run, of everything that runs to an end. Raises InputError for what cannot be meant."""
     from aios.intents import windows_of
+
+    start_s = None if frame.start is None else datetime.fromisoformat(frame.start).timestamp()
+    return windows_of(given.intents, given.demands, start_s, frame.offset_s)
+
+
+def scheduled(
+    considered: Considered,
+    windows: Mapping[str, Window],
+    setting: Setting,
+    frame: Frame,
+    asked: tuple[TimeGoal, ...] = (),
+    moving: Moving = NOTHING,
+) -> Scheduled:
+    """Place the services, then schedule the jobs on what they leave. windows: of the jobs · moving: what stands"""
+    from aios.check import audit_schedule
     from aios.solve import Limits
     from aios.solve.schedule import jobs_of, schedule
 
-    given = gather(setting)
-    start_s = None if frame.start is None else datetime.fromisoformat(frame.start).timestamp()
-    windows = windows_of(given.intents, given.demands, start_s, frame.offset_s)
-    if not windows:
-        raise InputError(_no_job(setting))
-    considered = consider(given, setting.tell)
+    given = considered.given
     found = jobs_of(given.intents, given.demands, windows, _ways(considered))
-    services = _services(considered)
+    services = _services(considered, moving)
     started = time.perf_counter()
     if services is not None and not services.chosen:
         lost = Schedule(
@@ -99,7 +124,7 @@ def _ways(considered: Considered) -> dict[str, tuple[Way, ...]]:
     return ways | {item.name: ways_of_demand(item, considered.sites[item.name], given.fleet) for item in given.demands}
 
 
-def _services(considered: Considered) -> Selection | None:
+def _services(considered: Considered, moving: Moving) -> Selection | None:
     """Return where the services stand, as if there were no jobs."""
     from aios.check import audit
     from aios.solve import Limits, choose
@@ -109,8 +134,8 @@ def _services(considered: Considered) -> Selection | None:
     if not services:
         return None
     joins = joins_of(services, considered.options, given.fleet)
-    selection = choose(services, considered.options, given.fleet, Limits(), joins=joins)
-    if selection.chosen and not audit(services, selection, given.fleet, joins=joins).holds:
+    selection = choose(services, considered.options, given.fleet, Limits(), moving=moving, joins=joins, by_hour=False)
+    if selection.chosen and not audit(services, selection, given.fleet, moving=moving, joins=joins).holds:
         raise AssertionError("the choice of services breaks what the checker recomputed")
     return selection
 

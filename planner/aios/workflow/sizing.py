@@ -37,7 +37,7 @@ from aios.solve.sizing import (
     within,
 )
 from aios.solve.sizing import size as choose_machines
-from aios.workflow.joining import refuse_pipelines
+from aios.workflow.joining import refuse_pipelines, refuse_splits
 from aios.workflow.pieces import Group, cut, grouped, serves
 from aios.workflow.planning import Planned, consider, make_plan
 from aios.workflow.ranking import ranked
@@ -113,6 +113,7 @@ def size(setting: Setting, sought: Sought) -> Sizing:
     shapes = shapes_of(sought, setting)
     read = gather(setting, shapes.fleet)
     refuse_pipelines(read.intents, "size")
+    refuse_splits(read.intents, "size", "--split N")
     intents = tuple(sorted(read.intents, key=_name))
     given = replace(read, intents=intents, demands=tuple(sorted(read.demands, key=_name)))
     if not given.intents and not any(demand.required for demand in given.demands):

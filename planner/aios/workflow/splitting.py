@@ -75,7 +75,8 @@ def _cut(data: dict[str, Any], group: Intent) -> None:
     """Give a document the name, the load and the bounds of a group."""
     assert group.load is not None
     data["metadata"]["name"] = group.name
-    data["spec"]["load"]["rate"] = f"{group.load.rate_per_s!r}/s"
+    rates = [f"{rate!r}/s" for rate in group.load.hourly_per_s]
+    data["spec"]["load"]["rate"] = rates or f"{group.load.rate_per_s!r}/s"
     require = data["spec"].get("require", {})
     for item in group.require:
         if item.metric in require and item.implied_by is None:

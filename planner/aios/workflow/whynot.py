@@ -15,6 +15,7 @@ from aios.records.selection import Conflict, LedgerRow
 from aios.records.units import Dimension, format_quantity
 from aios.records.whynot import Difference, Verdict, WhyNot
 from aios.workflow.asking import known_names, read_family
+from aios.workflow.joining import refuse_splits
 from aios.workflow.leftout import Family, Known, excluding, value_of
 from aios.workflow.planning import Considered, Planned, consider, make_plan
 from aios.workflow.ranking import broken, ranked
@@ -55,6 +56,7 @@ def why_not(setting: Setting, text: str, name: str | None = None) -> WhyNot:
     Raises InputError for what was given, such as a family that cannot be, or a name that is missing.
     """
     given = gather(setting)
+    refuse_splits(given.intents, "explain --why-not")
     intent = _intent(given, name)
     considered = consider(given, setting.tell)
     known = known_names(given, intent, considered.options[intent.name])

@@ -8,7 +8,7 @@ for each part of an intent that stands there, and the checker allows just that.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -33,14 +33,22 @@ the engine's 63 bits, and a thousand replicas are off by a millionth of the cap 
 
 
 class _Cap(NamedTuple):
-    """What draws together at most ``watts``. nodes: names; each machine of them keeps it alone where ``each``"""
+    """What draws together at most ``watts``, at all times. nodes: names; each machine of them keeps it alone where
+    ``each`` · hourly: the cap, one value or one for each hour"""
 
     id: str
     whose: str
     watts: float
     where: Span | None
     nodes: frozenset[str]
+    hourly: tuple[float, ...]
     each: bool = False
+
+    def then(self, problem: Problem, period: int) -> float:
+        """Return the cap of a period of the problem: of its hours the lowest."""
+        if not problem.periods or len(self.hourly) == 1:
+            return self.watts
+        return min(self.hourly[hour] for hour in problem.periods[period])
 
 
 def rules(problem: Problem) -> Iterator[Rule]:
@@ -57,11 +65,13 @@ def _caps(fleet: Fleet) -> Iterator[_Cap]:
     for node in fleet.nodes:
         if node.power_cap_w:
             watts, nodes = min(node.power_cap_w), frozenset((node.name,))
-            yield _Cap(f"capacity/{node.name}/power", whose(node), watts, node.where, nodes, each=True)
+            yield _Cap(
+                f"capacity/{node.name}/power", whose(node), watts, node.where, nodes, node.power_cap_w, each=True
+            )
     for cap in fleet.power_caps:
         for id, name, members in _groups(fleet, cap):
             nodes = frozenset(node.name for node in members)
-            yield _Cap(f"capacity/power/{id}", name, min(cap.cap_w), cap.where, nodes)
+            yield _Cap(f"capacity/power/{id}", name, min(cap.cap_w), cap.where, nodes, cap.cap_w)
 
 
 def _groups(fleet: Fleet, cap: PowerCap) -> Iterator[tuple[str, str, list[Node]]]:
@@ -80,13 +90,16 @@ def _groups(fleet: Fleet, cap: PowerCap) -> Iterator[tuple[str, str, list[Node]]
         yield f"{cap.by}/{value}", f"{cap.by} {value}", members
 
 
-def _loads(decisions: Decisions, cap: _Cap) -> Iterator[list[Load]]:
+Running = Sequence[Sequence[Load]]
+"""Device -> what may run there at once."""
+
+
+def _loads(problem: Problem, running: Running, cap: _Cap) -> Iterator[list[Load]]:
     """Yield what may stand on the machines that keep the cap together."""
-    problem = decisions.problem
     together: list[Load] = []
     for machine in problem.machines:
         if machine.node.name in cap.nodes:
-            own = [load for index in machine.bins for load in decisions.loads[index] if not load.beside]
+            own = [load for index in machine.bins for load in running[index] if not load.beside]
             if cap.each and not machine.pooled:
                 yield own
             together += own
@@ -94,18 +107,18 @@ def _loads(decisions: Decisions, cap: _Cap) -> Iterator[list[Load]]:
         yield together
 
 
-def _alone(decisions: Decisions, cap: _Cap) -> list[Load]:
+def _alone(problem: Problem, running: Running, cap: _Cap) -> list[Load]:
     """Return what may stand on machines that keep the cap alone and are pooled, where each part has one to itself."""
-    problem = decisions.problem
     pooled = [machine for machine in problem.machines if machine.pooled and machine.node.name in cap.nodes and cap.each]
-    return [load for machine in pooled for index in machine.bins for load in decisions.loads[index] if not load.beside]
+    return [load for machine in pooled for index in machine.bins for load in running[index] if not load.beside]
 
 
 def _add(decisions: Decisions, cap: _Cap) -> None:
-    alone = _alone(decisions, cap)
-    decisions.model.forbid([load.variable for load in alone if _draws(load._replace(times=1), cap.watts) > PARTS])
-    for loads in _loads(decisions, cap):
-        decisions.keep(((load.variable, _draws(load, cap.watts)) for load in loads), PARTS)
+    for period, running in enumerate(decisions.periods):
+        watts, alone = cap.then(decisions.problem, period), _alone(decisions.problem, running, cap)
+        decisions.model.forbid([load.variable for load in alone if _draws(load._replace(times=1), watts) > PARTS])
+        for loads in _loads(decisions.problem, running, cap):
+            decisions.keep(((load.variable, _draws(load, watts)) for load in loads), PARTS)
 
 
 def _draws(load: Load, watts: float) -> int:
@@ -121,8 +134,8 @@ def _draws(load: Load, watts: float) -> int:
 
 def _ease(decisions: Decisions, cap: _Cap) -> Eased | None:
     """Find the lowest cap that would do."""
-    groups = list(_loads(decisions, cap))
-    for load in _alone(decisions, cap):
+    groups = [loads for running in decisions.periods for loads in _loads(decisions.problem, running, cap)]
+    for load in (load for running in decisions.periods for load in _alone(decisions.problem, running, cap)):
         there = decisions.model.variable(0, 1)
         decisions.model.linear([(load.variable, 1), (there, -load.most)], high=0)
         groups.append([load._replace(variable=there, times=1, most=1)])

@@ -22,7 +22,7 @@ from aios.solve.problem import Problem
 from aios.solve.refusing import is_refusal
 from aios.solve.wording import sufficient
 
-__all__ = ["compared", "keep", "rules"]
+__all__ = ["compared", "keep", "keep_all", "rules"]
 
 _ROUNDING = 1e-12
 """Relative error of floating-point arithmetic that breaks no bound: ``57 %`` parses to 0.5700000000000001."""
@@ -65,6 +65,12 @@ def keep(options: Sequence[Priced], intent: Intent, requirement: Requirement) ->
     most = sign * requirement.bound + slack
     kept = [value is not None and sign * value <= most for value in values]
     return [keeps or is_refusal(option) for keeps, option in zip(kept, options, strict=True)]
+
+
+def keep_all(intent: Intent, options: Sequence[Priced]) -> list[bool]:
+    """Say which options keep every bound of an intent."""
+    kept = [keep(options, intent, requirement) for requirement in intent.require]
+    return [all(row[place] for row in kept) for place in range(len(options))]
 
 
 def _kept(problem: Problem, intent: int, requirement: Requirement) -> list[bool]:

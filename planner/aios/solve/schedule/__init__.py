@@ -4,8 +4,8 @@
 and returns a Schedule. Nothing is computed here of what a job takes or costs in an hour; it adds up hours.
 """
 
-from aios.solve.schedule.jobs import Jobs, jobs_of
+from aios.solve.schedule.jobs import MOST_JOBS, Jobs, jobs_of
 from aios.solve.schedule.keeping import keeping
 from aios.solve.schedule.schedule import schedule
 
-__all__ = ["Jobs", "jobs_of", "keeping", "schedule"]
+__all__ = ["MOST_JOBS", "Jobs", "jobs_of", "keeping", "schedule"]

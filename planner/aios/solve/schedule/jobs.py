@@ -11,7 +11,7 @@ from aios.records.intent import Intent
 from aios.records.schedule import Job, TimeGoal, Total, Way
 from aios.records.when import Window
 
-__all__ = ["Jobs", "jobs_of"]
+__all__ = ["MOST_JOBS", "Jobs", "jobs_of"]
 
 _TOTALS: Mapping[str, Total] = {
     "expense": "expense",
@@ -23,7 +23,7 @@ _TOTALS: Mapping[str, Total] = {
 }
 """Metric of a goal -> what it adds up to over the hours of a job. Power x time is energy."""
 
-_MOST = 500
+MOST_JOBS = 500
 """Jobs of one schedule: more take minutes to prove anything of, and fill no chart that can be read."""
 
 
@@ -55,8 +55,8 @@ def jobs_of(
         ),
     ]
     many = sum(item.copies for item in demands) + len(windows)
-    if many > _MOST:
-        summary = f"{many:,} jobs, copies included, are more than a schedule holds (at most {_MOST:,})"
+    if many > MOST_JOBS:
+        summary = f"{many:,} jobs, copies included, are more than a schedule holds (at most {MOST_JOBS:,})"
         mistakes.append(Diagnostic(summary=summary, remedy="schedule them in several parts"))
     if mistakes:
         raise InputError(*mistakes)

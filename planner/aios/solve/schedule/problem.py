@@ -252,8 +252,7 @@ class _Row(NamedTuple):
 
 def _used(selection: Selection) -> Iterator[_Row]:
     for name, priced in selection.chosen.items():
-        power = priced.estimates.get("power")
-        watts = 0.0 if power is None else power.value / priced.candidate.parts
+        watts = priced.drawn_by_part() or 0.0
         demand = priced.demand
         for part in selection.placement.get(name, ()):
             yield _Row(
