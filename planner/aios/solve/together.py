@@ -34,8 +34,8 @@ _PROVABLE = 20_000
 _AGAIN = 1 / 6
 """Share of the allowance for choosing for services once more."""
 _PARTS = (1.0, 0.8, 0.6, 0.4, 0.2)
-"""Shares of the copies that may be refused that have their places before services, until these have theirs too; the first and
-the fourth where choosing for services takes long."""
+"""Shares of the copies that may be refused that have their places before services, until these have theirs too; the
+first and the fourth where choosing for services takes long."""
 _WHOLE = 1e-6
 """By how much a bound on a whole number may be above it."""
 
