@@ -154,6 +154,13 @@ def test_shares_of_a_device_are_not_shared_with_a_service():
     part = demand("part", devices=1, share=0.5, copies=4, required=False)
     found = chosen([intent("svc")], {"svc": half}, [part], two(2, 0))
     assert found.refused == {"part": 2}
+    theirs = found.placement["svc"][0].model_copy(update={"replicas": 1})
+    (own,) = found.placement["part"]
+    on_it = own.model_copy(update={"devices": theirs.devices, "replicas": 1})
+    rest = own.model_copy(update={"replicas": 1})
+    placement = {**found.placement, "part": (rest, on_it)}
+    rows = audit([intent("svc")], found.model_copy(update={"placement": placement}), two(2, 0), [part]).rows
+    assert [row.clause.id for row in rows if not row.holds] == ["demands/unshared"]
 
 
 def test_many_stand_by_turns_within_a_bound_of_both():

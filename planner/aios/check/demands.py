@@ -54,7 +54,21 @@ def rows(
         yield _row(demand, "placement", f"{demand.name} stands where it may{where}", None, wrong is None)
     if objective is not None and objective.policy == "fair-share":
         yield _fair(demands, selection, objective)
+    if selection.chosen:
+        yield _unshared(demands, selection)
     yield from _room(_uses(demands, selection), machines, fleet)
+
+
+def _unshared(demands: Sequence[Demanded], selection: Selection) -> LedgerRow:
+    """No device holds both a service and a copy: nobody says what memory of it a copy takes."""
+    of_copies, of_services = (
+        {(part.node, id_) for name in names for part in selection.placement.get(name, ()) for id_ in part.devices}
+        for names in ([demand.name for demand in demands], selection.chosen)
+    )
+    shared = sorted(of_copies & of_services)
+    where = f": not {shared[0][0]} {shared[0][1]}" if shared else ""
+    clause = Clause(id="demands/unshared", intent=None, text=f"no device is of a service and of a demand{where}")
+    return LedgerRow(clause=clause, value=float(len(shared)), slack=None, holds=not shared)
 
 
 def _fair(demands: Sequence[Demanded], selection: Selection, objective: Objective) -> LedgerRow:

@@ -33,6 +33,9 @@ _PROVABLE = 20_000
 """Variables up to which the exact model is asked where nothing else found a plan: it may prove that there is none."""
 _AGAIN = 1 / 6
 """Share of the allowance for choosing for services once more."""
+_PARTS = (1.0, 0.8, 0.6, 0.4, 0.2)
+"""Shares of the copies that may be refused that have their places before services, until these have theirs too; the
+first and the fourth where choosing for services takes long."""
 _WHOLE = 1e-6
 """By how much a bound on a whole number may be above it."""
 
@@ -134,24 +137,41 @@ def _best_of_many(asked: _Asked, alone: Selection, found: Selection) -> Selectio
 
 
 def _demands_first(asked: _Asked) -> Iterator[Selection]:
-    """Yield choices for services on what demands leave: those that must stand, or all of them."""
+    """Yield choices for services on what demands leave: those that must stand, and as many others as leave room."""
     from aios.solve.decomposing import reserved_first
 
-    required = [demand for demand in asked.demands if demand.required]
-    kinds = [required, asked.demands] if len(required) < len(asked.demands) else [required]
     limits = asked.limits._replace(deterministic_limit=_AGAIN * asked.limits.deterministic_limit)
-    for own in kinds if required else kinds[1:]:
-        objective = asked.objective if own is asked.demands else None
-        chosen = reserved_first(
-            asked.intents, asked.options, own, asked.sites, asked.objective, asked.fleet, limits, objective
+    for part in _reserved(asked):
+        own = [item.model_copy(update={"copies": part[item.name]}) for item in asked.demands if part[item.name]]
+        whole = own == list(asked.demands)
+        chosen = own and reserved_first(
+            asked.intents,
+            asked.options,
+            own,
+            asked.sites,
+            asked.objective,
+            asked.fleet,
+            limits,
+            asked.objective if whole else None,
         )
-        if chosen is None:
+        if not chosen:
             continue
         services, first = chosen
         again = asked.beside(services)
-        if again.status == "unknown" and own is asked.demands:
+        if again.status == "unknown" and whole:
             again = _joined(services, first, asked.limits, asked.objective)
         yield again
+        if any(item.copies > 0 for item in own if not item.required):
+            return  # fewer leave services no less
+
+
+def _reserved(asked: _Asked) -> Iterator[dict[str, int]]:
+    """Yield how many copies of each demand have their places before services: of what may be refused none, then less
+    and less."""
+    yield {item.name: item.copies if item.required else 0 for item in asked.demands}
+    parts = _PARTS if asked.size <= _PROVABLE else _PARTS[::3]
+    for share in parts if not all(item.required for item in asked.demands) else ():
+        yield {item.name: item.copies if item.required else math.floor(share * item.copies) for item in asked.demands}
 
 
 def _bounded(asked: _Asked, found: Selection) -> Selection:

@@ -15,12 +15,12 @@ __all__ = ["rules"]
 
 
 def rules(problem: Problem) -> Iterator[Rule]:
-    """Yield one clause per demand that is required, ``<demand>/stands``."""
+    """Yield one clause per demand of several copies that is required, ``<demand>/stands``."""
     for index, stated in problem.stated.items():
         demand = stated.demand
-        if not demand.required:
+        if not demand.required or demand.copies == 1:
             continue
-        text = f"{demand.copies:,} {_copies(demand.copies)} of {demand.takes} stand"
+        text = f"{demand.copies:,} copies of {demand.takes} stand"
         clause = Clause(id=f"{demand.name}/stands", intent=demand.name, text=text, where=demand.where)
         yield Rule(
             clause,
