@@ -65,6 +65,7 @@ def deployment_of(
         output_tokens=intent.load.output_tokens if intent.load else None,
         train=intent.train,
         next=_next(intent),
+        per=intent.stage.per if intent.stage else 1,
     )
 
 

@@ -14,12 +14,12 @@ from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective
 from aios.records.selection import Placement, Selection, Termination
 from aios.solve.clauses import rules_of
-from aios.solve.contenders import contenders
+from aios.solve.contenders import contenders, unrivalled
 from aios.solve.cpsat import Engine
 from aios.solve.explain import explain
 from aios.solve.holding import Holding
 from aios.solve.interrupting import came
-from aios.solve.joint.size import HUGE, LARGE, variables_of
+from aios.solve.joint.size import HUGE, LARGE, STAGED, variables_of
 from aios.solve.limits import Limits
 from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from aios.solve.joint.choose import Joint
 
 __all__ = ["choose", "termination"]
+
+_TELLING = 1 / 6
+"""Share of the allowance for saying why pipelines on many machines have no plan: each question is a hard one."""
 
 
 def choose(
@@ -63,11 +66,13 @@ def choose(
     few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
     stays = stays_of(intents, options, fleet, moving, budgets, goals)
     outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
-    size = variables_of(outlined) if outlined.plain else 0
+    size = variables_of(outlined)
+    most = STAGED if outlined.staged and not moving.binds else LARGE
+    large = size > most and (outlined.plain or (outlined.nearly_plain and not moving.binds))
     engine = Engine(limits)
     status = ""
-    if size > LARGE:
-        chosen, placement = _jointly(outlined, engine)
+    if large:
+        outlined, chosen, placement = _largely(outlined, joins, engine)
         if chosen.picked is not None and placement is not None:
             return _selection(outlined, chosen, chosen.picked, placement, limits)
         status = chosen.status
@@ -76,14 +81,19 @@ def choose(
     if status != "infeasible":
         # After the joint choice the exact one has what is left of the allowance.
         problem = pose(intents, few, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins).under(objective)
-        chosen = _exactly(problem, engine, doubtful=size > LARGE)
+        chosen = _exactly(problem, engine, doubtful=large)
         status = chosen.status
     if status == "infeasible":
         required = [intent for intent in intents if intent.required]
+        problem = whole = _explained(required, options, fleet, budgets, moving, joins, limits, large=large)
+        if large and outlined.staged:
+            leading = unrivalled(required, options, fleet, budgets)
+            problem = _explained(required, leading, fleet, budgets, moving, joins, limits, large=large)
+            limits = limits._replace(deterministic_limit=limits.deterministic_limit * _TELLING)
         return Selection(
             status="infeasible",
             termination=termination(limits, "infeasible", found=False),
-            conflict=explain(_explained(required, options, fleet, budgets, moving, joins), limits),
+            conflict=explain(problem, limits, whole),
         )
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
@@ -91,6 +101,17 @@ def choose(
     if picked is None or placement is None:
         return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     return _selection(problem, chosen, picked, placement, limits)
+
+
+def _largely(
+    problem: Problem, joins: Joins, engine: Engine
+) -> tuple[Problem, Chosen, Mapping[str, tuple[Placement, ...]] | None]:
+    """Choose for many intents, or for stages, on a large fleet; return the problem that what was chosen refers to."""
+    if problem.staged:
+        from aios.solve.coarse.choose import choose_coarsely
+
+        return choose_coarsely(problem, joins, engine)
+    return problem, *_jointly(problem, engine)
 
 
 def _with_refusals(
@@ -127,9 +148,20 @@ def _explained(
     budgets: Sequence[Budget],
     moving: Moving,
     joins: Joins,
+    limits: Limits,
+    *,
+    large: bool,
 ) -> Problem:
-    """Return the problem of which it is said why it has no plan; that something stands matters where it must stay."""
+    """Return the problem of which it is said why it has no plan; that something stands matters where it must stay.
+
+    large: whether it is enough that it has none whatever handing over between equal machines takes, if that is so
+    """
     if not moving.binds:
+        if large and any(intent.pipeline is not None for intent in required):
+            loose = pose(required, options, fleet, budgets=budgets, joins=joins, handing=False)
+            rules = rules_of(loose)
+            if not Holding(loose, rules, Engine(limits)).can_hold(range(len(rules))):
+                return loose
         return pose(required, options, fleet, budgets=budgets, joins=joins)
     stays = as_they_stand(options, moving)
     return pose(required, options, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins)

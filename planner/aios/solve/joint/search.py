@@ -17,7 +17,7 @@ from aios.solve.joint.improve import Draw, Site, choose_some_again, shake
 from aios.solve.joint.prices import Prices, best_prices
 from aios.solve.joint.target import Held, Target, spread_out, target_of
 from aios.solve.joint.ways import Ways
-from aios.solve.joint.yard import Yard
+from aios.solve.joint.yard import Where, Yard
 from aios.solve.problem import Problem
 from aios.solve.report import Solved
 from aios.solve.search import NoPlanError
@@ -57,8 +57,10 @@ class JointSearch:
     not rule out.
     """
 
-    def __init__(self, problem: Problem, engine: Engine) -> None:
+    def __init__(self, problem: Problem, engine: Engine, fixed: Mapping[int, Sequence[Where]] | None = None) -> None:
+        """fixed: intent of one option -> where its parts stand, and stay"""
         self.problem = problem
+        self.fixed = fixed or {}
         self.engine = engine
         self.proved = True
         self.picked: Mapping[int, int] = {}
@@ -133,7 +135,15 @@ class JointSearch:
     def _site(self, yard: Yard, target: Target, prices: Prices) -> Site:
         average = max(prices.bound, 1.0) / max(self.grid.count, 1)
         sizes = sizes_of(self.grid, prices.reduced)
-        return Site(yard, target, Ways(self.grid, prices.reduced), sizes, average, Draw(self.engine.limits.seed))
+        return Site(
+            yard,
+            target,
+            Ways(self.grid, prices.reduced),
+            sizes,
+            average,
+            Draw(self.engine.limits.seed),
+            frozenset(self.fixed),
+        )
 
     def _first(self, target: Target, prices: Prices) -> Yard:
         """Return a plan that single machines hold."""
@@ -141,6 +151,8 @@ class JointSearch:
         best: Yard | None = None
         for room in _ROOMS:
             yard = Yard(self.grid)
+            for intent, parts in self.fixed.items():
+                yard.back(intent, yard.standing(intent, parts))
             dive(yard, target, prices.prices, room, sizes)
             if best is None or len(yard.waiting) < len(best.waiting):
                 best = yard
@@ -161,11 +173,14 @@ class JointSearch:
     def _decide(self, site: Site) -> None:
         """Let the engine find a plan for all at once; raises NoPlanError where it proves that there is none."""
         grid = self.grid
-        columns = {i: range(int(grid.first_column[i]), int(grid.first_column[i + 1])) for i in range(grid.count)}
+        columns = {i: range(int(grid.first_column[i]), int(grid.first_column[i + 1])) for i in self._moving()}
         free = {i: [c for c in own if site.target.open[grid.option[c]]] for i, own in columns.items()}
         again = choose_again(site.yard, site.target, free, self.engine, _PROOF, waits=False)
         if again.status == "infeasible":
             raise NoPlanError("infeasible")
+
+    def _moving(self) -> list[int]:
+        return [intent for intent in range(self.grid.count) if intent not in self.fixed]
 
     def _shake(self, site: Site, pieces: int) -> None:
         """Let some intents choose again so many times, as far as the allowance goes."""
@@ -204,7 +219,7 @@ class JointSearch:
         if np.count_nonzero(reduced <= beyond) > _PROVABLE:
             return bound
         free = {}
-        for intent in range(grid.count):
+        for intent in self._moving():
             first, end = int(grid.first_column[intent]), int(grid.first_column[intent + 1])
             near = (first + np.flatnonzero(reduced[first:end] <= beyond)).tolist()
             free[intent] = sorted({*near, *(spot.column for spot in site.yard.of[intent])})
