@@ -1,6 +1,6 @@
 """Pipelines on a large fleet: seconds, value, bound, gap and peak memory, placements recomputed.
 
-python benchmarks/pipelines.py [--pipelines 20] [--stages 3] [--services 0] [--candidates 200] [--devices 1800]
+python benchmarks/pipelines.py [--pipelines 20] [--stages 3] [--services 0] [--candidates 200] [--devices 1000]
                                [--classes 40] [--load 0.1] [--seed 1 ...]
 
 Stages, services and fleet are made up as those of ``joint.py``; so many services in a row are the stages of one
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace, seed: int) -> None:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, usual in (("pipelines", 20), ("stages", 3), ("services", 0), ("candidates", 200), ("devices", 1800)):
+    for name, usual in (("pipelines", 20), ("stages", 3), ("services", 0), ("candidates", 200), ("devices", 1000)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--classes", type=int, default=40)
     parser.add_argument("--load", type=float, default=0.1)
