@@ -153,3 +153,19 @@ def test_all_mistakes_are_told_at_once():
         )
     )
     assert len(found) == 5
+
+
+def test_thousands_of_stages_are_refused_at_once():
+    lines = [f"{{name: s{number}, model: m.onnx}}" for number in range(5000)]
+    (found,) = mistakes(stages(*lines))
+    assert found.summary == "5,000 stages are more than a pipeline may have (at most 100)"
+
+
+def test_as_many_items_as_nobody_makes_are_refused():
+    (found,) = mistakes(stages("{name: a, model: m.onnx, per: 999999999999}"))
+    assert found.summary == "`spec.pipeline[0].per` must be at most 1000000, not `999999999999`"
+
+
+def test_a_pipeline_states_no_demand():
+    (found,) = mistakes(stages("{name: a, model: m.onnx}", more="  demand: {cpu: 2}\n"))
+    assert found.summary == "an intent that states a `pipeline` has no `demand` of its own"

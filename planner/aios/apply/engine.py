@@ -88,7 +88,7 @@ def execute(
     """
     state = state_store.load()
     promises = {
-        address: Promise(tuple(claim for claim in claims if claim.address == address), tuple(files))
+        address: Promise(tuple(claim for claim in claims if claim.concerns(address)), tuple(files))
         for address, files in (evaluate or {}).items()
     }
     problems = _preflight([action for action in actions if not is_done(action, state, plan)], state, executors)

@@ -43,13 +43,13 @@ def compile_intents(documents: Sequence[Document]) -> Compiled:
     for document in documents:
         mistakes += _doubled_name(document, named)
         try:
-            if states_demand(document):
+            if states_pipeline(document):
+                intents += compile_pipeline(document)
+            elif states_demand(document):
                 demand = compile_demand(document)
                 mistakes += too_many(document, copies, demand)
                 copies += demand.copies
                 demands.append(demand)
-            elif states_pipeline(document):
-                intents += compile_pipeline(document)
             else:
                 intents.append(_compile(document))
         except InputError as error:

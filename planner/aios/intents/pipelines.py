@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, Strict
 
 from aios.intents.contradicting import contradicting_choices
 from aios.intents.reader import Path, Reader, load_of, value_at
@@ -14,7 +14,6 @@ from aios.intents.written import (
     DEFAULT_GOAL,
     AnyOf,
     ConstraintsForm,
-    Count,
     DataForm,
     File,
     LoadForm,
@@ -40,6 +39,10 @@ __all__ = ["PipelineIntentForm", "compile_pipeline", "states_pipeline"]
 _SUMS = ("power", "energy", "cost", "carbon", "memory")
 """Metrics of which a pipeline takes what its stages take together."""
 
+_MOST_STAGES = 100
+"""Stages of a pipeline."""
+
+Times: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=1_000_000)]
 Produced: TypeAlias = Annotated[float, Quantity(Dimension.BYTES, zero=True, most=2.0**50)]
 Others: TypeAlias = Annotated[
     tuple[Name, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
@@ -58,7 +61,7 @@ class StageForm(Record):
         description="Stages whose output it takes; the one written before it by default, none for `[]`.",
         examples=[["detect"]],
     )
-    per: Count = Field(1, description="Items of this stage that one request of the pipeline makes.", examples=[8])
+    per: Times = Field(1, description="Items of this stage that one request of the pipeline makes.", examples=[8])
     produces: Produced | None = Field(
         None, description="What one item hands to each stage behind it.", examples=["40 KiB"]
     )
@@ -179,11 +182,21 @@ def _checked(document: Document) -> PipelineIntentForm:
         summary = "a pipeline is a list of stages, not a mapping"
         remedy = "write `- {name: detect, model: ./detect.onnx}`, one line for each stage"
         raise InputError(document.diagnostic(("spec", "pipeline"), summary, remedy=remedy))
+    _refuse_many(document, spec)
     try:
         return check(document, PipelineIntentForm)
     except InputError as error:
-        foreign = {f"unknown field `{name}` in `spec`": name for name in Spec.model_fields}
+        foreign = {f"unknown field `{name}` in `spec`": name for name in (*Spec.model_fields, "demand", "count")}
         raise InputError(*(_apart(item, foreign.get(item.summary)) for item in error.diagnostics)) from None
+
+
+def _refuse_many(document: Document, spec: Any) -> None:
+    """Raise InputError for more stages than anybody can look at together, before each of them is read."""
+    written = spec.get("pipeline") if isinstance(spec, dict) else None
+    if isinstance(written, list) and len(written) > _MOST_STAGES:
+        summary = f"{len(written):,} stages are more than a pipeline may have (at most {_MOST_STAGES})"
+        remedy = "make several pipelines of it, or one model of what runs together anyway"
+        raise InputError(document.diagnostic(("spec", "pipeline"), summary, remedy=remedy))
 
 
 def _apart(item: Diagnostic, name: str | None) -> Diagnostic:

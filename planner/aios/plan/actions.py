@@ -37,7 +37,7 @@ def actions_for(
             reason = f"executor {resource.executor} -> {after.executor}"
             found += [_delete(address, resource, reason), _create(address, after, reason)]
         else:
-            promised = tuple(claim for claim in claims if claim.address == address)
+            promised = tuple(claim for claim in claims if claim.concerns(address))
             fields = in_place.get(after.executor, frozenset())
             found.append(_change(resource, after, fields, unhealthy.get(address), promised))
     for address, resource in state.resources.items():

@@ -66,6 +66,7 @@ def deployment_of(
         train=intent.train,
         next=_next(intent),
         part=intent.part,
+        per=intent.stage.per if intent.stage else 1,
     )
 
 

@@ -168,6 +168,7 @@ class Deployment(Record):
     model_path, calibrate: relative to the working directory of plan and apply · *_digest: of the files' content ·
     placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s, arrivals: the
     load it is sized for · next: addresses of the stages that take its output, where it is a stage of a pipeline ·
+    per: items of it that one request of the pipeline makes, one after the other ·
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
     ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
@@ -207,6 +208,7 @@ class Deployment(Record):
     train: Training | None = None
     next: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+    per: int = Field(default=1, exclude_if=lambda per: per == 1)
 
     @property
     def served_as(self) -> str:
@@ -222,6 +224,10 @@ class Claim(Record):
     estimate: Estimate
     clause: str | None = None
     bound: float | None = None
+
+    def concerns(self, address: str) -> bool:
+        """Say whether it is a promise of what stands there, or of the pipeline that this is a stage of."""
+        return self.address in (address, address.partition("/")[0])
 
 
 class Action(Record):

@@ -14,13 +14,13 @@ from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective
 from aios.records.selection import Placement, Selection, Termination
 from aios.solve.clauses import rules_of
-from aios.solve.contenders import contenders
+from aios.solve.contenders import contenders, unrivalled
 from aios.solve.cpsat import Engine
 from aios.solve.explain import explain
 from aios.solve.holding import Holding
 from aios.solve.hours import first_stay
 from aios.solve.interrupting import came
-from aios.solve.joint.size import HUGE, LARGE, variables_of
+from aios.solve.joint.size import HUGE, LARGE, STAGED, variables_of
 from aios.solve.limits import Limits
 from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from aios.solve.joint.choose import Joint
 
 __all__ = ["choose", "termination"]
+
+_TELLING = 1 / 6
+"""Share of the allowance for saying why pipelines on many machines have no plan: each question is a hard one."""
 
 
 def choose(
@@ -67,14 +70,15 @@ def choose(
     few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
     stays = stays_of(intents, options, fleet, moving, budgets, goals)
     outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
-    plain = outlined.plain and not stated
-    size = variables_of(outlined) if plain else 0
-    is_large = plain and (sum(map(len, outlined.options)) > LARGE or size > LARGE)
-    is_large = is_large and (not by_hour or size > HUGE)  # only the exact model knows hours
+    size = variables_of(outlined)
+    most = STAGED if outlined.staged and not moving.binds else LARGE
+    plain = not stated and (outlined.plain or (outlined.nearly_plain and not moving.binds))
+    large = plain and (size > most or (not outlined.staged and sum(map(len, outlined.options)) > LARGE))
+    large = large and (not by_hour or size > HUGE)  # only the exact model knows hours
     engine = Engine(limits)
     status = ""
-    if is_large:
-        chosen, placement = _jointly(outlined, engine)
+    if large:
+        outlined, chosen, placement = _largely(outlined, joins, engine)
         if chosen.picked is not None and placement is not None:
             return _selection(outlined, chosen, chosen.picked, placement, limits)
         # What does not fit with all replicas at once may fit by the hour.
@@ -96,21 +100,37 @@ def choose(
             by_hour=by_hour,
         )
         problem = posed.under(objective)
-        chosen = _exactly(problem, engine, doubtful=is_large)
+        chosen = _exactly(problem, engine, doubtful=large)
         status = chosen.status
     if status == "infeasible":
         required = [intent for intent in intents if intent.required]
         ended = termination(limits, "infeasible", found=False)
         if not why:
             return Selection(status="infeasible", termination=ended)
-        problem = _explained(required, options, fleet, budgets, moving, joins, stated, by_hour=by_hour)
-        return Selection(status="infeasible", termination=ended, conflict=explain(problem, limits))
+        beyond = moving, joins, stated
+        problem = whole = _explained(required, options, fleet, budgets, beyond, limits, large=large, by_hour=by_hour)
+        if large and outlined.staged:
+            leading = unrivalled(required, options, fleet, budgets)
+            problem = _explained(required, leading, fleet, budgets, beyond, limits, large=large, by_hour=by_hour)
+            limits = limits._replace(deterministic_limit=limits.deterministic_limit * _TELLING)
+        return Selection(status="infeasible", termination=ended, conflict=explain(problem, limits, whole))
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
     placement = None if picked is None else place(problem, picked, Engine(limits))
     if picked is None or placement is None:
         return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     return _selection(problem, chosen, picked, placement, limits)
+
+
+def _largely(
+    problem: Problem, joins: Joins, engine: Engine
+) -> tuple[Problem, Chosen, Mapping[str, tuple[Placement, ...]] | None]:
+    """Choose for many intents, or for stages, on a large fleet; return the problem that what was chosen refers to."""
+    if problem.staged:
+        from aios.solve.coarse.choose import choose_coarsely
+
+        return choose_coarsely(problem, joins, engine)
+    return problem, *_jointly(problem, engine)
 
 
 def _with_refusals(
@@ -128,16 +148,25 @@ def _explained(
     options: Mapping[str, Sequence[Priced]],
     fleet: Fleet,
     budgets: Sequence[Budget],
-    moving: Moving,
-    joins: Joins,
-    stated: Mapping[str, Stated],
+    beyond: tuple[Moving, Joins, Mapping[str, Stated]],
+    limits: Limits,
     *,
+    large: bool,
     by_hour: bool,
 ) -> Problem:
-    """Return the problem of which it is said why it has no plan; that something stands matters where it must stay."""
+    """Return the problem of which it is said why it has no plan; that something stands matters where it must stay.
+
+    large: whether it is enough that it has none whatever handing over between equal machines takes, if that is so
+    """
+    moving, joins, stated = beyond
     stated = {name: item for name, item in stated.items() if item.demand.required}
     everyone, options = with_copies(required, options, stated, [item.metric for item in budgets])
     if not moving.binds:
+        if large and any(intent.pipeline is not None for intent in required):
+            loose = pose(everyone, options, fleet, budgets=budgets, joins=joins, handing=False)
+            rules = rules_of(loose)
+            if not Holding(loose, rules, Engine(limits)).can_hold(range(len(rules))):
+                return loose
         return pose(everyone, options, fleet, budgets=budgets, joins=joins, stated=stated, by_hour=by_hour)
     stays = as_they_stand(options, moving)
     return pose(

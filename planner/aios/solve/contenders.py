@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
-from aios.records.intent import Goal, Intent
+from aios.records.intent import Goal, Intent, Requirement
 from aios.records.metrics import metric
 from aios.records.objective import Budget
 from aios.solve.clauses.pipeline import counted
 from aios.solve.clauses.requirement import compared, keep
 from aios.solve.problem import is_capped, size_of, watts_of
 
-__all__ = ["contenders", "keeping"]
+__all__ = ["contenders", "keeping", "unrivalled"]
 
 _Figures = tuple[float, ...]
 
@@ -65,6 +65,20 @@ def contenders(
     }
 
 
+def unrivalled(
+    intents: Sequence[Intent], options: Mapping[str, Sequence[Priced]], fleet: Fleet, budgets: Sequence[Budget] = ()
+) -> dict[str, list[Priced]]:
+    """Return intent name -> the options without those that another one does no worse than in whatever is bounded.
+
+    Of any set of clauses, and of any change of bounds, they keep what all options do.
+    """
+    everything = tuple(intent.model_copy(update={"goal": ()}) for intent in intents)
+    watched = _Watched(is_capped(fleet), tuple(item.metric for item in budgets), frozenset(), ())
+    return {
+        intent.name: _undominated(intent, options.get(intent.name, ()), watched, intent.bounds) for intent in everything
+    }
+
+
 def keeping(intent: Intent, options: Sequence[Priced]) -> Sequence[Priced]:
     """Return the options that keep an intent's requirements."""
     for requirement in intent.require:
@@ -73,19 +87,24 @@ def keeping(intent: Intent, options: Sequence[Priced]) -> Sequence[Priced]:
     return options
 
 
-def _undominated(intent: Intent, options: Sequence[Priced], watched: _Watched) -> list[Priced]:
+def _undominated(
+    intent: Intent, options: Sequence[Priced], watched: _Watched, bounds: Sequence[Requirement] | None = None
+) -> list[Priced]:
     """Return the options that no other of the same device, devices per part and memory tiers dominates.
 
     In order of size, which also breaks ties between plans, so that only an earlier one can dominate a later one.
+    bounds: that are kept the better by smaller figures; those of its pipeline by default, as options keep its own
     """
+    if bounds is None:
+        bounds = intent.pipeline.require if intent.pipeline else ()
     kinds: dict[tuple[str | int, ...], dict[tuple[str, ...], _Front]] = {}
     goals, is_ruled = intent.goal + watched.goals, intent.name in watched.ruled
     is_more = watched.capped or bool(watched.budgets) or intent.placement.survive or intent.pipeline is not None
     for option in sorted(options, key=size_of):
         candidate = option.candidate
         figures = (*_figures(goals, option), *_figures_of_periods(option, watched))
-        if is_more:
-            figures = (*figures, *_more_figures(intent, option, watched), *_figures_of_stage(intent, option))
+        if is_more or bounds:
+            figures = (*figures, *_more_figures(intent, option, watched), *_bounded_figures(intent, option, bounds))
         copies = (candidate.replicas, candidate.machines) if is_ruled else ()
         kind = (candidate.device, candidate.devices, option.pieces, *copies, *sorted(option.demand.tier_bytes))
         fronts = kinds.setdefault(kind, {})
@@ -122,10 +141,10 @@ def _more_figures(intent: Intent, option: Priced, watched: _Watched) -> _Figures
     return (math.inf if watts is None else watts, *spent, -(sustained or 0.0))
 
 
-def _figures_of_stage(intent: Intent, option: Priced) -> _Figures:
-    """Return what an option adds to each bound of the pipeline that it is a stage of."""
+def _bounded_figures(intent: Intent, option: Priced, bounds: Sequence[Requirement]) -> _Figures:
+    """Return what an option adds to each bound."""
     found = []
-    for bound in intent.pipeline.require if intent.pipeline else ():
+    for bound in bounds:
         value = compared([option], intent, counted(bound.metric))[0]
         found.append(math.inf if value is None else value if metric(bound.metric).relation == "<=" else -value)
     return tuple(found)

@@ -148,6 +148,10 @@ class Engine:
     def __post_init__(self) -> None:
         self.left = self.limits.deterministic_limit * (_HURRIED if came() else 1.0)
 
+    def part(self, share: float) -> Engine:
+        """Return an engine with this share of the whole allowance, of its own."""
+        return Engine(self.limits._replace(deterministic_limit=share * self.limits.deterministic_limit))
+
     def solve(self, model: Model, share: float = 1.0, *, numbers: bool = False, varied: bool = False) -> Answer:
         """Solve with at most this share of the whole allowance.
 

@@ -26,15 +26,16 @@ _MANY = 20
 """Clauses that make a conflict large."""
 
 
-def explain(problem: Problem, limits: Limits) -> Conflict:
-    """Return the conflict of a problem that has no plan.
+def explain(problem: Problem, limits: Limits, whole: Problem | None = None) -> Conflict:
+    """Return the conflict of a problem that has no plan. whole: with the options that others do as well as too, where
+    these were left out
 
     The set is found by leaving out whatever can be left out, each time asking whether what remains can hold: the
     solver's own account of a conflict is not relied on. Clauses that only say that an intent runs are listed where
     several intents, or nothing else, make the conflict. Relaxations change one clause and keep all others, also those
     outside the set.
     """
-    return _Explanation(problem, limits).conflict()
+    return _Explanation(problem, limits, whole or problem).conflict()
 
 
 def minimal(problem: Problem, ids: Collection[str], limits: Limits) -> bool:
@@ -61,8 +62,9 @@ def minimal(problem: Problem, ids: Collection[str], limits: Limits) -> bool:
 
 
 class _Explanation:
-    def __init__(self, problem: Problem, limits: Limits) -> None:
+    def __init__(self, problem: Problem, limits: Limits, whole: Problem) -> None:
         self.problem = problem
+        self.whole = whole
         self.rules = rules_of(problem)
         self.holding = Holding(problem, self.rules, Engine(limits))
         self.relaxing = Relaxing(problem, self.rules, self.holding)
@@ -99,7 +101,7 @@ class _Explanation:
             relaxations=tuple(relaxations),
             together=together,
             helps=self.relaxing.helps(core, relaxations),
-            notes=(*notes_on_options(self.problem, members), *dict.fromkeys(notes)),
+            notes=(*notes_on_options(self.whole, members), *dict.fromkeys(notes)),
         )
 
     def shrink(self, rules: Collection[int]) -> list[int]:

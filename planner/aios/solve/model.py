@@ -153,6 +153,12 @@ class Decisions:
                 found.setdefault(domain, []).append(term)
         return found
 
+    def gathered(self, intent: int, machine: str) -> int | None:
+        """Return a variable that is 1 only if all parts of a pipeline on what ``machine`` names stand on one machine;
+        None where nothing stands for several."""
+        del intent, machine  # here each stands for itself
+        return None
+
     def keep(self, terms: Iterable[Term], capacity: int) -> None:
         """Keep a weighted sum of loads' variables, no weight of which is negative, within a capacity."""
         pairs = [term for term in terms if term[1]]

@@ -89,7 +89,8 @@ def _unknown(intent: Intent, name: str, options: Sequence[Option], fleet: Fleet)
         which = _share(len(beyond), len(options))
         verb = "is" if len(beyond) in (1, len(options)) else "are"
         yield f"{which} of {intent.name} {verb} overloaded by {_load(intent)}."
-    unknown = [priced for priced in lacking if priced not in beyond]
+    over = {id(priced) for priced in beyond}
+    unknown = [priced for priced in lacking if id(priced) not in over]
     if unknown:
         yield (
             f"{name} is unknown for {_share(len(unknown), len(options))} of {intent.name}, and an unknown value keeps "

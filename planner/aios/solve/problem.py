@@ -178,10 +178,25 @@ class Problem(NamedTuple):
     @property
     def plain(self) -> bool:
         """Whether requirements and what single machines have are all that restricts the choice."""
+        return not self.staged and self.nearly_plain
+
+    @property
+    def nearly_plain(self) -> bool:
+        """Whether that and bounds of pipelines are all."""
         ruled = any(intent.placement.domains for intent in self.intents)
         optional = any(not intent.required for intent in self.intents)
-        staged = any(intent.pipeline is not None or intent.part is not None for intent in self.intents)
-        return not (ruled or optional or staged or self.stated or self.budgets or is_capped(self.fleet))
+        split = any(intent.part is not None for intent in self.intents)
+        return not (ruled or optional or split or self.stated or self.budgets or is_capped(self.fleet))
+
+    @property
+    def staged(self) -> tuple[int, ...]:
+        """Intents (indexes) that are stages of pipelines."""
+        return tuple(index for index, intent in enumerate(self.intents) if intent.pipeline is not None)
+
+    def only(self, intents: Sequence[int]) -> Problem:
+        """Return the outlined problem of some intents (indexes) alone."""
+        rows = tuple(self.options[index] for index in intents)
+        return self._replace(intents=tuple(self.intents[index] for index in intents), options=rows)
 
     def priced(self, intent: int) -> list[Priced]:
         """Return the options of an intent (its index) without their shapes."""
@@ -203,18 +218,21 @@ def pose(
     joins: Joins = NOTHING_KNOWN,
     stated: Mapping[str, Stated] = NO_DEMANDS,
     by_hour: bool = True,
+    handing: bool = True,
 ) -> Problem:
     """Put everything into canonical order and reduce symmetry.
 
     pooling: whether machines may be pooled · moving: what stands already · stays: intent -> options in which it stays
     where it stands, beside those in which it may stand anywhere · stated: those intents (by name) that are demands ·
-    by_hour: whether replicas that do not run at the same time may share machines
+    by_hour: whether replicas that do not run at the same time may share machines · handing: whether machines are told
+    apart between which stages hand data
     """
     ordered, listed = _in_order(intents, options)
     _, staying = _in_order(intents, stays)
     both = [[*own, *kept] for own, kept in zip(listed, staying, strict=True)]
     pools = _pools(stated.values())
-    alone = told_apart(ordered, both) | pools.keys() if pooling else {node.name for node in fleet.nodes}
+    apart = told_apart(ordered, both, handing=handing) | pools.keys()
+    alone = apart if pooling else {node.name for node in fleet.nodes}
     own = [moving.standing[intent.name] for intent, kept in zip(ordered, staying, strict=True) if kept]
     held = {part.node for standing in own for part in standing.placement}
     yard = with_pools(layout(fleet, most_of(both), alone, held, pools), pools)
@@ -308,16 +326,20 @@ class _Shapes:
         return tuple(Shape(need, parts, places[number], pins, at) for need, parts, number, pins, at in self._shapes)
 
 
-def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]]) -> set[str]:
+def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]], *, handing: bool = True) -> set[str]:
     """Return the nodes of which it matters which machine something stands on: those of intents that share machines, and
-    of stages that hand data to each other within a time.
+    of stages that hand data to each other within a time, unless ``handing`` is False.
 
     Whatever else rules ask of single machines is kept best where each part has a machine of its own.
     """
     ruled: set[str] = set()
     for intent in intents:
         beside = [item.intent for item in intent.placement.together if item.by == NODE]
-        timed = intent.pipeline is not None and any(item.metric.startswith("latency.") for item in intent.bounds)
+        timed = (
+            handing
+            and intent.pipeline is not None
+            and any(item.metric.startswith("latency.") for item in intent.bounds)
+        )
         ruled.update((intent.name, *beside) if beside or timed else ())
     found: set[str] = set()
     for intent, row in zip(intents, options, strict=True):

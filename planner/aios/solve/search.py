@@ -66,13 +66,16 @@ class Search:
     chosen · proved: whether all that was made small so far is proved
     """
 
-    def __init__(self, problem: Problem, rules: Sequence[Rule], engine: Engine) -> None:
+    def __init__(
+        self, problem: Problem, rules: Sequence[Rule], engine: Engine, decisions: Decisions | None = None
+    ) -> None:
+        """decisions: the model to begin with, without any rule yet; of all intents on single machines by default"""
         self.problem = problem
         self.engine = engine
         self.proved = True
         self.picked: Mapping[int, int] = {}
         self._values: Sequence[int] = ()
-        self.decisions = Decisions(problem, range(len(problem.intents)))
+        self.decisions = decisions or Decisions(problem, range(len(problem.intents)))
         for rule in rules:
             rule.add(self.decisions)
         self.open = {index: [True] * len(options) for index, options in enumerate(problem.options)}

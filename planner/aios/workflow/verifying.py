@@ -12,13 +12,14 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.measurement import Measured, Verdict
 from aios.records.plan import Deployment
-from aios.records.state import Resource
+from aios.records.state import Resource, State
 from aios.spi.executor import Executor, Exercise, Trace
 from aios.spi.meter import Reading
 from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import RESIDENT_METER, best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.reading import fleet_of
 from aios.workflow.setting import Setting
+from aios.workflow.verifyingwhole import Part, verify_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,15 +66,37 @@ def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int
     if not state.resources:
         raise InputError(Diagnostic(summary="nothing is applied, so there is nothing to verify", command="aios status"))
     fleet = fleet_of(setting)
-    return tuple(_verify_one(setting, fleet, resource, seconds, seed) for resource in pick(state, targets))
+    done: list[Verified] = []
+    pipelines: dict[str, list[Part]] = {}
+    for resource in pick(state, _stages(state, targets)):
+        one, part = _verify_one(setting, fleet, resource, seconds, seed)
+        done.append(one)
+        if "/" in resource.address:
+            pipelines.setdefault(resource.address.partition("/")[0], []).append(part)
+    for name, parts in pipelines.items():
+        if len(parts) == len(_stages(state, (name,))):
+            setting.tell(f"{name}: requests through all of its stages for {seconds:g} s")
+            done.append(Verified(*verify_whole(name, parts, seconds, seed)))
+    return tuple(done)
 
 
-def _verify_one(setting: Setting, fleet: Fleet, resource: Resource, seconds: float, seed: int) -> Verified:
+def _stages(state: State, targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return targets, those that are pipelines as their stages."""
+    found: list[str] = []
+    for name in targets:
+        own = [address for address in state.resources if address.startswith(f"{name}/")]
+        found += own if own and name not in state.resources else [name]
+    return tuple(found)
+
+
+def _verify_one(setting: Setting, fleet: Fleet, resource: Resource, seconds: float, seed: int) -> tuple[Verified, Part]:
     from aios.spi import registry
     from aios.verify import judge
 
     executor = registry.load("aios.executors", resource.executor)
     seen = executor.observe(resource.address, resource.handle)
+    claims = tuple(claim for claim in resource.claims if claim.address == resource.address)
+    profile = None
     found = _Found()
     if seen.condition == "written":
         raise InputError(
@@ -84,19 +107,22 @@ def _verify_one(setting: Setting, fleet: Fleet, resource: Resource, seconds: flo
             )
         )
     if seen.condition in ("absent", "dead", "starting"):
-        for claim in resource.claims:
+        for claim in claims:
             found.failed[claim.metric] = f"the service is {seen.condition}: {seen.detail}"
     else:
         device = fleet.types.get(resource.deployment.device)
-        _measure(found, setting, resource, device, executor, seen.pids, seconds, seed)
-    verdicts = judge(resource.claims, found.measured, found.failed, found.unmeasured)
-    return Verified(resource.address, verdicts, found.conditions)
+        profile = _served(resource)
+        own = resource.model_copy(update={"claims": claims})
+        _measure(found, setting, own, profile, device, executor, seen.pids, seconds, seed)
+    verdicts = judge(claims, found.measured, found.failed, found.unmeasured)
+    return Verified(resource.address, verdicts, found.conditions), Part(resource, seen, profile, verdicts)
 
 
 def _measure(
     found: _Found,
     setting: Setting,
     resource: Resource,
+    profile: ModelProfile,
     device: DeviceType | None,
     executor: Executor,
     pids: Sequence[int],
@@ -105,7 +131,6 @@ def _measure(
 ) -> None:
     """Fill ``found`` from one run at the stated load, bursts beyond it, and the items that the load did not reach."""
     deployment = resource.deployment
-    profile = _served(resource)
     items, labels = items_for(resource.evaluate, profile)
     load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=labels is not None)
     setting.tell(f"{resource.address}: {len(load.at_s)} requests in {seconds:g} s")
@@ -119,9 +144,6 @@ def _measure(
     _energy(found, reading, device, deployment, len(load.at_s), why_not)
     _memory(found, pids, resource.deployment)
     capacity = _throughput(found, resource, executor, items)
-    if "/" in deployment.intent:
-        whole = deployment.intent.partition("/")[0]
-        found.conditions["pipeline"] = f"one stage of {whole}: a request through all of it is not measured here"
     if labels is not None:
         _accuracy(found, resource, executor, (load, trace), items, labels, capacity)
     else:

@@ -26,8 +26,9 @@ def crossing(decisions: Decisions, first: int, then: int, seconds: Seconds) -> L
     """
     here, there = decisions.standing(first, NODE), decisions.standing(then, NODE)
     times = {one: {other: seconds(one, other) for other in there} for one in here}
+    beside = _beside(decisions, first, times)
     every = [time for row in times.values() for time in row.values()]
-    known = sorted({time for time in every if time is not None})
+    known = sorted({time for time in every if time is not None} | ({0.0} if beside else set()))
     if not known or known == [0.0]:
         return []
     if len(known) == 1 and None not in every:
@@ -38,17 +39,37 @@ def crossing(decisions: Decisions, first: int, then: int, seconds: Seconds) -> L
         stands = _stands(decisions, first, here[machine])
         for place, (_, least) in enumerate(levels[:-1], start=1):
             further = [other for other, time in row.items() if time is not None and time > least]
-            _keep_away(decisions, stands, then, there, further, levels[place:])
+            unless = [variable for variable, _ in levels[place:]]
+            _keep_away(decisions, stands, then, there, [other for other in further if other != machine], unless)
+            if machine in further:
+                _keep_away(decisions, stands, then, there, [machine], [*unless, *beside.get(machine, ())])
     return levels
 
 
 def keep_joined(decisions: Decisions, first: int, then: int, seconds: Seconds) -> None:
     """Let no parts of the two stand on machines between which nobody knows how long data takes."""
-    there = decisions.standing(then, NODE)
-    for machine, terms in decisions.standing(first, NODE).items():
-        apart = [other for other in there if seconds(machine, other) is None]
+    here, there = decisions.standing(first, NODE), decisions.standing(then, NODE)
+    times = {one: {other: seconds(one, other) for other in there} for one in here}
+    beside = _beside(decisions, first, times)
+    for machine, row in times.items():
+        apart = [other for other, time in row.items() if time is None]
         if apart:
-            _keep_away(decisions, _stands(decisions, first, terms), then, there, apart, [])
+            stands = _stands(decisions, first, here[machine])
+            _keep_away(decisions, stands, then, there, [other for other in apart if other != machine], [])
+            if machine in apart:
+                _keep_away(decisions, stands, then, there, [machine], beside.get(machine, ()))
+
+
+def _beside(
+    decisions: Decisions, intent: int, times: Mapping[str, Mapping[str, float | None]]
+) -> dict[str, tuple[int, ...]]:
+    """Return what stands for several machines, between which data takes time -> that one of them holds all parts."""
+    found: dict[str, tuple[int, ...]] = {}
+    for machine, row in times.items():
+        variable = decisions.gathered(intent, machine) if row.get(machine, 0.0) != 0.0 else None
+        if variable is not None:
+            found[machine] = (variable,)
+    return found
 
 
 def _stands(decisions: Decisions, intent: int, terms: Sequence[Term]) -> int:
@@ -62,9 +83,9 @@ def _keep_away(
     intent: int,
     there: Mapping[str, Sequence[Term]],
     machines: Sequence[str],
-    unless: Levels,
+    unless: Sequence[int],
 ) -> None:
-    """Let no part of an intent stand on these machines while ``stands`` is 1, but where one of the levels is in use.
+    """Let no part of an intent stand on these machines while ``stands`` is 1, but where one of ``unless`` is.
 
     there: machine -> how many of its parts stand on it, as a sum
     """
@@ -78,5 +99,4 @@ def _keep_away(
             [*zip(decisions.chosen[intent], parts, strict=True), *((variable, -count) for variable, count in near)]
         )
     if terms:
-        slower = [(variable, -most) for variable, _ in unless]
-        decisions.model.linear([*terms, (stands, most), *slower], high=most)
+        decisions.model.linear([*terms, (stands, most), *((variable, -most) for variable in unless)], high=most)

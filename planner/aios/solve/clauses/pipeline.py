@@ -26,10 +26,10 @@ from aios.solve.model import Decisions
 from aios.solve.problem import Problem
 from aios.solve.wording import sufficient
 
-__all__ = ["rules"]
+__all__ = ["Bound", "bounds_of", "counted", "handing", "rules"]
 
 
-class _Bound(NamedTuple):
+class Bound(NamedTuple):
     """A bound of a pipeline. members: stage -> index of its intent"""
 
     pipeline: Pipeline
@@ -76,29 +76,37 @@ def counted(name: str) -> str:
     return "latency.mean" if name == "latency.p50" else name
 
 
+def bounds_of(problem: Problem) -> list[Bound]:
+    """Return every bound of every pipeline, in the order of the intents."""
+    members: dict[str, dict[str, int]] = {}
+    found: dict[str, Pipeline] = {}
+    for index in problem.staged:
+        intent = problem.intents[index]
+        assert intent.pipeline is not None
+        assert intent.stage is not None
+        found.setdefault(intent.pipeline.name, intent.pipeline)
+        members.setdefault(intent.pipeline.name, {})[intent.stage.name] = index
+    return [Bound(own, members[name], requirement) for name, own in found.items() for requirement in own.require]
+
+
 def rules(problem: Problem) -> Iterator[Rule]:
     """Yield one clause per bound of a pipeline, ``<pipeline>/<metric>``, and where a time is bounded one per edge,
     ``<pipeline>/<first>/<then>``: it is known how long handing over takes."""
-    members: dict[str, dict[str, int]] = {}
-    found: dict[str, Pipeline] = {}
-    for index, intent in enumerate(problem.intents):
-        if intent.pipeline is not None and intent.stage is not None:
-            found[intent.pipeline.name] = intent.pipeline
-            members.setdefault(intent.pipeline.name, {})[intent.stage.name] = index
-    for name, pipeline in found.items():
-        for requirement in pipeline.require:
-            clause = Clause(
-                id=f"{name}/{requirement.metric}",
-                intent=name,
-                metric=requirement.metric,
-                bound=requirement.bound,
-                text=pipeline.said(requirement),
-                where=requirement.where,
-            )
-            bound = _Bound(pipeline, members[name], requirement)
-            yield Rule(clause, None, partial(_add, bound=bound), ease=partial(_ease, bound=bound))
-        if any(requirement.metric.startswith("latency.") for requirement in pipeline.require):
-            yield from (_handing_rule(pipeline, members[name], *edge) for edge in pipeline.edges)
+    joined: set[str] = set()
+    for bound in bounds_of(problem):
+        pipeline, requirement = bound.pipeline, bound.requirement
+        clause = Clause(
+            id=f"{pipeline.name}/{requirement.metric}",
+            intent=pipeline.name,
+            metric=requirement.metric,
+            bound=requirement.bound,
+            text=pipeline.said(requirement),
+            where=requirement.where,
+        )
+        yield Rule(clause, None, partial(_add, bound=bound), ease=partial(_ease, bound=bound))
+        if bound.timed and pipeline.name not in joined:
+            joined.add(pipeline.name)
+            yield from (_handing_rule(pipeline, bound.members, *edge) for edge in pipeline.edges)
 
 
 def _handing_rule(pipeline: Pipeline, members: Mapping[str, int], first: Stage, then: Stage) -> Rule:
@@ -117,7 +125,7 @@ def _handing_rule(pipeline: Pipeline, members: Mapping[str, int], first: Stage, 
     return Rule(clause, None, add)
 
 
-def _add(decisions: Decisions, bound: _Bound) -> None:
+def _add(decisions: Decisions, bound: Bound) -> None:
     if bound.timed:
         ends = _Paths(decisions, bound, bound.whole, PARTS)
         decisions.model.forbid(ends.out)
@@ -128,7 +136,7 @@ def _add(decisions: Decisions, bound: _Bound) -> None:
         decisions.model.linear(terms, high=math.ceil(bound.limit / bound.whole * PARTS))
 
 
-def _terms(decisions: Decisions, bound: _Bound, whole: float, most: float) -> tuple[list[Term], list[int]]:
+def _terms(decisions: Decisions, bound: Bound, whole: float, most: float) -> tuple[list[Term], list[int]]:
     """Return what the chosen options of all stages add up to, in parts, and those that are out for themselves."""
     terms: list[Term] = []
     out: list[int] = []
@@ -140,7 +148,7 @@ def _terms(decisions: Decisions, bound: _Bound, whole: float, most: float) -> tu
 
 
 def _of_stage(
-    decisions: Decisions, bound: _Bound, stage: Stage, whole: float, most: float
+    decisions: Decisions, bound: Bound, stage: Stage, whole: float, most: float
 ) -> tuple[list[Term], list[int]]:
     variables = decisions.chosen[bound.members[stage.name]]
     terms, out = [], []
@@ -152,7 +160,7 @@ def _of_stage(
     return terms, out
 
 
-def _present(decisions: Decisions, bound: _Bound) -> list[Stage]:
+def _present(decisions: Decisions, bound: Bound) -> list[Stage]:
     """Return the stages that are planned at all: the others restrict nothing."""
     return [stage for stage in bound.pipeline.stages if bound.members.get(stage.name) in decisions.chosen]
 
@@ -164,7 +172,7 @@ class _Paths:
     too long alone · levels: of each edge, see ``crossing``
     """
 
-    def __init__(self, decisions: Decisions, bound: _Bound, whole: float, most: int) -> None:
+    def __init__(self, decisions: Decisions, bound: Bound, whole: float, most: int) -> None:
         self.end: dict[str, int] = {}
         self.out: list[int] = []
         self.levels: dict[tuple[str, str], Levels] = {}
@@ -185,7 +193,7 @@ class _Paths:
                     sent = [(level, -math.floor(seconds / whole * PARTS)) for level, seconds in levels]
                 decisions.model.linear([(end, 1), (self.end[before], -1), *sent, *taken], low=0)
 
-    def _crossing(self, decisions: Decisions, bound: _Bound, first: Stage, then: Stage) -> Levels:
+    def _crossing(self, decisions: Decisions, bound: Bound, first: Stage, then: Stage) -> Levels:
         seconds = handing(decisions.problem, first, then)
         levels = crossing(decisions, bound.members[first.name], bound.members[then.name], seconds)
         self.levels[first.name, then.name] = levels
@@ -200,9 +208,9 @@ def handing(problem: Problem, first: Stage, then: Stage) -> Seconds:
     times = max(first.per, then.per)
 
     def seconds(source: str, target: str) -> float | None:
-        if source == target:
-            return 0.0
         join = problem.joins.between(source, target)
+        if join is not None and math.isinf(join.bandwidth):
+            return times * join.latency
         if join is None or first.produces_bytes is None:
             return None
         return join.seconds(times, first.per * first.produces_bytes)
@@ -210,7 +218,7 @@ def handing(problem: Problem, first: Stage, then: Stage) -> Seconds:
     return seconds
 
 
-def _ease(decisions: Decisions, bound: _Bound) -> Eased | None:
+def _ease(decisions: Decisions, bound: Bound) -> Eased | None:
     """Find the tightest bound that would do."""
     known = {
         stage.name: bound.amounts(decisions.problem, stage) for stage in _present(decisions, bound)
@@ -228,7 +236,7 @@ def _ease(decisions: Decisions, bound: _Bound) -> Eased | None:
     return Eased(tuple(terms), read)
 
 
-def _ease_time(decisions: Decisions, bound: _Bound, known: Mapping[str, list[float | None]], largest: float) -> Eased:
+def _ease_time(decisions: Decisions, bound: Bound, known: Mapping[str, list[float | None]], largest: float) -> Eased:
     ends = _Paths(decisions, bound, largest or 1.0, _LONGEST * PARTS)
     decisions.model.forbid(ends.out)
     last = decisions.model.variable(0, _LONGEST * PARTS)
@@ -255,7 +263,7 @@ _LONGEST = 1000
 
 
 def _picked(
-    decisions: Decisions, bound: _Bound, known: Mapping[str, list[float | None]], answer: Answer
+    decisions: Decisions, bound: Bound, known: Mapping[str, list[float | None]], answer: Answer
 ) -> dict[str, float]:
     """Return what the chosen option of each stage adds."""
     found = {}

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 from aios.records.selection import Placement
 from aios.solve.cpsat import Engine
+from aios.solve.joint.grid import Grid
 from aios.solve.joint.search import JointSearch
+from aios.solve.joint.yard import Yard
 from aios.solve.optimise import Chosen, settle
 from aios.solve.problem import Problem
 from aios.solve.refusing import is_refusal
 
-__all__ = ["Joint", "choose_jointly"]
+__all__ = ["Joint", "choose_jointly", "placed_in"]
 
 
 class Joint(NamedTuple):
@@ -27,12 +29,11 @@ def choose_jointly(problem: Problem, engine: Engine) -> Joint:
     chosen = settle(search, ties=False)
     if chosen.picked is None or search.yard is None:
         return Joint(chosen, None)
-    return Joint(chosen, _placement(search))
+    return Joint(chosen, placed_in(problem, search.grid, search.yard))
 
 
-def _placement(search: JointSearch) -> dict[str, tuple[Placement, ...]]:
-    problem, grid, yard = search.problem, search.grid, search.yard
-    assert yard is not None
+def placed_in(problem: Problem, grid: Grid, yard: Yard) -> dict[str, tuple[Placement, ...]]:
+    """Return where all parts stand."""
     names = [stock.node.instances() for stock in grid.stocks]
     placed: dict[str, tuple[Placement, ...]] = {}
     for intent, standing in enumerate(yard.of):

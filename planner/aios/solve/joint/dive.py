@@ -37,17 +37,18 @@ def sizes_of(grid: Grid, reduced: Floats) -> Floats:
 
 
 def dive(yard: Yard, target: Target, prices: Floats, room: float, sizes: Floats) -> Floats:
-    """Put intents onto the empty machines of a yard, as many as find room; return the last prices of rows.
+    """Put intents that stand nowhere onto machines, as many as find room; return the last prices of rows.
 
     prices: of rows and held sums, to begin with · room: share of all capacity that relaxed plans may take
     """
     grid = yard.grid
     relaxation = Relaxation(grid, target, np.maximum((grid.capacity * room).astype(np.int64), 1))
+    is_left = np.array([not standing for standing in yard.of], dtype=bool)
     order = np.lexsort((np.arange(grid.count), -sizes))
-    is_left = np.ones(grid.count, dtype=bool)
+    order = order[is_left[order]]
     done = 0
     for until in _UNTIL:
-        last = round(until * grid.count)
+        last = round(until * len(order))
         if last == done:
             continue
         columns = relaxation.price(prices).columns

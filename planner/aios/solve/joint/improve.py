@@ -59,7 +59,8 @@ class Draw:
 
 
 class Site(NamedTuple):
-    """What every search looks at. sizes: intent -> share of a node that it takes · average: cost of an intent"""
+    """What every search looks at. sizes: intent -> share of a node that it takes · average: cost of an intent · fixed:
+    intents that stay where they stand"""
 
     yard: Yard
     target: Target
@@ -67,12 +68,13 @@ class Site(NamedTuple):
     sizes: Floats
     average: float
     draw: Draw
+    fixed: frozenset[int] = frozenset()
 
     def on(self) -> list[set[int]]:
-        """Return the intents that stand on every node."""
+        """Return the intents that stand on every node, and may leave it."""
         found: list[set[int]] = [set() for _ in self.yard.grid.stocks]
         for intent, standing in enumerate(self.yard.of):
-            for spot in standing:
+            for spot in standing if intent not in self.fixed else ():
                 found[int(self.yard.grid.node[spot.column])].add(intent)
         return found
 
@@ -158,7 +160,7 @@ def choose_some_again(site: Site, engine: Engine, number: int, share: float, bey
     chosen = set(draw.some(yard.waiting, 4))
     nodes = set(range(len(grid.stocks)))
     if draw.share() < 0.5:
-        chosen |= set(draw.some(list(range(grid.count)), number))
+        chosen |= set(draw.some([index for index in range(grid.count) if index not in site.fixed], number))
         beyond = min(beyond, _beyond(site, 3.0))
     else:
         nodes = _some_nodes(site, chosen, number)

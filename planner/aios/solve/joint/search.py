@@ -18,7 +18,7 @@ from aios.solve.joint.prices import Prices, best_prices
 from aios.solve.joint.standing import come_home, stand_again
 from aios.solve.joint.target import Held, Target, spread_out, target_of
 from aios.solve.joint.ways import Ways
-from aios.solve.joint.yard import Yard
+from aios.solve.joint.yard import Where, Yard
 from aios.solve.moving import moves_of
 from aios.solve.problem import Problem
 from aios.solve.report import Solved
@@ -64,8 +64,10 @@ class JointSearch:
     not rule out.
     """
 
-    def __init__(self, problem: Problem, engine: Engine) -> None:
+    def __init__(self, problem: Problem, engine: Engine, fixed: Mapping[int, Sequence[Where]] | None = None) -> None:
+        """fixed: intent of one option -> where its parts stand, and stay"""
         self.problem = problem
+        self.fixed = fixed or {}
         self.engine = engine
         self.proved = True
         self.picked: Mapping[int, int] = {}
@@ -163,7 +165,15 @@ class JointSearch:
     def _site(self, yard: Yard, target: Target, prices: Prices) -> Site:
         average = max(prices.bound, 1.0) / max(self.grid.count, 1)
         sizes = sizes_of(self.grid, prices.reduced)
-        return Site(yard, target, Ways(self.grid, prices.reduced), sizes, average, Draw(self.engine.limits.seed))
+        return Site(
+            yard,
+            target,
+            Ways(self.grid, prices.reduced),
+            sizes,
+            average,
+            Draw(self.engine.limits.seed),
+            frozenset(self.fixed),
+        )
 
     def _standing(self, target: Target, prices: Prices) -> Yard | None:
         """Return a plan that keeps what stands, as far as there is room beside it; None where nothing stands."""
@@ -185,6 +195,8 @@ class JointSearch:
         best: Yard | None = None
         for room in _ROOMS:
             yard = Yard(self.grid)
+            for intent, parts in self.fixed.items():
+                yard.back(intent, yard.standing(intent, parts))
             dive(yard, target, prices.prices, room, sizes)
             if best is None or len(yard.waiting) < len(best.waiting):
                 best = yard
@@ -205,11 +217,14 @@ class JointSearch:
     def _decide(self, site: Site) -> None:
         """Let the engine find a plan for all at once; raises NoPlanError where it proves that there is none."""
         grid = self.grid
-        columns = {i: range(int(grid.first_column[i]), int(grid.first_column[i + 1])) for i in range(grid.count)}
+        columns = {i: range(int(grid.first_column[i]), int(grid.first_column[i + 1])) for i in self._moving()}
         free = {i: [c for c in own if site.target.open[grid.option[c]]] for i, own in columns.items()}
         again = choose_again(site.yard, site.target, free, self.engine, _PROOF, waits=False)
         if again.status == "infeasible":
             raise NoPlanError("infeasible")
+
+    def _moving(self) -> list[int]:
+        return [intent for intent in range(self.grid.count) if intent not in self.fixed]
 
     def _shake(self, site: Site, pieces: int) -> None:
         """Let some intents choose again so many times, as far as the allowance goes."""
@@ -248,7 +263,7 @@ class JointSearch:
         if np.count_nonzero(reduced <= beyond) > _PROVABLE:
             return bound
         free = {}
-        for intent in range(grid.count):
+        for intent in self._moving():
             first, end = int(grid.first_column[intent]), int(grid.first_column[intent + 1])
             near = (first + np.flatnonzero(reduced[first:end] <= beyond)).tolist()
             free[intent] = sorted({*near, *(spot.column for spot in site.yard.of[intent])})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aios.solve.problem import Problem, Stated, devices_of
+from aios.solve.problem import Problem, Stated, devices_of, told_apart
 
-__all__ = ["HUGE", "LARGE", "variables_beside", "variables_of"]
+__all__ = ["HUGE", "LARGE", "STAGED", "variables_beside", "variables_of"]
 
 LARGE = 1200
 """Variables from which on intents are chosen for jointly. Of published assignment problems the exact search proved
 every one tried of up to 1,000 variables within 4 s, and left one of 2,000 unproved after 15 s."""
+STAGED = 400
+"""The same, where stages hand data to each other within a time: variables for pairs of machines come on top."""
 HUGE = 1_000_000
 """Variables that the exact model has at most: more take more memory than a machine that plans has."""
 
@@ -19,6 +21,7 @@ def variables_of(problem: Problem) -> int:
     """Return about how many variables the exact model of an outlined problem has: options, and places of each shape."""
     parts = sum(max((option.priced.candidate.parts for option in row), default=0) for row in problem.options)
     nodes = {node.name: (node, devices_of(node)) for node in problem.fleet.nodes}
+    apart = told_apart(problem.intents, [problem.priced(index) for index in range(len(problem.intents))])
     known: dict[tuple[str, tuple[str, ...], int], int] = {}
     found = 0
     for row in problem.options:
@@ -29,8 +32,9 @@ def variables_of(problem: Problem) -> int:
             if key not in known:
                 own = [nodes[name] for name in candidate.nodes if name in nodes]
                 known[key] = sum(
-                    # Of more machines than there can be parts, one stands for all.
-                    (1 if node.count >= parts else node.count) * (len(devices.get(key[0], ())) // key[2])
+                    # Of more machines than there can be parts, one stands for all, but where they are told apart.
+                    (min(parts, node.count) if node.name in apart or node.count < parts else 1)
+                    * (len(devices.get(key[0], ())) // key[2])
                     for node, devices in own
                 )
             shapes.add((key, candidate.parts, demand.share, demand.cores, demand.device_memory_bytes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from aios.solve.joint.grid import Floats, Grid, Ints, Spot
 from aios.solve.joint.stock import takes
 from aios.solve.joint.target import Target
 
-__all__ = ["Spot", "Standing", "Yard"]
+__all__ = ["Spot", "Standing", "Where", "Yard"]
 
 _SUM_OF_MACHINE = 0.5
 """How much what is left of a machine matters beside what is left of a device, when a place is chosen."""
@@ -19,6 +19,15 @@ _SUM_OF_MACHINE = 0.5
 
 Standing = tuple[Spot, ...]
 """Where all parts of one intent stand; nowhere, of one that waits."""
+
+
+class Where(NamedTuple):
+    """Parts of an intent's only option, on any grid. node: name · machine, block, number: see ``Spot``"""
+
+    node: str
+    machine: int
+    block: int
+    number: int
 
 
 class _Taking(NamedTuple):
@@ -82,10 +91,22 @@ class Yard:
             int(held.costs[options].sum()) <= held.limit for held in target.held
         )
 
-    def put(self, column: int, number: int) -> list[Spot]:
+    def put_together(self, lot: Mapping[int, int]) -> list[Spot]:
+        """Put all parts of some columns of a node on one machine, the first that has room; return where they stand.
+
+        lot: column -> parts · nothing is put where no machine has room. ``of`` is as before.
+        """
+        for machine in range(len(self._machines[self._taking(next(iter(lot))).node])):
+            done = [spot for column, number in lot.items() for spot in self.put(column, number, machine)]
+            if sum(spot.number for spot in done) == sum(lot.values()):
+                return done
+            self.take(done, -1)
+        return []
+
+    def put(self, column: int, number: int, only: int | None = None) -> list[Spot]:
         """Put as many parts as there is room for where they leave least; return where they stand. ``of`` is as before.
 
-        number: of parts, at most
+        number: of parts, at most · only: machine that they are to stand on; None for any
         """
         taking = self._taking(column)
         machines, own = self._machines[taking.node], self._free(taking)
@@ -93,6 +114,7 @@ class Yard:
         times = _times(own, taking.each, taking.each_at, number)
         blocks = own.shape[1]
         at = np.flatnonzero(((times > 0) & (room > 0)[:, None]).ravel())
+        at = at if only is None else at[at // blocks == only]
         left = (own @ self._scales[taking.node][taking.device]).ravel()[at]
         left += self.leaning * (machines @ self._scale[taking.node])[at // blocks]
         done: list[Spot] = []
@@ -153,6 +175,17 @@ class Yard:
         """Say whether a part may find room, by the sums of what is free."""
         rows = self.grid.rows[column]
         return bool((self.load[rows] + self.grid.takes[column] <= self.grid.sums[rows]).all())
+
+    def wheres(self, intent: int) -> list[Where]:
+        """Return where the parts of an intent stand, for a grid of other intents."""
+        stocks, node = self.grid.stocks, self.grid.node
+        return [Where(stocks[int(node[column])].node.name, *rest) for column, *rest in self.of[intent]]
+
+    def standing(self, intent: int, parts: Sequence[Where]) -> Standing:
+        """Return the same places of an intent that has one option."""
+        first, end = (int(self.grid.first_column[place]) for place in (intent, intent + 1))
+        columns = {self.grid.stocks[int(self.grid.node[column])].node.name: column for column in range(first, end)}
+        return tuple(Spot(columns[node], *rest) for node, *rest in parts)
 
     def leave(self, intent: int) -> Standing:
         """Let an intent stand nowhere; return where it stood."""
