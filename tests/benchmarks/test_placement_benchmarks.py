@@ -81,3 +81,20 @@ def test_sharing_is_decided_from_pairs_of_near_batch_sizes(tmp_path):
     assert every == fits | {"pairs": "all"}
     assert every["decisions held back"] == "7"
     assert every["always sharing"] == "57.1%"
+
+
+def test_processes_are_moved_where_that_costs_least(tmp_path):
+    """The first machine holds 5 + 4 with 5 of it safe, the second nothing: 2 x 4 of load against a move of 1 x 3."""
+    model = [1, 0, 2, 2]  # one resource of weight 2, two machines
+    model += [0, 0, 10, 5, 0, 1, 0, 1, 10, 5, 1, 0]  # neighbourhood, location, capacity, safety, moves
+    model += [2, 1, 0, 1, 0]  # two services, in one location each
+    model += [2, 0, 5, 9, 1, 4, 2]  # two processes
+    model += [0, 1, 0, 1]  # no balances; weights
+    write_lines(
+        tmp_path / "roadef2012_instances.jsonl.gz",
+        {"header": {}},
+        {"instance": "invented", "model": model, "initial_assignment": [0, 0]},
+    )
+    (row,) = run("reassignment.py", tmp_path, "--seconds", "2")
+    assert (row["before"], row["after"], row["bound"], row["gap"]) == ("8", "3", "3", "0.0000%")
+    assert (row["moved"], row["faults"], row["of the way to the bound"]) == ("1", "0", "100.00%")

@@ -37,6 +37,7 @@ metadata: {name: train}
 spec:
   demand: {cpu: 8, memory: 32 GiB, accelerator: {count: 3, types: big-card}}
 """
+ONLY_THERE = "cpu: 1, accelerator: {types: two-cores}"
 NOTEBOOKS = """\
 apiVersion: aios/v1
 kind: Intent
@@ -152,8 +153,8 @@ def test_what_cannot_fit_says_where_it_stands_and_how_many_would(work):
     plan = json.loads((work.place / "plan.json").read_text())
     assert (plan["status"], plan["decisions"]) == ("infeasible", [])
     named = [(item["intent"], item["where"]) for item in plan["conflict"]["clauses"]]
-    assert named == [("serve", "more.yaml:3:18"), ("train", "work/all.yaml:3:18"), (None, None)]
-    assert plan["conflict"]["notes"] == ["Not one copy of serve finds room.", "Not one copy of train finds room."]
+    assert named == [("train", "work/all.yaml:3:18"), ("serve", "more.yaml:3:18"), (None, None)], "the largest first"
+    assert plan["conflict"]["notes"] == ["Not one copy of train finds room.", "Not one copy of serve finds room."]
     work.write("more.yaml", NOTEBOOKS.replace("notebooks", "serve").replace("required: false", "required: true"))
     ran = work("plan", "work/all.yaml", "more.yaml", "--fleet", "fleet.yaml")
     assert ran.code == 3
@@ -184,6 +185,38 @@ def test_models_and_demands_stand_side_by_side(work, asked):
     assert decisions["notebooks"]["replicas"] == 9
     assert {action["address"] for action in ran.json["actions"]} == {"digits"}
     assert [row["goal"] for row in ran.json["objective"]] == ["maximize admitted", "minimize power"]
+
+
+def test_one_table_says_where_everything_stands_and_what_of_budgets_is_taken(work, asked):
+    work.write("model.yaml", asked())
+    work.write(
+        "goals.yaml",
+        "apiVersion: aios/v1\nkind: Objective\nmetadata: {name: whole}\nspec: {budget: {power: 1 kW}}\n",
+    )
+    ran = work("plan", "model.yaml", "work/all.yaml", "goals.yaml", "--fleet", "fleet.yaml")
+    assert ran.code == 0
+    told = [line.split() for line in ran.out.splitlines()]
+    assert ["NODE", "MACHINES", "IN", "USE", "HOLDS"] in told
+    assert next(words[3:] for words in told if words[:3] == ["local", "1", "1"]) == ["digits", "1"]
+    (budget,) = [line for line in ran.out.splitlines() if line.startswith("budget power: up to ")]
+    assert budget.endswith(" of 1 kW (goals.yaml:4:24)")
+
+
+def test_a_service_makes_room_for_a_demand_or_both_are_one_conflict(work, asked):
+    work.write("model.yaml", asked())
+    work.write(
+        "all.yaml", TRAIN.replace("cpu: 8, memory: 32 GiB, accelerator: {count: 3, types: big-card}", ONLY_THERE)
+    )
+    ran = work("plan", "model.yaml", "all.yaml", "--fleet", "fleet.yaml", "--json")
+    assert ran.code == 0
+    stands = {decision["intent"]: decision["placement"][0]["node"] for decision in ran.json["decisions"]}
+    assert stands["train"] == "local" != stands["digits"]
+    pinned = "{precision: fp32, threads: 1, batch: 1, replicas: 1, device: two-cores}"
+    work.write("model.yaml", asked(pin=pinned))
+    ran = work("plan", "model.yaml", "all.yaml", "--fleet", "fleet.yaml", "--json")
+    assert ran.code == 3
+    clauses = {clause["id"] for clause in ran.json["conflict"]["clauses"]}
+    assert clauses == {"digits/runs", "train/stands", "capacity/local/two-cores/demands"}
 
 
 def test_validate_counts_them_and_says_what_is_wrong(work):

@@ -63,6 +63,19 @@ def test_nothing_moves_when_nothing_changed_or_something_else_comes(stands):
     assert {name: after[name]["placement"] for name in before} == {name: before[name]["placement"] for name in before}
 
 
+def test_a_plan_says_what_it_took_to_stand(stands):
+    ask = ("plan", "intent.yaml", "--json")
+    without = stands(*ask).json["inputs"]
+    same = stands(*ask, "--current", "now.json", "-o", "next.json").json["inputs"]
+    again = stands(*ask, "--current", "next.json").json["inputs"]
+    assert "current" not in without
+    assert again["current"] == same["current"], "the same things stand, whatever the file is called"
+    stands.write("fleet.yaml", fleet(OLD, NEW))
+    stands(*ask, "--current", "now.json", "-o", "next.json")
+    other = stands(*ask, "--current", "next.json").json["inputs"]
+    assert other["current"] != same["current"]
+
+
 def test_better_machines_are_moved_to_once(stands):
     stands.write("fleet.yaml", fleet(OLD, NEW))
     moved = stands("plan", "intent.yaml", "--current", "now.json", "--json", "-o", "next.json")

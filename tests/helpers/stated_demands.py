@@ -86,7 +86,14 @@ class Machine(NamedTuple):
 
 def best(demands: Sequence[Demanded], place: Fleet, goals: Sequence[str]) -> tuple[Fraction, ...] | None:
     """Return the largest values of the goals, the first before the next; None if what is required does not fit."""
-    start = tuple(sorted(machine for item in place.nodes for machine in _machines(item)))
+    return best_on([machine for item in place.nodes for machine in _machines(item)], demands, place, goals)
+
+
+def best_on(
+    machines: Sequence[Machine], demands: Sequence[Demanded], place: Fleet, goals: Sequence[str]
+) -> tuple[Fraction, ...] | None:
+    """The same where only so much of each machine is left; what is no goal of admission gets nothing."""
+    start = tuple(sorted(machines, key=str))
     states: dict[tuple[Machine, ...], tuple[Fraction, ...]] = {start: tuple(Fraction(0) for _ in goals)}
     for item in sorted(demands, key=lambda item: (not item.required, item.name)):
         worth = tuple(_worth(item, text) for text in goals)
@@ -107,6 +114,8 @@ def exact(number: float) -> Fraction:
 def _worth(item: Demanded, text: str) -> Fraction:
     if text == ADMITTED:
         return Fraction(0 if item.required else max(item.priority, 1))
+    if text != ALLOCATED:
+        return Fraction(0)
     return item.accelerators.count * exact(item.accelerators.share) if item.accelerators else Fraction(0)
 
 

@@ -120,9 +120,9 @@ def test_intents_and_demands_are_admitted_side_by_side():
     found = choose_together([service], {"a": options}, [batch], sites_of([batch], PLACE).sites, None, PLACE, Limits())
     ledger = audit([service], found, PLACE, [batch], None)
     assert [row.clause.text for row in ledger.rows if not row.holds] == []
-    assert found.refused == {"batch": 3}
-    assert rows(found)["maximize admitted"] == 2.0
-    assert found.status == "feasible", "the demands were admitted beside the choice, not with it"
+    assert found.refused == {"a": 1}, "one of it beside one copy weighs less than four copies"
+    assert rows(found)["maximize admitted"] == 4.0
+    assert found.status == "optimal"
 
 
 @pytest.mark.parametrize("seed", range(15))

@@ -7,6 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aios.check import audit
+from aios.records.candidate import Estimate
+from aios.records.current import Moving, Standing
+from aios.records.selection import Placement
 from aios.solve import Limits, choose
 
 RANDOM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -179,3 +182,39 @@ def test_what_a_relaxation_says_is_enough_and_no_less_is(instance):
                 eased = [b.model_copy(update={"bound": value}) if b.metric == name else b for b in of.require]
                 wider = of.model_copy(update={"require": tuple(eased)})
                 assert (staged.cheapest(wider, options, fleet, links) is not None) is enough
+
+
+def test_stages_stay_where_they_stand_when_another_one_must_move(make):
+    """Stages on the last machines of two nodes, where a fresh plan would not put them; then one of them is lost."""
+    nodes = ("n", "m")
+    options = {
+        name: [staged.option(name, 1, {"latency.p99": 1.0, "power": 1.0}, device="gpu", cores=1, nodes=nodes)]
+        for name in ("p/a", "p/b")
+    }
+    of = staged.pipeline(
+        staged.stage("a", produces=10.0), staged.stage("b", "a"), require=[make.requirement("latency.p99", 9.0)]
+    )
+    fleet = make.fleet(make.node("n", {"gpu": 2}, count=3, cores=4), make.node("m", {"gpu": 2}, count=2, cores=4))
+    names = [name for node in fleet.nodes for name in node.instances()]
+    hour = Estimate(metric="disruption", value=3600, low=3600, high=3600, unit="s", source="assumed", basis="made")
+    spots = {"p/a": ("n-2", "1"), "p/b": ("m-1", "1")}
+    outage = {name: {own[0].candidate.id: hour} for name, own in options.items()}
+    for lost in ((), ("p/a",), ("p/b",)):
+        places = {
+            name: (Placement(node=node, devices=(device,), share=options[name][0].demand.share, replicas=1),)
+            for name, (node, device) in spots.items()
+        }
+        stands = {
+            name: Standing(
+                () if name in lost else places[name],
+                options[name][0].candidate.id,
+                frozenset({options[name][0].candidate.id}),
+                outage[name],
+            )
+            for name in spots
+        }
+        joins = staged.joins_of({(a, b): (10.0, 1.0) for a in names for b in names if a != b})
+        intents = staged.intents_of(of)
+        found = choose(intents, options, fleet, Limits(), moving=Moving(stands), joins=joins)
+        assert audit(intents, found, fleet, moving=Moving(stands), joins=joins).holds
+        assert [name for name in spots if found.placement[name] != places[name]] == list(lost)

@@ -54,7 +54,21 @@ def rows(
         yield _row(demand, "placement", f"{demand.name} stands where it may{where}", None, wrong is None)
     if objective is not None and objective.policy == "fair-share":
         yield _fair(demands, selection, objective)
+    if selection.chosen:
+        yield _unshared(demands, selection)
     yield from _room(_uses(demands, selection), machines, fleet)
+
+
+def _unshared(demands: Sequence[Demanded], selection: Selection) -> LedgerRow:
+    """No device holds both a service and a copy: nobody says what memory of it a copy takes."""
+    of_copies, of_services = (
+        {(part.node, id_) for name in names for part in selection.placement.get(name, ()) for id_ in part.devices}
+        for names in ([demand.name for demand in demands], selection.chosen)
+    )
+    shared = sorted(of_copies & of_services)
+    where = f": not {shared[0][0]} {shared[0][1]}" if shared else ""
+    clause = Clause(id="demands/unshared", intent=None, text=f"no device is of a service and of a demand{where}")
+    return LedgerRow(clause=clause, value=float(len(shared)), slack=None, holds=not shared)
 
 
 def _fair(demands: Sequence[Demanded], selection: Selection, objective: Objective) -> LedgerRow:
@@ -158,14 +172,16 @@ def goals(demands: Sequence[Demanded], selection: Selection, objective: Objectiv
         return
     refusable = any(not demand.required for demand in demands)
     stated = {row.goal: row.bound for row in selection.objective}
-    if objective and refusable and objective.policy in ("fair-share", "max-min"):
+    is_fair = refusable and objective is not None and objective.policy in ("fair-share", "max-min")
+    if is_fair and objective is not None:
         yield _value(f"maximize {objective.policy}", min(_levels(demands, selection)), stated)
-        return
     admitted = Goal(direction="maximize", metric="admitted")
     written = objective.goal if objective else ()
     wanted = [goal for goal in written if goal.metric in ("accelerator.allocated", "admitted")]
-    if refusable and (not wanted or (objective and objective.policy == "priority")):
-        wanted = [admitted]
+    if refusable and objective and objective.policy == "priority":
+        wanted = [admitted, *(goal for goal in wanted if goal.metric != "admitted")]
+    elif refusable and not is_fair and all(goal.metric != "admitted" for goal in wanted):
+        wanted.append(admitted)
     for goal in wanted:
         total = math.fsum(_standing(demand, selection) * _units(demand, goal.metric) for demand in demands)
         yield _value(str(goal), total, stated)

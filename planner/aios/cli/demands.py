@@ -33,7 +33,7 @@ def demand_words(planned: Planned, ink: Ink, every: bool) -> str:
     rows = [_row(own, decisions, refused, nodes) for own in alike.values()]
     order = sorted(range(len(rows)), key=lambda index: -sum(item.copies for item in list(alike.values())[index]))
     shown = [rows[index] for index in (order if every else order[:_SHOWN])]
-    copies, lost = sum(demand.copies for demand in demands), sum(refused.values())
+    copies, lost = sum(demand.copies for demand in demands), sum(refused.get(demand.name, 0) for demand in demands)
     head = f"{ink('demands', 'bold')}: {counted(len(demands), 'intent')}, {counted(copies, 'copy', 'copies')}: "
     lines = [f"{head}{copies - lost:,} stand, {lost:,} refused"]
     lines.append(table(["INTENT", "TAKES", "COPIES", "STAND", "REFUSED", "ON"], shown, ink))

@@ -72,7 +72,7 @@ def _words(found: PlanDifference, ink: Ink, every: bool) -> str:
 
 
 def _head(found: PlanDifference, ink: Ink) -> Iterator[str]:
-    differ = [_SPELLED.get(name, name) for name in found.inputs]
+    differ = [_SPELLED.get(name, "what stands") for name in found.inputs]
     same = [text for name, text in _SPELLED.items() if name not in found.inputs]
     told = f"{', '.join(differ) or 'nothing'} differ{'' if len(differ) > 1 else 's'}"
     yield f"{ink('made from', 'dim')} {told}" + (ink(f"; {', '.join(same)} the same", "dim") if same else "")

@@ -17,6 +17,7 @@ from aios.cli.output import emit, metric_text, save_text
 from aios.cli.pipelines import pipeline_words
 from aios.cli.progress import Progress
 from aios.cli.splitwords import split_words
+from aios.cli.standing import budget_words, machine_words
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
 from aios.cli.words import Ink, counted, table
@@ -109,13 +110,14 @@ def plan_words(
     blocks = [_heading(planned, ink)]
     blocks += [_considered(planned, intent, ink, every) for intent in given.intents]
     if planned.plan.status == "unknown":
-        blocks.append(_nothing_found(planned.plan, ink))
+        blocks.append(_nothing_found(planned, ink))
     elif planned.plan.conflict is not None:
         blocks.append(_conflict(planned, ink))
     else:
         blocks += [
             _refusals(planned, ink),
             demand_words(planned, ink, every),
+            machine_words(planned, ink, every),
             _times(planned, ink),
             split_words(planned.plan, ink),
             _spread(planned, ink),
@@ -124,6 +126,7 @@ def plan_words(
             day_words(planned.plan, ink),
             _promises(planned.plan, ink),
             _remarks(planned, ink),
+            budget_words(planned, ink),
             _objective(planned, ink),
             move_words(planned.plan, ink, every),
             _actions(planned.plan, ink, None if applying else _apply_command(planned.plan, out, keep_others)),
@@ -264,9 +267,13 @@ def _ended(plan: Plan) -> str:
     return "the search was interrupted" if interrupted else "the search came to the end of its allowance"
 
 
-def _nothing_found(plan: Plan, ink: Ink) -> str:
+def _nothing_found(planned: Planned, ink: Ink) -> str:
+    plan = planned.plan
+    given = planned.considered.given
+    turns = "services first, demands that must stand first and all demands first were tried\n"
     return (
         f"{ink('unknown', 'red', 'bold')}: {_ended(plan)} before a plan was found; that there is none is not proved\n"
+        f"{turns if given.intents and given.demands else ''}"
         "plan fewer intents at a time, pin what is settled, or leave more room in the fleet"
     )
 
@@ -327,6 +334,10 @@ def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str | Non
     return shlex.join([*words, *(["--keep-others"] if keep_others else [])])
 
 
+_MOST, _FIRST = 12, 8
+"""Kinds of demands of a conflict that are all told, and how many of more are."""
+
+
 def _conflict(planned: Planned, ink: Ink) -> str:
     conflict = planned.plan.conflict
     assert conflict is not None
@@ -340,10 +351,16 @@ def _conflict(planned: Planned, ink: Ink) -> str:
     if not alone and len(conflict.relaxations) == len(conflict.clauses):
         head += "; without any one of them the others can"
     lines = [f"{ink('infeasible', 'red', 'bold')}: {head}"]
+    stands = [clause for clause in conflict.clauses if clause.id == f"{clause.intent}/stands"]
+    left_out = stands[_FIRST:] if len(stands) > _MOST else []
     for clause in conflict.clauses:
+        if clause in left_out:
+            continue
         where = f"  {ink(str(clause.where), 'dim')}" if clause.where else ""
         owner = f"{clause.intent}: " if clause.intent else ""
         lines.append(f"  {owner}{clause.text}{where}")
+        if left_out and clause is stands[_FIRST - 1]:
+            lines.append(f"  … and {len(left_out):,} more kinds of demands, smaller ones (--json lists them)")
     if conflict.relaxations:
         this = "this" if alone else "each of these alone"
         lines.append(f"{this} would do, the others as they are:")

@@ -39,7 +39,8 @@ ActionKind = Literal["create", "update", "replace", "delete", "keep"]
 class Inputs(Record):
     """Fingerprints of all that a plan was made from; ``apply`` refuses when one no longer matches (exit 4).
 
-    state: lineage and serial of the state it was planned against, ``<lineage>:<serial>``
+    state: lineage and serial of the state it was planned against, ``<lineage>:<serial>`` · current: digest of the
+    placement that a saved plan said stands, where one was named instead of the state
     """
 
     intents: str
@@ -48,6 +49,7 @@ class Inputs(Record):
     profiles: str
     catalogue: str
     state: str
+    current: str | None = Field(default=None, exclude_if=lambda current: current is None)
 
 
 class Disruption(Record):

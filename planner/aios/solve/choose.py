@@ -24,9 +24,9 @@ from aios.solve.joint.size import HUGE, LARGE, variables_of
 from aios.solve.limits import Limits
 from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
-from aios.solve.problem import NOTHING, Problem, outline, periods_of, pose
+from aios.solve.problem import NO_DEMANDS, NOTHING, Problem, Stated, outline, periods_of, pose
 from aios.solve.refusing import is_refusal, refusal_of
-from aios.solve.resuming import Resumed, resume
+from aios.solve.stating import with_copies
 from aios.solve.staying import as_they_stand, recounted, stays_of
 
 if TYPE_CHECKING:
@@ -43,14 +43,17 @@ def choose(
     objective: Objective | None = None,
     moving: Moving = NOTHING,
     joins: Joins = NOTHING_KNOWN,
+    stated: Mapping[str, Stated] = NO_DEMANDS,
     *,
     by_hour: bool = True,
+    why: bool = True,
 ) -> Selection:
     """Choose one option for every intent and place its replicas on the fleet.
 
     options: intent name -> its priced options · objective: goals, policy and budgets of all of them together · moving:
     what stands already, see ``aios.solve.moving`` · joins: between the machines that stages of pipelines may stand on ·
-    by_hour: whether replicas that do not run at the same time may share machines
+    stated: demands that are placed with them, few enough for one exact model · by_hour: whether replicas that do not
+    run at the same time may share machines; not beside demands · why: whether to say why there is no plan
 
     Every requirement and capacity holds in the result, the goals are optimised in order (see ``aios.solve.goals``), and
     ties are broken by fewest cores, least share, first id, so that the order of the arguments does not matter; not so
@@ -58,21 +61,19 @@ def choose(
     there either. Status ``infeasible`` comes with the conflict; ``feasible`` and ``unknown`` mean that the limit was
     reached.
     """
-    by_hour = by_hour and bool(periods_of(intents))
-    again = None if by_hour else resume(intents, options, fleet, objective, moving)
-    resumed = None if again is None else _resumed(again, limits)
-    if resumed is not None:
-        return resumed
+    by_hour = by_hour and not stated and bool(periods_of(intents))
     budgets = objective.budget if objective else ()
     goals = [goal for goal in (objective.goal if objective else ()) if goal.metric not in PLAN_METRICS]
     few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
     stays = stays_of(intents, options, fleet, moving, budgets, goals)
     outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
-    size = variables_of(outlined) if outlined.plain else 0
-    size = 0 if by_hour and size <= HUGE else size  # only the exact model knows hours
+    plain = outlined.plain and not stated
+    size = variables_of(outlined) if plain else 0
+    is_large = plain and (sum(map(len, outlined.options)) > LARGE or size > LARGE)
+    is_large = is_large and (not by_hour or size > HUGE)  # only the exact model knows hours
     engine = Engine(limits)
     status = ""
-    if size > LARGE:
+    if is_large:
         chosen, placement = _jointly(outlined, engine)
         if chosen.picked is not None and placement is not None:
             return _selection(outlined, chosen, chosen.picked, placement, limits)
@@ -82,18 +83,28 @@ def choose(
             return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     if status != "infeasible":
         # After the joint choice the exact one has what is left of the allowance.
-        problem = pose(
-            intents, few, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins, by_hour=by_hour
-        ).under(objective)
-        chosen = _exactly(problem, engine, doubtful=size > LARGE)
+        everyone, every = with_copies(intents, few, stated, [item.metric for item in budgets])
+        posed = pose(
+            everyone,
+            every,
+            fleet,
+            budgets=budgets,
+            moving=moving,
+            stays=stays,
+            joins=joins,
+            stated=stated,
+            by_hour=by_hour,
+        )
+        problem = posed.under(objective)
+        chosen = _exactly(problem, engine, doubtful=is_large)
         status = chosen.status
     if status == "infeasible":
         required = [intent for intent in intents if intent.required]
-        return Selection(
-            status="infeasible",
-            termination=termination(limits, "infeasible", found=False),
-            conflict=explain(_explained(required, options, fleet, budgets, moving, joins, by_hour=by_hour), limits),
-        )
+        ended = termination(limits, "infeasible", found=False)
+        if not why:
+            return Selection(status="infeasible", termination=ended)
+        problem = _explained(required, options, fleet, budgets, moving, joins, stated, by_hour=by_hour)
+        return Selection(status="infeasible", termination=ended, conflict=explain(problem, limits))
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
     placement = None if picked is None else place(problem, picked, Engine(limits))
@@ -112,23 +123,6 @@ def _with_refusals(
     return few
 
 
-def _resumed(again: Resumed, limits: Limits) -> Selection | None:
-    """Choose for what cannot stay on a large fleet; None where that finds no room beside what stays."""
-    chosen, placement = _jointly(again.problem, Engine(limits))
-    if chosen.picked is None or placement is None:
-        return None
-    found = _selection(again.problem, chosen, chosen.picked, placement, limits)
-    rows = again.rows(found.objective)
-    best = all(row.gap == 0 for row in rows)
-    return found.model_copy(
-        update={
-            "objective": rows,
-            "status": "optimal" if best else "feasible",
-            "termination": termination(limits, "optimal" if best else "limit", found=True),
-        }
-    )
-
-
 def _explained(
     required: Sequence[Intent],
     options: Mapping[str, Sequence[Priced]],
@@ -136,14 +130,27 @@ def _explained(
     budgets: Sequence[Budget],
     moving: Moving,
     joins: Joins,
+    stated: Mapping[str, Stated],
     *,
     by_hour: bool,
 ) -> Problem:
     """Return the problem of which it is said why it has no plan; that something stands matters where it must stay."""
+    stated = {name: item for name, item in stated.items() if item.demand.required}
+    everyone, options = with_copies(required, options, stated, [item.metric for item in budgets])
     if not moving.binds:
-        return pose(required, options, fleet, budgets=budgets, joins=joins, by_hour=by_hour)
+        return pose(everyone, options, fleet, budgets=budgets, joins=joins, stated=stated, by_hour=by_hour)
     stays = as_they_stand(options, moving)
-    return pose(required, options, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins, by_hour=by_hour)
+    return pose(
+        everyone,
+        options,
+        fleet,
+        budgets=budgets,
+        moving=moving,
+        stays=stays,
+        joins=joins,
+        stated=stated,
+        by_hour=by_hour,
+    )
 
 
 def _jointly(problem: Problem, engine: Engine) -> Joint:
@@ -170,15 +177,17 @@ def _selection(
     limits: Limits,
 ) -> Selection:
     best = {intent.name: problem.options[index][picked[index]].priced for index, intent in enumerate(problem.intents)}
-    absent = {name for name, priced in best.items() if is_refusal(priced)}
-    refused = sorted(absent - {intent.name for intent in problem.intents if intent.part})
-    running = sorted(best.keys() - absent)
-    placed = {name: placement[name] for name in running}
+    wanted = {problem.intents[index].name: item.demand.copies for index, item in problem.stated.items()}
+    missing = {name: wanted[name] - best[name].candidate.parts for name in wanted}
+    missing |= {name: int(is_refusal(priced)) for name, priced in best.items() if name not in wanted}
+    parts = {intent.name for intent in problem.intents if intent.part}
+    running = sorted(name for name in best if name not in wanted and not missing[name])
+    placed = {name: placement[name] for name in sorted((*running, *wanted))}
     return Selection(
         status="optimal" if chosen.status == "optimal" else "feasible",
         chosen={name: best[name] for name in running},
         placement=placed if problem.periods else first_stay(best, placed),
-        refused=dict.fromkeys(refused, 1),
+        refused={name: count for name, count in sorted(missing.items()) if count and name not in parts},
         objective=recounted(problem, picked, placement, chosen.rows),
         termination=termination(limits, "optimal" if chosen.status == "optimal" else "limit", found=True),
     )

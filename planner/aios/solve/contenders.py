@@ -21,7 +21,7 @@ from aios.solve.clauses.pipeline import counted
 from aios.solve.clauses.requirement import compared, keep
 from aios.solve.problem import is_capped, size_of, watts_of
 
-__all__ = ["contenders"]
+__all__ = ["contenders", "keeping"]
 
 _Figures = tuple[float, ...]
 
@@ -61,11 +61,12 @@ def contenders(
     ruled = frozenset({name for name, _ in rules} | beside)
     watched = _Watched(capped, tuple(item.metric for item in budgets), ruled, tuple(goals))
     return {
-        intent.name: _undominated(intent, _keeping(intent, options.get(intent.name, ())), watched) for intent in intents
+        intent.name: _undominated(intent, keeping(intent, options.get(intent.name, ())), watched) for intent in intents
     }
 
 
-def _keeping(intent: Intent, options: Sequence[Priced]) -> Sequence[Priced]:
+def keeping(intent: Intent, options: Sequence[Priced]) -> Sequence[Priced]:
+    """Return the options that keep an intent's requirements."""
     for requirement in intent.require:
         kept = keep(options, intent, requirement)
         options = [option for option, keeps in zip(options, kept, strict=True) if keeps]
@@ -78,38 +79,36 @@ def _undominated(intent: Intent, options: Sequence[Priced], watched: _Watched) -
     In order of size, which also breaks ties between plans, so that only an earlier one can dominate a later one.
     """
     kinds: dict[tuple[str | int, ...], dict[tuple[str, ...], _Front]] = {}
+    goals, is_ruled = intent.goal + watched.goals, intent.name in watched.ruled
+    is_more = watched.capped or bool(watched.budgets) or intent.placement.survive or intent.pipeline is not None
     for option in sorted(options, key=size_of):
-        candidate, goals = option.candidate, intent.goal + watched.goals
-        figures = (
-            *_figures(goals, option),
-            *_more_figures(intent, option, watched),
-            *_figures_of_stage(intent, option),
-            *_figures_of_periods(option, watched),
-        )
-        copies = (candidate.replicas, candidate.machines) if intent.name in watched.ruled else ()
+        candidate = option.candidate
+        figures = (*_figures(goals, option), *_figures_of_periods(option, watched))
+        if is_more:
+            figures = (*figures, *_more_figures(intent, option, watched), *_figures_of_stage(intent, option))
+        copies = (candidate.replicas, candidate.machines) if is_ruled else ()
         kind = (candidate.device, candidate.devices, option.pieces, *copies, *sorted(option.demand.tier_bytes))
         fronts = kinds.setdefault(kind, {})
-        front = fronts.setdefault(candidate.nodes, _Front(frozenset(candidate.nodes), []))
-        if not any(
-            front.nodes <= other.nodes and any(all(map(le, better, figures)) for better, _ in other.kept)
-            for other in fronts.values()
-        ):
+        front = fronts.get(candidate.nodes)
+        if front is None:
+            front = fronts[candidate.nodes] = _Front(frozenset(candidate.nodes), [])
+        if not any(_holds(other, figures) for other in fronts.values() if front.nodes <= other.nodes):
             front.kept.append((figures, option))
     return [option for fronts in kinds.values() for front in fronts.values() for _, option in front.kept]
+
+
+def _holds(front: _Front, figures: _Figures) -> bool:
+    """Say whether an option of these figures is dominated."""
+    first = figures[0]
+    return any(better[0] <= first and all(map(le, better, figures)) for better, _ in front.kept)
 
 
 def _figures(goals: Sequence[Goal], option: Priced) -> _Figures:
     """Return what an option costs in each goal, then what it takes: the less, the better."""
     demand = option.demand
-    return (
-        *(_cost(goal, option) for goal in goals),
-        option.candidate.parts,
-        demand.share,
-        demand.cores,
-        demand.device_memory_bytes,
-        demand.node_memory_bytes,
-        *(size for _, size in sorted(demand.tier_bytes.items())),
-    )
+    takes = (demand.share, demand.cores, demand.device_memory_bytes, demand.node_memory_bytes)
+    tiers = [size for _, size in sorted(demand.tier_bytes.items())] if demand.tier_bytes else ()
+    return (*[_cost(goal, option) for goal in goals], option.candidate.parts, *takes, *tiers)
 
 
 def _more_figures(intent: Intent, option: Priced, watched: _Watched) -> _Figures:

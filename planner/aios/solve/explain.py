@@ -167,7 +167,10 @@ def _waits(rule: Rule) -> bool:
 
 
 def _shown(core: Sequence[Rule]) -> list[Rule]:
-    """Leave out that an intent runs where it is the only one in the conflict, and plain."""
-    runs = [rule for rule in core if rule.runs]
-    bounds = [rule for rule in core if rule not in runs]
-    return bounds if len(runs) == 1 and bounds else list(core)
+    """Leave out that an intent runs where it is the only one in the conflict, and plain, or where its bound says more:
+    that so many copies of a demand stand."""
+    intents = {rule.intent for rule in core if rule.intent is not None}
+    bound = {rule.intent for rule in core if not rule.runs and rule.clause.id.endswith("/stands")}
+    kept = [rule for rule in core if not (rule.runs and rule.intent in bound)]
+    plain = [rule for rule in kept if not (rule.runs and rule.clause.id.endswith("/runs"))]
+    return plain if len(intents) == 1 and plain else kept

@@ -60,8 +60,8 @@ def levels_of(intents: Sequence[Intent], goals: Sequence[Goal] = ()) -> list[Lev
 
     goals: of the whole plan; an intents' goal that says the same as one of them is left out
     """
-    everybody = tuple(range(len(intents)))
-    whole = [Level((Total(goal.direction, goal.metric, goal.tolerance, everybody),)) for goal in goals if intents]
+    everybody = tuple(index for index, intent in enumerate(intents) if intent.models)
+    whole = [Level((Total(goal.direction, goal.metric, goal.tolerance, everybody),)) for goal in goals if everybody]
     said = {(total.metric, total.intents) for level in whole for total in level.totals}
     own = _own_levels(intents)
     return [*whole, *(level for level in own if not {(t.metric, t.intents) for t in level.totals} <= said)]
@@ -90,8 +90,9 @@ def _level(intents: Sequence[Intent], members: Sequence[int], position: int) -> 
 
 
 def admitted(intents: Sequence[int], problem: Problem, picked: Mapping[int, int]) -> list[int]:
-    """Return those of some intents that are not refused."""
-    return [index for index in intents if not is_refusal(problem.options[index][picked[index]].priced)]
+    """Return those of some intents with a model that are not refused."""
+    modelled = (index for index in intents if index not in problem.stated)
+    return [index for index in modelled if not is_refusal(problem.options[index][picked[index]].priced)]
 
 
 def total_of(total: Total, problem: Problem, picked: Mapping[int, int]) -> tuple[float, list[str]]:

@@ -46,12 +46,12 @@ def _of_relaxation(relaxation: Relaxation, capacities: dict[str, Rule]) -> Itera
     name, kind = rule.node.name, relaxation.clause.removeprefix(f"capacity/{rule.node.name}/")
     where = name if rule.node.count == 1 else f"each machine of {name}"
     if rule.grow is not None:
-        device = kind.removesuffix("/share")
+        device = kind.removesuffix("/share").removesuffix("/demands")
         more = int(relaxation.value) - sum(len(slot.ids) for slot in rule.node.devices if slot.type == device)
         text = f"{more} more {device} on {where}"
         yield Addition(what="device", node=name, device=device, amount=float(more), text=text)
     elif kind.endswith("memory"):
-        missing = relaxation.value - rule.limits[0][2]
+        missing = relaxation.value - rule.limits[0][2] / rule.limits[0][3]
         tier = kind.removesuffix("memory").removesuffix("/")
         of = f" of {tier.replace('/', ' ')}" if tier else ""
         text = f"{rounded_up(missing, Dimension.BYTES)} more memory{of} on {where}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,15 +10,20 @@ from aios.records.candidate import Priced
 from aios.records.current import Standing
 from aios.records.fleet import Fleet, Node
 
-__all__ = ["Bin", "Machine", "Pins", "Yard", "devices_of", "layout", "most_of", "pinned", "places_of"]
+__all__ = ["Bin", "Machine", "Pins", "Yard", "devices_of", "layout", "most_of", "pinned", "places_of", "with_pools"]
 
 
 class Bin(NamedTuple):
-    """One device on one machine (on a pooled machine: any of its type). device: position among those of its type."""
+    """One device on one machine (on a pooled machine: any of its type). device: position among those of its type.
+
+    pool: of a machine, in place of a device (whose type is empty then): the type of devices any of which are taken
+    whole, or empty for no device at all
+    """
 
     machine: int
     type: str
     device: int
+    pool: str | None = None
 
 
 class Machine(NamedTuple):
@@ -70,9 +75,11 @@ def most_of(listed: Sequence[Sequence[Priced]]) -> dict[str, _Most]:
     return total
 
 
-def layout(fleet: Fleet, most: Mapping[str, _Most], alone: Container[str], held: Container[str]) -> Yard:
+def layout(
+    fleet: Fleet, most: Mapping[str, _Most], alone: Container[str], held: Container[str], whole: Container[str] = ()
+) -> Yard:
     """Return machines and their devices. alone: nodes whose machines are not pooled · held: machines on which something
-    stands, which are told apart"""
+    stands, which are told apart · whole: nodes of whose machines every device is there"""
     machines: list[Machine] = []
     bins: list[Bin] = []
     for node in fleet.nodes:
@@ -86,12 +93,23 @@ def layout(fleet: Fleet, most: Mapping[str, _Most], alone: Container[str], held:
             own = [
                 Bin(len(machines), name, device)
                 for name, ids in devices_of(node).items()
-                for device in range(len(ids) if here else min(len(ids), used))
+                for device in range(len(ids) if here or node.name in whole else min(len(ids), used))
             ]
             taken = tuple(range(len(bins), len(bins) + len(own)))
             machines.append(Machine(node, instance, pooled and not here, taken))
             bins.extend(own)
     return machines, bins
+
+
+def with_pools(yard: Yard, pools: Mapping[str, Collection[str]]) -> Yard:
+    """Return the yard with the pools of each node's machines. pools: node -> device types, or empty for no device"""
+    machines, bins = yard
+    own = []
+    for index, machine in enumerate(machines):
+        added = [Bin(index, "", 0, pool) for pool in sorted(pools.get(machine.node.name, ()))]
+        own.append(machine._replace(bins=(*machine.bins, *range(len(bins), len(bins) + len(added)))))
+        bins.extend(added)
+    return own, bins
 
 
 def _instances(count: int, most: int, standing: Sequence[int]) -> list[int]:

@@ -55,11 +55,26 @@ class Decisions:
         options = self.problem.options[intent]
         variables = [self.model.variable(0, 1) for _ in options]
         self.chosen[intent] = variables
+        if intent in self.problem.stated:
+            self._place_copies(intent, variables)
+            return
         by_shape: dict[int, list[int]] = {}
         for option, variable in zip(options, variables, strict=True):
             by_shape.setdefault(option.shape, []).append(variable)
         for shape, alike in by_shape.items():
             self._place(intent, shape, alike)
+
+    def _place_copies(self, intent: int, variables: Sequence[int]) -> None:
+        """Let as many copies of a stated demand stand as the chosen option says."""
+        shapes = [self.problem.shapes[option.shape] for option in self.problem.options[intent]]
+        largest = max(shapes, key=lambda shape: shape.parts, default=None)
+        if largest is None:
+            return
+        counts = [self.model.variable(0, largest.parts) for _ in largest.places]
+        copies = [(variable, -shape.parts) for variable, shape in zip(variables, shapes, strict=True)]
+        self.model.linear([*((count, 1) for count in counts), *copies], 0, 0)
+        for place, count in zip(largest.places, counts, strict=True):
+            self._load(place, Load(intent, count, 1, largest.parts, largest.need), ())
 
     def _place(self, intent: int, shape_index: int, alike: Sequence[int]) -> None:
         """Let the parts of whichever of these equally shaped options is chosen stand on its devices."""

@@ -17,12 +17,15 @@ from aios.solve.refusing import is_refusal
 
 __all__ = ["disruptions", "moves_of", "prices", "with_prices"]
 
+_MORE = 1 + 1e-6
+"""How much larger a price is than what is disrupted: of what saves as much as it disrupts nothing moves."""
+
 _Costs = Mapping[int, Sequence[float | None]]
 
 
 def moves_of(problem: Problem, intent: int) -> list[int]:
     """Return per option of an intent whether it moves: one that stands, still runs, and does not stay."""
-    stands = problem.intents[intent].name in problem.moving.standing
+    stands = problem.intents[intent].name in problem.moving.standing and intent not in problem.stated
     return [int(stands and not option.stays and not is_refusal(option.priced)) for option in problem.options[intent]]
 
 
@@ -58,7 +61,7 @@ def prices(problem: Problem, costs: _Costs, shares: Mapping[int, Sequence[float]
     """
     now = {index: _now(problem, index, row) for index, row in costs.items() if index in shares}
     average = sum(now.values()) / len(now) if now else _average(costs)
-    return {index: [now.get(index, average) * share for share in row] for index, row in shares.items()}
+    return {index: [now.get(index, average) * share * _MORE for share in row] for index, row in shares.items()}
 
 
 def _now(problem: Problem, intent: int, row: Sequence[float | None]) -> float:

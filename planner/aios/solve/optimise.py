@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import compress
 from typing import NamedTuple
 
 from aios.records.current import MOVES
 from aios.records.selection import ObjectiveValue
+from aios.solve.admitting import admissions_of, admit, is_fair
 from aios.solve.clauses import Rule
 from aios.solve.costs import Costs, float_costs, scaled
 from aios.solve.cpsat import Engine
+from aios.solve.dividing import Division
 from aios.solve.goals import Level, Total, levels_of, total_of
 from aios.solve.moving import disruptions, prices, with_prices
 from aios.solve.problem import Option, Problem, size_of
 from aios.solve.radix import chunks
-from aios.solve.refusing import admission_row, is_refusal, ranks_of, weights_of
 from aios.solve.report import Report, Solved, scale_of, shortfall_of
 from aios.solve.search import NoPlanError, Search, Seeking
 
@@ -27,6 +28,10 @@ _TIES = 1 / 60
 
 _CHUNK = 30
 """How many intents settle at once which of them have unknown values: keeps weights below 2**31."""
+
+
+_Report = Callable[[Mapping[int, int]], list[ObjectiveValue]]
+"""What tells the rows of a step, of the plan that is chosen in the end."""
 
 
 class Chosen(NamedTuple):
@@ -53,8 +58,7 @@ def settle(search: Seeking, *, ties: bool = True) -> Chosen:
     if not all(any(is_open) for is_open in search.open.values()):
         return Chosen("infeasible")
     try:
-        admission = _admit(search)
-        reports = [_optimise_level(search, level) for level in levels_of(problem.intents, problem.goals)]
+        reports = list(_reports(search))
         if problem.intents and not search.picked:  # there was no goal at all
             search.minimize(Costs(0.0, 1.0, {}))
     except NoPlanError as none:
@@ -62,33 +66,29 @@ def settle(search: Seeking, *, ties: bool = True) -> Chosen:
     proved = search.proved
     if ties:
         _break_ties(search)
-    told = [row for report in reports for row in report.rows(problem, search.picked)]
-    return Chosen("optimal" if proved else "feasible", search.picked, (*admission, *_once(told)))
+    told = [row for report in reports for row in report(search.picked)]
+    return Chosen("optimal" if proved else "feasible", search.picked, tuple(_once(told)))
+
+
+def _reports(search: Seeking) -> Iterator[_Report]:
+    """Take one goal after the other: a fair policy, goals of the whole plan, intents' own."""
+    problem = search.problem
+    if is_fair(problem) and isinstance(search, Search):
+        division = Division(search)
+        division.settle()
+        search.proved &= division.proved
+        yield division.rows
+    waiting = admissions_of(problem)
+    levels = levels_of(problem.intents, problem.goals)
+    for place in range(len(levels) + 1):
+        yield from (admit(search, goal).rows for before, goal in waiting if before == place)
+        if place < len(levels):
+            yield partial(_optimise_level(search, levels[place]).rows, problem)
 
 
 def _once(rows: Sequence[ObjectiveValue]) -> list[ObjectiveValue]:
     """Leave out what an earlier goal says already."""
     return list({row.goal: row for row in reversed(rows)}.values())[::-1]
-
-
-def _admit(search: Seeking) -> list[ObjectiveValue]:
-    """Let as little as can be be refused, by weight, and hold that; return the row that says so, if any may be."""
-    intents, options = search.problem.intents, search.problem.options
-    weights = weights_of(intents, search.problem.policy)
-    bound = value = 0.0
-    for rank in ranks_of(intents, search.problem.policy):
-        refusals = {
-            index: [weights[intents[index].name] * is_refusal(option.priced) for option in options[index]]
-            for index in rank
-        }
-        if not refusals:
-            return []
-        costs = Costs(0.0, 1.0, refusals)
-        solved = search.minimize(costs)
-        search.hold(costs, 0.0)
-        everything = sum(weights[intents[index].name] for index in rank)
-        value, bound = value + everything - solved.value, bound + everything - solved.bound
-    return [admission_row(value, bound)]
 
 
 def _optimise_level(search: Seeking, level: Level) -> Report:

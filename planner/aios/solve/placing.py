@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from aios.records.current import Moving
 from aios.records.selection import Placement
 from aios.solve.clauses import rules_of
+from aios.solve.copying import placed_copies, standing_copies
 from aios.solve.cpsat import Engine
 from aios.solve.hours import first_stay
 from aios.solve.model import Decisions, Load
@@ -40,19 +41,36 @@ def _place(
     if not intents:
         return {}
     best = {intent.name: problem.options[index][picked[index]] for index, intent in enumerate(intents)}
+    stated = {intents[index].name: item for index, item in problem.stated.items()}
     anywhere = {name: [option.priced] for name, option in best.items() if not option.stays}
     stays = {name: [option.priced] for name, option in best.items() if option.stays}
     moving = Moving(problem.moving.standing)
     small = pose(
-        intents, anywhere, problem.fleet, False, moving=moving, stays=stays, joins=problem.joins, by_hour=by_hour
+        intents,
+        anywhere,
+        problem.fleet,
+        False,
+        moving=moving,
+        stays=stays,
+        joins=problem.joins,
+        stated=stated,
+        by_hour=by_hour,
     )
     decisions = Decisions(small, range(len(intents)))
     for rule in rules_of(small):
         rule.add(decisions)
-    places = _places(decisions.loads)
-    loads = [load for _, _, load in places]
+    every = _places(decisions.loads)
+    places = [place for place in every if place[0] not in small.stated]
+    loads = [load for _, _, load in every]
     if {load.intent for load in loads} != {index for index in range(len(intents)) if _parts(problem, picked, index)}:
         return None
+    loads = [load for _, _, load in places]
+    if small.stated:
+        first = _first(decisions, loads, engine)
+        if first is None:
+            return None
+        both = standing_copies(decisions, first, engine)
+        return {**_placed(small, places, both), **placed_copies(decisions, both)}
     filled = _filled(decisions, loads) if decisions.sums_only else None
     running = [_places(period) for period in decisions.periods] if small.periods else []
     known = {load.variable for load in loads}
@@ -60,12 +78,22 @@ def _place(
     values = _first(decisions, [*loads, *fewer.values()], engine) if filled is None else filled
     if values is None:
         return None
-    placed: dict[str, list[Placement]] = {intent.name: [] for intent in intents}
+    return _placed(small, places, values, running)
+
+
+def _placed(
+    small: Problem,
+    places: Sequence[tuple[int, int, Load]],
+    values: Mapping[int, int] | Sequence[int],
+    running: Sequence[Sequence[tuple[int, int, Load]]] = (),
+) -> dict[str, tuple[Placement, ...]]:
+    """Return what stands where. running: per period, the same places with what runs there"""
+    placed: dict[str, list[Placement]] = {intent.name: [] for intent in small.intents}
     for number, (intent, index, load) in enumerate(places):
         if replicas := load.times * values[load.variable]:
             own = [period[number][2] for period in running]
             at = [item.times * values[item.variable] for item in own]
-            placed[intents[intent].name].append(_placement(small, intent, index, replicas, at))
+            placed[small.intents[intent].name].append(_placement(small, intent, index, replicas, at))
     return {name: tuple(rows) for name, rows in placed.items()}
 
 
@@ -120,7 +148,7 @@ def _first(decisions: Decisions, loads: Sequence[Load], engine: Engine) -> Seque
         for k in weights:
             model.linear([(loads[k].variable, 1)], values[loads[k].variable], values[loads[k].variable])
         model.hint(values)
-    return values
+    return engine.solve(model).values or None if values is None else values
 
 
 def _placement(problem: Problem, intent: int, index: int, replicas: int, at: Sequence[int]) -> Placement:

@@ -12,18 +12,21 @@ them something stands on (``told_apart``).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, overload
 
 from aios.records.candidate import Demand, Period, Priced
 from aios.records.current import MOVES, Moving, Standing
+from aios.records.demanded import Demanded, Site
 from aios.records.fleet import Fleet, Node
 from aios.records.intent import Goal, Intent
 from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective, Policy
 from aios.records.where import NODE, domain_of
-from aios.solve.layout import Bin, Machine, Pins, Yard, devices_of, layout, most_of, pinned, places_of
+from aios.solve.amounts import CORE_UNITS, MEMORY_UNITS, rounded_up, share_units
+from aios.solve.layout import Bin, Machine, Pins, Yard, devices_of, layout, most_of, pinned, places_of, with_pools
+from aios.solve.packing.problem import WHOLE
 from aios.solve.refusing import is_refusal
 
 __all__ = [
@@ -34,6 +37,8 @@ __all__ = [
     "Option",
     "Problem",
     "Shape",
+    "Stated",
+    "Units",
     "devices_of",
     "domain_at",
     "is_capped",
@@ -51,8 +56,33 @@ SHARE_UNITS = 10**9
 """A device in whole units. Shares are rounded down to them, so that thirds fill a device and no true fit is lost."""
 
 
+class Units(NamedTuple):
+    """How many whole units a core and a byte of DRAM are. Services take whole ones, stated demands parts of them."""
+
+    core: int = 1
+    byte: int = 1
+
+
+COARSE, FINE = Units(), Units(CORE_UNITS, MEMORY_UNITS)
+
+
+class Stated(NamedTuple):
+    """A stated demand that is chosen for beside intents with a model: its options are how many copies stand. sites:
+    where they may"""
+
+    demand: Demanded
+    sites: tuple[Site, ...]
+
+    @property
+    def pools(self) -> bool:
+        """Whether a copy takes no part of a single device: it stands on a machine, with any devices or none."""
+        wanted = self.demand.accelerators
+        return wanted is None or wanted.count > 1 or wanted.share >= 1
+
+
 class Need(NamedTuple):
-    """What one part takes: share in 1/SHARE_UNITS of each device, whole cores, whole bytes (rounded up).
+    """What one part takes: share in 1/SHARE_UNITS of each device, cores and bytes of DRAM in whole units of the
+    problem, whole bytes of else (rounded up).
 
     A part is a replica, or what of it stands on one machine. tiers: memory tier of the node and bytes of it, by name ·
     watts: pessimistic, None where nobody knows; 0 where no power is capped
@@ -88,6 +118,7 @@ class Shape(NamedTuple):
 
 NOTHING = Moving()
 NO_STAYS: Mapping[str, Sequence[Priced]] = {}
+NO_DEMANDS: Mapping[str, Stated] = {}
 
 
 class Option(NamedTuple):
@@ -107,7 +138,9 @@ class Problem(NamedTuple):
     """Everything to decide. options: per intent, in the intents' order (priority, then name), by id · budgets: what the
     whole plan may take · goals: of the whole plan, before the intents' own · policy: how what cannot all be admitted is
     divided · moving: what stands already, of which the options that stay come last · joins: between machines that
-    stages of pipelines may stand on · periods: hours of the day in which no rate changes; empty where none ever does"""
+    stages of pipelines may stand on · stated: those intents that are stated demands · admissions: goals about who is
+    admitted, each with the number of goals before it · periods: hours of the day in which no rate changes; empty where
+    none ever does"""
 
     intents: tuple[Intent, ...]
     options: tuple[tuple[Option, ...], ...]
@@ -120,14 +153,27 @@ class Problem(NamedTuple):
     policy: Policy | None = None
     moving: Moving = Moving()
     joins: Joins = NOTHING_KNOWN
+    stated: Mapping[int, Stated] = {}
+    admissions: tuple[tuple[int, Goal], ...] = ()
     periods: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def units(self) -> Units:
+        """In what cores and DRAM are counted."""
+        return FINE if self.stated else COARSE
 
     def under(self, objective: Objective | None) -> Problem:
         """Return the problem with goals and policy of the whole plan; its budgets are posed with it."""
         if objective is None:
             return self
-        goals = tuple(goal for goal in objective.goal if goal.metric == MOVES or goal.metric not in PLAN_METRICS)
-        return self._replace(goals=goals, policy=objective.policy)
+        goals: list[Goal] = []
+        admissions = []
+        for goal in objective.goal:
+            if goal.metric == MOVES or goal.metric not in PLAN_METRICS:
+                goals.append(goal)
+            else:
+                admissions.append((len(goals), goal))
+        return self._replace(goals=tuple(goals), policy=objective.policy, admissions=tuple(admissions))
 
     @property
     def plain(self) -> bool:
@@ -135,7 +181,7 @@ class Problem(NamedTuple):
         ruled = any(intent.placement.domains for intent in self.intents)
         optional = any(not intent.required for intent in self.intents)
         staged = any(intent.pipeline is not None or intent.part is not None for intent in self.intents)
-        return not (ruled or optional or staged or self.budgets or is_capped(self.fleet))
+        return not (ruled or optional or staged or self.stated or self.budgets or is_capped(self.fleet))
 
     def priced(self, intent: int) -> list[Priced]:
         """Return the options of an intent (its index) without their shapes."""
@@ -155,39 +201,58 @@ def pose(
     moving: Moving = NOTHING,
     stays: Mapping[str, Sequence[Priced]] = NO_STAYS,
     joins: Joins = NOTHING_KNOWN,
+    stated: Mapping[str, Stated] = NO_DEMANDS,
     by_hour: bool = True,
 ) -> Problem:
     """Put everything into canonical order and reduce symmetry.
 
     pooling: whether machines may be pooled · moving: what stands already · stays: intent -> options in which it stays
-    where it stands, beside those in which it may stand anywhere · by_hour: whether replicas that do not run at the same
-    time may share machines
+    where it stands, beside those in which it may stand anywhere · stated: those intents (by name) that are demands ·
+    by_hour: whether replicas that do not run at the same time may share machines
     """
     ordered, listed = _in_order(intents, options)
     _, staying = _in_order(intents, stays)
     both = [[*own, *kept] for own, kept in zip(listed, staying, strict=True)]
-    alone = told_apart(ordered, both) if pooling else {node.name for node in fleet.nodes}
+    pools = _pools(stated.values())
+    alone = told_apart(ordered, both) | pools.keys() if pooling else {node.name for node in fleet.nodes}
     own = [moving.standing[intent.name] for intent, kept in zip(ordered, staying, strict=True) if kept]
-    yard = layout(fleet, most_of(both), alone, {part.node for standing in own for part in standing.placement})
+    held = {part.node for standing in own for part in standing.placement}
+    yard = with_pools(layout(fleet, most_of(both), alone, held, pools), pools)
     periods = periods_of(ordered) if by_hour else ()
-    shapes = _Shapes(yard, is_capped(fleet), periods)
+    shapes = _Shapes(yard, is_capped(fleet), FINE if stated else COARSE, periods)
     posed = []
     for intent, may, kept in zip(ordered, listed, staying, strict=True):
         standing = moving.standing.get(intent.name)
+        if intent.name in stated:
+            posed.append(tuple(Option(priced, shapes.of_copies(stated[intent.name], priced)) for priced in may))
+            continue
         row = [Option(priced, shapes.add(priced, None)) for priced in may]
         own_stays = ((priced, shapes.add(priced, standing)) for priced in kept)
         posed.append((*row, *(Option(priced, shape, True) for priced, shape in own_stays if shape is not None)))
     machines, bins = yard
     whole = ordered, tuple(posed), shapes.told(), tuple(machines), tuple(bins), fleet, tuple(budgets)
-    return Problem(*whole, moving=moving, joins=joins, periods=periods)
+    demands = {index: stated[intent.name] for index, intent in enumerate(ordered) if intent.name in stated}
+    return Problem(*whole, moving=moving, joins=joins, stated=demands, periods=periods)
+
+
+def _pools(stated: Iterable[Stated]) -> dict[str, set[str]]:
+    """Return node -> device types any of which demands may take whole there, or empty for none."""
+    found: dict[str, set[str]] = {}
+    for item in stated:
+        for site in item.sites:
+            own = found.setdefault(site.node, set())
+            if item.pools:
+                own.add(site.device)
+    return found
 
 
 class _Shapes:
     """The shapes of options, each once. Sets of places are long: shapes are told apart by their number."""
 
-    def __init__(self, yard: Yard, capped: bool, periods: Sequence[Sequence[int]]) -> None:
+    def __init__(self, yard: Yard, capped: bool, units: Units, periods: Sequence[Sequence[int]]) -> None:
         self.yard = yard
         self.capped = capped
+        self.units = units
         self.periods = periods
         self._where: dict[tuple[str, tuple[str, ...], int], tuple[tuple[int, ...], ...]] = {}
         self._sets: dict[tuple[tuple[int, ...], ...], int] = {}
@@ -217,10 +282,25 @@ class _Shapes:
             number = self._sets.setdefault(places, len(self._sets))
             if standing is None:
                 self._numbers[id(places)] = number
-        need = need_of(priced.demand)
+        need = need_of(priced.demand, self.units)
         need = need._replace(watts=watts_of(priced)) if self.capped else need
         at = running_in(priced, self.periods, self.capped)
         return self._shapes.setdefault((need, candidate.parts, number, pins, at), len(self._shapes))
+
+    def of_copies(self, stated: Stated, priced: Priced) -> int:
+        """Return the number of the shape of so many copies of a stated demand."""
+        machines, bins = self.yard
+        allowed = set(stated.sites)
+        places = []
+        for index, place in enumerate(bins):
+            node = machines[place.machine].node.name
+            device = place.pool if stated.pools else place.type if place.pool is None else None
+            if device is not None and Site(node, device) in allowed:
+                places.append((index,))
+        number = self._sets.setdefault(tuple(places) if priced.candidate.parts else (), len(self._sets))
+        return self._shapes.setdefault(
+            (_need_of_copy(stated.demand, self.units), priced.candidate.parts, number, (), ()), len(self._shapes)
+        )
 
     def told(self) -> tuple[Shape, ...]:
         """Return all shapes, in order."""
@@ -329,12 +409,24 @@ def size_of(priced: Priced) -> tuple[int, float, str]:
     return (demand.cores * candidate.parts, demand.share * candidate.devices * candidate.parts, candidate.id)
 
 
-def need_of(demand: Demand) -> Need:
+def need_of(demand: Demand, units: Units = COARSE) -> Need:
     """Return what one part takes, in whole units."""
     return Need(
         share=math.floor(demand.share * SHARE_UNITS),
-        cores=demand.cores,
+        cores=demand.cores * units.core,
         device_memory=math.ceil(demand.device_memory_bytes),
-        node_memory=math.ceil(demand.node_memory_bytes),
+        node_memory=math.ceil(demand.node_memory_bytes * units.byte),
         tiers=tuple(sorted((name, math.ceil(size)) for name, size in demand.tier_bytes.items())),
+    )
+
+
+def _need_of_copy(demand: Demanded, units: Units) -> Need:
+    """Return what one copy takes: the share of a single device, of whole ones nothing, as any will do."""
+    wanted = demand.accelerators
+    shared = wanted is not None and wanted.count == 1 and wanted.share < 1
+    return Need(
+        share=share_units(wanted.share) * SHARE_UNITS // WHOLE if wanted and shared else 0,
+        cores=rounded_up(demand.cores * units.core),
+        device_memory=0,
+        node_memory=rounded_up(demand.memory_bytes * units.byte),
     )

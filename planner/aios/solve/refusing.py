@@ -1,7 +1,7 @@
 """Intents that may be refused: refusing one is an option of it, that takes nothing and comes last.
 
-Which ones are refused is settled before all goals: as little as can be by weight, and under the policy ``priority``
-of a higher priority before one of a lower.
+As few are refused as can be by weight, where the goals let them (see ``aios.solve.admitting``), and under the policy
+``priority`` of a higher priority before one of a lower.
 """
 
 from __future__ import annotations

@@ -172,7 +172,9 @@ class Relaxing:
 
     def fits(self, named: Mapping[str, Sequence[Priced]], fleet: Fleet) -> bool:
         """Say whether there is a plan on another fleet; when the limit comes first, say no and remember that."""
-        larger = pose(self.problem.intents, named, fleet, budgets=self.problem.budgets, joins=self.problem.joins)
+        problem = self.problem
+        stated = {problem.intents[index].name: item for index, item in problem.stated.items()}
+        larger = pose(problem.intents, named, fleet, budgets=problem.budgets, joins=problem.joins, stated=stated)
         rules = rules_of(larger)
         holding = Holding(larger, rules, self.holding.engine)
         found = holding.can_hold(range(len(rules)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from aios.solve.clauses import Rule
@@ -11,9 +12,10 @@ from aios.solve.costs import Costs
 from aios.solve.cpsat import Engine
 from aios.solve.model import Decisions
 from aios.solve.problem import Problem
+from aios.solve.refusing import is_refusal
 from aios.solve.report import Solved
 
-__all__ = ["NoPlanError", "Search", "Seeking"]
+__all__ = ["NoPlanError", "Search", "Seeking", "amounts"]
 
 
 class NoPlanError(Exception):
@@ -45,6 +47,14 @@ class Seeking(Protocol):
     def restrict(self, intent: int, allowed: Sequence[bool]) -> None:
         """Close options of an intent."""
         ...
+
+
+def amounts(problem: Problem, intent: int) -> list[int]:
+    """Return per option of an intent how many copies of a demand stand; of a service whether it runs."""
+    own = problem.priced(intent)
+    if intent in problem.stated:
+        return [priced.candidate.parts for priced in own]
+    return [int(not is_refusal(priced)) for priced in own]
 
 
 class Search:
@@ -93,6 +103,35 @@ class Search:
         # Each intent's cost was rounded by at most half a step, and a plan cannot cost less than nothing.
         whole = max((answer.bound or 0) - len(costs.whole) / 2, 0)
         return Solved(found(), min(costs.real(whole) - offset, found()))
+
+    def find(self) -> None:
+        """Find a plan of all that was restricted; raises NoPlanError where none was found."""
+        self.picked, self._values = {}, ()
+        self.minimize(Costs(0.0, 1.0, {}))
+
+    def highest(self, rungs: Sequence[Mapping[int, int]]) -> tuple[int, bool]:
+        """Return how many of the rungs can be climbed, and whether it is proved that no more can.
+
+        rungs: intent -> its least amount (see ``amounts``), no smaller from one to the next
+        """
+        model = self.decisions.model
+        climbed = [model.variable(0, 1) for _ in rungs]
+        for lower, upper in pairwise(climbed):
+            model.linear([(upper, 1), (lower, -1)], high=0)
+        for intent in rungs[-1]:
+            least = [rung.get(intent, 0) for rung in rungs]
+            steps = [after - before for before, after in pairwise((0, *least))]
+            own = zip(self.decisions.chosen[intent], amounts(self.problem, intent), strict=True)
+            model.linear([*own, *((rung, -step) for rung, step in zip(climbed, steps, strict=True) if step)], low=0)
+        model.minimize([(rung, -1) for rung in climbed])
+        model.hint(self._values)
+        answer = self.engine.solve(model)
+        if not answer.values:
+            if not self.picked:
+                raise NoPlanError(answer.status)
+            return 0, False
+        self.picked, self._values = self.decisions.picked(answer.values), answer.values
+        return sum(answer.values[rung] for rung in climbed), answer.status == "optimal"
 
     def hold(self, costs: Costs, allowance: float) -> None:
         """Let no later step worsen the costs of the best plan by more than the allowance."""

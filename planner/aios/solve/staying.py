@@ -11,7 +11,7 @@ from aios.records.fleet import Fleet
 from aios.records.intent import Goal, Intent
 from aios.records.objective import Budget
 from aios.records.selection import ObjectiveValue, Placement
-from aios.solve.contenders import contenders
+from aios.solve.contenders import contenders, keeping
 from aios.solve.problem import Problem
 
 __all__ = ["as_they_stand", "recounted", "stays_of"]
@@ -31,15 +31,14 @@ def stays_of(
     """
     standing = [intent for intent in intents if intent.name in moving.standing]
     alike: dict[str, list[Priced]] = {}
-    same: dict[str, list[Priced]] = {}
     for intent in standing:
         own = moving.standing[intent.name]
         row = options.get(intent.name, ()) if own.placement else ()
         alike[intent.name] = [option for option in row if option.candidate.id in own.alike]
-        same[intent.name] = [option for option in alike[intent.name] if option.candidate.id == own.option]
     few = contenders(standing, alike, fleet, budgets, goals)
-    for name, kept in contenders(standing, same, fleet, budgets, goals).items():
-        few[name] += [option for option in kept if option not in few[name]]
+    for intent in standing:
+        same = [o for o in alike[intent.name] if o.candidate.id == moving.standing[intent.name].option]
+        few[intent.name] += [option for option in keeping(intent, same) if option not in few[intent.name]]
     return {name: kept for name, kept in few.items() if kept}
 
 

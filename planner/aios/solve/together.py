@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from aios.records.candidate import Priced
 from aios.records.current import Moving
@@ -14,14 +16,68 @@ from aios.records.objective import Objective
 from aios.records.selection import ObjectiveValue, Selection
 from aios.solve.admission import Admitted, admit
 from aios.solve.admission.stock import taken_by
+from aios.solve.admission.worth import taken_by_copy, weight_of
 from aios.solve.choose import choose, termination
 from aios.solve.cpsat import Engine
 from aios.solve.interrupting import searching
+from aios.solve.joint.size import LARGE, variables_beside
 from aios.solve.limits import Limits
-from aios.solve.problem import NOTHING
-from aios.solve.refusing import ADMITTED, admission_row
+from aios.solve.problem import NOTHING, outline
+from aios.solve.refusing import ADMITTED, admission_row, weights_of
+from aios.solve.stating import stated_by
 
 __all__ = ["choose_together"]
+
+_ALLOCATED, _ADMITTED = "accelerator.allocated", "admitted"
+_PROVABLE = 20_000
+"""Variables up to which the exact model is asked where nothing else found a plan: it may prove that there is none."""
+_AGAIN = 1 / 6
+"""Share of the allowance for choosing for services once more."""
+_PARTS = (1.0, 0.8, 0.6, 0.4, 0.2)
+"""Shares of the copies that may be refused that have their places before services, until these have theirs too; the
+first and the fourth where choosing for services takes long."""
+_WHOLE = 1e-6
+"""By how much a bound on a whole number may be above it."""
+
+
+class _Asked(NamedTuple):
+    """All that is to be chosen for; see ``choose_together``."""
+
+    intents: Sequence[Intent]
+    options: Mapping[str, Sequence[Priced]]
+    demands: Sequence[Demanded]
+    sites: Mapping[str, Sequence[Site]]
+    objective: Objective | None
+    fleet: Fleet
+    limits: Limits
+    moving: Moving
+    joins: Joins
+
+    @property
+    def size(self) -> int:
+        """About how many variables one exact model of all has."""
+        empty = outline(self.intents, self.options, self.fleet)
+        return variables_beside(empty, stated_by(self.demands, self.sites))
+
+    def models(self) -> Selection:
+        """Choose for the services as if they were alone."""
+        by_hour = not self.demands  # whose copies take what is left at all times
+        asked = self.intents, self.options, self.fleet, self.limits, self.objective, self.moving, self.joins
+        return choose(*asked, by_hour=by_hour)
+
+    def both(self) -> Selection:
+        """Choose for all by one exact model."""
+        stated = stated_by(self.demands, self.sites)
+        return choose(
+            self.intents, self.options, self.fleet, self.limits, self.objective, self.moving, self.joins, stated
+        )
+
+    def beside(self, chosen: Selection | None) -> Selection:
+        """Place the demands on what chosen services leave."""
+        taken = taken_by(chosen.chosen, chosen.placement) if chosen else {}
+        engine = Engine(self.limits)
+        admitted = admit(self.demands, self.sites, self.objective, self.fleet, taken, engine, self.moving)
+        return _joined(chosen, admitted, self.limits, self.objective)
 
 
 def choose_together(
@@ -37,26 +93,115 @@ def choose_together(
 ) -> Selection:
     """Choose for every intent, and place the copies of stated demands beside them.
 
-    sites: demand -> where its copies may stand · joins: see ``choose``. Models are chosen first and demands take what
-    is left, so that with both a plan is ``optimal`` only where no demand is refused.
+    sites: demand -> where its copies may stand · joins: see ``choose``. What services would do alone is tried first:
+    where they leave room for all that demands want, that is the best there is. Else both are chosen for as one, by one
+    exact model where they are few.
     """
+    asked = _Asked(intents, options, demands, sites, objective, fleet, limits, moving, joins)
     with searching():
-        by_hour = not demands  # whose copies take what is left at all times
-        chosen = choose(intents, options, fleet, limits, objective, moving, joins, by_hour=by_hour) if intents else None
-        if not demands and chosen is not None:
+        if not demands:
+            return asked.models()
+        if not intents:
+            found = asked.beside(None)
+            return asked.both() if _is_left_open(asked, found) and asked.size <= LARGE else found
+        chosen = asked.models()
+        if chosen.status in ("infeasible", "unknown"):
             return chosen
-        if chosen is not None and chosen.status in ("infeasible", "unknown"):
-            return chosen
-        taken = taken_by(chosen.chosen, chosen.placement) if chosen else {}
-        admitted = admit(demands, sites, objective, fleet, taken, Engine(limits), moving)
-        if admitted.status == "unknown" and taken:  # perhaps not even without the services
-            required = [demand for demand in demands if demand.required]
-            free = admit(required, sites, None, fleet, {}, Engine(limits))
-            admitted = free if free.status == "infeasible" else admitted
-    return _joined(chosen, admitted, limits)
+        found = asked.beside(chosen)
+        stands = moving.binds and any(demand.name in moving.standing for demand in demands)
+        if stands or (found.status == "optimal" and not found.refused):
+            return found
+        return asked.both() if asked.size <= LARGE else _best_of_many(asked, chosen, found)
 
 
-def _joined(chosen: Selection | None, admitted: Admitted, limits: Limits) -> Selection:
+def _is_left_open(asked: _Asked, found: Selection) -> bool:
+    """Say whether the policy of priorities leaves goals something to decide, which packing by rank does not do."""
+    by_rank = asked.objective is not None and asked.objective.policy == "priority"
+    return by_rank and found.status == "feasible" and len(found.objective) > 1 and not asked.moving.standing
+
+
+def _best_of_many(asked: _Asked, alone: Selection, found: Selection) -> Selection:
+    """Return the best choice that was found by turns. alone: services as if they were · found: demands beside these"""
+    from aios.solve.decomposing import better, with_bounds
+
+    if not asked.moving.standing and all(intent.pipeline is None for intent in asked.intents):
+        for other in _demands_first(asked):
+            found = with_bounds(other, alone) if better(other, found) else found
+    if found.status == "unknown":
+        required = [demand for demand in asked.demands if demand.required]
+        free = admit(required, asked.sites, None, asked.fleet, {}, Engine(asked.limits))
+        if free.status == "infeasible":  # not even without the services
+            return _joined(None, free, asked.limits, asked.objective)
+        return asked.both() if asked.size <= _PROVABLE else found
+    return _bounded(asked, found)
+
+
+def _demands_first(asked: _Asked) -> Iterator[Selection]:
+    """Yield choices for services on what demands leave: those that must stand, and as many others as leave room."""
+    from aios.solve.decomposing import reserved_first
+
+    limits = asked.limits._replace(deterministic_limit=_AGAIN * asked.limits.deterministic_limit)
+    for part in _reserved(asked):
+        own = [item.model_copy(update={"copies": part[item.name]}) for item in asked.demands if part[item.name]]
+        whole = own == list(asked.demands)
+        chosen = own and reserved_first(
+            asked.intents,
+            asked.options,
+            own,
+            asked.sites,
+            asked.objective,
+            asked.fleet,
+            limits,
+            asked.objective if whole else None,
+        )
+        if not chosen:
+            continue
+        services, first = chosen
+        again = asked.beside(services)
+        if again.status == "unknown" and whole:
+            again = _joined(services, first, asked.limits, asked.objective)
+        yield again
+        if any(item.copies > 0 for item in own if not item.required):
+            return  # fewer leave services no less
+
+
+def _reserved(asked: _Asked) -> Iterator[dict[str, int]]:
+    """Yield how many copies of each demand have their places before services: of what may be refused none, then less
+    and less."""
+    yield {item.name: item.copies if item.required else 0 for item in asked.demands}
+    parts = _PARTS if asked.size <= _PROVABLE else _PARTS[::3]
+    for share in parts if not all(item.required for item in asked.demands) else ():
+        yield {item.name: item.copies if item.required else math.floor(share * item.copies) for item in asked.demands}
+
+
+def _bounded(asked: _Asked, found: Selection) -> Selection:
+    """Return the choice with what its first goal could be at most, where that is one of admission."""
+    from aios.solve.bounding import most_admitted
+
+    first = found.objective[0] if found.objective else None
+    name = first.goal.split()[1] if first else ""
+    if first is None or name not in (_ALLOCATED, _ADMITTED):
+        return found
+    weights = weights_of(asked.intents, asked.objective.policy if asked.objective else None)
+
+    def of_intent(intent: Intent) -> float:
+        return 0.0 if name == _ALLOCATED or intent.required else float(weights[intent.name])
+
+    def of_copy(demand: Demanded) -> float:
+        if name == _ALLOCATED:
+            return taken_by_copy(demand)
+        return 0.0 if demand.required else float(weight_of(demand.priority))
+
+    most = most_admitted(asked.intents, asked.options, asked.demands, asked.sites, asked.fleet, (of_intent, of_copy))
+    if most is None:
+        return found
+    most = math.floor(most + _WHOLE) if name == _ADMITTED else most * (1 + _WHOLE**2)
+    bound = max(first.value, min(first.bound, most))
+    row = first.model_copy(update={"bound": bound, "gap": (bound - first.value) / bound if bound else 0.0})
+    return found.model_copy(update={"objective": (row, *found.objective[1:])})
+
+
+def _joined(chosen: Selection | None, admitted: Admitted, limits: Limits, objective: Objective | None) -> Selection:
     if admitted.status in ("infeasible", "unknown"):
         return Selection(
             status=admitted.status,
@@ -71,7 +216,7 @@ def _joined(chosen: Selection | None, admitted: Admitted, limits: Limits) -> Sel
         chosen=chosen.chosen if chosen else {},
         placement={name: placement[name] for name in sorted(placement)},
         refused=dict(sorted({**(chosen.refused if chosen else {}), **admitted.refused}.items())),
-        objective=_summed((*admitted.rows, *(chosen.objective if chosen else ()))),
+        objective=_in_order(_summed((*admitted.rows, *(chosen.objective if chosen else ()))), objective),
         termination=termination(limits, "optimal" if best else "limit", found=True),
     )
 
@@ -83,3 +228,14 @@ def _summed(rows: Sequence[ObjectiveValue]) -> tuple[ObjectiveValue, ...]:
         return tuple(rows)
     both = admission_row(sum(row.value for row in parts), sum(row.bound for row in parts))
     return (both, *(row for row in rows if row.goal != ADMITTED))
+
+
+def _in_order(rows: Sequence[ObjectiveValue], objective: Objective | None) -> tuple[ObjectiveValue, ...]:
+    """Return rows of admission where the objective has these goals (see ``aios.solve.admitting``)."""
+    goals = [str(goal) for goal in (objective.goal if objective else ())]
+    admission = [index for index, goal in enumerate(goals) if goal.split()[1] in (_ALLOCATED, _ADMITTED)]
+    places = {ADMITTED: admission[-1] + 0.5 if admission else -1.0, **{goal: float(k) for k, goal in enumerate(goals)}}
+    ends = {row.goal: -2.0 if row.goal.split()[1] in ("fair-share", "max-min") else float(len(goals)) for row in rows}
+    if objective is not None and objective.policy == "priority":
+        places[ADMITTED] = -1.0
+    return tuple(sorted(rows, key=lambda row: places.get(row.goal, ends[row.goal])))

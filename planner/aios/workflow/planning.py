@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aios import __version__
 from aios.records.base import digest_of
 from aios.records.candidate import Priced, Rejection
+from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.joins import Joins
@@ -117,8 +118,9 @@ def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping
     return found
 
 
-def inputs_of(given: Given, state: State) -> Inputs:
-    """Return the fingerprints of everything that a plan of ``given`` depends on."""
+def inputs_of(given: Given, state: State, current: Current | None = None) -> Inputs:
+    """Return the fingerprints of everything that a plan of ``given`` depends on; current: what stands, if a saved plan
+    and not the state says so"""
     models = {
         intent.name: {
             "models": {name: profile.digest for name, profile in given.profiles[intent.name].items()},
@@ -134,6 +136,7 @@ def inputs_of(given: Given, state: State) -> Inputs:
         profiles=digest_of(_evidence(given)),
         catalogue=digest_of(dict(given.fleet.types)),
         state=f"{state.lineage}:{state.serial}",
+        current=None if current is None else digest_of(dict(current.footings)),
     )
 
 
@@ -178,7 +181,7 @@ def make_plan(
         rejections=considered.rejections,
         calibration=given.calibration,
         state=state,
-        inputs=inputs_of(whole, state),
+        inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
         unhealthy=unhealthy(given, state),
         files={

@@ -66,7 +66,10 @@ def admit(
     if divided is not None:
         placement, refused = _placed(posed, divided.packing, divided.copies)
         status: Literal["optimal", "feasible"] = "optimal" if divided.proved and not taken else "feasible"
-        return Admitted(status, placement, refused, divided.rows)
+        named = worth_of(demands, objective).named(demands, refused, proved=divided.proved and policy != "priority")
+        own = {row.goal for row in divided.rows}
+        both = (*divided.rows, *(row for row in named if row.goal not in own))
+        return Admitted("feasible" if any(row.gap for row in both) else status, placement, refused, both)
     answer = pack(posed.problem, engine)
     if beside is not None and (isinstance(answer, Short) or not _pays(beside, answer, worth, demands, moving)):
         optional = {demand.name for demand in demands if not demand.required}
@@ -85,9 +88,9 @@ def admit(
         return Admitted("infeasible", conflict=conflict_of(posed, engine))
     placement, refused = _placed(posed, answer, {})
     bound = max(answer.value, _most(demands, sites, worth.of, fleet)) if taken and refused else answer.bound
-    rows = worth.rows(answer.value, bound, demands, refused)
-    proved = all(row.gap == 0 for row in rows) and not (taken and refused)
-    return Admitted("optimal" if proved else "feasible", placement, refused, tuple(rows))
+    told = worth.rows(answer.value, bound, demands, refused)
+    proved = all(row.gap == 0 for row in told) and not (taken and refused)
+    return Admitted("optimal" if proved else "feasible", placement, refused, tuple(told))
 
 
 def _most(

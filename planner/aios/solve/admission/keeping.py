@@ -10,7 +10,8 @@ from typing import NamedTuple
 from aios.records.current import Moving
 from aios.records.demanded import Demanded, Site
 from aios.records.fleet import Fleet, Node
-from aios.solve.admission.stock import CORE_UNITS, MEMORY_UNITS, Taken, rounded_down, rounded_up, share_units
+from aios.solve.admission.stock import Taken
+from aios.solve.amounts import CORE_UNITS, MEMORY_UNITS, rounded_down, rounded_up, share_units
 from aios.solve.packing import WHOLE
 
 __all__ = ["Kept", "kept"]

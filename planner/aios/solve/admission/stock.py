@@ -5,7 +5,6 @@ Equal machines of different nodes are one stock where every demand may use all o
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,36 +14,17 @@ from aios.records.candidate import Priced
 from aios.records.demanded import Demanded, Site
 from aios.records.fleet import Fleet, Node
 from aios.records.selection import Placement
+from aios.solve.amounts import CORE_UNITS, MEMORY_UNITS, UNUSED, rounded_down, rounded_up, share_units
 from aios.solve.packing import NO_GROUP, WHOLE, Kind, Nodes, Problem
 
 __all__ = [
-    "CORE_UNITS",
-    "MEMORY_UNITS",
     "Machine",
     "Stock",
     "Stocked",
     "Taken",
-    "rounded_down",
-    "rounded_up",
-    "share_units",
     "stocked",
     "taken_by",
 ]
-
-CORE_UNITS = WHOLE
-"""A core in whole units: the same parts of it are exact as of a device."""
-MEMORY_UNITS = 1000
-"""A byte in whole units: a thousandth of a GiB is 1,073,741.824 bytes."""
-_MOST_PARTS = 16
-_WRITTEN = 5e-7
-"""Up to how many equal parts of a device are known as such where they are written as decimals, and how near to a whole
-number their number times the share must be: parts that fill a device are over by no more, half of what the checker
-lets pass."""
-_NOISE, _RELATIVE_NOISE = 1e-3, 1e-12
-"""Parts of a unit, and of an amount, by which arithmetic on floats may be off: not even a thousandth of what the
-checker lets pass."""
-_UNUSED = 1 - 1e-7
-"""What must be free of a device for it to be given whole, however shares were rounded."""
 
 
 @dataclass
@@ -167,7 +147,7 @@ def _machines(
     for slot in node.devices:
         for id_ in slot.ids:
             share = node.free_share(id_)
-            free[Group(slot.type, WHOLE if share >= _UNUSED else rounded_down(share * WHOLE))].append(id_)
+            free[Group(slot.type, WHOLE if share >= UNUSED else rounded_down(share * WHOLE))].append(id_)
     untouched = {group: tuple(ids) for group, ids in sorted(free.items()) if group.room}
     nothing, by_capacity = Taken(), dict[_Capacity, list[Machine]]()
     for name in node.instances():
@@ -214,26 +194,3 @@ def _posed(
     kinds = tuple(kind._replace(number=sum(item.copies for item in own)) for kind, own in alike.items())
     problem = Problem(tuple(stock.nodes for stock in stocks), kinds)
     return Stocked(problem, tuple(stocks), tuple(map(tuple, alike.values())))
-
-
-def share_units(share: float) -> int:
-    """Return units of a device: of its sixteenths and larger parts as many as are meant, however often they were
-    rounded when written; else rounded up, so that what fits in units fits."""
-    for parts in range(1, _MOST_PARTS + 1):
-        if abs(share * parts - round(share * parts)) <= _WRITTEN and round(share * parts):
-            return round(share * parts) * WHOLE // parts
-    return rounded_up(share * WHOLE)
-
-
-def rounded_up(amount: float) -> int:
-    """Return the next whole number, up to the noise of arithmetic."""
-    return max(int(amount > 0), round(amount) if _is_whole(amount) else math.ceil(amount))
-
-
-def rounded_down(amount: float) -> int:
-    """Return the whole number below, up to the noise of arithmetic."""
-    return max(0, round(amount) if _is_whole(amount) else math.floor(amount))
-
-
-def _is_whole(amount: float) -> bool:
-    return abs(amount - round(amount)) <= _NOISE + _RELATIVE_NOISE * abs(amount)

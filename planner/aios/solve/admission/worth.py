@@ -10,10 +10,10 @@ from aios.records.demanded import Demanded
 from aios.records.intent import Goal
 from aios.records.objective import Objective
 from aios.records.selection import ObjectiveValue
-from aios.solve.admission.stock import share_units
+from aios.solve.amounts import share_units
 from aios.solve.packing import WHOLE
 
-__all__ = ["Worth", "weight_of", "worth_of"]
+__all__ = ["Worth", "devices_of_copy", "taken_by_copy", "weight_of", "worth_of"]
 
 _MOST = 1 << 50
 """Value that all copies may have together, so that sums stay exact."""
@@ -32,15 +32,21 @@ class Worth(NamedTuple):
     """What copies are worth.
 
     of: demand -> value of one copy · base: value of one unit of the first goal · parts: goals that are in the value, at
-    most two, most important first · left: goals that are not · tie: whether the second only decides between plans that
-    are equal in all goals, and is none itself
+    most two, most important first · left: goals that are not
     """
 
     of: Mapping[str, int]
     base: int
     parts: tuple[_Part, ...]
     left: tuple[_Part, ...]
-    tie: bool = False
+
+    def named(self, demands: Sequence[Demanded], refused: Mapping[str, int], *, proved: bool) -> list[ObjectiveValue]:
+        """Return what the goals that are written come to where a policy was followed before them.
+
+        proved: whether that left nothing open
+        """
+        written = [part for part in (*self.parts, *self.left) if part.goal is not _ADMITTED]
+        return [_row(part, None, demands, refused, proved) for part in written]
 
     def rows(
         self, value: int, bound: int, demands: Sequence[Demanded], refused: Mapping[str, int]
@@ -58,8 +64,7 @@ class Worth(NamedTuple):
             return [_row(self.parts[0], most, demands, refused, value == bound), *rows]
         first, most = value // self.base, bound // self.base
         found = [_row(self.parts[0], most, demands, refused, most == first)]
-        if not self.tie:
-            found.append(_row(self.parts[1], bound - first * self.base, demands, refused, value == bound))
+        found.append(_row(self.parts[1], bound - first * self.base, demands, refused, value == bound))
         return [*found, *rows]
 
 
@@ -69,9 +74,10 @@ def weight_of(priority: int) -> int:
 
 
 def _goals(demands: Sequence[Demanded], objective: Objective | None) -> list[Goal]:
-    """Return the goals that speak of admission; where none is written and some may be refused, that many are not."""
+    """Return the goals that speak of admission; where some may be refused, that many are not is the last of them."""
     named = [goal for goal in (objective.goal if objective else ()) if goal.metric in _TOTALS]
-    return named or [_ADMITTED] * any(not demand.required for demand in demands)
+    refusable = any(not demand.required for demand in demands)
+    return named if not refusable or any(g.metric == _ADMITTED.metric for g in named) else [*named, _ADMITTED]
 
 
 def worth_of(demands: Sequence[Demanded], objective: Objective | None) -> Worth:
@@ -81,16 +87,15 @@ def worth_of(demands: Sequence[Demanded], objective: Objective | None) -> Worth:
     if not parts:
         return Worth({}, 1, (), ())
     first, *others = parts
-    tie = not others and first.goal.metric != _ADMITTED.metric
-    if first.goal.tolerance or not (others or tie):
+    if first.goal.tolerance or not others:
         return Worth(first.units, 1, (first,), tuple(others))
-    second, *more = [_part(_ADMITTED, optional)] if tie else others
+    second, *more = others
     base = 1 + sum(second.units[demand.name] * demand.copies for demand in optional)
     both = {name: units * base + second.units[name] for name, units in first.units.items()}
     total = sum(both[demand.name] * demand.copies for demand in optional)
     if total > _MOST:
         return Worth(first.units, 1, (first,), tuple(others))
-    return Worth(both, base, (first, second), tuple(more), tie)
+    return Worth(both, base, (first, second), tuple(more))
 
 
 def _part(goal: Goal, optional: Sequence[Demanded]) -> _Part:
@@ -102,7 +107,7 @@ def _part(goal: Goal, optional: Sequence[Demanded]) -> _Part:
     return _Part(goal, {name: -(-units // divisor) for name, units in exact.items()}, divisor)
 
 
-def _devices(demand: Demanded) -> int:
+def devices_of_copy(demand: Demanded) -> int:
     """Return units of devices that one copy takes."""
     wanted = demand.accelerators
     return 0 if wanted is None else share_units(wanted.share) * wanted.count
@@ -112,11 +117,12 @@ def _weight(demand: Demanded) -> int:
     return weight_of(demand.priority)
 
 
-_UNITS: Mapping[str, Callable[[Demanded], int]] = {"accelerator.allocated": _devices, "admitted": _weight}
+_UNITS: Mapping[str, Callable[[Demanded], int]] = {"accelerator.allocated": devices_of_copy, "admitted": _weight}
 """Goals of admission: whole units that one copy adds."""
 
 
-def _taken(demand: Demanded) -> float:
+def taken_by_copy(demand: Demanded) -> float:
+    """Return how many devices one copy takes, shares included."""
     wanted = demand.accelerators
     return 0.0 if wanted is None else wanted.share * wanted.count
 
@@ -126,7 +132,7 @@ def _refusable_weight(demand: Demanded) -> float:
 
 
 _TOTALS: Mapping[str, Callable[[Demanded], float]] = {
-    "accelerator.allocated": _taken,
+    "accelerator.allocated": taken_by_copy,
     "admitted": _refusable_weight,
 }
 """The same, as it is told: what one copy adds to the goal, required ones included where they count."""

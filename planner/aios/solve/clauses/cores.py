@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from aios.records.fleet import Node
+from aios.solve.amounts import rounded_down
 from aios.solve.clauses.capacity import Limit, capacity_clause, enforce, softened, whose
 from aios.solve.clauses.rule import Eased, Rule
 from aios.solve.model import Decisions
@@ -26,7 +27,7 @@ def rules(problem: Problem) -> Iterator[Rule]:
             continue
         free = int(node.free_cores)
         text = f"{whose(node)} has {_cores(free)}" + ("" if free == node.cores else " free")
-        limits = _limits(problem, node, free)
+        limits = _limits(problem, node, node.free_cores)
         clause = capacity_clause(node, "cores", text)
         yield Rule(
             clause,
@@ -38,7 +39,8 @@ def rules(problem: Problem) -> Iterator[Rule]:
         )
 
 
-def _limits(problem: Problem, node: Node, free: int) -> list[Limit]:
+def _limits(problem: Problem, node: Node, free: float) -> list[Limit]:
+    unit = problem.units.core
     cpus = {slot.type for slot in node.devices if problem.fleet.types[slot.type].kind == "cpu"}
 
     def whole(machine: Machine) -> Sequence[Sequence[int]]:
@@ -47,9 +49,9 @@ def _limits(problem: Problem, node: Node, free: int) -> list[Limit]:
     def each_cpu(machine: Machine) -> Sequence[Sequence[int]]:
         return [[index] for index in machine.bins if problem.bins[index].type in cpus]
 
-    whole_cpu, unrounded = node.cores or 1, math.floor(SHARE_UNITS * (node.free_cores or 0.0))
+    whole_cpu, unrounded = node.cores or 1, math.floor(SHARE_UNITS * free)
     return [
-        (whole, lambda need: need.cores, free, 1),
+        (whole, lambda need: need.cores, rounded_down(free * unit) if problem.stated else int(free), unit),
         (each_cpu, lambda need: need.share * whole_cpu, unrounded, SHARE_UNITS),
     ]
 

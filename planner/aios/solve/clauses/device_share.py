@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from aios.records.fleet import DeviceSlot, Fleet, Node
+from aios.solve.amounts import rounded_down
 from aios.solve.clauses.capacity import Limit, capacity_clause, enforce, free_by, shares_of, whose
 from aios.solve.clauses.rule import Rule
 from aios.solve.problem import SHARE_UNITS, Problem, devices_of
 
-__all__ = ["rules"]
+__all__ = ["grown", "rules"]
 
 
 def rules(problem: Problem) -> Iterator[Rule]:
@@ -26,20 +27,25 @@ def rules(problem: Problem) -> Iterator[Rule]:
             had, free = len(ids), sum(node.free_share(id_) >= 1 for id_ in ids)
             text = f"{whose(node)} has {had} {name}" + ("" if free == had else f", {free} of them free")
             limits: list[Limit] = [
-                (partial(free_by, problem, {name}, share), lambda need: need.share, math.floor(share * SHARE_UNITS), 1)
+                (partial(free_by, problem, {name}, share), lambda need: need.share, _units(problem, share), 1)
                 for share in shares_of(node, {name})
             ]
             yield Rule(
                 capacity_clause(node, f"{name}/share", text),
                 None,
                 partial(enforce, node=node, limits=limits),
-                grow=partial(_grow, node=node, name=name, had=had),
+                grow=partial(grown, node=node, name=name, had=had),
                 node=node,
                 limits=limits,
             )
 
 
-def _grow(fleet: Fleet, more: int, node: Node, name: str, had: int) -> tuple[Fleet, str, float]:
+def _units(problem: Problem, share: float) -> int:
+    """Return a free share in whole units; shares that people state are theirs up to the noise of arithmetic."""
+    return rounded_down(share * SHARE_UNITS) if problem.stated else math.floor(share * SHARE_UNITS)
+
+
+def grown(fleet: Fleet, more: int, node: Node, name: str, had: int) -> tuple[Fleet, str, float]:
     """Return the fleet with ``more`` devices of the type on every machine of the node."""
     added = DeviceSlot(type=name, ids=tuple(f"+{number}" for number in range(more)))
     larger = node.model_copy(update={"devices": (*node.devices, added)})

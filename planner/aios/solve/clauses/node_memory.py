@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from aios.records.units import Dimension, format_quantity
+from aios.solve.amounts import rounded_down
 from aios.solve.clauses.capacity import Limit, capacity_clause, enforce, softened, whose
 from aios.solve.clauses.rule import Rule
 from aios.solve.problem import Machine, Problem
@@ -21,7 +22,9 @@ def rules(problem: Problem) -> Iterator[Rule]:
         had = node.free_memory_bytes
         if had is None:
             continue
-        limits: list[Limit] = [(_whole, lambda need: need.node_memory, math.floor(had), 1)]
+        unit = problem.units.byte
+        room = rounded_down(had * unit) if problem.stated else math.floor(had)
+        limits: list[Limit] = [(_whole, lambda need: need.node_memory, room, unit)]
         yield Rule(
             capacity_clause(
                 node,

@@ -7,16 +7,18 @@ much shows when parts are put on single machines.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aios.records.candidate import Demand
 from aios.solve.joint.stock import Stock, stocks_of, takes
-from aios.solve.problem import Need, Problem, need_of
-from aios.solve.refusing import is_refusal
+from aios.solve.problem import SHARE_UNITS, Need, Option, Problem, need_of
 
-__all__ = ["Floats", "Grid", "Ints", "Row"]
+__all__ = ["Floats", "Grid", "Ints", "Row", "Spot"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -30,40 +32,71 @@ _FINEST = 1 << 40
 """Units of a row's capacity, at most: coarser ones are rounded so that sums of them stay exact in the engine."""
 
 
+class Spot(NamedTuple):
+    """Parts of one option on devices next to each other. machine: which of equal ones · block: which of as many devices
+    as a part takes"""
+
+    column: int
+    machine: int
+    block: int
+    number: int
+
+
 class Grid:
     """Options in the problem's order, one after the other; columns in the order of their options, then of nodes.
 
     of_intent: option -> intent · first_option: intent -> its first option (and one more for the end) · parts: option ->
-    how many are placed · needs, devices, wide: option -> what a part takes, of which devices, of how many ·
+    how many are placed · devices, wide: option -> of which devices a part takes, of how many ·
     option: column -> option · node: column -> node · most: column -> parts that an empty node holds ·
     first_column: intent -> its first column · rows: [column, slot] -> row · takes: [column, slot] -> whole units of
     that row that one part takes · capacity: row -> whole units · sums: that, without limit where a row is no resource ·
     names: row -> what it is · resources: the rows of resources, which come first · possible: option -> whether an empty
-    fleet holds it. The last row is nobody's, for slots without use.
+    fleet holds it · pins: option in which its intent stays -> where it stands. The last row is nobody's, for slots
+    without use.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.count = len(problem.intents)
-        priced = [option.priced for row in problem.options for option in row]
+        options = [option for row in problem.options for option in row]
+        candidates = [option.priced.candidate for option in options]
+        self._demands = [option.priced.demand for option in options]
         self.of_intent: Ints = np.repeat(np.arange(self.count), [len(row) for row in problem.options])
         self.first_option: Ints = np.concatenate([[0], np.cumsum([len(row) for row in problem.options])])
-        self.needs: list[Need] = [need_of(item.demand) for item in priced]
-        self.wide = [item.candidate.devices for item in priced]
-        tiers = {name for need in self.needs for name, _ in need.tiers}
-        self.stocks = stocks_of(problem.fleet, tiers)
+        self.wide = [candidate.devices for candidate in candidates]
+        self.stocks = stocks_of(problem.fleet, {name for demand in self._demands for name in demand.tier_bytes})
         # To refuse an intent takes nothing: one part of nothing, on any device.
         anywhere = next(((s.node.name, device) for s in self.stocks for device in sorted(s.devices)), ("", ""))
-        refusals = [is_refusal(item) for item in priced]
-        self.devices = [anywhere[1] if no else item.candidate.device for item, no in zip(priced, refusals, strict=True)]
-        nodes = [(anywhere[0],) if no else item.candidate.nodes for item, no in zip(priced, refusals, strict=True)]
-        self.parts: Ints = np.array(
-            [1 if no else item.candidate.parts for item, no in zip(priced, refusals, strict=True)], dtype=np.int64
-        )
+        self.devices = [candidate.device for candidate in candidates]
+        nodes = [candidate.nodes for candidate in candidates]
+        self.parts: Ints = np.array([own.replicas * own.machines for own in candidates], dtype=np.int64)
+        for number in np.flatnonzero(self.parts == 0).tolist():
+            self.devices[number], nodes[number] = anywhere[1], (anywhere[0],)
+        self.parts[self.parts == 0] = 1
+        self._homes = _Homes(problem, self.stocks)
+        stays = [number for number, option in enumerate(options) if option.stays]
+        for number in stays:
+            nodes[number] = self._homes.nodes(int(self.of_intent[number]), options[number])
         self._rows: dict[Row, int] = {}
         self._sizes: dict[int, tuple[Ints, Ints, Ints]] = {}
         self._add_columns(self._groups(nodes))
         self._add_rows()
+        self.pins = {number: self._pins(number, int(self.of_intent[number])) for number in stays}
+
+    def need(self, option: int) -> Need:
+        """Return what a part of an option takes."""
+        return need_of(self._demands[option])
+
+    def columns_of(self, option: int) -> range:
+        """Return the columns of an option."""
+        first, end = np.searchsorted(self.option, (option, option + 1)).tolist()
+        return range(first, end)
+
+    def _pins(self, option: int, intent: int) -> tuple[Spot, ...]:
+        column_on = {int(self.node[column]): column for column in self.columns_of(option)}
+        spots = self._homes.spots(intent, self.devices[option], self.wide[option])
+        self.possible[option] &= all(node in column_on for node, *_ in spots) and bool(spots)
+        return tuple(Spot(column_on[node], *rest) for node, *rest in spots if node in column_on)
 
     def _groups(self, nodes: Sequence[tuple[str, ...]]) -> list[tuple[int, str, Ints]]:
         """Return every node and type of device there, with the options that may stand on them."""
@@ -79,7 +112,7 @@ class Grid:
         return [(node, device, np.array(sorted(own), dtype=np.int64)) for (node, device), own in sorted(found.items())]
 
     def _add_columns(self, groups: Sequence[tuple[int, str, Ints]]) -> None:
-        amounts = _amounts(self.needs)
+        amounts = _amounts(self._demands)
         wide: Ints = np.array(self.wide, dtype=np.int64)
         rows, takes_, most = list[Ints](), list[Ints](), list[Ints]()
         for node, device, options in groups:
@@ -159,7 +192,7 @@ class Grid:
         columns = np.flatnonzero((self.node == node) & (self.rows == row).any(axis=1))
         sizes, times = [], []
         for option in self.option[columns].tolist():
-            machine, each = takes(self.needs[option], self.stocks[node], self.devices[option])
+            machine, each = takes(self.need(option), self.stocks[node], self.devices[option])
             sizes.append(each[name] if device else machine[name])
             times.append(self.wide[option] if device and not name.startswith("tier ") else 1)
         return columns, np.array(sizes, dtype=np.int64), np.array(times, dtype=np.int64)
@@ -181,18 +214,53 @@ class Grid:
         self.takes[columns, slot] = takes
 
 
-def _amounts(needs: Sequence[Need]) -> dict[str, Ints]:
-    """Return resource of a machine or of each device -> what a part of every option takes of it."""
+class _Homes:
+    """Where intents stand, as the grid numbers machines."""
+
+    def __init__(self, problem: Problem, stocks: Sequence[Stock]) -> None:
+        self.stocks = stocks
+        self.standing = [problem.moving.standing.get(intent.name) for intent in problem.intents]
+        used = {part.node for own in self.standing if own for part in own.placement}
+        self.at = {
+            name: (node, machine)
+            for node, stock in enumerate(stocks if used else ())
+            for machine, name in enumerate(stock.node.instances())
+            if name in used
+        }
+
+    def nodes(self, intent: int, option: Option) -> tuple[str, ...]:
+        """Return the nodes that an option may stand on: where it stays, unless it grows, those where it stands."""
+        candidate, own = option.priced.candidate, self.standing[intent]
+        if not option.stays or own is None or candidate.parts > sum(part.replicas for part in own.placement):
+            return candidate.nodes
+        return tuple(sorted({self.stocks[self.at[part.node][0]].node.name for part in own.placement}))
+
+    def spots(self, intent: int, device: str, wide: int) -> list[tuple[int, int, int, int]]:
+        """Return node, machine, block and number of the parts that stand; nothing where any is on no such devices."""
+        found, own = list[tuple[int, int, int, int]](), self.standing[intent]
+        for part in own.placement if own else ():
+            node, machine = self.at[part.node]
+            stock = self.stocks[node].devices.get(device)
+            ids = stock.ids if stock else ()
+            block = ids.index(part.devices[0]) // wide if set(part.devices) <= set(ids) and part.devices else 0
+            if not part.devices or ids[block * wide : (block + 1) * wide] != part.devices:
+                return []
+            found.append((node, machine, block, part.replicas))
+        return found
+
+
+def _amounts(demands: Sequence[Demand]) -> dict[str, Ints]:
+    """Return resource of a machine or of each device -> what a part of every option takes of it, as ``need_of`` says"""
     found: dict[str, Ints] = {}
     for name, of in (
-        ("machine cores", [need.cores for need in needs]),
-        ("machine memory", [need.node_memory for need in needs]),
-        ("each share", [need.share for need in needs]),
-        ("each memory", [need.device_memory for need in needs]),
+        ("machine cores", [demand.cores for demand in demands]),
+        ("machine memory", [math.ceil(demand.node_memory_bytes) for demand in demands]),
+        ("each share", [math.floor(demand.share * SHARE_UNITS) for demand in demands]),
+        ("each memory", [math.ceil(demand.device_memory_bytes) for demand in demands]),
     ):
         found[name] = np.array(of, dtype=np.int64)
-    for tier in {name for need in needs for name, _ in need.tiers}:
-        own: Ints = np.array([need.of_tier(tier) for need in needs], dtype=np.int64)
+    for tier in {name for demand in demands for name in demand.tier_bytes}:
+        own: Ints = np.array([math.ceil(demand.tier_bytes.get(tier, 0)) for demand in demands], dtype=np.int64)
         found[f"machine tier {tier}"] = found[f"each tier {tier}"] = own
     return found
 

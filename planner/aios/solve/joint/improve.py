@@ -136,7 +136,7 @@ def _recreated(site: Site, before: dict[int, Standing]) -> bool:
 
 def _inserted(site: Site, intent: int, noise: float) -> bool:
     yard, draw = site.yard, site.draw
-    few = site.ways.few(intent)[:_WAYS]
+    few = [w for k, w in enumerate(site.ways.few(intent)) if k < _WAYS or w.option in yard.grid.pins]
 
     def key(way: Way) -> float:
         return way.cost - noise * math.log(1.0 - draw.share())

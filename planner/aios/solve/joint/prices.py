@@ -71,7 +71,7 @@ class Relaxation:
 
     def price(self, prices: Floats) -> _Priced:
         """Price every column. prices: of the rows, then of the held sums, each of all of it"""
-        columns = self.own + (self.shares * prices[: self.size][self.grid.rows]).sum(axis=1)
+        columns = self.own + np.einsum("ij,ij->i", self.shares, prices[: self.size][self.grid.rows])
         for shares, price in zip(self.held_shares, prices[self.size :], strict=True):
             if price:
                 columns = columns + shares * price
@@ -173,6 +173,8 @@ def best_prices(grid: Grid, target: Target, pooled: Ints | None = None, close: f
     best, best_at = relaxation.price(prices), prices
     pool = np.zeros(len(grid.option), dtype=bool)
     pool[cheapest(relaxation, best.columns, _FIRST) if pooled is None else pooled] = True
+    standing = np.array([spot.column for spots in grid.pins.values() for spot in spots], dtype=np.int64)
+    pool[standing[np.isfinite(relaxation.own[standing])]] = True
     values = np.zeros(len(grid.option))
     for _ in range(_ROUNDS):
         values, prices, excess = relaxation.solve(np.flatnonzero(pool))

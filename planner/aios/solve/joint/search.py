@@ -15,9 +15,11 @@ from aios.solve.joint.dive import dive, sizes_of
 from aios.solve.joint.grid import Grid
 from aios.solve.joint.improve import Draw, Site, choose_some_again, shake
 from aios.solve.joint.prices import Prices, best_prices
+from aios.solve.joint.standing import come_home, stand_again
 from aios.solve.joint.target import Held, Target, spread_out, target_of
 from aios.solve.joint.ways import Ways
 from aios.solve.joint.yard import Yard
+from aios.solve.moving import moves_of
 from aios.solve.problem import Problem
 from aios.solve.report import Solved
 from aios.solve.search import NoPlanError
@@ -48,6 +50,11 @@ _SURELY = 0.99
 """Share of a unit by which a better plan is cheaper, where costs are counted in units."""
 _NEAR = 1e-4
 """Gap to the bound, as a share of the costs, from which on no search is worth its while."""
+_WORTH = 0.02
+"""Gap to the bound up to which what stands is left as it is: another search among so many would find other plans that
+are hardly better, and what they move would hardly pay."""
+_FEW = 20
+"""Times that some choose again, at once, to make room beside what stands."""
 
 
 class JointSearch:
@@ -66,6 +73,8 @@ class JointSearch:
         self.yard: Yard | None = None
         self.held: list[Held] = []
         self.open = self._possible()
+        self.stands = bool(self.grid.pins)
+        self._keep_still()
 
     def _possible(self) -> dict[int, list[bool]]:
         grid = self.grid
@@ -73,6 +82,19 @@ class JointSearch:
             intent: grid.possible[grid.first_option[intent] : grid.first_option[intent + 1]].tolist()
             for intent in range(grid.count)
         }
+
+    def _keep_still(self) -> None:
+        """Let what is frozen stay as it is, and no more move than may."""
+        problem, moving = self.problem, self.problem.moving
+        for index, intent in enumerate(problem.intents):
+            if intent.name in moving.frozen:
+                same = moving.standing[intent.name].option
+                self.restrict(index, [option.stays and option.id == same for option in problem.options[index]])
+        if moving.most is not None:
+            moves = {index: moves_of(problem, index) for index in range(self.grid.count)}
+            for index, row in moves.items() if not moving.most else ():
+                self.restrict(index, [not move for move in row])
+            self.held.append(Held(spread_out(self.grid, Costs(0.0, 1.0, moves)), moving.most))
 
     def minimize(
         self, costs: Costs, real: Callable[[], float] | None = None, offset: float = 0.0, share: float = 1.0
@@ -86,12 +108,20 @@ class JointSearch:
         if self.picked and not costs.of(self.picked):
             return Solved(found(), found())  # nothing is below zero
         target = target_of(self.grid, spread_out(self.grid, costs), self.open, self.held)
-        prices = best_prices(self.grid, target) if self.picked else self._priced(target)
-        if not self.picked and prices.bound > self._dearest(target):
-            raise NoPlanError("infeasible")
-        yard = self.yard or self._first(target, prices)
-        bound = self._better(self._site(yard, target, prices), prices.bound, share)
+        prices = best_prices(self.grid, target, close=_VAGUE) if self.picked or self.stands else self._priced(target)
+        yard = self.yard or self._standing(target, prices)
+        if yard is None:
+            prices = self._priced(target) if self.stands else prices
+            self.stands = False
+            if prices.bound > self._dearest(target):
+                raise NoPlanError("infeasible")
+            yard = self._first(target, prices)
+        bound = prices.bound
         self._keep(yard)
+        if not self.stands or costs.step * (yard.cost(target.costs) - bound) > _WORTH * abs(found()):
+            bound = self._better(self._site(yard, target, prices), bound, share)
+            come_home(self._site(yard, target, prices))
+            self._keep(yard)
         if yard.cost(target.costs) <= bound + target.unit * 0.5:
             return Solved(found(), found())
         self.proved = False
@@ -134,6 +164,20 @@ class JointSearch:
         average = max(prices.bound, 1.0) / max(self.grid.count, 1)
         sizes = sizes_of(self.grid, prices.reduced)
         return Site(yard, target, Ways(self.grid, prices.reduced), sizes, average, Draw(self.engine.limits.seed))
+
+    def _standing(self, target: Target, prices: Prices) -> Yard | None:
+        """Return a plan that keeps what stands, as far as there is room beside it; None where nothing stands."""
+        if not self.stands or prices.bound > self._dearest(target):
+            return None
+        site = self._site(Yard(self.grid), target, prices)
+        if not stand_again(site):
+            return None
+        for _ in range(self.grid.count // _FEW):
+            if not site.yard.waiting:
+                break
+            self._shake(site, _FEW)
+        come_home(site)
+        return site.yard if site.yard.keeps(target) else None
 
     def _first(self, target: Target, prices: Prices) -> Yard:
         """Return a plan that single machines hold."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from aios.solve.problem import Problem, devices_of
+from collections.abc import Mapping
 
-__all__ = ["HUGE", "LARGE", "variables_of"]
+from aios.solve.problem import Problem, Stated, devices_of
+
+__all__ = ["HUGE", "LARGE", "variables_beside", "variables_of"]
 
 LARGE = 1200
 """Variables from which on intents are chosen for jointly. Of published assignment problems the exact search proved
@@ -33,4 +35,30 @@ def variables_of(problem: Problem) -> int:
                 )
             shapes.add((key, candidate.parts, demand.share, demand.cores, demand.device_memory_bytes))
         found += len(row) + sum(known[key] for key, *_ in shapes if known[key] > 1)
+    return found
+
+
+def variables_beside(problem: Problem, stated: Mapping[str, Stated]) -> int:
+    """Return about how many variables one exact model of an outlined problem and of stated demands has.
+
+    Machines on which demands may stand are told apart, as many as there are parts and copies.
+    """
+    parts = sum(max((option.priced.candidate.parts for option in row), default=0) for row in problem.options)
+    parts += sum(item.demand.copies for item in stated.values())
+    nodes = {node.name: node for node in problem.fleet.nodes}
+    devices = {name: devices_of(node) for name, node in nodes.items()}
+
+    def places(node: str, device: str, wide: int) -> int:
+        return min(nodes[node].count, parts) * (len(devices[node].get(device, ())) // wide)
+
+    found = 0
+    for row in problem.options:
+        shapes = {(o.priced.candidate.device, o.priced.candidate.nodes, o.priced.candidate.devices) for o in row}
+        found += len(row) + sum(
+            places(node, device, wide) for device, own, wide in shapes for node in own if node in nodes
+        )
+    for item in stated.values():
+        of_machines = sum(min(nodes[site.node].count, parts) for site in item.sites)
+        own = of_machines if item.pools else sum(places(site.node, site.device, 1) for site in item.sites)
+        found += item.demand.copies + own
     return found

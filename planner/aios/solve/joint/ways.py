@@ -43,8 +43,17 @@ class Ways:
     def _ways(self, intent: int, most: int | None) -> tuple[Way, ...]:
         first, end = int(self.grid.first_column[intent]), int(self.grid.first_column[intent + 1])
         reduced = self.reduced[first:end]
-        order = reduced.argsort(kind="stable")[:most]
+        order = first + reduced.argsort(kind="stable")[:most]
         found: dict[int, list[int]] = {}
-        for column in (first + order[np.isfinite(reduced[order])]).tolist():
+        for column in [*order.tolist(), *self._stay(intent)]:
+            if not np.isfinite(self.reduced[column]) or column in found.get(int(self.grid.option[column]), ()):
+                continue
             found.setdefault(int(self.grid.option[column]), []).append(column)
         return tuple(Way(float(self.reduced[own[0]]), option, tuple(own)) for option, own in found.items())
+
+    def _stay(self, intent: int) -> list[int]:
+        """Return the columns in which an intent stays: what stands is looked at wherever it is."""
+        if not self.grid.pins:
+            return []
+        options = range(int(self.grid.first_option[intent]), int(self.grid.first_option[intent + 1]))
+        return [column for option in options if option in self.grid.pins for column in self.grid.columns_of(option)]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aios.solve.joint.grid import Floats, Grid, Ints
+from aios.solve.joint.grid import Floats, Grid, Ints, Spot
 from aios.solve.joint.stock import takes
 from aios.solve.joint.target import Target
 
@@ -15,16 +15,6 @@ __all__ = ["Spot", "Standing", "Yard"]
 
 _SUM_OF_MACHINE = 0.5
 """How much what is left of a machine matters beside what is left of a device, when a place is chosen."""
-
-
-class Spot(NamedTuple):
-    """Parts of one option on devices next to each other. machine: which of equal ones · block: which of as many devices
-    as a part takes"""
-
-    column: int
-    machine: int
-    block: int
-    number: int
 
 
 Standing = tuple[Spot, ...]
@@ -118,12 +108,26 @@ class Yard:
         self.take(done, 1)
         return done
 
-    def stand(self, intent: int, columns: Iterable[tuple[int, int]], parts: int) -> bool:
+    def stand(self, intent: int, columns: Sequence[tuple[int, int]], parts: int) -> bool:
         """Put an intent onto some columns of one option in turn, all parts or none; say whether it stands.
 
-        columns: column -> parts that it is to hold at most
+        Where the intent stays in that option, first onto the places where it stands. columns: column -> parts that it
+        is to hold at most
         """
         done: list[Spot] = []
+        for spot in self.grid.pins.get(int(self.grid.option[columns[0][0]]), ()) if columns else ():
+            if not parts:
+                break
+            here = spot._replace(number=min(spot.number, parts))
+            if not self._holds(here):
+                self.take(done, -1)
+                return False
+            self.take((here,), 1)
+            done.append(here)
+            parts -= here.number
+        if done and not parts:
+            self.of[intent] = tuple(done)
+            return True
         for column, most in columns:
             if most and self.has_room(column):
                 new = self.put(column, min(parts, most))
@@ -134,6 +138,16 @@ class Yard:
                     return True
         self.take(done, -1)
         return False
+
+    def _holds(self, spot: Spot) -> bool:
+        """Say whether there is room for parts at one place."""
+        taking = self._taking(spot.column)
+        first, number = spot.block * taking.wide, spot.number
+        own = self._devices[taking.node][taking.device][spot.machine, first : first + taking.wide]
+        return bool(
+            (self._machines[taking.node][spot.machine] >= taking.machine * number).all()
+            and (own >= taking.each * number).all()
+        )
 
     def has_room(self, column: int) -> bool:
         """Say whether a part may find room, by the sums of what is free."""
@@ -178,7 +192,7 @@ class Yard:
             grid = self.grid
             option, node = int(grid.option[column]), int(grid.node[column])
             device = grid.devices[option]
-            of_machine, of_each = takes(grid.needs[option], grid.stocks[node], device)
+            of_machine, of_each = takes(grid.need(option), grid.stocks[node], device)
             machine: Ints = np.array([of_machine.get(name, 0) for name in self._names[node]], dtype=np.int64)
             each: Ints = np.array([of_each.get(kind, 0) for kind in self._kinds[node][device]], dtype=np.int64)
             at = (np.flatnonzero(machine).tolist(), np.flatnonzero(each).tolist())
@@ -190,9 +204,10 @@ def _machines_of(grid: Grid) -> list[int]:
     """Return of every node how many machines there may be parts on."""
     most = np.zeros((grid.count, len(grid.stocks)), dtype=np.int64)
     np.maximum.at(most, (grid.of_intent[grid.option], grid.node), grid.parts[grid.option])
-    return [
-        max(1, min(stock.node.count, int(parts))) for stock, parts in zip(grid.stocks, most.sum(axis=0), strict=True)
-    ]
+    many: Ints = most.sum(axis=0)
+    for spot in (spot for spots in grid.pins.values() for spot in spots):
+        many[grid.node[spot.column]] = max(many[grid.node[spot.column]], spot.machine + 1)
+    return [max(1, min(stock.node.count, int(parts))) for stock, parts in zip(grid.stocks, many, strict=True)]
 
 
 def _times(free: Ints, takes_: Ints, at: Sequence[int], number: int) -> Ints:
