@@ -16,7 +16,6 @@ from aios.cli.moving import move_words
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.pipelines import pipeline_words
 from aios.cli.progress import Progress
-from aios.cli.scheduling import draw_jobs, time_words
 from aios.cli.splitwords import split_words
 from aios.cli.standing import budget_words, machine_words
 from aios.cli.threads import one_thread
@@ -74,6 +73,8 @@ def plan(
         planned = make_plan(told, keep_others=keep_others, wished=wished, frame=frame_of(start))
         progress.doing("writing it down")
         if picture is not None:
+            from aios.cli.scheduling import draw_jobs
+
             draw_jobs(planned, picture)
         words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
@@ -117,7 +118,7 @@ def plan_words(
             _refusals(planned, ink),
             demand_words(planned, ink, every),
             machine_words(planned, ink, every),
-            "" if planned.schedule is None else time_words(planned.schedule, given.fleet, ink),
+            _times(planned, ink),
             split_words(planned.plan, ink),
             _spread(planned, ink),
             _residences(planned, ink),
@@ -159,6 +160,15 @@ def _considered(planned: Planned, intent: Intent, ink: Ink, every: bool) -> str:
     elif rejected:
         lines.append(ink(f"left out: {counted(len(rejected), 'family', 'families')} (--all says which and why)", "dim"))
     return "\n".join(lines)
+
+
+def _times(planned: Planned, ink: Ink) -> str:
+    """Say when jobs run, of a plan in time."""
+    if planned.schedule is None:
+        return ""
+    from aios.cli.scheduling import time_words
+
+    return time_words(planned.schedule, planned.considered.given.fleet, ink)
 
 
 def _load(intent: Intent) -> str:
