@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PROFILES",
     "STATE",
+    "Every",
     "Fleet",
     "Json",
     "JsonInto",
@@ -21,6 +22,7 @@ __all__ = [
     "State",
     "Yes",
     "setting_of",
+    "to_write",
 ]
 
 STATE = Path(".aios/state.json")
@@ -31,7 +33,25 @@ Fleet = Annotated[
     typer.Option("--fleet", help="Fleet file. Default: fleet.yaml beside the intents or here, else this machine."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words.")]
-JsonInto = Annotated[Path | None, typer.Option("--json-into", metavar="FILE", help="Also write the JSON to a file.")]
+
+
+def to_write(path: Path | None) -> Path | None:
+    """Return the file that an option names, once it is plain that it can be written: before long work, not after it."""
+    if path is None:
+        return None
+    if path == Path():
+        raise typer.BadParameter("an empty text names no file")
+    from aios.workflow.saving import see_place
+
+    see_place(path)
+    return path
+
+
+JsonInto = Annotated[
+    Path | None,
+    typer.Option("--json-into", metavar="FILE", callback=to_write, help="Also write the JSON to a file."),
+]
+Every = Annotated[bool, typer.Option("--all", help="Tell everything, not only what comes first.")]
 Paths = Annotated[
     list[str] | None, typer.Argument(metavar="PATH...", help="Intent files or folders; - reads standard input.")
 ]

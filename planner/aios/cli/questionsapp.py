@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, Paths, Profiles, State, setting_of
+from aios.cli.options import (
+    PROFILES,
+    STATE,
+    Every,
+    Fleet,
+    Json,
+    JsonInto,
+    Paths,
+    Profiles,
+    State,
+    setting_of,
+    to_write,
+)
 
 __all__ = ["questions_app"]
 
@@ -47,7 +59,7 @@ def diff(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when the plans differ, 0 when they do not.")
     ] = False,
-    every: Annotated[bool, typer.Option("--all", help="Tell everything, not only what comes first.")] = False,
+    every: Every = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
@@ -72,7 +84,7 @@ def whatif(
     fleet: Fleet = None,
     state: State = STATE,
     profiles: Profiles = PROFILES,
-    every: Annotated[bool, typer.Option("--all", help="Tell everything, not only what comes first.")] = False,
+    every: Every = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
@@ -105,7 +117,9 @@ def size(
     split: Annotated[
         int, typer.Option("--split", help="Pieces of each service's load that different devices may serve.")
     ] = 1,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the fleet to a file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Write the fleet to a file.")
+    ] = None,
     profiles: Profiles = PROFILES,
     json: Json = False,
     json_into: JsonInto = None,
@@ -132,7 +146,8 @@ def pareto(
         int, typer.Option("--points", min=4, max=1000, help="Most points to show; of a larger front, some all over it.")
     ] = 50,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Draw the front: .svg, .png or .pdf.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Draw the front: .svg, .png or .pdf."),
     ] = None,
     fleet: Fleet = None,
     state: State = STATE,
@@ -163,7 +178,8 @@ def schedule(
         typer.Option("--minimize", metavar="NAME,...", help="expense, carbon, energy or time, most important first."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Also draw it: .svg, .png, .pdf.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", callback=to_write, help="Also draw it: .svg, .png, .pdf."),
     ] = None,
     json: Json = False,
     json_into: JsonInto = None,

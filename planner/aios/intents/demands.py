@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
+from aios.intents.contradicting import contradicting_choices, nothing_left
 from aios.intents.times import WhenForm, compile_when
 from aios.intents.where import WhereForm, where_of
 from aios.intents.written import Metadata, Spec
@@ -98,21 +99,23 @@ def compile_demand(document: Document) -> Demanded:
     """Return the record of a document that states a demand. Raises InputError with every mistake in it."""
     form = _checked(document)
     spec, demand = form.spec, form.spec.demand
-    mistakes = list(_mistakes(document, spec))
+    pin, exclude, wanted = _places(spec.pin), _places(spec.exclude), demand.accelerator
+    types = wanted.types or () if wanted is not None else ()
+    mistakes = [*_mistakes(document, spec), *contradicting_choices(document, pin, exclude)]
+    mistakes += nothing_left(document, ("spec", "demand", "accelerator", "types"), "device", types, pin, exclude)
     if mistakes:
         raise InputError(*mistakes)
-    wanted = demand.accelerator
     return Demanded(
         name=form.metadata.name,
         labels=form.metadata.labels,
         cores=demand.cpu or 0.0,
         memory_bytes=demand.memory or 0.0,
-        accelerators=wanted and Accelerators(count=wanted.count, share=wanted.share, types=wanted.types or ()),
+        accelerators=wanted and Accelerators(count=wanted.count, share=wanted.share, types=types),
         copies=spec.count or demand.count or 1,
         required=spec.required,
         priority=spec.priority,
-        pin=_places(spec.pin),
-        exclude=_places(spec.exclude),
+        pin=pin,
+        exclude=exclude,
         allowed=where_of(spec.where),
         duration_s=spec.duration,
         when=compile_when(document, spec.when),
