@@ -69,9 +69,9 @@ INTENT     TAKES                                            COPIES  STAND  REFUS
 notebooks  2 cores, 4 GiB, 0.5 of 1 accelerator (optional)      12      9        3  small-1 8, large 1
 etl        4 cores, 8 GiB                                        4      4        0  large 3, plain 1
 train      8 cores, 32 GiB, 3 big-card                           1      1        0  large 1
-DEVICE    THERE  FREE  TAKEN  SHARE  MACHINES IN USE
-big-card      4   3.5    3.5  100 %                1
-card          4     4      4  100 %                2
+DEVICE    THERE  FREE  TAKEN  SHARE  MACHINES USING IT
+big-card      4   3.5    3.5  100 %                  1
+card          4     4      4  100 %                  2
 
 objective maximize admitted: 9, proved optimal
 """

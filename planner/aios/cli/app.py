@@ -17,6 +17,7 @@ from aios.cli.options import (
     STATE,
     Every,
     Fleet,
+    HowHard,
     Json,
     JsonInto,
     KeepOthers,
@@ -28,6 +29,7 @@ from aios.cli.options import (
     to_write,
 )
 from aios.cli.questionsapp import questions_app
+from aios.workflow.setting import Effort
 
 __all__ = ["app", "run"]
 
@@ -106,6 +108,7 @@ def plan(
     freeze: Annotated[
         list[str] | None, typer.Option("--freeze", metavar="NAME", help="Leave this intent as it stands; repeatable.")
     ] = None,
+    effort: HowHard = Effort.NORMAL,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
@@ -114,7 +117,7 @@ def plan(
     from aios.cli.planning import plan as work
     from aios.workflow.replanning import Wished
 
-    setting = setting_of(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles, effort)
     return work(
         setting,
         wished=Wished(current, tuple(dict.fromkeys(freeze or ())), max_moves),

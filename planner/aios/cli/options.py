@@ -2,18 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from aios.workflow.setting import Setting
+from aios.workflow.setting import Effort, Setting
 
 __all__ = [
     "PROFILES",
     "STATE",
     "Every",
     "Fleet",
+    "HowHard",
     "Json",
     "JsonInto",
     "KeepOthers",
@@ -51,6 +51,14 @@ JsonInto = Annotated[
     Path | None,
     typer.Option("--json-into", metavar="FILE", callback=to_write, help="Also write the JSON to a file."),
 ]
+HowHard = Annotated[
+    Effort,
+    typer.Option(
+        "--effort",
+        help="How much work the search may take before it ends without a proof: quick takes a tenth, thorough ten "
+        "times as much. The same effort gives the same answer every time.",
+    ),
+]
 Every = Annotated[bool, typer.Option("--all", help="Tell everything, not only what comes first.")]
 Paths = Annotated[
     list[str] | None, typer.Argument(metavar="PATH...", help="Intent files or folders; - reads standard input.")
@@ -63,12 +71,23 @@ KeepOthers = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def setting_of(paths: list[str] | None, fleet: str | None, state: Path = STATE, profiles: Path = PROFILES) -> "Setting":
+def setting_of(
+    paths: list[str] | None,
+    fleet: str | None,
+    state: Path = STATE,
+    profiles: Path = PROFILES,
+    effort: Effort = Effort.NORMAL,
+) -> Setting:
     """Return what a command was given."""
-    from aios.workflow.setting import Setting
-
-    stdin = sys.stdin.buffer.read
-    return Setting(paths=tuple(paths or ()), fleet=fleet, state=state, profiles=profiles, warn=_warned, stdin=stdin)
+    return Setting(
+        paths=tuple(paths or ()),
+        fleet=fleet,
+        state=state,
+        profiles=profiles,
+        warn=_warned,
+        stdin=sys.stdin.buffer.read,
+        effort=effort,
+    )
 
 
 def _warned(text: str) -> None:

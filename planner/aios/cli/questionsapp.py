@@ -10,6 +10,7 @@ from aios.cli.options import (
     STATE,
     Every,
     Fleet,
+    HowHard,
     Json,
     JsonInto,
     Paths,
@@ -18,6 +19,7 @@ from aios.cli.options import (
     setting_of,
     to_write,
 )
+from aios.workflow.setting import Effort
 
 __all__ = ["questions_app"]
 
@@ -121,6 +123,7 @@ def size(
         Path | None, typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Write the fleet to a file.")
     ] = None,
     profiles: Profiles = PROFILES,
+    effort: HowHard = Effort.NORMAL,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
@@ -130,7 +133,7 @@ def size(
 
     names = tuple(name.strip() for name in shapes.split(",") if name.strip())
     sought = Sought(source, minimize, names, max_nodes, tuple(region or ()), tuple(price or ()), split)
-    return work(setting_of(paths, None, STATE, profiles), sought, out=out, json=json, json_into=json_into)
+    return work(setting_of(paths, None, STATE, profiles, effort), sought, out=out, json=json, json_into=json_into)
 
 
 @questions_app.command(
@@ -152,13 +155,15 @@ def pareto(
     fleet: Fleet = None,
     state: State = STATE,
     profiles: Profiles = PROFILES,
+    effort: HowHard = Effort.NORMAL,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """List the plans that no other plan beats in all of several metrics at once: the Pareto front."""
     from aios.cli.pareto import pareto as work
 
-    return work(setting_of(paths, fleet, state, profiles), over or [], points, out=out, json=json, json_into=json_into)
+    setting = setting_of(paths, fleet, state, profiles, effort)
+    return work(setting, over or [], points, out=out, json=json, json_into=json_into)
 
 
 @questions_app.command(epilog="Example: aios schedule examples/night-jobs --start 2027-03-01T16:00Z")

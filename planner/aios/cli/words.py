@@ -13,8 +13,19 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from aios.records.base import Span
     from aios.records.errors import Diagnostic
+    from aios.workflow.setting import Setting
 
-__all__ = ["Ink", "counted", "diagnostic_text", "harmless", "print_diagnostics", "table", "warned"]
+__all__ = [
+    "Ink",
+    "counted",
+    "diagnostic_text",
+    "further",
+    "gap_text",
+    "harmless",
+    "print_diagnostics",
+    "table",
+    "warned",
+]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -59,6 +70,21 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], ink: Ink, marke
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return ``1 candidate``, ``2 candidates``."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def gap_text(gap: float) -> str:
+    """Return a gap, a share, as people read it: ``0.24 %``, ``1,250 %``; never as a power of ten."""
+    percent = 100 * gap
+    if percent < 0.001:
+        return "below 0.001 %"
+    return f"{percent:.2g} %" if percent < 10 else f"{percent:,.0f} %"
+
+
+def further(setting: Setting, command: str) -> str:
+    """Say how to go on where a search ended without a proof; nothing where it can take no more work."""
+    from aios.workflow.setting import Effort
+
+    return "" if setting.effort == Effort.THOROUGH else f" (`aios {command} --effort thorough` searches longer)"
 
 
 def _width(text: str) -> int:

@@ -99,23 +99,21 @@ def compile_demand(document: Document) -> Demanded:
     """Return the record of a document that states a demand. Raises InputError with every mistake in it."""
     form = _checked(document)
     spec, demand = form.spec, form.spec.demand
-    pin, exclude, wanted = _places(spec.pin), _places(spec.exclude), demand.accelerator
-    types = wanted.types or () if wanted is not None else ()
-    mistakes = [*_mistakes(document, spec), *contradicting_choices(document, pin, exclude)]
-    mistakes += nothing_left(document, ("spec", "demand", "accelerator", "types"), "device", types, pin, exclude)
+    mistakes = [*_mistakes(document, spec), *_contradictions(document, spec)]
     if mistakes:
         raise InputError(*mistakes)
+    wanted = demand.accelerator
     return Demanded(
         name=form.metadata.name,
         labels=form.metadata.labels,
         cores=demand.cpu or 0.0,
         memory_bytes=demand.memory or 0.0,
-        accelerators=wanted and Accelerators(count=wanted.count, share=wanted.share, types=types),
+        accelerators=wanted and Accelerators(count=wanted.count, share=wanted.share, types=wanted.types or ()),
         copies=spec.count or demand.count or 1,
         required=spec.required,
         priority=spec.priority,
-        pin=pin,
-        exclude=exclude,
+        pin=_places(spec.pin),
+        exclude=_places(spec.exclude),
         allowed=where_of(spec.where),
         duration_s=spec.duration,
         when=compile_when(document, spec.when),
@@ -151,6 +149,13 @@ def _apart(item: Diagnostic, name: str | None) -> Diagnostic:
 
 def _places(form: PlacesForm) -> Constraints:
     return Constraints(device=form.device or (), node=form.node or ())
+
+
+def _contradictions(document: Document, spec: DemandSpec) -> Iterator[Diagnostic]:
+    pin, exclude, wanted = _places(spec.pin), _places(spec.exclude), spec.demand.accelerator
+    yield from contradicting_choices(document, pin, exclude)
+    types = wanted.types if wanted is not None else None
+    yield from nothing_left(document, ("spec", "demand", "accelerator", "types"), "device", types or (), pin, exclude)
 
 
 def _mistakes(document: Document, spec: DemandSpec) -> Sequence[Diagnostic]:

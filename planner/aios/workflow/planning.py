@@ -147,7 +147,7 @@ def make_plan(
     """
     from aios.check import audit
     from aios.plan import make_plan as draft
-    from aios.solve import Limits, choose_together
+    from aios.solve import choose_together
 
     considered = considered or consider(gather(setting), setting.tell)
     given = considered.given
@@ -163,7 +163,7 @@ def make_plan(
         considered.sites,
         given.objective,
         given.fleet,
-        Limits(),
+        setting.limits(),
         before.moving,
         joins,
     )
