@@ -27,28 +27,30 @@ def windows_of(
 
     start_s: of the plan, in seconds since 1970 began; None where nobody said · offset_s: from midnight UTC to it.
     Raises InputError with everything that cannot be at this start: dates without one, deadlines that are over, windows
-    without time.
+    without time; and waiting for what is not there. What ``waiting_mistakes`` tells is taken to be mended.
     """
     mistakes: list[Diagnostic] = []
     windows: dict[str, Window] = {}
-    for name, when in _jobs(intents, demands)[0].items():
+    ends = _jobs(intents, demands)[0]
+    for name, when in ends.items():
         found = _window(when, start_s, offset_s) if when else Window()
         if isinstance(found, Diagnostic):
             mistakes.append(found)
         else:
             windows[name] = found
+        mistakes += _strangers(name, when, ends) if when else ()
     if mistakes:
         raise InputError(*mistakes)
     return windows
 
 
 def waiting_mistakes(intents: Sequence[Intent], demands: Sequence[Demanded]) -> Iterator[Diagnostic]:
-    """Yield what cannot be whenever a plan starts: times of what never ends, waiting for what is not there, never ends
-    or waits itself, more work than fits between two times after the start."""
+    """Yield what cannot be whenever a plan starts: times of what never ends, waiting for what never ends or waits
+    itself, more work than fits between two times after the start."""
     ends, stands = _jobs(intents, demands)
     yield from (_endless(name, when) for name, when in stands.items() if when is not None)
     for name, when in ends.items():
-        yield from _strangers(name, when, ends, stands) if when else ()
+        yield from _in_vain(name, when, stands) if when else ()
     yield from _circles(ends)
     yield from (item for demand in demands if (item := _unfit(demand)) is not None)
 
@@ -133,8 +135,8 @@ def _seconds(moment: Moment, start_s: float | None, offset_s: float, after: floa
     return first + (math.floor((after - first) / _DAY_S) + 1) * _DAY_S
 
 
-def _strangers(name: str, when: When, ends: Mapping[str, object], stands: Mapping[str, object]) -> Iterator[Diagnostic]:
-    """Yield what a job waits for in vain."""
+def _in_vain(name: str, when: When, stands: Mapping[str, object]) -> Iterator[Diagnostic]:
+    """Yield what a job waits for and never ends."""
     for other, where in zip(when.after, when.after_at, strict=True):
         if other in stands:
             yield Diagnostic(
@@ -142,7 +144,12 @@ def _strangers(name: str, when: When, ends: Mapping[str, object], stands: Mappin
                 where=where,
                 remedy="wait for a job: what trains, or a demand with a `duration`",
             )
-        elif other not in ends:
+
+
+def _strangers(name: str, when: When, ends: Mapping[str, object]) -> Iterator[Diagnostic]:
+    """Yield what a job waits for and is not there."""
+    for other, where in zip(when.after, when.after_at, strict=True):
+        if other not in ends:
             near = nearest(other, list(ends))
             known = ", ".join(f"`{item}`" for item in sorted(ends) if item != name)
             remedy = f"did you mean `{near}`? " if near and near != name else ""
