@@ -118,3 +118,16 @@ def test_an_encoder_is_not_sent_in_a_circle(lab, load):
     assert ran.code == 1
     assert "bert-base-cased is an encoder" in ran.err
     assert "export it to ONNX" in ran.err
+
+
+def test_a_budget_below_what_is_pinned_names_both(lab):
+    service = "spec: {task: t, model: {card: resnet50}, load: {rate: 1/s}, pin: {device: nvidia-t4, replicas: [2, 3]}}"
+    lab.write("service.yaml", HEAD % "photos" + service + "\n")
+    lab.write(
+        "budget.yaml", "apiVersion: aios/v1\nkind: Objective\nmetadata: {name: o}\nspec: {budget: {power: 1 W}}\n"
+    )
+    ran = lab("plan", "service.yaml", "budget.yaml", "--fleet", "fleet.yaml")
+    assert ran.code == 3
+    assert "power <= 1 W for the whole plan  budget.yaml:4:24" in ran.out
+    assert "photos: device nvidia-t4 (service.yaml:4:" in ran.out
+    assert "photos: replicas 2 or 3 (service.yaml:4:" in ran.out
