@@ -1,12 +1,12 @@
 """Published generalised assignment problems, planned as jobs on machines: cost, bound, best known, seconds.
 
-python benchmarks/assignment.py FOLDER [--only c20200 d20200 ...] [--method aios cpsat greedy] [--seconds 60]
+python benchmarks/assignment.py FOLDER [--only c20200 d20200 ...] [--method aios cpsat highs greedy] [--seconds 60]
 
 FOLDER holds ``gap_instances.jsonl.gz`` (cost and weight per agent and job, capacity per agent; OR-Library gap1-12 and
 types a to e). A job is an intent, an agent a node whose cores are its capacity, and a job on an agent an option with a
-cost of its own. Beside aios: CP-SAT on the plain model in the same number of deterministic seconds, and the greedy that
-lets the job with most to lose choose first. HiGHS is not here: it comes with scipy, which aios does not need. The cost
-and the loads of what was chosen are added up from the instance.
+cost of its own. Beside aios: CP-SAT on the plain model in the same number of deterministic seconds, HiGHS on that model
+in as many by the clock, and the greedy that lets the job with most to lose choose first. The cost and the loads of what
+was chosen are added up from the instance.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import mixed_integer
 
 from aios.records.base import Span
 from aios.records.candidate import Candidate, Demand, Estimate, Priced
@@ -93,8 +95,8 @@ def _option(instance: Instance, name: str, job: int, agent: int) -> Priced:
     return Priced(candidate=candidate, estimates={"cost": estimate}, demand=demand)
 
 
-def by_cpsat(instance: Instance, limit: float) -> Found:
-    """Solve the plain model."""
+def plain(instance: Instance) -> tuple[Model, list[list[int]]]:
+    """Return the plain model, and [agent][job] -> the variable that says whether the job is there."""
     model = Model()
     agents = range(len(instance.capacity))
     here = [[model.variable(0, 1) for _ in range(instance.jobs)] for _ in agents]
@@ -103,10 +105,25 @@ def by_cpsat(instance: Instance, limit: float) -> Found:
     for agent in agents:
         model.linear(zip(here[agent], instance.weight[agent], strict=True), high=instance.capacity[agent])
     model.minimize([(here[a][j], instance.cost[a][j]) for a in agents for j in range(instance.jobs)])
+    return model, here
+
+
+def by_cpsat(instance: Instance, limit: float) -> Found:
+    """Solve the plain model by CP-SAT."""
+    model, here = plain(instance)
     answer = Engine(Limits(deterministic_limit=limit)).solve(model)
-    if not answer.values:
-        return Found(None, answer.bound)
-    return Found([next(a for a in agents if answer.values[here[a][j]]) for j in range(instance.jobs)], answer.bound)
+    return Found(_agents(here, answer.values) if answer.values else None, answer.bound)
+
+
+def by_highs(instance: Instance, limit: float) -> Found:
+    """Solve the plain model by HiGHS."""
+    model, here = plain(instance)
+    answer = mixed_integer.by_highs(model.proto, limit)
+    return Found(None if answer.values is None else _agents(here, answer.values), answer.bound)
+
+
+def _agents(here: Sequence[Sequence[int]], values: Sequence[int]) -> list[int]:
+    return [next(a for a, row in enumerate(here) if values[row[job]]) for job in range(len(here[0]))]
 
 
 def by_greedy(instance: Instance, _limit: float) -> Found:
@@ -129,7 +146,7 @@ def by_greedy(instance: Instance, _limit: float) -> Found:
     return Found([chosen[job] for job in range(instance.jobs)], None)
 
 
-METHODS = {"aios": by_aios, "cpsat": by_cpsat, "greedy": by_greedy}
+METHODS = {"aios": by_aios, "cpsat": by_cpsat, "highs": by_highs, "greedy": by_greedy}
 
 
 def told(instance: Instance, method: str, found: Found, seconds: float) -> dict[str, Any]:
@@ -152,7 +169,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--method", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--seconds", type=float, default=60.0, help="deterministic seconds of the engine")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of the engine (deterministic), of HiGHS")
     args = parser.parse_args()
     for instance in instances(args.folder, args.only):
         for method in args.method:

@@ -1,13 +1,13 @@
 """Pods of a published GPU cluster packed onto its nodes: share of the GPUs allocated, bound, seconds, peak memory.
 
 python benchmarks/packing.py FOLDER [--workload default ...] [--seed 42 ...] [--clusters 1] [--demand 1.3] [--must-fit]
-                                    [--method aios best-fit plain] [--seconds 30]
+                                    [--method aios best-fit plain highs] [--seconds 30]
 
 FOLDER holds alibaba/clusterdata's cluster-trace-gpu-v2023: ``openb_nodes.csv`` and pods, as ``openb_pods_NAME.csv`` or
 in ``openb_pods_variants.jsonl.gz``. Pods are drawn with replacement until they ask for ``--demand`` times the GPUs; all
 that need no GPU must fit. ``--must-fit`` takes every pod once instead, and all must fit. Beside aios: best fit
-decreasing, and CP-SAT on all nodes one by one (``plain``) with as many seconds. Every case runs in a process of its
-own. Placements are checked here, device by device, by nothing that the solver uses.
+decreasing, and CP-SAT (``plain``) and HiGHS on all nodes one by one, with as many seconds. Every case runs in a
+process of its own. Placements are checked here, device by device, by nothing that the solver uses.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import mixed_integer
 
 from aios.solve import Limits
 from aios.solve.cpsat import Engine
@@ -183,8 +185,29 @@ def by_best_fit(case: Case, seconds: float) -> Result:
     return Result(None if lacking else placed, None, f"{lacking} required pods left over" if lacking else "")
 
 
-def by_plain(case: Case, seconds: float) -> Result:
-    """Count each kind of pod on each node, and each size of a share on each device, in one model."""
+class Plain(NamedTuple):
+    """A model that counts each kind of pod on each node, and each size of a share on each device.
+
+    stands: per node, kind -> variable · devices: per node and device, size -> variable
+    """
+
+    model: Any
+    kinds: Sequence[tuple[Pod, int]]
+    stands: Sequence[Mapping[int, Any]]
+    devices: Sequence[Sequence[Mapping[int, Any]]]
+
+    def placed(self, value: Callable[[Any], int]) -> list[Placed]:
+        """Return what stands where. value: of a variable"""
+        placed = list[Placed]()
+        for index, (own, held) in enumerate(zip(self.stands, self.devices, strict=True)):
+            room = {(d, size): value(v) for d, device in enumerate(held) for size, v in device.items()}
+            for kind, variable in own.items():
+                placed += [_taken(self.kinds[kind][0], index, room) for _ in range(value(variable))]
+        return placed
+
+
+def plain(case: Case) -> Plain:
+    """Build that model."""
     from ortools.sat.python import cp_model
 
     model, kinds = cp_model.CpModel(), sorted(Counter(case.pods).items())
@@ -210,18 +233,30 @@ def by_plain(case: Case, seconds: float) -> Result:
         model.add(sum(variables) == many) if case.required(pod) else model.add(sum(variables) <= many)
     worth = (v * kinds[k][0].gpus * kinds[k][0].milli for own in stands for k, v in own.items() if kinds[k][0].gpus)
     model.maximize(sum(worth))
-    solver = cp_model.CpSolver()
+    return Plain(model, kinds, stands, devices)
+
+
+def by_plain(case: Case, seconds: float) -> Result:
+    """Solve the plain model by CP-SAT."""
+    from ortools.sat.python import cp_model
+
+    built, solver = plain(case), cp_model.CpSolver()
     solver.parameters.max_time_in_seconds, solver.parameters.num_workers = seconds, 2
-    status = solver.solve(model)
+    status = solver.solve(built.model)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Result(None, None, f"{solver.status_name(status).lower()} after {seconds:g} s")
-    placed = list[Placed]()
-    for index, (own, held) in enumerate(zip(stands, devices, strict=True)):
-        room = {(d, size): solver.value(v) for d, device in enumerate(held) for size, v in device.items()}
-        for kind, variable in own.items():
-            for _ in range(solver.value(variable)):
-                placed.append(_taken(kinds[kind][0], index, room))
-    return Result(placed, round(solver.best_objective_bound))
+    return Result(built.placed(solver.value), round(solver.best_objective_bound))
+
+
+def by_highs(case: Case, seconds: float) -> Result:
+    """Solve the plain model by HiGHS."""
+    built = plain(case)
+    answer = mixed_integer.by_highs(built.model.proto, seconds)
+    if answer.values is None:
+        return Result(None, None, f"{answer.status} after {seconds:g} s")
+    values = answer.values
+    bound = None if answer.bound is None else round(-answer.bound)
+    return Result(built.placed(lambda variable: values[variable.index]), bound)
 
 
 def _taken(pod: Pod, node: int, room: dict[tuple[int, int], int]) -> Placed:
@@ -231,7 +266,7 @@ def _taken(pod: Pod, node: int, room: dict[tuple[int, int], int]) -> Placed:
     return Placed(pod, node, tuple(device for device, _ in chosen))
 
 
-METHODS = {"aios": by_aios, "best-fit": by_best_fit, "plain": by_plain}
+METHODS = {"aios": by_aios, "best-fit": by_best_fit, "plain": by_plain, "highs": by_highs}
 
 
 def faults(case: Case, placed: Sequence[Placed]) -> int:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from aios.solve import Limits
 from aios.solve.cpsat import Engine
 from aios.solve.packing import NO_GROUP, Kind, Nodes, Packing, Problem, Short, pack
+from aios.solve.packing.breed import Choice, breed
 from aios.solve.packing.core import core_content
 
 
@@ -81,3 +82,16 @@ def test_the_core_alone_comes_near_the_best(seed):
     whole = pack(problem, Engine(Limits(deterministic_limit=1.5)))
     assert isinstance(whole, Packing)
     assert value >= 0.995 * whole.bound
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_is_bred_is_best_of_few_fits_and_is_always_the_same(seed):
+    problem = one_node(seed, 14, 6)
+    has = problem.nodes[0].has
+    values = [kind.value for kind in problem.kinds]
+    choice = Choice([kind.takes for kind in problem.kinds], has, values, [1.0] * len(has), [0.5] * len(values))
+    marks = breed(choice, 40)
+    assert marks == breed(choice, 40)
+    assert all(map(int.__le__, taken(problem, tuple(map(int, marks))), has))
+    optional = problem._replace(kinds=tuple(kind._replace(required=False) for kind in problem.kinds))
+    assert sum(value for value, mark in zip(values, marks, strict=True) if mark) == best_value(optional)

@@ -309,6 +309,10 @@ def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str:
     return shlex.join([*words, *(["--keep-others"] if keep_others else [])])
 
 
+_MOST, _FIRST = 12, 8
+"""Kinds of demands of a conflict that are all told, and how many of more are."""
+
+
 def _conflict(planned: Planned, ink: Ink) -> str:
     conflict = planned.plan.conflict
     assert conflict is not None
@@ -325,10 +329,16 @@ def _conflict(planned: Planned, ink: Ink) -> str:
     if not alone and len(conflict.relaxations) == len(conflict.clauses):
         head += "; without any one of them the others can"
     lines = [f"{ink('infeasible', 'red', 'bold')}: {head}"]
+    stands = [clause for clause in conflict.clauses if clause.id == f"{clause.intent}/stands"]
+    left_out = stands[_FIRST:] if len(stands) > _MOST else []
     for clause in conflict.clauses:
+        if clause in left_out:
+            continue
         where = f"  {ink(str(clause.where), 'dim')}" if clause.where else ""
         owner = f"{clause.intent}: " if clause.intent else ""
         lines.append(f"  {owner}{clause.text}{where}")
+        if left_out and clause is stands[_FIRST - 1]:
+            lines.append(f"  … and {len(left_out):,} more kinds of demands, smaller ones (--json lists them)")
     if conflict.relaxations:
         this = "this" if alone else "each of these alone"
         lines.append(f"{this} would do, the others as they are:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import Field, Strict
@@ -19,6 +20,7 @@ from aios.records.forms import Many
 from aios.records.intent import Constraints
 from aios.records.quantity import Quantity, Time, Whole
 from aios.records.units import Dimension
+from aios.records.where import Where
 
 __all__ = ["DemandIntentForm", "compile_demand", "states_demand", "too_many"]
 
@@ -105,16 +107,16 @@ def compile_demand(document: Document) -> Demanded:
     wanted = demand.accelerator
     return Demanded(
         name=form.metadata.name,
-        labels=form.metadata.labels,
+        labels=form.metadata.labels or _NO_LABELS,
         cores=demand.cpu or 0.0,
         memory_bytes=demand.memory or 0.0,
-        accelerators=wanted and Accelerators(count=wanted.count, share=wanted.share, types=wanted.types or ()),
+        accelerators=wanted and _accelerators(wanted.count, wanted.share, wanted.types or ()),
         copies=spec.count or demand.count or 1,
         required=spec.required,
         priority=spec.priority,
         pin=_places(spec.pin),
         exclude=_places(spec.exclude),
-        allowed=where_of(spec.where),
+        allowed=where_of(spec.where) if spec.where.model_fields_set else _anywhere(),
         duration_s=spec.duration,
         when=compile_when(document, spec.when),
         where=document.span(("metadata", "name")),
@@ -148,7 +150,26 @@ def _apart(item: Diagnostic, name: str | None) -> Diagnostic:
 
 
 def _places(form: PlacesForm) -> Constraints:
-    return Constraints(device=form.device or (), node=form.node or ())
+    return Constraints(device=form.device or (), node=form.node or ()) if form.device or form.node else _any_place()
+
+
+# Demands are many, and most are alike in these: what is equal is one record.
+_NO_LABELS: dict[str, str] = {}
+
+
+@cache
+def _accelerators(count: int, share: float, types: tuple[str, ...]) -> Accelerators:
+    return Accelerators(count=count, share=share, types=types)
+
+
+@cache
+def _any_place() -> Constraints:
+    return Constraints()
+
+
+@cache
+def _anywhere() -> Where:
+    return Where()
 
 
 def _contradictions(document: Document, spec: DemandSpec) -> Iterator[Diagnostic]:

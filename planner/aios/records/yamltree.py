@@ -8,6 +8,7 @@ always text.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONSTANTS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
 _CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+_REPEATED = 40  # characters up to which the same text is kept once: a file may say it a hundred thousand times
 _SHOWN_LINE = 400  # characters of a line that fit into a message
 
 
@@ -60,8 +62,8 @@ class Node:
     """A value and where it stands (0-based).
 
     value: plain Python (dict, list, str, int, float, bool, None) · size: values in it, aliases expanded ·
-    keys, children: of a mapping, place of each key and its node · items: nodes of a list; all three are one shared,
-    empty collection in values that are neither, because a file can hold very many of those
+    keys, children: of a mapping, place of each key and its node · items: nodes of a list; where there can be none it is
+    one shared, empty collection, because a file can hold very many of those
     """
 
     value: Any
@@ -160,10 +162,10 @@ class _Composer:
             return int(text, 0 if text[:2] in ("0o", "0x") else 10)
         if _FLOAT.fullmatch(text):
             return float(text)
-        return text
+        return sys.intern(text) if len(text) <= _REPEATED else text
 
     def _key(self, parent: _Open, event: Any) -> None:
-        mark, key = event.start_mark, event.value
+        mark, key = event.start_mark, sys.intern(event.value)
         parent.key, parent.doubled = key, key in parent.node.keys
         if parent.doubled:
             line = parent.node.keys[key][0] + 1
@@ -193,7 +195,11 @@ class _Composer:
             raise _Stop
         if event.anchor is not None:
             self.anchors.pop(event.anchor, None)
-        self.open.append(_Open(Node(value, mark.line, mark.column, {}, {}, []), event.anchor, bool(event.flow_style)))
+        if isinstance(value, dict):
+            node = Node(value, mark.line, mark.column, {}, {}, _NO_ITEMS)
+        else:
+            node = Node(value, mark.line, mark.column, _NO_KEYS, _NO_CHILDREN, [])
+        self.open.append(_Open(node, event.anchor, bool(event.flow_style)))
 
     def _alias(self, event: Any) -> None:
         parent = self.open[-1] if self.open else None

@@ -27,8 +27,9 @@ _NAMED = 3
 
 
 def conflict_of(posed: Stocked, engine: Engine) -> Conflict:
-    """Return the conflict of required demands of which it is proved that they do not all fit."""
-    core, smallest = _core(posed.problem, Engine(engine.limits))
+    """Return the conflict of required demands of which it is proved that they do not all fit, largest first."""
+    together, smallest = _core(posed.problem, Engine(engine.limits))
+    core = sorted(together, key=lambda index: _size(posed.problem.kinds[index]), reverse=True)
     notes = [] if smallest else ["A smaller set of these may not fit either: the search for one was stopped."]
     clauses = [_stands(posed.alike[index], posed.problem.kinds[index].number) for index in core]
     relaxations, explaining = [], Engine(engine.limits)
@@ -168,14 +169,18 @@ def _room(posed: Stocked, core: Sequence[int]) -> Clause:
     machines = sum(stock.nodes.number for stock in stocks)
     cores = sum(stock.nodes.has[0] * stock.nodes.number for stock in stocks) / CORE_UNITS
     memory = sum(stock.nodes.has[1] * stock.nodes.number for stock in stocks) / MEMORY_UNITS
-    devices = sum(
-        posed.stocks[nodes].nodes.groups[group] * posed.stocks[nodes].nodes.number
-        for nodes, group in places
-        if group >= 0
-    )
+    rooms = [(posed.stocks[nodes].nodes, group) for nodes, group in sorted(places) if group >= 0]
+    devices = sum(own.groups[group] * own.room(group) * own.number for own, group in rooms) / WHOLE
     asked = sum(kind.devices * kind.share * kind.number for kind in kinds) / WHOLE
     asked_cores = sum(kind.takes[0] * kind.number for kind in kinds) / CORE_UNITS
-    has = f"{machines:,} machines where they may stand have {devices:,} devices, {cores:,.6g} cores"
-    memory_text = format_quantity(memory, Dimension.BYTES)
-    text = f"{has} and {memory_text} free; {asked:,.6g} devices and {asked_cores:,.6g} cores are asked for"
+    asked_memory = sum(kind.takes[1] * kind.number for kind in kinds) / MEMORY_UNITS
+    has = f"{_amounts(devices, cores, memory)} free; {_amounts(asked, asked_cores, asked_memory)} are asked for"
+    pairs = {"devices": (asked, devices), "cores": (asked_cores, cores), "memory": (asked_memory, memory)}
+    short = " and ".join(what for what, (wanted, there) in pairs.items() if wanted > there)
+    why = f"not enough {short}" if short else "enough in all, but not on machines that hold them"
+    text = f"{machines:,} machines where they may stand have {has}: {why}"
     return Clause(id="capacity/fleet", intent=None, text=text)
+
+
+def _amounts(devices: float, cores: float, memory: float) -> str:
+    return f"{devices:,.6g} devices, {cores:,.6g} cores and {format_quantity(memory, Dimension.BYTES)}"
