@@ -148,11 +148,11 @@ def test_what_cannot_fit_says_where_it_stands_and_how_many_would(work):
     ran = work("plan", "work/all.yaml", "more.yaml", "--fleet", "fleet.yaml", "--json-into", "plan.json")
     assert ran.code == 3
     assert "serve: 2 copies of 8 cores, 32 GiB, 1 big-card stand  more.yaml:3:18" in ran.out
-    assert "train: 1 copy of 8 cores, 32 GiB, 3 big-card stand  work/all.yaml:3:18" in ran.out
+    assert "train: 1 copy of 8 cores, 32 GiB, 3 big-card stands  work/all.yaml:3:18" in ran.out
     plan = json.loads((work.place / "plan.json").read_text())
     assert (plan["status"], plan["decisions"]) == ("infeasible", [])
     named = [(item["intent"], item["where"]) for item in plan["conflict"]["clauses"]]
-    assert named == [("serve", "more.yaml:3:18"), ("train", "work/all.yaml:3:18"), (None, None)]
+    assert named == [("train", "work/all.yaml:3:18"), ("serve", "more.yaml:3:18"), (None, None)]
     assert plan["conflict"]["notes"] == ["Not one copy of serve finds room.", "Not one copy of train finds room."]
     work.write("more.yaml", NOTEBOOKS.replace("notebooks", "serve").replace("required: false", "required: true"))
     ran = work("plan", "work/all.yaml", "more.yaml", "--fleet", "fleet.yaml")
