@@ -153,7 +153,7 @@ def test_what_cannot_fit_says_where_it_stands_and_how_many_would(work):
     assert (plan["status"], plan["decisions"]) == ("infeasible", [])
     named = [(item["intent"], item["where"]) for item in plan["conflict"]["clauses"]]
     assert named == [("train", "work/all.yaml:3:18"), ("serve", "more.yaml:3:18"), (None, None)]
-    assert plan["conflict"]["notes"] == ["Not one copy of serve finds room.", "Not one copy of train finds room."]
+    assert plan["conflict"]["notes"] == ["Not one copy of train finds room.", "Not one copy of serve finds room."]
     work.write("more.yaml", NOTEBOOKS.replace("notebooks", "serve").replace("required: false", "required: true"))
     ran = work("plan", "work/all.yaml", "more.yaml", "--fleet", "fleet.yaml")
     assert ran.code == 3
