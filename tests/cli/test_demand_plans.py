@@ -70,9 +70,9 @@ INTENT     TAKES                                            COPIES  STAND  REFUS
 notebooks  2 cores, 4 GiB, 0.5 of 1 accelerator (optional)      12      9        3  small-1 8, large 1
 etl        4 cores, 8 GiB                                        4      4        0  large 3, plain 1
 train      8 cores, 32 GiB, 3 big-card                           1      1        0  large 1
-DEVICE    THERE  FREE  TAKEN  SHARE  MACHINES IN USE
-big-card      4   3.5    3.5  100 %                1
-card          4     4      4  100 %                2
+DEVICE    THERE  FREE  TAKEN  SHARE  MACHINES USING IT
+big-card      4   3.5    3.5  100 %                  1
+card          4     4      4  100 %                  2
 
 objective maximize admitted: 9, proved optimal
 """
@@ -149,7 +149,7 @@ def test_what_cannot_fit_says_where_it_stands_and_how_many_would(work):
     ran = work("plan", "work/all.yaml", "more.yaml", "--fleet", "fleet.yaml", "--json-into", "plan.json")
     assert ran.code == 3
     assert "serve: 2 copies of 8 cores, 32 GiB, 1 big-card stand  more.yaml:3:18" in ran.out
-    assert "train: 1 copy of 8 cores, 32 GiB, 3 big-card stand  work/all.yaml:3:18" in ran.out
+    assert "train: 1 copy of 8 cores, 32 GiB, 3 big-card stands  work/all.yaml:3:18" in ran.out
     plan = json.loads((work.place / "plan.json").read_text())
     assert (plan["status"], plan["decisions"]) == ("infeasible", [])
     named = [(item["intent"], item["where"]) for item in plan["conflict"]["clauses"]]

@@ -318,3 +318,27 @@ def test_no_machine_of_a_class_is_spelled_out():
     result = fleet(f"  nodes:\n{nodes}    - {{name: class}}\n  links:\n{links}  topology: {{kind: switch}}\n")
     assert sum(node.count for node in result.nodes) == 50_000_001
     assert len(fleet_text(result)) < 20_000
+
+
+def test_mistakes_of_form_hide_no_others():
+    found = mistakes("""
+  nodes:
+    - {name: a, count: 0, devices: [{type: nvidia-t5}]}
+    - {name: a, memory: 3 XB, devices: [{type: mine}, {type: ours}]}
+    - 17
+  devices:
+    - {name: mine, kind: gpuu}
+    - {name: ours, kind: gpu, memory: 3 PiB}
+""")
+    told = " ".join(found)
+    assert len(found) == 7
+    for text in (
+        "count` must be",
+        "unknown device type `nvidia-t5`",
+        "unknown unit 'XB'",
+        "two machines called `a`",
+        "nodes[2]` must be a mapping",
+        "kind` cannot be `gpuu`",
+        "`memory` of 3 PiB is impossible",
+    ):
+        assert text in told

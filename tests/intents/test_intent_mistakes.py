@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aios.intents import compile_intents
+from aios.records.checking import MOST_TOLD
 from aios.records.document import parse
 from aios.records.errors import InputError
 
@@ -174,9 +175,10 @@ def test_a_misspelt_field_is_not_also_missing() -> None:
 
 
 def test_a_flood_of_mistakes_is_cut_short_and_counted() -> None:
-    text = HEAD + "spec:\n  task: t\n  model: m\n" + "".join(f"  x{i}: 1\n" for i in range(5000))
+    labels = "".join(f"    x{i}: []\n" for i in range(2 * MOST_TOLD))
+    text = HEAD.replace("{name: digits}", "\n  name: digits\n  labels:\n" + labels) + "spec: {task: t, model: m}\n"
     with pytest.raises(InputError) as caught:
         compile_intents(parse(text.encode(), "i.yaml"))
-    assert len(caught.value.diagnostics) == 101
-    assert caught.value.diagnostics[0].summary == "unknown field `x0` in `spec`"
-    assert caught.value.diagnostics[-1].summary == "and 4900 more mistakes of this document"
+    assert len(caught.value.diagnostics) == MOST_TOLD + 1
+    assert caught.value.diagnostics[0].summary == "`metadata.labels.x0` must be text, not a list"
+    assert caught.value.diagnostics[-1].summary == f"and {MOST_TOLD} more mistakes of this document"

@@ -75,7 +75,7 @@ def test_says_what_is_asked_for_where_and_how_many_would_fit():
     conflict = conflict_of(demands, place)
     assert [clause.text for clause in conflict.clauses] == [
         "10 copies of 0.5 of 1 accelerator stand",
-        "1 copy of 8 cores, 16 GiB, 4 accelerators stand",
+        "1 copy of 8 cores, 16 GiB, 4 accelerators stands",
         "2 machines where they may stand have 8 devices, 128 cores and 512 GiB free; "
         "9 devices, 8 cores and 16 GiB are asked for: not enough devices",
     ]

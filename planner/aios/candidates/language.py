@@ -40,9 +40,12 @@ class _Ways(NamedTuple):
 
 def language_problems(intent: Intent, profiles: Mapping[str, ModelProfile]) -> list[Diagnostic]:
     """Return what an intent does not say that serving its language models depends on."""
-    names = [name for name, profile in profiles.items() if profile.transformer is not None]
-    if not names or intent.train is not None:
+    models = [(name, profile.transformer) for name, profile in profiles.items() if profile.transformer is not None]
+    names = [name for name, model in models if model.decoder]
+    if not models or intent.train is not None:
         return []
+    if not names:
+        return [_encoder(intent, models[0][0])]
     load = intent.load
     lacking = ["rate", "prompt", "output"] if load is None else []
     if load is not None:
@@ -60,6 +63,15 @@ def language_problems(intent: Intent, profiles: Mapping[str, ModelProfile]) -> l
             remedy="write `load: {rate: 2/s, prompt: 1024, output: 256}` with your own numbers",
         )
     ]
+
+
+def _encoder(intent: Intent, name: str) -> Diagnostic:
+    return Diagnostic(
+        summary=f"{name} is an encoder: it generates no text, and what it takes by request is not known from its card",
+        where=next(choice.where for choice in intent.models if choice.name == name),
+        reason="language models are planned as generators of tokens; any other network is planned from its ONNX file",
+        remedy="export it to ONNX, write `model: {path: FILE.onnx}`, and state its load as a rate alone",
+    )
 
 
 def language_precisions(model: Transformer, device: DeviceType) -> Iterator[Precision]:

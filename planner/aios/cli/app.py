@@ -15,7 +15,9 @@ from aios.cli.hardwareapp import hardware_app
 from aios.cli.options import (
     PROFILES,
     STATE,
+    Every,
     Fleet,
+    HowHard,
     Json,
     JsonInto,
     KeepOthers,
@@ -24,8 +26,10 @@ from aios.cli.options import (
     State,
     Yes,
     setting_of,
+    to_write,
 )
 from aios.cli.questionsapp import questions_app
+from aios.workflow.setting import Effort
 
 __all__ = ["app", "run"]
 
@@ -73,11 +77,13 @@ def init(
 
 
 @app.command(epilog="Example: aios validate examples/digits/intent.yaml")
-def validate(paths: Paths = None, fleet: Fleet = None, json: Json = False) -> int:
+def validate(
+    paths: Paths = None, fleet: Fleet = None, _every: Every = False, json: Json = False, json_into: JsonInto = None
+) -> int:
     """Check intent and fleet files; report every mistake at once, with file, line and column."""
     from aios.cli.starting import validate as work
 
-    return work(setting_of(paths, fleet), json=json)
+    return work(setting_of(paths, fleet), json=json, json_into=json_into)
 
 
 @app.command(epilog="Example: aios plan examples/digits/intent.yaml -o plan.json")
@@ -86,7 +92,9 @@ def plan(
     fleet: Fleet = None,
     state: State = STATE,
     profiles: Profiles = PROFILES,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan for `apply`.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Save the plan for `apply`.")
+    ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
     ] = False,
@@ -106,6 +114,7 @@ def plan(
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Draw when jobs run: .svg, .png, .pdf.")
     ] = None,
+    effort: HowHard = Effort.NORMAL,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
@@ -114,7 +123,7 @@ def plan(
     from aios.cli.planning import plan as work
     from aios.workflow.replanning import Wished
 
-    setting = setting_of(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles, effort)
     return work(
         setting,
         wished=Wished(current, tuple(dict.fromkeys(freeze or ())), max_moves),
@@ -245,10 +254,7 @@ def fidelity(
     """Predict rows of measured tables that were held back; print errors, coverage, and what decisions would cost."""
     from aios.cli.fidelity import fidelity as work
     from aios.workflow.fidelity import request
-    from aios.workflow.saving import see_place
 
-    if json_into is not None:
-        see_place(json_into)
     asked = request(data, table, tuple(level or ()), predictor, regret, seed)
     return work(asked, against=against, json=json, json_into=json_into)
 
@@ -281,9 +287,7 @@ def calibrate(
     from aios.workflow.saving import see_place
 
     one_predictor(predictor)
-    for path in (out / "*.yaml", json_into):
-        if path is not None:
-            see_place(path)
+    see_place(out / "*.yaml", made=True)
     own = profiles if from_profiles else None
     where = (device, table, data, own, predictor, out, fleet)
     return work(*where, from_scratch=from_scratch, json=json, json_into=json_into)

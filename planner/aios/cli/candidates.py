@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text
@@ -20,7 +21,13 @@ from aios.records.units import Dimension, format_quantity
 from aios.workflow.ranking import broken, ranked
 from aios.workflow.setting import Setting
 
+if TYPE_CHECKING:
+    from aios.workflow.planning import Considered
+
 __all__ = ["candidates", "columns_of", "option_table", "written"]
+
+_MOST_SITES = 12
+"""Places of a demand that are named."""
 
 
 def candidates(setting: Setting, *, json: bool, json_into: Path | None) -> int:
@@ -45,11 +52,23 @@ def candidates(setting: Setting, *, json: bool, json_into: Path | None) -> int:
                 blocks.append(f"{head}\n{listed}")
             if json or json_into is not None:
                 document += [_candidate_json(option, intent, given.fleet.types) for option in options]
+    blocks += _sites(considered, ink)
     if considered.rejections:
         blocks.append("\n".join(f"left out: {row.what}: {row.reason}" for row in considered.rejections))
-    whole = {"candidates": document, "rejections": considered.rejections}
+    sites = {name: [site._asdict() for site in found] for name, found in considered.sites.items()}
+    whole = {"candidates": document, "rejections": considered.rejections} | ({"sites": sites} if sites else {})
     emit("\n\n".join(blocks), whole, json=json, json_into=json_into)
     return Exit.DONE
+
+
+def _sites(considered: Considered, ink: Ink) -> Iterator[str]:
+    """Yield where each stated demand may stand: that is all the choice there is."""
+    for demand in considered.given.demands:
+        found = [f"{site.node} ({site.device})" if site.device else site.node for site in considered.sites[demand.name]]
+        more = f" and {len(found) - _MOST_SITES} more" if len(found) > _MOST_SITES else ""
+        where = ", ".join(found[:_MOST_SITES]) + more or "nowhere"
+        copies = counted(demand.copies, "copy", "copies")
+        yield f"{ink(demand.name, 'bold')}: {copies} of {demand.takes} may stand on {where}"
 
 
 def option_table(

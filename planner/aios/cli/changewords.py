@@ -8,12 +8,26 @@ from aios.records.differences import ValueChange
 from aios.records.metrics import PLAN_METRICS, find_metric
 from aios.records.selection import ObjectiveValue
 
-__all__ = ["changed_by", "proof_of", "value_text"]
+__all__ = ["changed_by", "head_of", "proof_of", "value_text"]
 
+_MOST_NAMES = 2
+"""Intents that are named at the head of a row."""
 _UNKNOWN = "-"
 """Stands where one of two plans has no value."""
 _NUMBERS = {*PLAN_METRICS, "fair-share", "max-min"}
 """What goals may speak of whose values are plain numbers, neither shares nor quantities with a unit."""
+
+
+def head_of(name: str) -> str:
+    """Return a goal or figure as the head of a row: of a goal of several intents the first names, of one that balances
+    unlike goals only that it does."""
+    whose, colon, goal = name.partition(": ")
+    if "shortfall from the best alone" in name:
+        return "balance of unlike goals (shortfall)"
+    names = whose.split(", ")
+    if not colon or len(names) <= _MOST_NAMES:
+        return name
+    return f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more: {goal}"
 
 
 def value_text(name: str, value: float | None, unit: str) -> str:
@@ -24,9 +38,9 @@ def value_text(name: str, value: float | None, unit: str) -> str:
         return counted(round(value), "intent")
     if _plain(name, unit):
         return f"{value:,.7g}"
-    metric = next((word for word in reversed(name.split()) if find_metric(word)), None)
-    if metric is not None:
-        return metric_text(metric, value)
+    metric = next((found for word in reversed(name.split()) if (found := find_metric(word))), None)
+    if metric is not None and metric.unit == unit:
+        return metric_text(metric.name, value)
     return f"{100 * value:.4g} %" if unit == "1" else f"{value:.4g} {unit}"
 
 

@@ -43,7 +43,7 @@ def demand_words(planned: Planned, ink: Ink, every: bool) -> str:
     lines += (f"note: {what} taken to be enough: the fleet does not say it" for what in _unknown(planned, decisions))
     devices = [] if planned.schedule is not None else list(_devices(planned))
     if devices:
-        lines.append(table(["DEVICE", "THERE", "FREE", "TAKEN", "SHARE", "MACHINES IN USE"], devices, ink))
+        lines.append(table(["DEVICE", "THERE", "FREE", "TAKEN", "SHARE", "MACHINES USING IT"], devices, ink))
     return "\n".join(lines)
 
 

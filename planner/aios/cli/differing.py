@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aios.cli.changewords import changed_by, proof_of, value_text
+from aios.cli.changewords import changed_by, head_of, proof_of, value_text
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text
 from aios.cli.words import Ink, counted, harmless, table
@@ -87,7 +87,7 @@ def _goals(goals: Sequence[GoalChange], ink: Ink) -> str:
         unit = new.unit if new else old.unit if old else ""
         row = ValueChange(metric=item.goal, before=old and old.value, after=new and new.value, unit=unit)
         values = [value_text(item.goal, value, unit) for value in (row.before, row.after)]
-        rows.append([harmless(item.goal), *values, changed_by(row), proof_of(old), proof_of(new)])
+        rows.append([harmless(head_of(item.goal)), *values, changed_by(row), proof_of(old), proof_of(new)])
     return table(["GOAL", "BEFORE", "AFTER", "CHANGE", "PROOF BEFORE", "PROOF AFTER"], rows, ink) if rows else ""
 
 

@@ -29,7 +29,8 @@ class Exit(IntEnum):
 EPILOGUE = (
     "Exit codes: 0 done (with --detailed-exitcode: no change), 1 error in what was given, "
     "2 changes (with --detailed-exitcode), 3 infeasible, 4 stale plan, state conflict or lock held, "
-    "5 a promise is broken, 6 the world failed, 64 wrong command line, 70 a bug in aios."
+    "5 a promise is broken, 6 the world failed or a search ended with neither a plan nor a proof (unknown), "
+    "64 wrong command line, 70 a bug in aios."
 )
 
 

@@ -20,6 +20,10 @@ __all__ = ["explain"]
 _BAR = 24
 """Characters of the longest possible bar."""
 _DIMENSIONS = {"s": Dimension.TIME, "B": Dimension.BYTES, "W": Dimension.POWER}
+_OF_DEMANDS_ALONE = (
+    "stated demands take what they say: there is no estimate to take apart\n"
+    "next: `aios plan` says where they stand, `aios candidates` where they might"
+)
 _INKS = {"compute": "green", "memory": "cyan", "network": "yellow", "overhead": "red"}
 
 
@@ -38,6 +42,8 @@ def explain(setting: Setting, *, json: bool, json_into: Path | None) -> int:
         blocks = [plan_words(found.planned)] if lost else []
         blocks += [_explanation(item, ink, "the nearest miss, " if lost else "") for item in found.explanations]
         blocks += [_binding(found.binding, ink)] * bool(found.binding)
+        if not blocks:
+            blocks.append(_OF_DEMANDS_ALONE)
         words = "\n\n".join(blocks)
     document = {
         "status": found.planned.plan.status,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import Fleet, Json, JsonInto
+from aios.cli.options import Fleet, Json, JsonInto, to_write
 
 __all__ = ["hardware_app"]
 
@@ -110,7 +110,8 @@ def hardware_import(
         list[str] | None, typer.Argument(metavar="FILE...", help="What to read; - reads standard input.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write the fleet; else printed.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Where to write the fleet; else printed."),
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="For the importer; repeatable.")
@@ -145,7 +146,8 @@ def hardware_import(
 @hardware_app.command("discover", epilog="Example: aios hardware discover -o fleet.yaml")
 def hardware_discover(
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write the fleet; else printed.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Where to write the fleet; else printed."),
     ] = None,
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Also measure memory and disks, for about a second.")
@@ -199,7 +201,11 @@ def hardware_topology(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Also write it: .svg, .png, .pdf (a picture) or .graphml (the graph)."
+            "--out",
+            "-o",
+            metavar="FILE",
+            callback=to_write,
+            help="Also write it: .svg, .png, .pdf (a picture) or .graphml (the graph).",
         ),
     ] = None,
     json: Json = False,

@@ -126,7 +126,7 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
     from aios.records.errors import AiosError
 
     if isinstance(error, AiosError):
-        print_diagnostics(error.diagnostics)
+        print_diagnostics(error.diagnostics, every="--all" in arguments)
         if "--json" in arguments:
             from aios.cli.output import as_json
 

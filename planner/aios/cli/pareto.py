@@ -12,7 +12,7 @@ from aios.cli.output import emit, metric_text
 from aios.cli.planning import code_of, plan_words
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
-from aios.cli.words import Ink, counted, table
+from aios.cli.words import Ink, counted, further, table
 from aios.records.candidate import Priced
 from aios.records.metrics import metric
 from aios.records.selection import Placement
@@ -136,7 +136,8 @@ def _remarks(found: Pareto, front: Front, ink: Ink) -> list[str]:
             why = f"is not on the front: point {standing.beaten_by + 1} is better in one and no worse in the others"
         lines.append(f"{ink('plan', 'dim')} what aios plan chooses ({', '.join(known)}) {why}")
     if any(not point.proved for point in front.points):
-        lines.append(f"{ink('note', 'yellow')} points that are not proved may be beaten by plans that were not found")
+        beaten = "points that are not proved may be beaten by plans that were not found"
+        lines.append(f"{ink('note', 'yellow')} {beaten}{further(found.planned.considered.given.setting, 'pareto')}")
     demands = found.planned.considered.given.demands
     if demands:
         lines.append(f"{ink('note', 'yellow')} nothing is set aside for {counted(len(demands), 'stated demand')}")

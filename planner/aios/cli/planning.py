@@ -20,7 +20,7 @@ from aios.cli.splitwords import split_words
 from aios.cli.standing import budget_words, machine_words
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
-from aios.cli.words import Ink, counted, table
+from aios.cli.words import Ink, counted, further, gap_text, table
 from aios.records.candidate import Residence
 from aios.records.intent import Intent
 from aios.records.metrics import PLAN_METRICS
@@ -108,7 +108,8 @@ def plan_words(
     ink = Ink(sys.stdout)
     given = planned.considered.given
     blocks = [_heading(planned, ink)]
-    blocks += [_considered(planned, intent, ink, every) for intent in given.intents]
+    if every or planned.plan.status != "unknown":
+        blocks += [_considered(planned, intent, ink, every) for intent in given.intents]
     if planned.plan.status == "unknown":
         blocks.append(_nothing_found(planned, ink))
     elif planned.plan.conflict is not None:
@@ -245,14 +246,16 @@ def _objective(planned: Planned, ink: Ink) -> str:
     lines = []
     for item in planned.plan.objective:
         proof = (
-            "proved optimal" if item.gap == 0 else f"bound {_goal_value(item, item.bound)}, gap {100 * item.gap:.2g} %"
+            "proved optimal" if item.gap == 0 else f"bound {_goal_value(item, item.bound)}, gap {gap_text(item.gap)}"
         )
         lines.append(f"{ink('objective', 'dim')} {item.goal}: {_goal_value(item, item.value)}, {proof}")
+    given = planned.considered.given
     count = sum(len(options) for options in planned.considered.options.values())
     note = planned.plan.solver
     if planned.plan.status == "feasible":
         lines.append(
             f"{ink('not proved', 'yellow')} {_ended(planned.plan)}; a better plan is possible within the gaps above"
+            + further(given.setting, "plan")
         )
     lines.append(
         ink(f"{planned.plan.status}: {counted(count, 'candidate')}, solved in {planned.seconds:.2f} s, ", "dim")
@@ -271,8 +274,9 @@ def _nothing_found(planned: Planned, ink: Ink) -> str:
     plan = planned.plan
     given = planned.considered.given
     turns = "services first, demands that must stand first and all demands first were tried\n"
+    ended = f"{_ended(plan)} before a plan was found; that there is none is not proved"
     return (
-        f"{ink('unknown', 'red', 'bold')}: {_ended(plan)} before a plan was found; that there is none is not proved\n"
+        f"{ink('unknown', 'red', 'bold')}: {ended}{further(given.setting, 'plan')}\n"
         f"{turns if given.intents and given.demands else ''}"
         "plan fewer intents at a time, pin what is settled, or leave more room in the fleet"
     )
@@ -317,12 +321,17 @@ def _actions(plan: Plan, ink: Ink, command: str | None) -> str:
 
 
 def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str | None:
-    """Return the command that carries out exactly this plan; none where there is not room for all of it at once."""
+    """Return the command that carries out exactly this plan; none where there is not room for all of it at once.
+
+    What was read from standard input, only saved plans carry out.
+    """
     if not plan.at_once:
         return None
     if out is not None:
         return shlex.join(["aios", "apply", str(out)])
     files = plan.files
+    if "-" in (*files["intents"], files["fleet"]):
+        return "save this plan with `-o plan.json`, and run `aios apply plan.json`"
     words = ["aios", "apply", *files["intents"]]
     if files["fleet"] is not None:
         words += ["--fleet", files["fleet"]]
@@ -344,7 +353,10 @@ def _conflict(planned: Planned, ink: Ink) -> str:
     impossible = [name for name, options in planned.considered.options.items() if not options]
     if impossible:
         head = f"there is no way at all to run {', '.join(impossible)}"
-        rows = [f"  {row.what}: {row.reason}" for row in planned.considered.rejections]
+        rows = [
+            f"  {row.what}: {row.reason}" + (f"; {row.resolvable}" if row.resolvable else "")
+            for row in planned.considered.rejections
+        ]
         return "\n".join([f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows])
     alone = len(conflict.clauses) == 1
     head = "this cannot hold" if alone else "these cannot hold together"

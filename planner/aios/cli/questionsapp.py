@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, Paths, Profiles, State, setting_of
+from aios.cli.options import (
+    PROFILES,
+    STATE,
+    Every,
+    Fleet,
+    HowHard,
+    Json,
+    JsonInto,
+    Paths,
+    Profiles,
+    State,
+    setting_of,
+    to_write,
+)
+from aios.workflow.setting import Effort
 
 __all__ = ["questions_app"]
 
@@ -47,7 +61,7 @@ def diff(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when the plans differ, 0 when they do not.")
     ] = False,
-    every: Annotated[bool, typer.Option("--all", help="Tell everything, not only what comes first.")] = False,
+    every: Every = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
@@ -72,7 +86,7 @@ def whatif(
     fleet: Fleet = None,
     state: State = STATE,
     profiles: Profiles = PROFILES,
-    every: Annotated[bool, typer.Option("--all", help="Tell everything, not only what comes first.")] = False,
+    every: Every = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
@@ -105,8 +119,11 @@ def size(
     split: Annotated[
         int, typer.Option("--split", help="Pieces of each service's load that different devices may serve.")
     ] = 1,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the fleet to a file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Write the fleet to a file.")
+    ] = None,
     profiles: Profiles = PROFILES,
+    effort: HowHard = Effort.NORMAL,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
@@ -116,7 +133,7 @@ def size(
 
     names = tuple(name.strip() for name in shapes.split(",") if name.strip())
     sought = Sought(source, minimize, names, max_nodes, tuple(region or ()), tuple(price or ()), split)
-    return work(setting_of(paths, None, STATE, profiles), sought, out=out, json=json, json_into=json_into)
+    return work(setting_of(paths, None, STATE, profiles, effort), sought, out=out, json=json, json_into=json_into)
 
 
 @questions_app.command(
@@ -132,18 +149,21 @@ def pareto(
         int, typer.Option("--points", min=4, max=1000, help="Most points to show; of a larger front, some all over it.")
     ] = 50,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Draw the front: .svg, .png or .pdf.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Draw the front: .svg, .png or .pdf."),
     ] = None,
     fleet: Fleet = None,
     state: State = STATE,
     profiles: Profiles = PROFILES,
+    effort: HowHard = Effort.NORMAL,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """List the plans that no other plan beats in all of several metrics at once: the Pareto front."""
     from aios.cli.pareto import pareto as work
 
-    return work(setting_of(paths, fleet, state, profiles), over or [], points, out=out, json=json, json_into=json_into)
+    setting = setting_of(paths, fleet, state, profiles, effort)
+    return work(setting, over or [], points, out=out, json=json, json_into=json_into)
 
 
 @questions_app.command(epilog="Example: aios schedule examples/night-jobs --start 2027-03-01T16:00Z")
@@ -163,7 +183,8 @@ def schedule(
         typer.Option("--minimize", metavar="NAME,...", help="expense, carbon, energy or time, most important first."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Also draw it: .svg, .png, .pdf.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", callback=to_write, help="Also draw it: .svg, .png, .pdf."),
     ] = None,
     json: Json = False,
     json_into: JsonInto = None,

@@ -13,7 +13,7 @@ from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
-from aios.cli.words import Ink, counted, table
+from aios.cli.words import Ink, counted, further, table
 from aios.records.fleet import Node
 from aios.records.plan import Decision
 from aios.records.selection import ObjectiveValue
@@ -99,7 +99,8 @@ def _impossible(item: Impossible, found: Sizing, ink: Ink) -> str:
 
 def _nothing(found: Sizing, sought: Sought, ink: Ink) -> str:
     if found.status == "unknown":
-        return f"{ink('unknown', 'yellow', 'bold')}: the limit came before any fleet was found that holds everything"
+        limit = "the limit came before any fleet was found that holds everything"
+        return f"{ink('unknown', 'yellow', 'bold')}: {limit}{further(found.given.setting, 'size')}"
     most = counted(sought.machines, "machine")
     why = f"each intent runs on some machine, but all together not on {most}, or not on as many as there are"
     return f"{ink('infeasible', 'red', 'bold')}: {why}\nremedy: allow more with --max-nodes, or offer larger shapes"

@@ -42,7 +42,7 @@ def init(folder: Path, *, force: bool, json: bool) -> int:
     return 0
 
 
-def validate(setting: Setting, *, json: bool) -> int:
+def validate(setting: Setting, *, json: bool, json_into: Path | None) -> int:
     """Check files and say what they hold."""
     from aios.workflow.cataloguing import overridden
     from aios.workflow.reading import read_written
@@ -65,7 +65,8 @@ def validate(setting: Setting, *, json: bool) -> int:
     replaced = overridden(fleet) if fleet is not None else ()
     lines += [f"device type {name}: described in the fleet, in place of the catalogue's" for name in replaced]
     read = {"intents": (*intents, *demands), "objective": objective, "fleet": fleet}
-    emit("\n".join([*lines, "valid"]), {"valid": True, **read, "overridden": replaced}, json=json)
+    document = {"valid": True, **read, "overridden": replaced}
+    emit("\n".join([*lines, "valid"]), document, json=json, json_into=json_into)
     return 0
 
 

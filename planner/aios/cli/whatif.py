@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aios.cli.changewords import changed_by, value_text
+from aios.cli.changewords import changed_by, head_of, value_text
 from aios.cli.differing import conflict_words, intent_words
 from aios.cli.output import emit
 from aios.cli.planning import code_of
@@ -59,4 +59,4 @@ def _status(now: Plan, then: Plan) -> Iterator[list[str]]:
 
 def _row(row: ValueChange) -> list[str]:
     values = [value_text(row.metric, value, row.unit) for value in (row.before, row.after)]
-    return [harmless(row.metric), *values, changed_by(row)]
+    return [harmless(head_of(row.metric)), *values, changed_by(row)]

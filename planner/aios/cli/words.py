@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -12,13 +13,27 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from aios.records.base import Span
     from aios.records.errors import Diagnostic
+    from aios.workflow.setting import Setting
 
-__all__ = ["Ink", "counted", "diagnostic_text", "harmless", "print_diagnostics", "table", "warned"]
+__all__ = [
+    "Ink",
+    "counted",
+    "diagnostic_text",
+    "further",
+    "gap_text",
+    "harmless",
+    "print_diagnostics",
+    "table",
+    "warned",
+]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LONGEST_LINE = 400
 """Characters of a line that fit into a message."""
+
+_MOST_OF_A_FILE = 20
+"""Diagnostics of one file that are told unless all are asked for: enough to begin with, and few enough to read."""
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -55,6 +70,21 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], ink: Ink, marke
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return ``1 candidate``, ``2 candidates``."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def gap_text(gap: float) -> str:
+    """Return a gap, a share, as people read it: ``0.24 %``, ``1,250 %``; never as a power of ten."""
+    percent = 100 * gap
+    if percent < 0.001:
+        return "below 0.001 %"
+    return f"{percent:.2g} %" if percent < 10 else f"{percent:,.0f} %"
+
+
+def further(setting: Setting, command: str) -> str:
+    """Say how to go on where a search ended without a proof; nothing where it can take no more work."""
+    from aios.workflow.setting import Effort
+
+    return "" if setting.effort == Effort.THOROUGH else f" (`aios {command} --effort thorough` searches longer)"
 
 
 def _width(text: str) -> int:
@@ -122,10 +152,21 @@ def warned(text: str) -> None:
     print(f"{Ink(sys.stderr)('note', 'yellow')}: {harmless(text)}", file=sys.stderr, flush=True)
 
 
-def print_diagnostics(items: Sequence[Diagnostic], label: str = "error") -> None:
-    """Print diagnostics to stderr, and how many there are when there are several."""
+def print_diagnostics(items: Sequence[Diagnostic], label: str = "error", *, every: bool = True) -> None:
+    """Print diagnostics to stderr, and how many there are when there are several.
+
+    every: else only the first ones of each file, and how many more it has
+    """
     ink = Ink(sys.stderr)
+    told: Counter[str] = Counter()
     for item in items:
-        print(diagnostic_text(item, ink, label), file=sys.stderr)
+        file = item.where.file if item.where is not None else ""
+        told[file] += 1
+        if every or told[file] <= _MOST_OF_A_FILE:
+            print(diagnostic_text(item, ink, label), file=sys.stderr)
+    left = {} if every else {file: count - _MOST_OF_A_FILE for file, count in told.items() if count > _MOST_OF_A_FILE}
+    for file, count in left.items():
+        print(f"and {count:,} more{f' in {harmless(file)}' if file else ''}", file=sys.stderr)
     if len(items) > 1:
-        print(f"{len(items)} {label}s", file=sys.stderr)
+        how = " (`aios validate --all` tells them all)" if left else ""
+        print(f"{len(items):,} {label}s{how}", file=sys.stderr)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from aios.intents.contradicting import contradicting_choices
+from aios.intents.contradicting import contradicting_choices, nothing_left
 from aios.intents.demands import compile_demand, states_demand, too_many
 from aios.intents.pipelines import compile_pipeline, states_pipeline
 from aios.intents.reader import Reader, load_of, value_at
 from aios.intents.splits import wrong_splits
 from aios.intents.times import compile_when
 from aios.intents.where import contradictions, rules_of, wrong_companions
+from aios.intents.windows import waiting_mistakes
 from aios.intents.written import IntentForm
 from aios.records.base import Span
 from aios.records.demanded import Demanded
@@ -65,6 +66,7 @@ def _between(
     documents: Sequence[Document], intents: Sequence[Intent], demands: Sequence[Demanded]
 ) -> Iterator[Diagnostic]:
     """Yield what is wrong between intents that are each well written."""
+    yield from waiting_mistakes(intents, demands)
     if not any(intent.placement.together or intent.placement.apart for intent in intents):
         return
     rules, others = {intent.name: intent.placement for intent in intents}, [demand.name for demand in demands]
@@ -82,6 +84,7 @@ def _compile(document: Document) -> Intent:
     goals = reader.goals(spec.goal, bill=spec.train is not None)
     pin, exclude = (reader.constraints(("spec", name), getattr(spec, name), names) for name in ("pin", "exclude"))
     reader.mistakes += contradicting_choices(document, pin, exclude)
+    reader.mistakes += nothing_left(document, ("spec", "model"), "model", names, pin, exclude)
     rules = rules_of(spec.where, spec.spread or (), spec.together or (), spec.apart or (), spec.survive)
     reader.mistakes += contradictions(document, form.metadata.name, rules, spec.train is not None, pin.replicas)
     reader.mistakes += wrong_splits(document, spec, goals, rules)

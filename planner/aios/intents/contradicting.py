@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aios.records.document import Document
 from aios.records.errors import Diagnostic
 from aios.records.intent import Constraints
 
-__all__ = ["contradicting_choices"]
+__all__ = ["contradicting_choices", "nothing_left"]
+
+Path = tuple[str | int, ...]
 
 _REACHED_BY: Mapping[str, tuple[str, ...]] = {
     "dynamic": ("int8",),
@@ -20,7 +22,7 @@ _REACHED_BY: Mapping[str, tuple[str, ...]] = {
 
 
 def contradicting_choices(
-    document: Document, pin: Constraints, exclude: Constraints, base: tuple[str | int, ...] = ("spec",)
+    document: Document, pin: Constraints, exclude: Constraints, base: Path = ("spec",)
 ) -> Iterator[Diagnostic]:
     """Yield a mistake for each name that is both pinned and excluded, and for a precision that what is pinned beside it
     never leads to. base: path of the mapping that holds both"""
@@ -48,7 +50,29 @@ def contradicting_choices(
         )
 
 
-def _path(document: Document, path: tuple[str | int, ...], index: int) -> tuple[str | int, ...]:
+def nothing_left(
+    document: Document, path: Path, field: str, listed: Sequence[str], pin: Constraints, exclude: Constraints
+) -> Iterator[Diagnostic]:
+    """Yield that nothing may be chosen of what is listed at ``path``, of which any would do.
+
+    field: of pins and exclusions, that names such things
+    """
+    pinned, excluded = getattr(pin, field), getattr(exclude, field)
+    left = [name for name in listed if name not in excluded]
+    if not listed or not set(pinned).isdisjoint(excluded):  # a name that is pinned and excluded is told of already
+        return
+    block = "exclude" if not left else "pin"
+    if left and (not pinned or not set(left).isdisjoint(pinned)):
+        return
+    yield document.diagnostic(
+        path,
+        f"no {field} is left to choose of {', '.join(listed)}",
+        reason=f"`{block}`, at {document.span(('spec', block, field))}, names {'none' if left else 'all'} of them",
+        remedy=f"list one more, or change `{block}`",
+    )
+
+
+def _path(document: Document, path: Path, index: int) -> Path:
     """Return the path of an item of a list, or of the single one that stands for it."""
     value: Any = document.data
     for step in path:

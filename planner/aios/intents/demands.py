@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
+from aios.intents.contradicting import contradicting_choices, nothing_left
 from aios.intents.times import WhenForm, compile_when
 from aios.intents.where import WhereForm, where_of
 from aios.intents.written import Metadata, Spec
@@ -100,7 +101,7 @@ def compile_demand(document: Document) -> Demanded:
     """Return the record of a document that states a demand. Raises InputError with every mistake in it."""
     form = _checked(document)
     spec, demand = form.spec, form.spec.demand
-    mistakes = list(_mistakes(document, spec))
+    mistakes = [*_mistakes(document, spec), *_contradictions(document, spec)]
     if mistakes:
         raise InputError(*mistakes)
     wanted = demand.accelerator
@@ -169,6 +170,13 @@ def _any_place() -> Constraints:
 @cache
 def _anywhere() -> Where:
     return Where()
+
+
+def _contradictions(document: Document, spec: DemandSpec) -> Iterator[Diagnostic]:
+    pin, exclude, wanted = _places(spec.pin), _places(spec.exclude), spec.demand.accelerator
+    yield from contradicting_choices(document, pin, exclude)
+    types = wanted.types if wanted is not None else None
+    yield from nothing_left(document, ("spec", "demand", "accelerator", "types"), "device", types or (), pin, exclude)
 
 
 def _mistakes(document: Document, spec: DemandSpec) -> Sequence[Diagnostic]:

@@ -191,11 +191,35 @@ def wrong_companions(
     """
     rules = intents[name]
     yield from _unknown(document, rules, intents, demands)
-    for index, item in enumerate(rules.together):
-        others = intents[item.intent].apart if item.intent in intents else ()
-        if any(excludes(Companion(intent=name, by=item.by), other) for other in others):
-            summary = f"`{name}` is to stand together with `{item.intent}`, which is to stand apart from it"
-            yield _at(document, ("together", index), summary, "delete one of the two")
+    beside = _beside(intents, name, None)
+    for by in sorted({item.by for other in beside for item in intents[other].apart}):
+        for other, chain in _beside(intents, name, by).items():
+            theirs = Companion(intent=name, by=by) in intents[other].apart
+            own = Companion(intent=other, by=by) in rules.apart and len(chain) > 2
+            if other == name or not (theirs or own):
+                continue
+            index = [item.intent for item in rules.together].index(chain[1])
+            through = f", by way of {', '.join(f'`{item}`' for item in chain[1:-1])}" if len(chain) > 2 else ""
+            summary = f"`{name}` is to stand together with `{other}`{through}, " + (
+                "which is to stand apart from it" if theirs else "and apart from it"
+            )
+            remedy = "delete one of the rules" if through else "delete one of the two"
+            yield _at(document, ("together", index), summary, remedy)
+
+
+def _beside(intents: Mapping[str, PlacementRules], name: str, by: str | None) -> Mapping[str, tuple[str, ...]]:
+    """Return the intents that share a failure domain with every replica of one, and by way of whom.
+
+    by: the domain; what stands on one node shares all of them; None: whichever they share
+    """
+    found: dict[str, tuple[str, ...]] = {name: (name,)}
+    queue = [name]
+    for here in queue:  # grows as it goes
+        for item in intents[here].together:
+            if item.intent in intents and item.intent not in found and (by is None or item.by in (NODE, by)):
+                found[item.intent] = (*found[here], item.intent)
+                queue.append(item.intent)
+    return found
 
 
 def _unknown(

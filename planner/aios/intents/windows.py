@@ -10,9 +10,10 @@ from aios.records.demanded import Demanded
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
 from aios.records.intent import Intent
+from aios.records.units import Dimension, format_quantity
 from aios.records.when import Moment, When, Window
 
-__all__ = ["windows_of"]
+__all__ = ["waiting_mistakes", "windows_of"]
 
 _DAY_S = 86400.0
 _Wait = tuple[str, Span]
@@ -25,26 +26,65 @@ def windows_of(
     """Return name -> window of everything that runs to an end.
 
     start_s: of the plan, in seconds since 1970 began; None where nobody said · offset_s: from midnight UTC to it.
-    Raises InputError with everything that cannot be: dates without a start, deadlines that are over, windows without
-    time, waiting for what is not there, never ends, or waits itself; times of what never ends.
+    Raises InputError with everything that cannot be at this start: dates without one, deadlines that are over, windows
+    without time; and waiting for what is not there. What ``waiting_mistakes`` tells is taken to be mended.
     """
-    ends = {item.name: item.when for item in intents if item.train is not None}
-    ends |= {item.name: item.when for item in demands if item.duration_s is not None}
-    stands = {item.name: item.when for item in intents if item.name not in ends}
-    stands |= {item.name: item.when for item in demands if item.name not in ends}
-    mistakes = [_endless(name, when) for name, when in stands.items() if when is not None]
+    mistakes: list[Diagnostic] = []
     windows: dict[str, Window] = {}
+    ends = _jobs(intents, demands)[0]
     for name, when in ends.items():
         found = _window(when, start_s, offset_s) if when else Window()
         if isinstance(found, Diagnostic):
             mistakes.append(found)
         else:
             windows[name] = found
-        mistakes += _strangers(name, when, ends, stands) if when else ()
-    mistakes += _circles(ends)
+        mistakes += _strangers(name, when, ends) if when else ()
     if mistakes:
         raise InputError(*mistakes)
     return windows
+
+
+def waiting_mistakes(intents: Sequence[Intent], demands: Sequence[Demanded]) -> Iterator[Diagnostic]:
+    """Yield what cannot be whenever a plan starts: times of what never ends, waiting for what never ends or waits
+    itself, more work than fits between two times after the start."""
+    ends, stands = _jobs(intents, demands)
+    yield from (_endless(name, when) for name, when in stands.items() if when is not None)
+    for name, when in ends.items():
+        yield from _in_vain(name, when, stands) if when else ()
+    yield from _circles(ends)
+    yield from (item for demand in demands if (item := _unfit(demand)) is not None)
+
+
+_Jobs = dict[str, When | None]
+
+
+def _jobs(intents: Sequence[Intent], demands: Sequence[Demanded]) -> tuple[_Jobs, _Jobs]:
+    """Return what runs to an end and what stands all the time, by name."""
+    ends = {item.name: item.when for item in intents if item.train is not None}
+    ends |= {item.name: item.when for item in demands if item.duration_s is not None}
+    stands = {item.name: item.when for item in intents if item.name not in ends}
+    stands |= {item.name: item.when for item in demands if item.name not in ends}
+    return ends, stands
+
+
+def _unfit(demand: Demanded) -> Diagnostic | None:
+    """Return why a demand never fits into its window, where that is the same whenever a plan starts."""
+    when = demand.when
+    if when is None or any(item and item.after_s is None for item in (when.earliest, when.deadline)):
+        return None
+    window = _window(when, None, 0.0)
+    if isinstance(window, Diagnostic):
+        return window
+    length = demand.duration_s or 0.0
+    if when.deadline is None or window.deadline_s is None or length <= window.deadline_s - window.earliest_s:
+        return None
+    after = f" from `{when.earliest.text}` on" if when.earliest is not None and window.earliest_s else ""
+    return Diagnostic(
+        summary=f"`{demand.name}` takes {format_quantity(length, Dimension.TIME)}, and cannot end by "
+        f"`{when.deadline.text}`{after}",
+        where=when.deadline.where,
+        remedy="write a later deadline, or a shorter `duration`",
+    )
 
 
 def _endless(name: str, when: When) -> Diagnostic:
@@ -95,8 +135,8 @@ def _seconds(moment: Moment, start_s: float | None, offset_s: float, after: floa
     return first + (math.floor((after - first) / _DAY_S) + 1) * _DAY_S
 
 
-def _strangers(name: str, when: When, ends: Mapping[str, object], stands: Mapping[str, object]) -> Iterator[Diagnostic]:
-    """Yield what a job waits for in vain."""
+def _in_vain(name: str, when: When, stands: Mapping[str, object]) -> Iterator[Diagnostic]:
+    """Yield what a job waits for and never ends."""
     for other, where in zip(when.after, when.after_at, strict=True):
         if other in stands:
             yield Diagnostic(
@@ -104,7 +144,12 @@ def _strangers(name: str, when: When, ends: Mapping[str, object], stands: Mappin
                 where=where,
                 remedy="wait for a job: what trains, or a demand with a `duration`",
             )
-        elif other not in ends:
+
+
+def _strangers(name: str, when: When, ends: Mapping[str, object]) -> Iterator[Diagnostic]:
+    """Yield what a job waits for and is not there."""
+    for other, where in zip(when.after, when.after_at, strict=True):
+        if other not in ends:
             near = nearest(other, list(ends))
             known = ", ".join(f"`{item}`" for item in sorted(ends) if item != name)
             remedy = f"did you mean `{near}`? " if near and near != name else ""

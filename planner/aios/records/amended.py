@@ -93,9 +93,18 @@ def _moved(node: Node, line: int, right: int) -> Node:
 
 @dataclass(frozen=True)
 class _Amended(Document):
-    """A document with values of other origin: their line is negative, -1 for the first of ``_origins``."""
+    """A document with values of other origin: their line is negative, -1 for the first of ``_origins``.
+
+    _gone: path of a field that was taken away -> where that is written
+    """
 
     _origins: tuple[Source, ...] = field(default=(), repr=False, compare=False)
+    _gone: Mapping[Path, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def place(self, path: Sequence[str | int], key: bool = False) -> tuple[int, int]:
+        ways = (tuple(path[:steps]) for steps in range(1, len(path) + 1))
+        gone = next((way for way in ways if way in self._gone), None)
+        return super().place(path, key) if gone is None else self._gone[gone]
 
     def diagnostic(
         self,
@@ -124,7 +133,7 @@ def amended(document: Document, path: Path, value: Written, columns: Sequence[in
     path in the option, 0-based. Raises Misfit where the path leads through a single value, into a list by name or past
     its end, and where what is to be taken away is not there.
     """
-    origins = document._origins if isinstance(document, _Amended) else ()
+    origins, earlier = (document._origins, document._gone) if isinstance(document, _Amended) else ((), {})
     line = -len(origins) - 1
     places = [(line, column) for column in ([columns[0]] * len(path) + list(columns))[len(columns) :]] if path else []
     new = None if value.value is None else _moved(value._node, line, 0)
@@ -132,7 +141,10 @@ def amended(document: Document, path: Path, value: Written, columns: Sequence[in
     data: dict[str, Any] = root.value
     names = [name if isinstance(name, str) else None for name in (data.get("apiVersion"), data.get("kind"))]
     own = (*origins, Source.of(value.where, value.text))
-    return _Amended(document.file, data, names[0], names[1], root, document._source, own)
+    gone = {way: place for way, place in earlier.items() if way[: len(path)] != path and path[: len(way)] != way}
+    if new is None and isinstance(path[-1], str):
+        gone[path] = places[-1]
+    return _Amended(document.file, data, names[0], names[1], root, document._source, own, gone)
 
 
 def new_document(kind: str, metadata: Mapping[str, str], value: Written) -> Document:
@@ -162,7 +174,8 @@ def _put(node: Node, path: Path, new: Node | None, places: Sequence[tuple[int, i
         own = node.items[step] if step < len(node.items) else empty
         between = [] if gone else [_put(own, path, new, places, depth + 1)]
         items = [*node.items[:step], *between, *node.items[step + 1 :]]
-        return Node([item.value for item in items], node.line, node.column, {}, {}, items, node.size)
+        begins = (node.line, node.column) if items else places[depth]
+        return Node([item.value for item in items], *begins, {}, {}, items, node.size)
     children = dict(node.children)
     if gone:
         if step not in children:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_TOLD", "check", "dotted", "first_of"]
 
-MOST_TOLD = 100
+MOST_TOLD = 5000
 """Most mistakes of one document that are put into words; a file with more is of another kind, or made by a machine."""
 
 M = TypeVar("M", bound=BaseModel)

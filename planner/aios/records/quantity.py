@@ -5,7 +5,7 @@ Use them in the pydantic models of written forms: ``p99: Time | None = None``.
 
 from typing import Annotated, Any, NamedTuple, TypeAlias
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
 from pydantic_core import CoreSchema, core_schema
 
 from aios.records.errors import BadValue
@@ -87,7 +87,7 @@ def _kind(value: Any) -> str:
 
 
 Time: TypeAlias = Annotated[float, Quantity(Dimension.TIME)]
-Rate: TypeAlias = Annotated[float, Quantity(Dimension.RATE)]
+Rate: TypeAlias = Annotated[float, Quantity(Dimension.RATE, most=1e12)]
 Fraction: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, zero=True, most=1.0)]
 Power: TypeAlias = Annotated[float, Quantity(Dimension.POWER)]
 Energy: TypeAlias = Annotated[float, Quantity(Dimension.ENERGY)]
@@ -101,5 +101,6 @@ CarbonIntensity: TypeAlias = Annotated[float, Quantity(Dimension.CARBON_INTENSIT
 Price: TypeAlias = Annotated[float, Quantity(Dimension.PRICE)]
 Number: TypeAlias = Annotated[float, Quantity(Dimension.COUNT, zero=True)]
 """A bare number, zero or more."""
-Whole: TypeAlias = Annotated[int, Strict()]
-"""A whole number; unlike a plain ``int`` field it takes neither text nor true and false."""
+Whole: TypeAlias = Annotated[int, Strict(), Field(ge=-(10**9), le=10**9)]
+"""A whole number; unlike a plain ``int`` field it takes neither text nor true and false. Sums of a billion of them are
+exact in 64 bits."""

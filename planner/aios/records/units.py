@@ -6,6 +6,7 @@ Factors are ratios of whole numbers and the product is rounded once: ``12.4 ms``
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 
 from aios.records.errors import BadValue
@@ -54,8 +55,12 @@ _Ratio = tuple[int, int]  # factor to the SI unit: numerator, denominator
 _DECIMAL: dict[str, _Ratio] = {
     "n": (1, 10**9), "u": (1, 10**6), "µ": (1, 10**6), "μ": (1, 10**6), "m": (1, 1000), "": (1, 1),
     "k": (1000, 1), "K": (1000, 1), "M": (10**6, 1), "G": (10**9, 1), "T": (10**12, 1), "P": (10**15, 1),
+    "E": (10**18, 1),
 }  # fmt: skip
-_BINARY: dict[str, _Ratio] = {"Ki": (2**10, 1), "Mi": (2**20, 1), "Gi": (2**30, 1), "Ti": (2**40, 1), "Pi": (2**50, 1)}
+_BINARY: dict[str, _Ratio] = {
+    "Ki": (2**10, 1), "Mi": (2**20, 1), "Gi": (2**30, 1), "Ti": (2**40, 1), "Pi": (2**50, 1),
+    "Ei": (2**60, 1),
+}  # fmt: skip
 
 
 def _with(prefixes: str, unit: str, divisor: int = 1) -> dict[str, _Ratio]:
@@ -65,7 +70,7 @@ def _with(prefixes: str, unit: str, divisor: int = 1) -> dict[str, _Ratio]:
 
 
 def _bytes(suffix: str) -> dict[str, _Ratio]:
-    return _with("_kKMGTP", f"B{suffix}") | {f"{prefix}B{suffix}": factor for prefix, factor in _BINARY.items()}
+    return _with("_kKMGTPE", f"B{suffix}") | {f"{prefix}B{suffix}": factor for prefix, factor in _BINARY.items()}
 
 
 def _all(factor: _Ratio, *names: str) -> dict[str, _Ratio]:
@@ -79,28 +84,42 @@ _UNITS: dict[Dimension, dict[str, _Ratio]] = {
     | _all((1, 10**6), "microsecond", "microseconds")
     | _all((60, 1), "min", "minute", "minutes")
     | _all((3600, 1), "h", "hour", "hours")
-    | _all((86400, 1), "d", "day", "days"),
+    | _all((86400, 1), "d", "day", "days")
+    | _all((604800, 1), "week", "weeks"),
     Dimension.RATE: _all((1, 1), "/s", "/sec", "/second", "rps", "qps")
     | _all((1, 60), "/min", "/minute")
     | _all((1, 3600), "/h", "/hour")
     | _all((1, 86400), "/d", "/day"),
     Dimension.FRACTION: _all((1, 100), "%", "percent") | _all((1, 1000), "‰"),
-    Dimension.POWER: _with("_mukM", "W") | _all((1, 1), "watt", "watts"),
-    Dimension.ENERGY: _with("_munkM", "J")
+    Dimension.POWER: _with("_munkMG", "W") | _all((1, 1), "watt", "watts"),
+    Dimension.ENERGY: _with("_munkMG", "J")
     | _all((1, 1), "joule", "joules")
-    | {"Wh": (3600, 1), "mWh": (18, 5), "kWh": (3_600_000, 1), "MWh": (3_600_000_000, 1)},
+    | {
+        "Wh": (3600, 1),
+        "mWh": (18, 5),
+        "kWh": (3_600_000, 1),
+        "MWh": (3_600_000_000, 1),
+        "GWh": (3_600_000_000_000, 1),
+    },
     Dimension.BYTES: _bytes("") | _all((1, 1), "byte", "bytes"),
-    Dimension.BANDWIDTH: _bytes("/s") | _with("_kMGT", "bit/s", 8) | _with("kMGT", "bps", 8),
-    Dimension.COMPUTE: _with("_MGTP", "FLOP/s")
-    | _with("_MGTP", "FLOPS")
-    | _with("_MGTP", "OP/s")
-    | _with("_MGTP", "OPS"),
+    Dimension.BANDWIDTH: _bytes("/s") | _with("_kMGTP", "bit/s", 8) | _with("kMGTP", "bps", 8),
+    Dimension.COMPUTE: _with("_MGTPE", "FLOP/s")
+    | _with("_MGTPE", "FLOPS")
+    | _with("_MGTPE", "OP/s")
+    | _with("_MGTPE", "OPS"),
     Dimension.FREQUENCY: _with("_kMG", "Hz"),
     Dimension.COST_RATE: _all((1, 1), "USD/h", "USD/hour")
-    | {"USD/day": (1, 24), "USD/month": (1, 730), "USD/year": (1, 8760)},
-    Dimension.CARBON_RATE: {"gCO2/h": (1, 1), "gCO2e/h": (1, 1), "kgCO2/h": (1000, 1), "kgCO2e/h": (1000, 1)},
+    | {"kUSD/h": (1000, 1), "USD/day": (1, 24), "USD/month": (1, 730), "USD/year": (1, 8760)},
+    Dimension.CARBON_RATE: {
+        "gCO2/h": (1, 1),
+        "gCO2e/h": (1, 1),
+        "kgCO2/h": (1000, 1),
+        "kgCO2e/h": (1000, 1),
+        "tCO2/h": (10**6, 1),
+        "tCO2e/h": (10**6, 1),
+    },
     Dimension.CARBON_INTENSITY: _all((1, 1), "gCO2/kWh", "gCO2e/kWh", "gCO2eq/kWh", "g/kWh", "kgCO2/MWh"),
-    Dimension.PRICE: {"USD": (1, 1), "kUSD": (1000, 1)},
+    Dimension.PRICE: {"USD": (1, 1), "kUSD": (1000, 1), "MUSD": (10**6, 1)},
     Dimension.COUNT: {},
 }
 
@@ -147,11 +166,11 @@ _SHOWN: dict[Dimension, tuple[str, ...]] = {
     Dimension.TIME: ("d", "h", "s", "ms", "us", "ns"),
     Dimension.RATE: ("/s",),
     Dimension.FRACTION: ("%",),
-    Dimension.POWER: ("kW", "W", "mW"),
-    Dimension.ENERGY: ("MWh", "kWh", "kJ", "J", "mJ", "uJ"),
-    Dimension.BYTES: ("TiB", "GiB", "MiB", "KiB", "B"),
-    Dimension.BANDWIDTH: ("TB/s", "GB/s", "MB/s", "B/s"),
-    Dimension.COMPUTE: ("PFLOP/s", "TFLOP/s", "GFLOP/s", "MFLOP/s"),
+    Dimension.POWER: ("GW", "MW", "kW", "W", "mW", "uW", "nW"),
+    Dimension.ENERGY: ("GWh", "MWh", "kWh", "kJ", "J", "mJ", "uJ"),
+    Dimension.BYTES: ("EiB", "PiB", "TiB", "GiB", "MiB", "KiB", "B"),
+    Dimension.BANDWIDTH: ("PB/s", "TB/s", "GB/s", "MB/s", "B/s"),
+    Dimension.COMPUTE: ("EFLOP/s", "PFLOP/s", "TFLOP/s", "GFLOP/s", "MFLOP/s"),
     Dimension.FREQUENCY: ("GHz", "MHz", "Hz"),
     Dimension.COST_RATE: ("USD/h",),
     Dimension.CARBON_RATE: ("kgCO2/h", "gCO2/h"),
@@ -282,11 +301,18 @@ def _wrong_unit(number: str, unit: str, dimension: Dimension) -> UnitError:
         meant = [known for known in table if known.lower() == unit.lower()]
     money = dimension in (Dimension.COST_RATE, Dimension.PRICE) and not unit.upper().startswith("USD")
     if not meant and not money:
-        meant = difflib.get_close_matches(unit[:40], table, n=1, cutoff=0.6)
+        # Near names are spelt alike and as large: a prefix that is not known would be taken for another one, or none.
+        near = difflib.get_close_matches(unit[:40], table, n=3, cutoff=0.6)
+        meant = [name for name in near if not _prefixed(unit, table)][:1]
     spelled = " or ".join(f"`{_join(shown, name)}`" for name in meant)
     known = ", ".join(f"`{name}`" for name in _SHOWN[dimension]) or "a bare number"
     question = f"did you mean {spelled}? " if meant else "write the amount in US dollars; " if money else ""
     return UnitError(f"unknown unit {_short(unit)!r} for {called(dimension)}", f"{question}known: {known}")
+
+
+def _prefixed(unit: str, table: Mapping[str, _Ratio]) -> bool:
+    """Say whether a unit that is not known is a known one behind something else: 3 XB are surely not 3 B."""
+    return any(unit.endswith(name) and 0 < len(unit) - len(name) <= 2 for name in table)
 
 
 def format_quantity(value: float, dimension: Dimension, digits: int = 3) -> str:

@@ -115,7 +115,10 @@ class _Composer:
 
     def mistake(self, mark: Any, summary: str, **more: str | None) -> None:
         self.mistakes.append(self.source.diagnostic(summary, mark.line, mark.column, **more))
-        if len(self.mistakes) > MAX_MISTAKES:
+        if len(self.mistakes) == MAX_MISTAKES:
+            self.mistakes.append(
+                Diagnostic(summary=f"after {MAX_MISTAKES:,} mistakes the rest of the file is not read")
+            )
             raise _Stop
 
     def feed(self, event: Any, name: str) -> None:

@@ -10,11 +10,11 @@ from aios.solve.cpsat import Term
 from aios.solve.moving import moves_of
 from aios.solve.problem import Problem
 
-__all__ = ["STEPS", "Costs", "float_costs", "scaled"]
+__all__ = ["STEPS", "Costs", "float_costs", "near", "scaled"]
 
 STEPS = 10**10
-"""The largest difference between options of an intent in whole steps. Two plans closer than half a step for each intent
-count as equal, which is at most 1e-10 of the largest figure; reported values are recomputed from the figures."""
+"""The largest difference between options of an intent in whole steps. Two plans closer than a step for each intent may
+count as equal (``Costs.error``); reported values are recomputed from the figures."""
 
 
 class Costs(NamedTuple):
@@ -26,6 +26,12 @@ class Costs(NamedTuple):
     base: float
     step: float
     whole: Mapping[int, Sequence[int]]
+
+    @property
+    def error(self) -> float:
+        """By how much the real cost of a plan of least whole cost may be above the least real one: each intent's cost
+        is rounded by at most half a step, in either plan."""
+        return len(self.whole) * self.step
 
     def terms(self, chosen: Mapping[int, Sequence[int]]) -> list[Term]:
         """Return the weighted sum of the chosen options' costs."""
@@ -78,3 +84,22 @@ def scaled(costs: Mapping[int, Sequence[float | None]], open_: Mapping[int, Sequ
         for intent, row in known.items()
     }
     return Costs(sum(least.values()), step, whole)
+
+
+def near(
+    costs: Mapping[int, Sequence[float | None]], open_: Mapping[int, Sequence[bool]], most: float
+) -> dict[int, list[bool]]:
+    """Return which open options a plan may hold that costs at most ``most``, all others of its intents at their least.
+
+    Those that are left differ by no more than the plan's whole cost, however dear the others are.
+    """
+    known = {intent: [0.0 if cost is None else cost for cost in row] for intent, row in costs.items()}
+    least = {
+        intent: min(cost for cost, is_open in zip(row, open_[intent], strict=True) if is_open)
+        for intent, row in known.items()
+    }
+    room = most - sum(least.values())
+    return {
+        intent: [is_open and cost - least[intent] <= room for cost, is_open in zip(row, open_[intent], strict=True)]
+        for intent, row in known.items()
+    }

@@ -21,6 +21,8 @@ __all__ = ["notes_on_options", "without_end"]
 
 _FIGURE = re.compile(r"\d+(?:\.\d+)?(?: replicas?)?")
 
+_MOST_PINS = 6
+"""Pins that are told."""
 _MOST_REASONS = 3
 """Reasons of one unknown metric that are told, the most frequent first; `aios candidates --json` has them all."""
 
@@ -43,7 +45,23 @@ def notes_on_options(problem: Problem, core: Sequence[Rule]) -> list[str]:
         notes.extend(note for name in metrics for note in _unknown(intent, name, options, problem.fleet))
         if any(rule.of_load and rule.intent == index for rule in core):
             notes.extend(_overloaded(intent, [option.priced for option in options]))
+    if any(rule.intent is None and rule.clause.metric is not None for rule in core):
+        notes.extend(_pinned(problem.intents))
     return list(dict.fromkeys(notes))
+
+
+def _pinned(intents: Sequence[Intent]) -> Iterable[str]:
+    """Say what is pinned where the plan as a whole is to stay within a bound: cheaper ways may be ruled out by that."""
+    told = []
+    for intent in intents:
+        for field, names in intent.pin:
+            if names:
+                spans = (intent.spans.get(f"spec.pin.{field}{item}") for item in ("", "[0]"))
+                where = next(filter(None, spans), intent.where)
+                told.append(f"{intent.name}: {field} {' or '.join(map(str, names))} ({where})")
+    if told:
+        more = f"; and {len(told) - _MOST_PINS} more" if len(told) > _MOST_PINS else ""
+        yield f"Pinned, so that no other way was tried: {'; '.join(told[:_MOST_PINS])}{more}."
 
 
 def without_end(problem: Problem, rule: Rule) -> str | None:

@@ -11,7 +11,7 @@ from aios.records.current import MOVES
 from aios.records.selection import ObjectiveValue
 from aios.solve.admitting import admissions_of, admit, is_fair
 from aios.solve.clauses import Rule
-from aios.solve.costs import Costs, float_costs, scaled
+from aios.solve.costs import Costs, float_costs, near, scaled
 from aios.solve.cpsat import Engine
 from aios.solve.dividing import Division
 from aios.solve.goals import Level, Total, levels_of, total_of
@@ -23,6 +23,8 @@ from aios.solve.search import NoPlanError, Search, Seeking
 
 __all__ = ["Chosen", "optimise", "settle"]
 
+_PRECISION = 1e-7
+"""Share of a sum by which rounding may be wrong about it: far less than estimates are off by."""
 _TIES = 1 / 60
 """Share of the allowance for each step of breaking ties: a second of the usual minute. What is found then is taken."""
 
@@ -97,14 +99,31 @@ def _optimise_level(search: Seeking, level: Level) -> Report:
     parts = [float_costs(search.problem, total.metric, total.sign, total.intents) for total in level.totals]
     if len(level.totals) > 1:
         return _balance(search, level, parts, unknown)
-    costs = scaled(parts[0], search.open)
     moves = disruptions(search.problem)
     if moves and level.totals[0].metric != MOVES:
+        costs = scaled(parts[0], search.open)
         solved = _paying(search, level.totals[0], parts[0], moves)
     else:
-        solved = search.minimize(costs, partial(_cost, search, level.totals[0]))
+        costs, solved = _exactly(search, level.totals[0], parts[0])
     search.hold(costs, level.totals[0].tolerance * abs(solved.value))
     return Report(level, (solved,), None, unknown)
+
+
+def _exactly(search: Seeking, total: Total, part: Mapping[int, Sequence[float | None]]) -> tuple[Costs, Solved]:
+    """Make a sum small that is held then; again in finer steps where options too dear to hold made them coarse.
+
+    What is found is the least but for ``Costs.error``: for each intent 1e-10 of the sum, where no cost is negative.
+    """
+    costs = scaled(part, search.open)
+    solved = search.minimize(costs, partial(_cost, search, total))
+    if search.proved and costs.error > _PRECISION * abs(solved.value):
+        most = solved.value + total.tolerance * abs(solved.value) + costs.error
+        for index, allowed in near(part, search.open, most).items():
+            search.restrict(index, allowed)
+        finer = scaled(part, search.open)
+        if finer.step < costs.step / 2:
+            return finer, search.minimize(finer, partial(_cost, search, total))
+    return costs, solved
 
 
 def _paying(

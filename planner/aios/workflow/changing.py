@@ -153,7 +153,7 @@ def _at(files: Files, change: Change, place: _Place, name: str, used: int) -> Fi
     item = not place.path or isinstance(place.path[-1], int)
     if not rest and value.value is None:  # the whole of it is taken away
         inside = item and bool(place.path)
-        return _with(files, place, amended(document, place.path, value, change.columns[:1]) if inside else None)
+        return _with(files, place, amended(document, place.path, value, change.columns[1:2]) if inside else None)
     if not rest and not isinstance(value.value, dict):
         raise InputError(
             change.mistake(0, f"`{change.written}` is {_ROOTS[str(change.path[0])]}", "name a field of it")

@@ -44,11 +44,11 @@ def explain(setting: Setting) -> Explained:
 
 
 def _binding(considered: Considered, setting: Setting) -> tuple[ShadowValue, ...]:
-    from aios.solve import Limits, shadow_values
+    from aios.solve import shadow_values
 
     given = considered.given
     if given.objective is None or not given.objective.budget or not given.intents:
         return ()
     setting.tell("choosing again with more of each budget")
     joins = joins_of(given.intents, considered.options, given.fleet)
-    return shadow_values(given.intents, considered.options, given.fleet, given.objective, Limits(), joins)
+    return shadow_values(given.intents, considered.options, given.fleet, given.objective, setting.limits(), joins)

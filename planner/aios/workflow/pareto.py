@@ -86,7 +86,6 @@ def pareto(setting: Setting, names: tuple[str, ...], most: int) -> Pareto:
 
     Raises InputError where a metric is known of no option, and whatever ``make_plan`` raises.
     """
-    from aios.solve import Limits
     from aios.solve.front import front
 
     read = gather(setting)
@@ -110,7 +109,7 @@ def pareto(setting: Setting, names: tuple[str, ...], most: int) -> Pareto:
     wide = _widened(considered, names, setting)
     setting.tell("looking for the front")
     budgets = given.objective.budget if given.objective else ()
-    found = front(given.intents, wide.options, given.fleet, names, Limits(), most, budgets)
+    found = front(given.intents, wide.options, given.fleet, names, setting.limits(), most, budgets)
     if not found.points and found.stopped == "all":
         raise InputError(*_nothing_known(found, names))
     setting.tell("checking every point")

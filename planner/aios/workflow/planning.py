@@ -217,7 +217,7 @@ class _Choice(NamedTuple):
 def _choice(setting: Setting, considered: Considered, state: State, wished: Wished, _frame: Frame) -> _Choice:
     """Choose for what stands all the time."""
     from aios.check import audit, fits_at_once
-    from aios.solve import Limits, choose_together
+    from aios.solve import choose_together
 
     whole = considered
     if any(map(is_split, whole.given.intents)):
@@ -228,7 +228,7 @@ def _choice(setting: Setting, considered: Considered, state: State, wished: Wish
     started = time.perf_counter()
     joins = joins_of(given.intents, considered.options, given.fleet)
     asked = given.intents, considered.options, given.demands, considered.sites, given.objective, given.fleet
-    selection = choose_together(*asked, Limits(), before.moving, joins)
+    selection = choose_together(*asked, setting.limits(), before.moving, joins)
     if considered is not whole and selection.status == "infeasible":
         selection, considered = _unsplit(whole, selection), whole
         before = replanning(considered, state, wished)
@@ -262,11 +262,19 @@ def _in_time(setting: Setting, considered: Considered, state: State, wished: Wis
 
 def _unsplit(whole: Considered, selection: Selection) -> Selection:
     """Return a selection that found no way to split, with why one kind of device alone does not do either."""
-    from aios.solve import Limits, choose_together
+    from aios.solve import choose_together
 
     given = whole.given
     joins = joins_of(given.intents, whole.options, given.fleet)
-    asked = given.intents, whole.options, given.demands, whole.sites, given.objective, given.fleet, Limits()
+    asked = (
+        given.intents,
+        whole.options,
+        given.demands,
+        whole.sites,
+        given.objective,
+        given.fleet,
+        given.setting.limits(),
+    )
     alone = choose_together(*asked, joins=joins)
     if alone.conflict is None:
         return selection

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from pathlib import Path
+
+from aios.records.errors import Diagnostic, WorldError
 
 __all__ = ["save", "see_place"]
 
@@ -16,17 +19,33 @@ def save(path: Path, text: str | bytes) -> None:
     write_atomically(path, text)
 
 
-def see_place(path: Path) -> None:
-    """Raise WorldError where it is plain that no file can be written to ``path``: before long work, not after it."""
+def see_place(path: Path, *, made: bool = False) -> None:
+    """Raise WorldError where it is plain that no file can be written to ``path``: before long work, not after it.
+
+    made: its folder is made where it is not there
+    """
     folder = next(item for item in path.absolute().parents if os.path.lexists(item))
     if path.is_dir():
         trouble = errno.EISDIR
     elif not folder.is_dir():
         trouble = errno.ENOTDIR
-    elif not os.access(folder, os.W_OK | os.X_OK):
+    elif folder != path.absolute().parent and not made:
+        raise _no_folder(path)
+    elif not os.access(folder, os.W_OK | os.X_OK) and (path.is_file() or not path.exists()):
         trouble = errno.EACCES
     else:
         return
     from aios.state.files import disk_trouble
 
     raise disk_trouble(OSError(trouble, os.strerror(trouble)), path, "write")
+
+
+def _no_folder(path: Path) -> WorldError:
+    return WorldError(
+        Diagnostic(
+            summary=f"cannot write {path}",
+            reason=f"there is no folder {path.parent}",
+            remedy="make it first, or choose another place",
+            command=shlex.join(["mkdir", "-p", str(path.parent)]),
+        )
+    )

@@ -87,7 +87,6 @@ def scheduled(
 ) -> Scheduled:
     """Place the services, then schedule the jobs on what they leave. windows: of the jobs · moving: what stands"""
     from aios.check import audit_schedule
-    from aios.solve import Limits
     from aios.solve.schedule import jobs_of, schedule
 
     given = considered.given
@@ -100,7 +99,7 @@ def scheduled(
         )
         return Scheduled(lost, found.jobs, considered, services, Ledger(rows=(), objective=()), 0.0)
     setting.tell("scheduling")
-    result = schedule(found.jobs, given.fleet, services, frame, Limits(), asked)
+    result = schedule(found.jobs, given.fleet, services, frame, setting.limits(), asked)
     result = result.model_copy(update={"notes": found.notes})
     seconds = time.perf_counter() - started
     ledger = audit_schedule(found.jobs, result, given.fleet, services)
@@ -127,14 +126,16 @@ def _ways(considered: Considered) -> dict[str, tuple[Way, ...]]:
 def _services(considered: Considered, moving: Moving) -> Selection | None:
     """Return where the services stand, as if there were no jobs."""
     from aios.check import audit
-    from aios.solve import Limits, choose
+    from aios.solve import choose
 
     given: Given = considered.given
     services = [intent for intent in given.intents if intent.train is None]
     if not services:
         return None
     joins = joins_of(services, considered.options, given.fleet)
-    selection = choose(services, considered.options, given.fleet, Limits(), moving=moving, joins=joins, by_hour=False)
+    selection = choose(
+        services, considered.options, given.fleet, given.setting.limits(), moving=moving, joins=joins, by_hour=False
+    )
     if selection.chosen and not audit(services, selection, given.fleet, moving=moving, joins=joins).holds:
         raise AssertionError("the choice of services breaks what the checker recomputed")
     return selection

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aios.records.document import Document
+    from aios.solve.limits import Limits
 
-__all__ = ["Setting", "silent"]
+__all__ = ["Effort", "Setting", "silent"]
+
+
+class Effort(StrEnum):
+    """How much work a search may take before it ends without a proof."""
+
+    QUICK = "quick"
+    NORMAL = "normal"
+    THOROUGH = "thorough"
+
+
+_TIMES = {Effort.QUICK: 0.1, Effort.NORMAL: 1.0, Effort.THOROUGH: 10.0}
+"""The work of a search as a multiple of what is usual."""
 
 
 def silent(_text: str) -> None:
@@ -37,7 +51,8 @@ class Setting:
     paths: intent files and folders, ``-`` for stdin · fleet: fleet file; None looks for one among the paths, then for
     ``fleet.yaml`` beside them, then here, then at this machine · state, profiles: where those are kept · tell:
     receives progress, one line each · warn: receives what is not used although it was given, one line each · now: UTC
-    time, ISO 8601 · edit: receives the documents of each file right after they were read and returns those that hold
+    time, ISO 8601 · edit: receives the documents of each file right after they were read and returns those that hold ·
+    effort: of searches
     """
 
     paths: tuple[str, ...] = ()
@@ -49,6 +64,14 @@ class Setting:
     now: Callable[[], str] = field(default=_utc_now)
     stdin: Callable[[], bytes] = field(default=_no_stdin)
     edit: Callable[[tuple[Document, ...]], tuple[Document, ...]] = field(default=_as_read)
+    effort: Effort = Effort.NORMAL
+
+    def limits(self, share: float = 1.0) -> Limits:
+        """Return how long to search. share: of the work that one plan may take"""
+        from aios.solve.limits import Limits
+
+        usual = Limits()
+        return usual._replace(deterministic_limit=usual.deterministic_limit * _TIMES[self.effort] * share)
 
     @property
     def home(self) -> Path:

@@ -15,7 +15,6 @@ from aios.records.errors import Diagnostic, InputError, UsageError
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.selection import ObjectiveValue
-from aios.solve import Limits
 from aios.solve.sizing import (
     Alone,
     Held,
@@ -53,9 +52,8 @@ _EQUALS = 4
 """Equally good fleets that are compared by the goals of the intents."""
 _ALONE = 12
 """Shapes of which a fleet of that shape alone is sought: those that could be cheapest."""
-_WORK, _QUESTION = Limits(), Limits(deterministic_limit=10.0)
-"""Allowances for a search and for finding out once what stands on given machines, in the solver's deterministic
-seconds; a plan has 60."""
+_QUESTION = 1 / 6
+"""Share of the work for a plan that finding out once takes what stands on given machines."""
 _SAME = 1e-9
 """Relative difference of figures that is rounding: see ``solve.sizing.figures``."""
 
@@ -144,6 +142,7 @@ class _Sizer:
     def __init__(self, setting: Setting, sought: Sought, shapes: Shapes, given: Given) -> None:
         self.setting, self.sought, self.shapes, self.given = setting, sought, shapes, given
         self.uncounted = 0
+        self._work, self._question = setting.limits(), setting.limits(_QUESTION)
         self._required = tuple(demand for demand in given.demands if demand.required)
         self._sites = sites_of(self._required, shapes.fleet).sites
         self._planned: dict[tuple[tuple[int, ...], object], tuple[Planned, tuple[Group, ...]]] = {}
@@ -158,10 +157,10 @@ class _Sizer:
         figures = [offer.figure for offer in self.shapes.offers]
         most, demands = self.sought.machines, self._required
         problem = problem_of(wanted, self.shapes.fleet, figures, self._added, most, demands, self._sites)
-        standing = Standing(wanted, self.shapes.fleet, _QUESTION)
+        standing = Standing(wanted, self.shapes.fleet, self._question)
         holds = self._holds(standing, wanted)
         self.setting.tell(f"looking at fleets of one shape, of {len(figures)}")
-        others = alone(problem, _WORK, holds if self._required else self._looks(standing), _ALONE)
+        others = alone(problem, self._work, holds if self._required else self._looks(standing), _ALONE)
         self.setting.tell("choosing the machines")
         found = self._chosen(problem, holds, others)
         best = self._best(found, wanted)
@@ -240,7 +239,7 @@ class _Sizer:
             one = demand.model_copy(update={"copies": 1})
             alike = (demand.cores, demand.memory_bytes, demand.accelerators, self._sites[demand.name])
             if alike not in stands:
-                stands[alike] = copies_stand([one], self._sites, ones, _QUESTION)
+                stands[alike] = copies_stand([one], self._sites, ones, self._question)
             if stands[alike] is False:
                 own = tuple(row for row in rejections if row.what.startswith(demand.name))
                 yield Impossible(demand.name, None, None, own)
@@ -253,7 +252,7 @@ class _Sizer:
             if not held.fits or not self._required:
                 return held
             fleet = bought(self.shapes.fleet, machines)
-            copies = copies_stand(self._required, self._sites, fleet, _QUESTION)
+            copies = copies_stand(self._required, self._sites, fleet, self._question)
             return held if copies else Held(copies)
 
         return holds
@@ -322,9 +321,9 @@ class _Sizer:
     def _chosen(self, problem: Problem, holds: Holds, others: Sequence[Alone]) -> Sized:
         """Return the best fleet; what a fleet of one shape comes to leaves out all that costs more."""
         if not others:
-            return choose_machines(problem, _WORK, holds, _EQUALS)
+            return choose_machines(problem, self._work, holds, _EQUALS)
         shape, alone_ = others[0]
-        found = choose_machines(within(problem, alone_.figure), _WORK, holds, _EQUALS)
+        found = choose_machines(within(problem, alone_.figure), self._work, holds, _EQUALS)
         if found.machines and found.figure <= alone_.figure * (1 + _SAME):
             return found
         counts = tuple(alone_.machines[0] if k == shape else 0 for k in range(len(problem.shapes)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from aios.fleet.files.places import Place
+from aios.fleet.files.salvaging import salvaged
 from aios.fleet.forms.fleet import DeviceForm, FleetForm
 from aios.fleet.kinds import is_device
 from aios.records.document import Document, check
@@ -84,7 +85,9 @@ class _Gathering:
             form = check(document, DeviceForm) if device else check(document, FleetForm)
         except InputError as error:
             self.mistakes += error.diagnostics
-            return
+            if device:
+                return
+            form = salvaged(document)
         self.parts.append(Part(place, form, given))
         if isinstance(form, FleetForm):
             for index, path in enumerate(form.spec.include):

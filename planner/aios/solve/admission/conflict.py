@@ -11,6 +11,7 @@ from aios.solve.admission.stock import Stocked
 from aios.solve.amounts import CORE_UNITS, MEMORY_UNITS
 from aios.solve.cpsat import Engine
 from aios.solve.packing import WHOLE, Kind, Packing, Problem, Short, pack
+from aios.solve.packing.problem import fits_alone
 from aios.solve.packing.relaxed import lacks
 from aios.solve.packing.units import normal
 
@@ -33,7 +34,9 @@ def conflict_of(posed: Stocked, engine: Engine) -> Conflict:
     notes = [] if smallest else ["A smaller set of these may not fit either: the search for one was stopped."]
     clauses = [_stands(posed.alike[index], posed.problem.kinds[index].number) for index in core]
     relaxations, explaining = [], Engine(engine.limits)
-    for index in core if len(core) <= _RELAXED else ():
+    large = [index for index in core if not _fits(posed.problem, index)]
+    notes += [f"Not one copy of {posed.alike[index][0].name} finds room." for index in large]
+    for index in () if large or len(core) > _RELAXED else core:
         name, found = posed.alike[index][0].name, _most(posed, index, explaining)
         if found is None:
             notes.append(f"Fewer copies of {name} alone are not enough: others must give too.")
@@ -41,6 +44,9 @@ def conflict_of(posed: Stocked, engine: Engine) -> Conflict:
             notes.append(f"Not one copy of {name} finds room.")
         else:
             relaxations.append(found)
+    if large:
+        clauses += (_largest(posed, index) for index in large)
+        return Conflict(clauses=tuple(clauses), relaxations=(), notes=tuple(notes))
     rooms = [_room(posed, core)] if any(posed.problem.kinds[index].places for index in core) else []
     return Conflict(clauses=(*clauses, *rooms), relaxations=tuple(relaxations), notes=tuple(notes))
 
@@ -130,8 +136,30 @@ def _stands(alike: Sequence[Demanded], number: int) -> Clause:
     names = ", ".join(item.name for item in alike[:_NAMED])
     more = f" and {len(alike) - _NAMED:,} more" if len(alike) > _NAMED else ""
     whose = f" ({names}{more})" if len(alike) > 1 else ""
-    text = f"{number:,} {'copy' if number == 1 else 'copies'} of {first.takes} stand{whose}"
+    text = f"{number:,} {'copy' if number == 1 else 'copies'} of {first.takes} stand{'s' if number == 1 else ''}{whose}"
     return Clause(id=f"{first.name}/stands", intent=first.name, text=text, where=first.where)
+
+
+def _fits(problem: Problem, index: int) -> bool:
+    """Say whether some empty machine holds one copy; a copy without a place at all is told of elsewhere."""
+    kind = problem.kinds[index]
+    return not kind.places or any(fits_alone(problem, kind, place) for place in kind.places)
+
+
+def _largest(posed: Stocked, index: int) -> Clause:
+    """Say that one copy takes more than one machine has, and what the largest ones have."""
+    kind, demand = posed.problem.kinds[index], posed.alike[index][0]
+    nodes = [posed.problem.nodes[place] for place, _ in kind.places]
+    devices = [posed.problem.nodes[place].groups[group] for place, group in kind.places if group >= 0]
+    most = [
+        f"{max(devices):,} {'device' if max(devices) == 1 else 'devices'}" if devices else "",
+        f"{max(item.has[0] for item in nodes) / CORE_UNITS:,.6g} cores" if demand.cores else "",
+        format_quantity(max(item.has[1] for item in nodes) / MEMORY_UNITS, Dimension.BYTES)
+        if demand.memory_bytes
+        else "",
+    ]
+    text = f"on one machine where {demand.name} may stand at most {' and '.join(filter(None, most))} are free"
+    return Clause(id=f"{demand.name}/machine", intent=None, text=text)
 
 
 def _room(posed: Stocked, core: Sequence[int]) -> Clause:
