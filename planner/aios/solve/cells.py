@@ -68,7 +68,7 @@ class Cells:
     def _add(self, index: int, rule: Rule) -> None:
         if rule.node is None:
             return
-        for groups, amount, capacity, scale in rule.limits:
+        for groups, amount, capacity, scale, _ in rule.limits:
             count = 0
             for machine in self.problem.machines_of(rule.node):
                 for bins in groups(machine):

@@ -13,10 +13,12 @@ from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective
 from aios.records.selection import Placement, Selection, Termination
+from aios.solve.binding import binding
 from aios.solve.clauses import rules_of
 from aios.solve.contenders import contenders
 from aios.solve.cpsat import Engine
 from aios.solve.explain import explain
+from aios.solve.gathering import choose_gathered
 from aios.solve.holding import Holding
 from aios.solve.interrupting import came
 from aios.solve.joint.size import HUGE, LARGE, variables_of
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     from aios.solve.joint.choose import Joint
 
 __all__ = ["choose", "termination"]
+
+_PROVING = 1 / 20
+"""Share of the allowance for the exact model of what machines that are counted together leave unproved."""
+_FEW = 100
+"""Variables of an exact model up to which nothing is gained by counting machines together."""
 
 
 def choose(
@@ -54,16 +61,19 @@ def choose(
     there either. Status ``infeasible`` comes with the conflict; ``feasible`` and ``unknown`` mean that the limit was
     reached.
     """
+    as_written = fleet, objective.budget if objective else ()
+    fleet, budgets = binding(intents, options, *as_written)
+    objective = objective.model_copy(update={"budget": budgets}) if objective else None
     again = resume(intents, options, fleet, objective, moving)
     resumed = None if again is None else _resumed(again, limits)
     if resumed is not None:
         return resumed
-    budgets = objective.budget if objective else ()
     goals = [goal for goal in (objective.goal if objective else ()) if goal.metric not in PLAN_METRICS]
     few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
     stays = stays_of(intents, options, fleet, moving, budgets, goals)
     outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
-    size = variables_of(outlined) if outlined.plain else 0
+    variables = variables_of(outlined)
+    size = variables if outlined.plain else 0
     engine = Engine(limits)
     status = ""
     if size > LARGE:
@@ -73,6 +83,22 @@ def choose(
         status = chosen.status
         if status != "infeasible" and size > HUGE:
             return Selection(status="unknown", termination=termination(limits, "limit", found=False))
+    if variables > _FEW and _is_gathered(outlined):
+        posed = pose(intents, few, fleet, together="fleet", budgets=budgets, joins=joins).under(objective)
+        found = choose_gathered(posed, limits)
+        if found.placement is not None:
+            assert found.chosen.picked is not None
+            told = _selection(posed, found.chosen, found.chosen.picked, found.placement, limits)
+            if told.status == "optimal" or variables > LARGE:
+                return told
+            few_steps = limits._replace(deterministic_limit=_PROVING * limits.deterministic_limit)
+            problem = pose(intents, few, fleet, budgets=budgets, joins=joins).under(objective)
+            exact = optimise(problem, rules_of(problem), Engine(few_steps))
+            proved = place(problem, exact.picked, Engine(few_steps)) if exact.picked is not None else None
+            if exact.status != "optimal" or exact.picked is None or proved is None:
+                return told
+            return _selection(problem, exact, exact.picked, proved, limits)
+        status = found.chosen.status
     if status != "infeasible":
         # After the joint choice the exact one has what is left of the allowance.
         problem = pose(intents, few, fleet, budgets=budgets, moving=moving, stays=stays, joins=joins).under(objective)
@@ -83,7 +109,7 @@ def choose(
         return Selection(
             status="infeasible",
             termination=termination(limits, "infeasible", found=False),
-            conflict=explain(_explained(required, options, fleet, budgets, moving, joins), limits),
+            conflict=explain(_explained(required, options, *as_written, moving, joins), limits),
         )
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
     picked = chosen.picked
@@ -91,6 +117,12 @@ def choose(
     if picked is None or placement is None:
         return Selection(status="unknown", termination=termination(limits, "limit", found=False))
     return _selection(problem, chosen, picked, placement, limits)
+
+
+def _is_gathered(problem: Problem) -> bool:
+    """Say whether to choose with equal machines counted together: not where it matters which of them is taken."""
+    staged = any(intent.pipeline is not None for intent in problem.intents)
+    return not problem.plain and not staged and not problem.moving.standing
 
 
 def _with_refusals(

@@ -21,7 +21,7 @@ from aios.solve.clauses.pipeline import counted
 from aios.solve.clauses.requirement import compared, keep
 from aios.solve.problem import is_capped, size_of, watts_of
 
-__all__ = ["contenders"]
+__all__ = ["contenders", "keeping"]
 
 _Figures = tuple[float, ...]
 
@@ -61,11 +61,12 @@ def contenders(
     ruled = frozenset({name for name, _ in rules} | beside)
     watched = _Watched(capped, tuple(item.metric for item in budgets), ruled, tuple(goals))
     return {
-        intent.name: _undominated(intent, _keeping(intent, options.get(intent.name, ())), watched) for intent in intents
+        intent.name: _undominated(intent, keeping(intent, options.get(intent.name, ())), watched) for intent in intents
     }
 
 
-def _keeping(intent: Intent, options: Sequence[Priced]) -> Sequence[Priced]:
+def keeping(intent: Intent, options: Sequence[Priced]) -> Sequence[Priced]:
+    """Return those options of an intent that keep all its requirements."""
     for requirement in intent.require:
         kept = keep(options, intent, requirement)
         options = [option for option, keeps in zip(options, kept, strict=True) if keeps]

@@ -234,9 +234,9 @@ class Holding:
         rule = self.rules[index]
         assert rule.node is not None
         for machine in self.problem.machines_of(rule.node):
-            for groups, amount, _, scale in rule.limits:
-                for bins in groups(machine):
-                    decisions.limit(machine, bins, amount, level * scale)
+            for limit in rule.limits:
+                for bins in limit.groups(machine):
+                    decisions.limit(machine, bins, limit.amount, level * limit.scale, each=limit.each)
 
     def reduced(self, asked: Asked, but: Collection[int] = ()) -> Problem:
         """Return the problem with one option for each shape that is asked for, ``but`` for some intents."""

@@ -6,57 +6,135 @@ so on; machines in fleet order, devices in the order of the node.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
+from aios.records.candidate import Priced
 from aios.records.current import Moving
+from aios.records.intent import Intent
 from aios.records.selection import Placement
+from aios.records.where import NODE
 from aios.solve.clauses import rules_of
 from aios.solve.cpsat import Engine
+from aios.solve.fitting import Room, fitted
 from aios.solve.model import Decisions, Load
 from aios.solve.problem import Problem, devices_of, pose
 from aios.solve.radix import chunks
 
-__all__ = ["place"]
+__all__ = ["Counted", "Counts", "place", "place_counted"]
+
+
+Counts = Mapping[int, tuple[frozenset[str], Mapping[int, int]]]
+"""Machine -> names of the nodes that it stands for, and intent -> parts that stand there."""
 
 
 def place(problem: Problem, picked: Mapping[int, int], engine: Engine) -> dict[str, tuple[Placement, ...]] | None:
     """Return where the replicas of each intent's chosen option stand; None if the limit came before any was found."""
-    intents = problem.intents
-    if not intents:
+    if not problem.intents:
         return {}
+    small, decisions, loads = _posed(problem, picked, problem.intents, {})
+    if not _complete(problem, picked, loads):
+        return None
+    filled = _filled(decisions, loads) if decisions.sums_only else None
+    values = _first(decisions, loads, engine) if filled is None else filled
+    return None if values is None else _told(small, decisions, values)
+
+
+class Counted(NamedTuple):
+    """placement: intent name -> where its parts stand; None where none was found, for the machines of ``failed``"""
+
+    placement: dict[str, tuple[Placement, ...]] | None
+    failed: frozenset[int] = frozenset()
+
+
+def place_counted(problem: Problem, picked: Mapping[int, int], engine: Engine, counts: Counts) -> Counted:
+    """Find single machines for the chosen options, where equal ones were counted together.
+
+    counts: machine of the problem -> the nodes that it stands for, and how many parts of each intent stand there. Rules
+    that tell no two of these machines apart are kept by that.
+    """
+    near: dict[str, set[str]] = {}
+    for names, own in counts.values():
+        for intent in own:
+            near.setdefault(problem.intents[intent].name, set()).update(names)
+    small, decisions, loads = _posed(problem, picked, [_of_machines(intent) for intent in problem.intents], near)
+    if not _complete(problem, picked, loads):
+        return Counted(None, frozenset(counts))
+    node_of = {load.variable: _node(small, place) for place, at in enumerate(decisions.loads) for load in at}
+    groups = []
+    for machine, (names, own) in sorted(counts.items()):
+        for intent, count in sorted(own.items()):
+            here = [load for load in loads if load.intent == intent and node_of[load.variable] in names]
+            decisions.keep([(load.variable, load.times) for load in here], count)
+            groups.append((machine, count, here))
+    found = fitted(decisions, groups)
+    if decisions.sums_only and not found.failed:
+        return Counted(_told(small, decisions, found.values))
+    if decisions.sums_only:
+        for machine, _, here in groups:
+            for load in here if machine not in found.failed else ():
+                value = found.values.get(load.variable, 0)
+                decisions.model.bound(load.variable, value, value)
+    values = engine.solve(decisions.model).values
+    return Counted(_told(small, decisions, values)) if values else Counted(None, found.failed or frozenset(counts))
+
+
+def _node(problem: Problem, place: int) -> str:
+    return problem.machines[problem.bins[place].machine].node.name
+
+
+def _posed(
+    problem: Problem, picked: Mapping[int, int], intents: Sequence[Intent], near: Mapping[str, Collection[str]]
+) -> tuple[Problem, Decisions, list[Load]]:
+    """Return single machines, one way to run each intent, and what may stand where, in order. near: on which nodes"""
     best = {intent.name: problem.options[index][picked[index]] for index, intent in enumerate(intents)}
-    anywhere = {name: [option.priced] for name, option in best.items() if not option.stays}
+    anywhere = {name: [_near(option.priced, near.get(name))] for name, option in best.items() if not option.stays}
     stays = {name: [option.priced] for name, option in best.items() if option.stays}
     moving = Moving(problem.moving.standing)
     small = pose(intents, anywhere, problem.fleet, pooling=False, moving=moving, stays=stays, joins=problem.joins)
     decisions = Decisions(small, range(len(intents)))
     for rule in rules_of(small):
         rule.add(decisions)
-    places = sorted(
-        (
-            (load.intent, index, load)
-            for index, loads in enumerate(decisions.loads)
-            for load in loads
-            if not load.beside
-        ),
-        key=lambda place: place[:2],
-    )
-    loads = [load for _, _, load in places]
-    if {load.intent for load in loads} != {index for index in range(len(intents)) if _parts(problem, picked, index)}:
-        return None
-    filled = _filled(decisions, loads) if decisions.sums_only else None
-    values = _first(decisions, loads, engine) if filled is None else filled
-    if values is None:
-        return None
-    placed: dict[str, list[Placement]] = {intent.name: [] for intent in intents}
-    for intent, index, load in places:
-        if replicas := load.times * values[load.variable]:
-            placed[intents[intent].name].append(_placement(small, intent, index, replicas))
+    loads = [load for bins in decisions.loads for load in bins if not load.beside]
+    return small, decisions, sorted(loads, key=lambda load: load.intent)
+
+
+def _of_machines(intent: Intent) -> Intent:
+    """Return an intent with those of its rules alone that tell machines apart."""
+    rules = intent.placement
+    if not rules.domains:
+        return intent
+    kept = {
+        "spread": tuple(item for item in rules.spread if item.over == NODE),
+        "together": tuple(item for item in rules.together if item.by == NODE),
+        "apart": tuple(item for item in rules.apart if item.by == NODE),
+        "survive": rules.survive if rules.survive and rules.survive.of == NODE else None,
+    }
+    return intent.model_copy(update={"placement": rules.model_copy(update=kept)})
+
+
+def _near(priced: Priced, nodes: Collection[str] | None) -> Priced:
+    """Return an option on some of its nodes."""
+    if nodes is None:
+        return priced
+    few = tuple(name for name in priced.candidate.nodes if name in nodes)
+    return priced.model_copy(update={"candidate": priced.candidate.model_copy(update={"nodes": few})})
+
+
+def _complete(problem: Problem, picked: Mapping[int, int], loads: Sequence[Load]) -> bool:
+    wanted = {index for index in picked if problem.options[index][picked[index]].priced.candidate.parts}
+    return {load.intent for load in loads} == wanted
+
+
+def _told(
+    small: Problem, decisions: Decisions, values: Mapping[int, int] | Sequence[int]
+) -> dict[str, tuple[Placement, ...]]:
+    placed: dict[str, list[Placement]] = {intent.name: [] for intent in small.intents}
+    for index, loads in enumerate(decisions.loads):
+        for load in loads:
+            if not load.beside and (replicas := load.times * values[load.variable]):
+                placed[small.intents[load.intent].name].append(_placement(small, load.intent, index, replicas))
     return {name: tuple(rows) for name, rows in placed.items()}
-
-
-def _parts(problem: Problem, picked: Mapping[int, int], intent: int) -> int:
-    return problem.options[intent][picked[intent]].priced.candidate.parts
 
 
 def _filled(decisions: Decisions, loads: Sequence[Load]) -> Mapping[int, int] | None:
@@ -64,27 +142,10 @@ def _filled(decisions: Decisions, loads: Sequence[Load]) -> Mapping[int, int] | 
 
     Where it leaves none there is no earlier placement: each place holds all that it can after the ones before it.
     """
-    room = [capacity for _, capacity in decisions.sums]
-    takes: dict[int, list[tuple[int, int]]] = {}
-    for index, (terms, _) in enumerate(decisions.sums):
-        for variable, each in terms:
-            takes.setdefault(variable, []).append((index, each))
-    small = decisions.problem
-    left = {load.intent: small.options[load.intent][0].priced.candidate.parts for load in loads}
-    values: dict[int, int] = {}
-
-    def put(load: Load, count: int) -> None:
-        values[load.variable] = values.get(load.variable, 0) + count
-        left[load.intent] -= count * load.times
-        for index, each in takes.get(load.variable, ()):
-            room[index] -= each * count
-
-    for load in loads:  # what stays has its place before all others
-        put(load, load.least)
+    yard = Room(decisions, loads)
     for load in loads:
-        fits = (room[index] // each for index, each in takes.get(load.variable, ()) if each)
-        put(load, min(left[load.intent] // load.times, *fits, load.most - load.least))
-    return None if any(left.values()) else values
+        yard.put(load, yard.most(load))
+    return None if any(yard.left.values()) else yard.values
 
 
 def _first(decisions: Decisions, loads: Sequence[Load], engine: Engine) -> Sequence[int] | None:

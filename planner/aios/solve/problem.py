@@ -12,8 +12,8 @@ them something stands on (``told_apart``).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, overload
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Literal, NamedTuple, overload
 
 from aios.records.candidate import Demand, Priced
 from aios.records.current import MOVES, Moving, Standing
@@ -23,7 +23,7 @@ from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective, Policy
 from aios.records.where import NODE, domain_of
-from aios.solve.layout import Bin, Machine, Pins, Yard, devices_of, layout, most_of, pinned, places_of
+from aios.solve.layout import Bin, Machine, Pins, Yard, devices_of, gathered, layout, most_of, pinned, places_of
 from aios.solve.refusing import is_refusal
 
 __all__ = [
@@ -36,6 +36,8 @@ __all__ = [
     "Shape",
     "devices_of",
     "domain_at",
+    "domains_at",
+    "equal_nodes",
     "is_capped",
     "need_of",
     "outline",
@@ -74,12 +76,14 @@ class Need(NamedTuple):
 
 class Shape(NamedTuple):
     """What matters of an option for its placement. places: the devices that a part may take, in fleet order · pins:
-    of each place, the fewest and the most parts that stand there; empty where any number may"""
+    of each place, the fewest and the most parts that stand there; empty where any number may · wide: devices of a part
+    where one stands for many"""
 
     need: Need
     parts: int
     places: tuple[tuple[int, ...], ...]
     pins: tuple[tuple[int, int], ...] = ()
+    wide: int = 1
 
 
 NOTHING = Moving()
@@ -146,6 +150,7 @@ def pose(
     options: Mapping[str, Sequence[Priced]],
     fleet: Fleet,
     pooling: bool = True,
+    together: Literal["domain", "fleet"] | None = None,
     budgets: Sequence[Budget] = (),
     moving: Moving = NOTHING,
     stays: Mapping[str, Sequence[Priced]] = NO_STAYS,
@@ -153,15 +158,32 @@ def pose(
 ) -> Problem:
     """Put everything into canonical order and reduce symmetry.
 
-    pooling: whether machines may be pooled · moving: what stands already · stays: intent -> options in which it stays
+    pooling: whether machines may be pooled · together: whether equal machines of a failure
+    domain, or of the fleet, and equal devices are counted as one that has what all have; nothing that is possible is
+    lost, but what is not may be promised · moving: what stands already · stays: intent -> options in which it stays
     where it stands, beside those in which it may stand anywhere
     """
     ordered, listed = _in_order(intents, options)
     _, staying = _in_order(intents, stays)
     both = [[*own, *kept] for own, kept in zip(listed, staying, strict=True)]
+    if together:
+        yard = gathered(equal_nodes(fleet, ordered, listed, told_apart=together == "domain"))
+        return _posed(yard, ordered, listed, staying, fleet)._replace(budgets=tuple(budgets), joins=joins)
     alone = told_apart(ordered, both) if pooling else {node.name for node in fleet.nodes}
     own = [moving.standing[intent.name] for intent, kept in zip(ordered, staying, strict=True) if kept]
     yard = layout(fleet, most_of(both), alone, {part.node for standing in own for part in standing.placement})
+    found = _posed(yard, ordered, listed, staying, fleet, moving)
+    return found._replace(budgets=tuple(budgets), moving=moving, joins=joins)
+
+
+def _posed(
+    yard: Yard,
+    ordered: tuple[Intent, ...],
+    listed: Sequence[Sequence[Priced]],
+    staying: Sequence[Sequence[Priced]],
+    fleet: Fleet,
+    moving: Moving = NOTHING,
+) -> Problem:
     shapes = _Shapes(yard, is_capped(fleet))
     posed = []
     for intent, may, kept in zip(ordered, listed, staying, strict=True):
@@ -170,8 +192,7 @@ def pose(
         own_stays = ((priced, shapes.add(priced, standing)) for priced in kept)
         posed.append((*row, *(Option(priced, shape, True) for priced, shape in own_stays if shape is not None)))
     machines, bins = yard
-    whole = ordered, tuple(posed), shapes.told(), tuple(machines), tuple(bins), fleet, tuple(budgets)
-    return Problem(*whole, moving=moving, joins=joins)
+    return Problem(ordered, tuple(posed), shapes.told(), tuple(machines), tuple(bins), fleet)
 
 
 class _Shapes:
@@ -183,7 +204,8 @@ class _Shapes:
         self._where: dict[tuple[str, tuple[str, ...], int], tuple[tuple[int, ...], ...]] = {}
         self._sets: dict[tuple[tuple[int, ...], ...], int] = {}
         self._numbers: dict[int, int] = {}
-        self._shapes: dict[tuple[Need, int, int, Pins], int] = {}
+        self._many = any(bin_.many > 1 for bin_ in yard[1])
+        self._shapes: dict[tuple[Need, int, int, Pins, int], int] = {}
 
     @overload
     def add(self, priced: Priced, standing: None) -> int: ...
@@ -210,12 +232,13 @@ class _Shapes:
                 self._numbers[id(places)] = number
         need = need_of(priced.demand)
         need = need._replace(watts=watts_of(priced)) if self.capped else need
-        return self._shapes.setdefault((need, candidate.parts, number, pins), len(self._shapes))
+        wide = candidate.devices if self._many else 1
+        return self._shapes.setdefault((need, candidate.parts, number, pins, wide), len(self._shapes))
 
     def told(self) -> tuple[Shape, ...]:
         """Return all shapes, in order."""
         places = list(self._sets)
-        return tuple(Shape(need, parts, places[number], pins) for need, parts, number, pins in self._shapes)
+        return tuple(Shape(need, parts, places[number], pins, wide) for need, parts, number, pins, wide in self._shapes)
 
 
 def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]]) -> set[str]:
@@ -236,11 +259,46 @@ def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]]) -
     return found
 
 
+def equal_nodes(
+    fleet: Fleet, intents: Sequence[Intent], options: Sequence[Sequence[Priced]], *, told_apart: bool
+) -> list[list[Node]]:
+    """Return the nodes of a fleet in classes: what may stand on a machine, and all that restricts it, is the same.
+
+    told_apart: whether failure domains that rules name count
+    """
+    told = {over for intent in intents for over in intent.placement.domains} if told_apart else set()
+    told.update(key for cap in fleet.power_caps for key in (*cap.labels, *((cap.by,) if cap.by else ())))
+    sets = dict.fromkeys(priced.candidate.nodes for row in options for priced in row)
+    users: dict[str, list[int]] = {}
+    for number, names in enumerate(sets):
+        for name in names:
+            users.setdefault(name, []).append(number)
+    found: dict[Hashable, list[Node]] = {}
+    for node in fleet.nodes:
+        devices = tuple((name, tuple(map(node.free_share, ids))) for name, ids in devices_of(node).items())
+        labels = tuple((over, domain_of(node, over)) for over in sorted(told - {NODE}))
+        machine = (
+            node.cores,
+            node.free_cores,
+            node.free_memory_bytes,
+            node.memory_tiers,
+            min(node.power_cap_w, default=0),
+        )
+        found.setdefault((devices, labels, machine, tuple(users.get(node.name, ()))), []).append(node)
+    return list(found.values())
+
+
 def domain_at(machine: Machine, over: str) -> str | None:
-    """Return which failure domain a machine is in; None where its node does not say."""
+    """Return which failure domain a machine is in, or which it stands for; None where its node does not say."""
     if over == NODE and machine.node.count > 1:
         return f"{machine.node.name}-{machine.instance}"
-    return domain_of(machine.node, over)
+    found = sorted({str(domain_of(node, over)) for node in machine.nodes})
+    return domain_of(machine.node, over) if len(found) < 2 else " ".join(found)
+
+
+def domains_at(machine: Machine, over: str) -> int:
+    """Return in how many failure domains the machines are that one stands for."""
+    return machine.many if over == NODE else max(1, len({domain_of(node, over) for node in machine.nodes}))
 
 
 def is_capped(fleet: Fleet) -> bool:

@@ -53,7 +53,7 @@ class Search:
     The problem's options are contenders: every one keeps the requirements of its intent.
 
     picked: intent -> index of its option in the best plan so far · open: intent -> per option, whether it may still be
-    chosen · proved: whether all that was made small so far is proved
+    chosen · proved: whether all that was made small so far is proved · values: of the model's variables in that plan
     """
 
     def __init__(self, problem: Problem, rules: Sequence[Rule], engine: Engine) -> None:
@@ -61,7 +61,7 @@ class Search:
         self.engine = engine
         self.proved = True
         self.picked: Mapping[int, int] = {}
-        self._values: Sequence[int] = ()
+        self.values: Sequence[int] = ()
         self.decisions = Decisions(problem, range(len(problem.intents)))
         for rule in rules:
             rule.add(self.decisions)
@@ -79,12 +79,12 @@ class Search:
         if self.picked and not costs.of(self.picked):
             return Solved(found(), found())  # nothing is below zero
         self.decisions.model.minimize(costs.terms(self.decisions.chosen))
-        self.decisions.model.hint(self._values)
+        self.decisions.model.hint(self.values)
         answer = self.engine.solve(self.decisions.model, share)
         if answer.values:
             picked = self.decisions.picked(answer.values)
             if not self.picked or costs.of(picked) <= costs.of(self.picked):
-                self.picked, self._values = picked, answer.values
+                self.picked, self.values = picked, answer.values
         elif not self.picked:
             raise NoPlanError(answer.status)
         if answer.status == "optimal":
@@ -93,6 +93,10 @@ class Search:
         # Each intent's cost was rounded by at most half a step, and a plan cannot cost less than nothing.
         whole = max((answer.bound or 0) - len(costs.whole) / 2, 0)
         return Solved(found(), min(costs.real(whole) - offset, found()))
+
+    def standing(self) -> dict[int, dict[int, int]]:
+        """Return machine -> intent -> parts that stand there in the best plan so far."""
+        return self.decisions.counts(self.values)
 
     def hold(self, costs: Costs, allowance: float) -> None:
         """Let no later step worsen the costs of the best plan by more than the allowance."""
@@ -115,8 +119,8 @@ class Search:
         best = [self.decisions.chosen[intent][option] for intent, option in self.picked.items()]
         model.linear([*((variable, 1) for variable in best), (dearer, -1)], high=len(best) - 1)
         model.minimize([*costs.terms(self.decisions.chosen), (dearer, 1)])
-        self._values = [*self._values, 1]
-        model.hint(self._values)
+        self.values = [*self.values, 1]
+        model.hint(self.values)
         answer = self.engine.solve(model)
         if answer.status == "optimal" and answer.values[dearer]:
             for intent, option in self.picked.items():

@@ -49,8 +49,8 @@ def _limits(problem: Problem, node: Node, free: int) -> list[Limit]:
 
     whole_cpu, unrounded = node.cores or 1, math.floor(SHARE_UNITS * (node.free_cores or 0.0))
     return [
-        (whole, lambda need: need.cores, free, 1),
-        (each_cpu, lambda need: need.share * whole_cpu, unrounded, SHARE_UNITS),
+        Limit(whole, lambda need: need.cores, free, 1),
+        Limit(each_cpu, lambda need: need.share * whole_cpu, unrounded, SHARE_UNITS, each=True),
     ]
 
 

@@ -21,7 +21,7 @@ def rules(problem: Problem) -> Iterator[Rule]:
         had = node.free_memory_bytes
         if had is None:
             continue
-        limits: list[Limit] = [(_whole, lambda need: need.node_memory, math.floor(had), 1)]
+        limits = [Limit(_whole, lambda need: need.node_memory, math.floor(had), 1)]
         yield Rule(
             capacity_clause(
                 node,

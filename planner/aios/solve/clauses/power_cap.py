@@ -80,18 +80,18 @@ def _groups(fleet: Fleet, cap: PowerCap) -> Iterator[tuple[str, str, list[Node]]
         yield f"{cap.by}/{value}", f"{cap.by} {value}", members
 
 
-def _loads(decisions: Decisions, cap: _Cap) -> Iterator[list[Load]]:
-    """Yield what may stand on the machines that keep the cap together."""
+def _loads(decisions: Decisions, cap: _Cap) -> Iterator[tuple[list[Load], int]]:
+    """Yield what may stand on the machines that keep the cap together, and how many such caps they keep."""
     problem = decisions.problem
     together: list[Load] = []
     for machine in problem.machines:
         if machine.node.name in cap.nodes:
             own = [load for index in machine.bins for load in decisions.loads[index] if not load.beside]
             if cap.each and not machine.pooled:
-                yield own
+                yield own, machine.many
             together += own
     if not cap.each:
-        yield together
+        yield together, 1
 
 
 def _alone(decisions: Decisions, cap: _Cap) -> list[Load]:
@@ -104,8 +104,13 @@ def _alone(decisions: Decisions, cap: _Cap) -> list[Load]:
 def _add(decisions: Decisions, cap: _Cap) -> None:
     alone = _alone(decisions, cap)
     decisions.model.forbid([load.variable for load in alone if _draws(load._replace(times=1), cap.watts) > PARTS])
-    for loads in _loads(decisions, cap):
-        decisions.keep(((load.variable, _draws(load, cap.watts)) for load in loads), PARTS)
+    for loads, many in _loads(decisions, cap):
+        if many == 1:
+            decisions.keep(((load.variable, _draws(load, cap.watts)) for load in loads), PARTS)
+            continue
+        drawn = [(load.variable, _draws(load._replace(times=1), cap.watts), load.times) for load in loads]
+        decisions.model.forbid([variable for variable, each, _ in drawn if each > PARTS])
+        decisions.keep(((variable, each * times) for variable, each, times in drawn if each <= PARTS), many * PARTS)
 
 
 def _draws(load: Load, watts: float) -> int:
@@ -121,7 +126,7 @@ def _draws(load: Load, watts: float) -> int:
 
 def _ease(decisions: Decisions, cap: _Cap) -> Eased | None:
     """Find the lowest cap that would do."""
-    groups = list(_loads(decisions, cap))
+    groups = [loads for loads, _ in _loads(decisions, cap)]
     for load in _alone(decisions, cap):
         there = decisions.model.variable(0, 1)
         decisions.model.linear([(load.variable, 1), (there, -load.most)], high=0)
