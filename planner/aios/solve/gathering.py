@@ -30,6 +30,8 @@ _ROUNDS = 40
 """Times that what is promised of machines is made less, so that it is nearer to what they hold."""
 _LESS, _MORE = 0.01, 1.5
 """Share less that is promised first of machines on which no room was found, and how much more each further time."""
+_MOST = 0.15
+"""Share less at once of the whole fleet beyond which it is given up."""
 _FULL = 0.7
 """Share of a resource that must be taken for patterns to be looked at."""
 _TRIES = 6
@@ -123,6 +125,8 @@ def choose_gathered(problem: Problem, limits: Limits) -> Gathered:
         if placement is not None:
             return Gathered(_bounded(chosen, bounds) if less else chosen, placement)
         less = _MORE * less or _LESS
+        if less > _MOST:
+            break
         room = max(0.0, problem.machines[0].room - less)
         problem = problem._replace(machines=tuple(machine._replace(room=room) for machine in problem.machines))
     return Gathered(Chosen("unknown"), None)
