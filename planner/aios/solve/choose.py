@@ -13,10 +13,12 @@ from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective
 from aios.records.selection import Placement, Selection, Termination
+from aios.solve.binding import binding
 from aios.solve.clauses import rules_of
 from aios.solve.contenders import contenders, unrivalled
 from aios.solve.cpsat import Engine
 from aios.solve.explain import explain
+from aios.solve.gathering import choose_gathered
 from aios.solve.holding import Holding
 from aios.solve.hours import first_stay
 from aios.solve.interrupting import came
@@ -36,6 +38,10 @@ __all__ = ["choose", "termination"]
 
 _TELLING = 1 / 6
 """Share of the allowance for saying why pipelines on many machines have no plan: each question is a hard one."""
+_PROVING = 1 / 20
+"""Share of the allowance for the exact model of what machines that are counted together leave unproved."""
+_FEW = 100
+"""Variables of an exact model up to which nothing is gained by counting machines together."""
 
 
 def choose(
@@ -65,7 +71,8 @@ def choose(
     reached.
     """
     by_hour = by_hour and not stated and bool(periods_of(intents))
-    budgets = objective.budget if objective else ()
+    as_written = fleet, objective.budget if objective else ()
+    fleet, budgets = binding(intents, options, *as_written)
     goals = [goal for goal in (objective.goal if objective else ()) if goal.metric not in PLAN_METRICS]
     few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
     stays = stays_of(intents, options, fleet, moving, budgets, goals)
@@ -85,6 +92,17 @@ def choose(
         status = "" if by_hour else chosen.status
         if status != "infeasible" and size > HUGE:
             return Selection(status="unknown", termination=termination(limits, "limit", found=False))
+    if size > _FEW and _is_gathered(outlined, stated, by_hour=by_hour):
+        posed = pose(intents, few, fleet, together="fleet", budgets=budgets, by_hour=False).under(objective)
+        found = choose_gathered(posed, limits)
+        if found.placement is not None:
+            assert found.chosen.picked is not None
+            told = _selection(posed, found.chosen, found.chosen.picked, found.placement, limits)
+            if told.status == "optimal" or size > LARGE:
+                return told
+            problem = pose(intents, few, fleet, budgets=budgets, by_hour=False).under(objective)
+            return _proved(problem, limits) or told
+        status = found.chosen.status
     if status != "infeasible":
         # After the joint choice the exact one has what is left of the allowance.
         everyone, every = with_copies(intents, few, stated, [item.metric for item in budgets])
@@ -108,10 +126,10 @@ def choose(
         if not why:
             return Selection(status="infeasible", termination=ended)
         beyond = moving, joins, stated
-        problem = whole = _explained(required, options, fleet, budgets, beyond, limits, large=large, by_hour=by_hour)
+        problem = whole = _explained(required, options, *as_written, beyond, limits, large=large, by_hour=by_hour)
         if large and outlined.staged:
-            leading = unrivalled(required, options, fleet, budgets)
-            problem = _explained(required, leading, fleet, budgets, beyond, limits, large=large, by_hour=by_hour)
+            leading = unrivalled(required, options, *as_written)
+            problem = _explained(required, leading, *as_written, beyond, limits, large=large, by_hour=by_hour)
             limits = limits._replace(deterministic_limit=limits.deterministic_limit * _TELLING)
         return Selection(status="infeasible", termination=ended, conflict=explain(problem, limits, whole))
     # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
@@ -131,6 +149,23 @@ def _largely(
 
         return choose_coarsely(problem, joins, engine)
     return problem, *_jointly(problem, engine)
+
+
+def _is_gathered(problem: Problem, stated: Mapping[str, Stated], *, by_hour: bool) -> bool:
+    """Say whether to choose with equal machines counted together: not where it matters which of them is taken."""
+    split = any(intent.part is not None for intent in problem.intents)
+    beside = stated or by_hour or split or problem.staged or problem.moving.standing
+    return not problem.plain and not beside
+
+
+def _proved(problem: Problem, limits: Limits) -> Selection | None:
+    """Return the best choice where the exact model finds and proves it soon."""
+    engine = Engine(limits._replace(deterministic_limit=_PROVING * limits.deterministic_limit))
+    chosen = optimise(problem, rules_of(problem), engine)
+    if chosen.status != "optimal" or chosen.picked is None:
+        return None
+    placement = place(problem, chosen.picked, Engine(engine.limits))
+    return None if placement is None else _selection(problem, chosen, chosen.picked, placement, limits)
 
 
 def _with_refusals(

@@ -12,8 +12,8 @@ them something stands on (``told_apart``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, overload
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, overload
 
 from aios.records.candidate import Demand, Period, Priced
 from aios.records.current import MOVES, Moving, Standing
@@ -25,7 +25,19 @@ from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective, Policy
 from aios.records.where import NODE, domain_of
 from aios.solve.amounts import CORE_UNITS, MEMORY_UNITS, rounded_up, share_units
-from aios.solve.layout import Bin, Machine, Pins, Yard, devices_of, layout, most_of, pinned, places_of, with_pools
+from aios.solve.layout import (
+    Bin,
+    Machine,
+    Pins,
+    Yard,
+    devices_of,
+    gathered,
+    layout,
+    most_of,
+    pinned,
+    places_of,
+    with_pools,
+)
 from aios.solve.packing.problem import WHOLE
 from aios.solve.refusing import is_refusal
 
@@ -41,6 +53,8 @@ __all__ = [
     "Units",
     "devices_of",
     "domain_at",
+    "domains_at",
+    "equal_nodes",
     "is_capped",
     "need_of",
     "outline",
@@ -107,13 +121,15 @@ class Need(NamedTuple):
 class Shape(NamedTuple):
     """What matters of an option for its placement. places: the devices that a part may take, in fleet order · pins:
     of each place, the fewest and the most parts that stand there; empty where any number may · at: in each period of
-    the problem, how many of the parts run and what each draws; empty where that never changes"""
+    the problem, how many of the parts run and what each draws; empty where that never changes · wide: devices of a part
+    where one stands for many"""
 
     need: Need
     parts: int
     places: tuple[tuple[int, ...], ...]
     pins: tuple[tuple[int, int], ...] = ()
     at: tuple[tuple[int, float | None], ...] = ()
+    wide: int = 1
 
 
 NOTHING = Moving()
@@ -212,6 +228,7 @@ def pose(
     options: Mapping[str, Sequence[Priced]],
     fleet: Fleet,
     pooling: bool = True,
+    together: Literal["domain", "fleet"] | None = None,
     budgets: Sequence[Budget] = (),
     moving: Moving = NOTHING,
     stays: Mapping[str, Sequence[Priced]] = NO_STAYS,
@@ -222,20 +239,25 @@ def pose(
 ) -> Problem:
     """Put everything into canonical order and reduce symmetry.
 
-    pooling: whether machines may be pooled · moving: what stands already · stays: intent -> options in which it stays
-    where it stands, beside those in which it may stand anywhere · stated: those intents (by name) that are demands ·
-    by_hour: whether replicas that do not run at the same time may share machines · handing: whether machines are told
-    apart between which stages hand data
+    pooling: whether machines may be pooled · together: whether equal machines of a failure domain, or of the fleet, and
+    equal devices are counted as one that has what all have; nothing that is possible is lost, but what is not may be
+    promised · moving: what stands already · stays: intent -> options in which it stays where it stands, beside those in
+    which it may stand anywhere · stated: those intents (by name) that are demands · by_hour: whether replicas that do
+    not run at the same time may share machines · handing: whether machines are told apart between which stages hand
+    data
     """
     ordered, listed = _in_order(intents, options)
     _, staying = _in_order(intents, stays)
     both = [[*own, *kept] for own, kept in zip(listed, staying, strict=True)]
-    pools = _pools(stated.values())
-    apart = told_apart(ordered, both, handing=handing) | pools.keys()
-    alone = apart if pooling else {node.name for node in fleet.nodes}
     own = [moving.standing[intent.name] for intent, kept in zip(ordered, staying, strict=True) if kept]
-    held = {part.node for standing in own for part in standing.placement}
-    yard = with_pools(layout(fleet, most_of(both), alone, held, pools), pools)
+    if together:
+        yard = gathered(equal_nodes(fleet, ordered, listed, told_apart=together == "domain"))
+    else:
+        pools = _pools(stated.values())
+        apart = told_apart(ordered, both, handing=handing) | pools.keys()
+        alone = apart if pooling else {node.name for node in fleet.nodes}
+        held = {part.node for standing in own for part in standing.placement}
+        yard = with_pools(layout(fleet, most_of(both), alone, held, pools), pools)
     periods = periods_of(ordered) if by_hour else ()
     shapes = _Shapes(yard, is_capped(fleet), FINE if stated else COARSE, periods)
     posed = []
@@ -275,7 +297,8 @@ class _Shapes:
         self._where: dict[tuple[str, tuple[str, ...], int], tuple[tuple[int, ...], ...]] = {}
         self._sets: dict[tuple[tuple[int, ...], ...], int] = {}
         self._numbers: dict[int, int] = {}
-        self._shapes: dict[tuple[Need, int, int, Pins, Running], int] = {}
+        self._many = any(bin_.many > 1 for bin_ in yard[1])
+        self._shapes: dict[tuple[Need, int, int, Pins, Running, int], int] = {}
 
     @overload
     def add(self, priced: Priced, standing: None) -> int: ...
@@ -303,7 +326,8 @@ class _Shapes:
         need = need_of(priced.demand, self.units)
         need = need._replace(watts=watts_of(priced)) if self.capped else need
         at = running_in(priced, self.periods, self.capped)
-        return self._shapes.setdefault((need, candidate.parts, number, pins, at), len(self._shapes))
+        wide = candidate.devices if self._many else 1
+        return self._shapes.setdefault((need, candidate.parts, number, pins, at, wide), len(self._shapes))
 
     def of_copies(self, stated: Stated, priced: Priced) -> int:
         """Return the number of the shape of so many copies of a stated demand."""
@@ -316,14 +340,15 @@ class _Shapes:
             if device is not None and Site(node, device) in allowed:
                 places.append((index,))
         number = self._sets.setdefault(tuple(places) if priced.candidate.parts else (), len(self._sets))
-        return self._shapes.setdefault(
-            (_need_of_copy(stated.demand, self.units), priced.candidate.parts, number, (), ()), len(self._shapes)
-        )
+        need = _need_of_copy(stated.demand, self.units)
+        return self._shapes.setdefault((need, priced.candidate.parts, number, (), (), 1), len(self._shapes))
 
     def told(self) -> tuple[Shape, ...]:
         """Return all shapes, in order."""
         places = list(self._sets)
-        return tuple(Shape(need, parts, places[number], pins, at) for need, parts, number, pins, at in self._shapes)
+        return tuple(
+            Shape(need, parts, places[number], pins, at, wide) for need, parts, number, pins, at, wide in self._shapes
+        )
 
 
 def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]], *, handing: bool = True) -> set[str]:
@@ -348,11 +373,46 @@ def told_apart(intents: Sequence[Intent], options: Sequence[Sequence[Priced]], *
     return found
 
 
+def equal_nodes(
+    fleet: Fleet, intents: Sequence[Intent], options: Sequence[Sequence[Priced]], *, told_apart: bool
+) -> list[list[Node]]:
+    """Return the nodes of a fleet in classes: what may stand on a machine, and all that restricts it, is the same.
+
+    told_apart: whether failure domains that rules name count
+    """
+    told = {over for intent in intents for over in intent.placement.domains} if told_apart else set()
+    told.update(key for cap in fleet.power_caps for key in (*cap.labels, *((cap.by,) if cap.by else ())))
+    sets = dict.fromkeys(priced.candidate.nodes for row in options for priced in row)
+    users: dict[str, list[int]] = {}
+    for number, names in enumerate(sets):
+        for name in names:
+            users.setdefault(name, []).append(number)
+    found: dict[Hashable, list[Node]] = {}
+    for node in fleet.nodes:
+        devices = tuple((name, tuple(map(node.free_share, ids))) for name, ids in devices_of(node).items())
+        labels = tuple((over, domain_of(node, over)) for over in sorted(told - {NODE}))
+        machine = (
+            node.cores,
+            node.free_cores,
+            node.free_memory_bytes,
+            node.memory_tiers,
+            min(node.power_cap_w, default=0),
+        )
+        found.setdefault((devices, labels, machine, tuple(users.get(node.name, ()))), []).append(node)
+    return list(found.values())
+
+
 def domain_at(machine: Machine, over: str) -> str | None:
-    """Return which failure domain a machine is in; None where its node does not say."""
+    """Return which failure domain a machine is in, or which it stands for; None where its node does not say."""
     if over == NODE and machine.node.count > 1:
         return f"{machine.node.name}-{machine.instance}"
-    return domain_of(machine.node, over)
+    found = sorted({str(domain_of(node, over)) for node in machine.nodes})
+    return domain_of(machine.node, over) if len(found) < 2 else " ".join(found)
+
+
+def domains_at(machine: Machine, over: str) -> int:
+    """Return in how many failure domains the machines are that one stands for."""
+    return machine.many if over == NODE else max(1, len({domain_of(node, over) for node in machine.nodes}))
 
 
 def is_capped(fleet: Fleet) -> bool:
