@@ -175,7 +175,8 @@ def _way(
         {
             "candidate": trusted(Candidate, candidate, GIVEN),
             "estimates": {name: _estimate(name, value) for name, value in figures.items()},
-            "demand": demand, "unknown": {}, "residences": (), "notes": (),
+            "demand": demand, "unknown": {}, "residences": (), "notes": (), "periods": (),
+            "pieces": 0,
         },
         set(Priced.model_fields),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from aios.records.where import Companion, PlacementRules, Spread, Survive
 from aios.solve import Limits, choose
 from aios.solve.binding import binding
 from aios.solve.gathering import choose_gathered
-from aios.solve.problem import pose
+from aios.solve.problem import Beside, pose
 
 WHERE = Span(file="o", line=1, column=1)
 RANDOM = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,7 +25,7 @@ RANDOM = settings(max_examples=30, deadline=None, suppress_health_check=[HealthC
 @given(instance=ruled_instances.instances())
 def test_its_bound_is_below_every_plan_and_what_it_places_is_one(instance):
     intents, options, fleet, budgets = instance
-    problem = pose(intents, options, fleet, together="fleet", budgets=budgets)
+    problem = pose(intents, options, fleet, Beside(budgets=budgets), "fleet")
     found = choose_gathered(problem, Limits())
     plans = list(ruled_instances.plans(intents, options, fleet, budgets))
     if found.chosen.status == "infeasible":

@@ -16,7 +16,8 @@ from aios.records.objective import Budget
 from aios.records.where import domain_of
 from aios.solve.clauses.budget import concerns
 from aios.solve.contenders import keeping
-from aios.solve.problem import devices_of, is_capped, watts_of
+from aios.solve.layout import devices_of
+from aios.solve.shapes import is_capped, watts_of
 
 __all__ = ["binding"]
 

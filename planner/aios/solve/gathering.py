@@ -21,7 +21,7 @@ from aios.solve.limits import Limits
 from aios.solve.model import Decisions
 from aios.solve.optimise import Chosen, settle
 from aios.solve.placing import place_counted
-from aios.solve.problem import Problem, pose
+from aios.solve.problem import Beside, Problem, pose
 from aios.solve.search import Search
 
 __all__ = ["Gathered", "choose_gathered"]
@@ -137,7 +137,7 @@ def _stood(
 ) -> dict[str, tuple[Placement, ...]] | None:
     """Find failure domains, then machines, for what was chosen; None where that takes too long."""
     best = {intent.name: [problem.options[k][picked[k]].priced] for k, intent in enumerate(problem.intents)}
-    small = pose(problem.intents, best, problem.fleet, together="domain", by_hour=False)
+    small = pose(problem.intents, best, problem.fleet, Beside(by_hour=False), "domain")
     classes = [frozenset(node.name for node in machine.nodes) for machine in small.machines]
     less = dict[int, float]()
     alone = dict.fromkeys(range(len(small.intents)), 0)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from aios.records.where import NODE
+from aios.solve.alike import domain_at, domains_at
 from aios.solve.cpsat import Engine, Model, Term
-from aios.solve.problem import Machine, Need, Problem, Shape, domain_at, domains_at
+from aios.solve.problem import Machine, Need, Problem, Shape
 
 __all__ = ["Decisions", "Load"]
 

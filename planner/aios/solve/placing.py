@@ -20,7 +20,7 @@ from aios.solve.cpsat import Engine
 from aios.solve.fitting import Room, fitted
 from aios.solve.hours import first_stay
 from aios.solve.model import Decisions, Load
-from aios.solve.problem import Problem, devices_of, pose
+from aios.solve.problem import Beside, Problem, devices_of, pose
 from aios.solve.radix import chunks
 
 __all__ = ["Counted", "Counts", "place", "place_counted"]
@@ -129,17 +129,15 @@ def _posed(
 ) -> _Posed:
     """near: intent name -> on which nodes; anywhere where it is not named"""
     best = {intent.name: problem.options[index][picked[index]] for index, intent in enumerate(intents)}
-    small = pose(
-        intents,
-        {name: [_near(option.priced, near.get(name))] for name, option in best.items() if not option.stays},
-        problem.fleet,
-        False,
+    anywhere = {name: [_near(option.priced, near.get(name))] for name, option in best.items() if not option.stays}
+    beside = Beside(
         moving=Moving(problem.moving.standing),
         stays={name: [option.priced] for name, option in best.items() if option.stays},
         joins=problem.joins,
         stated={intents[index].name: item for index, item in problem.stated.items()},
         by_hour=by_hour,
     )
+    small = pose(intents, anywhere, problem.fleet, beside, "single")
     decisions = Decisions(small, range(len(intents)))
     for rule in rules_of(small):
         rule.add(decisions)
