@@ -97,7 +97,7 @@ def _best_of_many(asked: Asked, alone: Selection, found: Selection) -> Selection
     """Return the best choice that was found by turns. alone: services as if they were · found: demands beside these"""
     from aios.solve.decomposing import better, with_bounds
 
-    if not asked.moving.standing and all(intent.pipeline is None for intent in asked.intents):
+    if not asked.moving.standing and not asked.staged:
         for other in _demands_first(asked):
             found = with_bounds(other, alone) if better(other, found) else found
     if found.status == "unknown":
