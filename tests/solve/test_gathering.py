@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random  # noqa: TID251 -- seeded: which rules and wishes there are
+from importlib import import_module
+
 import build_instances as make
 import pytest
 import ruled_instances
@@ -10,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from aios.check import audit
 from aios.records.base import Span
 from aios.records.fleet import PowerCap
+from aios.records.intent import Goal
 from aios.records.objective import Budget, Objective
 from aios.records.where import Companion, PlacementRules, Spread, Survive
 from aios.solve import Limits, choose
@@ -84,6 +88,44 @@ def test_many_services_under_rules_are_nearly_best_and_checked(rules):
     assert found.status in ("optimal", "feasible")
     assert audit(intents, found, fleet).holds
     assert found.objective[0].gap <= 0.01
+
+
+_RULES = (
+    PlacementRules(),
+    PlacementRules(spread=(Spread(over="rack", share=0.5),)),
+    PlacementRules(spread=(Spread(over="node", most=1),)),
+    PlacementRules(survive=Survive(losses=1)),
+    PlacementRules(survive=Survive(losses=1, of="rack")),
+    PlacementRules(apart=(Companion(intent="s00"),)),
+    PlacementRules(together=(Companion(intent="s00", by="rack"),)),
+)
+_POLICIES = (None, "fair-share", "max-min", "priority", "model-aware")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_counted_together_or_not_the_same_is_chosen_of_what_may_be_refused(seed, monkeypatch):
+    draw = random.Random(seed)
+    intents, options, fleet = services(5, lambda k: draw.choice(_RULES[: 7 if k else 5]), racks=2, each=1)
+    intents = [
+        intent.model_copy(update={"required": draw.random() < 0.5, "priority": draw.choice((1, 2))})
+        for intent in intents
+    ]
+    watts = draw.choice((60.0, 120.0, 250.0))
+    objective = Objective(
+        name="o",
+        goal=draw.choice(((), (Goal(direction="maximize", metric="admitted"),))),
+        policy=draw.choice(_POLICIES),
+        budget=(Budget(metric="power", bound=watts, text="", where=WHERE),),
+        where=WHERE,
+    )
+    found = []
+    for few in (0, 10**9):
+        monkeypatch.setattr(import_module("aios.solve.choose"), "_FEW", few)
+        found.append(choose(intents, options, fleet, Limits(), objective))
+        assert not found[-1].chosen or audit(intents, found[-1], fleet, (), objective).holds
+    rows = [[(row.goal, round(row.value, 6)) for row in selection.objective] for selection in found]
+    assert found[0].status == found[1].status
+    assert rows[0] == rows[1]
 
 
 def test_more_domains_than_there_are_is_told_without_a_search():
