@@ -102,15 +102,15 @@ _RULES = (
 _POLICIES = (None, "fair-share", "max-min", "priority", "model-aware")
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_counted_together_or_not_the_same_is_chosen_of_what_may_be_refused(seed, monkeypatch):
     draw = random.Random(seed)
-    intents, options, fleet = services(5, lambda k: draw.choice(_RULES[: 7 if k else 5]), racks=2, each=1)
+    intents, options, fleet = services(8, lambda k: draw.choice(_RULES[: 7 if k else 5]), racks=2, each=1)
     intents = [
         intent.model_copy(update={"required": draw.random() < 0.5, "priority": draw.choice((1, 2))})
         for intent in intents
     ]
-    watts = draw.choice((60.0, 120.0, 250.0))
+    watts = draw.choice((100.0, 200.0, 1000.0))
     objective = Objective(
         name="o",
         goal=draw.choice(((), (Goal(direction="maximize", metric="admitted"),))),
