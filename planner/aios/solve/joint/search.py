@@ -14,6 +14,7 @@ from aios.solve.joint.cuts import add_cuts
 from aios.solve.joint.dive import dive, sizes_of
 from aios.solve.joint.grid import Grid
 from aios.solve.joint.improve import Draw, Site, choose_some_again, shake
+from aios.solve.joint.knapsacks import with_knapsacks
 from aios.solve.joint.prices import Prices, best_prices
 from aios.solve.joint.standing import come_home, stand_again
 from aios.solve.joint.target import Held, Target, spread_out, target_of
@@ -116,8 +117,9 @@ class JointSearch:
             if prices.bound > self._dearest(target):
                 raise NoPlanError("infeasible")
             yard = self._first(target, prices)
-        bound = prices.bound
         self._keep(yard)
+        prices = with_knapsacks(self.grid, target, prices, yard.cost(target.costs))
+        bound = prices.bound
         if not self.stands or costs.step * (yard.cost(target.costs) - bound) > _WORTH * abs(found()):
             bound = self._better(self._site(yard, target, prices), bound, share)
             come_home(self._site(yard, target, prices))
@@ -148,7 +150,7 @@ class JointSearch:
             before, prices = prices.bound, best_prices(self.grid, target, prices.pool, _VAGUE)
             if prices.bound > self._dearest(target) or prices.bound - before < _GAINED * abs(before):
                 break
-        return best_prices(self.grid, target, prices.pool)
+        return best_prices(self.grid, target, prices.pool) if target.is_counted else prices
 
     def _dearest(self, target: Target) -> float:
         """Return what no plan costs more than."""
