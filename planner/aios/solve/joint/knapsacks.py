@@ -9,15 +9,17 @@ Management Science 32, 1986). That is never worse than the bound of prices, and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from aios.solve.interrupting import came
 from aios.solve.joint.grid import Floats, Grid, Ints
 from aios.solve.joint.prices import Prices, Relaxation
 from aios.solve.joint.target import Target
 
-__all__ = ["with_knapsacks"]
+__all__ = ["dive_into_knapsacks", "with_knapsacks"]
 
 _UNITS = 2000
 """Units of a knapsack, at most: coarser ones round what intents take down, so that the bound holds."""
@@ -25,6 +27,18 @@ _STEPS = 250
 """Steps along the slope, at most."""
 _CELLS = 3e8
 """Cells of the tables that are filled at most, all steps together: about six seconds."""
+_AGAIN = 20
+"""Steps after each time that intents were fixed."""
+_FEWEST = 5
+"""With fewer than that nothing good is found."""
+_WORK = 4e-8
+"""Deterministic seconds of a step for every intent and unit of the largest knapsack."""
+_HOPED = 0.2
+"""Share of what a plan costs above the bound that these steps hope for."""
+_MOSTLY = 0.5
+"""How much of the time a node has taken an intent of late for that to be fixed beside the surest of all."""
+_OF_LATE = 0.1
+"""Weight of the last step in that."""
 _VAIN = 8
 """Steps that raise nothing, after which they become half as long."""
 _SHORTEST = 1e-3
@@ -49,12 +63,12 @@ def with_knapsacks(grid: Grid, target: Target, prices: Prices, upper: float) -> 
 
     upper: what a plan that is known costs, in whole steps
     """
-    if target.held or not all(stock.is_single for stock in grid.stocks) or (grid.parts > 1).any():
+    if not _are_knapsacks(grid, target):
         return prices
     relaxation = Relaxation(grid, target, grid.capacity)
     nodes = _nodes(relaxation, prices.prices)
     begin = relaxation.price(prices.prices).least
-    bound, pays = _climb(nodes, begin, upper / relaxation.scale)
+    bound, pays = _climb(nodes, begin, np.ones(grid.count), upper / relaxation.scale, _STEPS)
     if bound * relaxation.scale <= prices.bound:
         return prices
     reduced = np.full(len(grid.option), np.inf)
@@ -87,12 +101,72 @@ def _nodes(relaxation: Relaxation, prices: Floats) -> _Nodes:
     return _Nodes(table, relaxation.owner[table], cost[table], weight[table], room, float(others.sum()))
 
 
-def _climb(nodes: _Nodes, pays: Floats, upper: float) -> tuple[float, Floats]:
-    """Return the best bound found, and what every intent pays there."""
+class Dive(NamedTuple):
+    """fixed: intent -> column, of most intents · work: what it took, in deterministic seconds"""
+
+    fixed: Mapping[int, int]
+    work: float
+
+
+def dive_into_knapsacks(
+    grid: Grid, target: Target, prices: Prices, upper: float, share: float, allowance: float
+) -> Dive:
+    """Return what nodes truly hold: step by step those intents are fixed that nodes take most surely.
+
+    upper: what a plan that is known costs, in whole steps · share: of all intents, that are fixed at once at most ·
+    allowance: of deterministic seconds; nothing is tried where that is too little
+    """
+    if not _are_knapsacks(grid, target):
+        return Dive({}, 0.0)
+    relaxation = Relaxation(grid, target, grid.capacity)
+    nodes = _nodes(relaxation, prices.prices)
+    work = _WORK * grid.count * (int(nodes.room.max()) + 1) / share
+    steps = min(_AGAIN, int(allowance / work))
+    if steps < _FEWEST:
+        return Dive({}, 0.0)
+    pays, free = relaxation.price(prices.prices).least, np.ones(grid.count)
+    hoped = _HOPED * (upper - prices.bound) / relaxation.scale
+    weight, cost = np.zeros(len(grid.option), dtype=np.int64), np.full(len(grid.option), np.inf)
+    here = nodes.columns >= 0
+    weight[nodes.columns[here]], cost[nodes.columns[here]] = nodes.weight[here], nodes.cost[here]
+    often, fixed, bound = np.zeros(len(grid.option)), dict[int, int](), prices.bound / relaxation.scale
+    while free.any() and not came():
+        bound, pays = _climb(nodes, pays, free, bound + hoped, steps, often)
+        open_ = np.flatnonzero((free[relaxation.owner] > 0) & np.isfinite(cost) & (weight <= nodes.room[grid.node]))
+        before, room, rest = len(fixed), nodes.room.copy(), nodes.rest
+        for column in open_[np.argsort(-often[open_], kind="stable")].tolist():
+            node, intent = int(grid.node[column]), int(relaxation.owner[column])
+            if len(fixed) > before and (often[column] < _MOSTLY or len(fixed) - before >= share * grid.count):
+                break
+            if free[intent] and weight[column] <= room[node]:
+                fixed[intent], free[intent] = column, 0.0
+                room[node] -= weight[column]
+                rest -= float(cost[column])
+        if len(fixed) == before:
+            break
+        pays = pays * free
+        left = np.where((nodes.columns >= 0) & (free[nodes.owner] > 0), nodes.columns, -1)
+        nodes = nodes._replace(columns=left, room=room, rest=rest)
+    return Dive(fixed, work * steps)
+
+
+def _are_knapsacks(grid: Grid, target: Target) -> bool:
+    return not target.held and all(stock.is_single for stock in grid.stocks) and not bool((grid.parts > 1).any())
+
+
+def _climb(
+    nodes: _Nodes, pays: Floats, free: Floats, upper: float, steps: int, often: Floats | None = None
+) -> tuple[float, Floats]:
+    """Return the best bound found, and what every intent pays there.
+
+    free: 1 for intents that are to be taken, else 0 · often: column -> how much of the time a node took it, of late; it
+    is kept up
+    """
     best, best_pays, way = -np.inf, pays, np.zeros(len(pays))
     length, vain, cells = 1.0, 0, 0.0
-    for _ in range(_STEPS):
-        gains = np.where(nodes.columns >= 0, pays[nodes.owner] - nodes.cost, -1.0)
+    for _ in range(steps):
+        fits = (nodes.columns >= 0) & (nodes.weight <= nodes.room[:, None])
+        gains = np.where(fits, pays[nodes.owner] - nodes.cost, -1.0)
         many = max(int((gains > 0).sum(axis=1).max()), 1)
         cells += many * len(nodes.room) * (int(nodes.room.max()) + 1)
         if cells > _CELLS:
@@ -101,6 +175,9 @@ def _climb(nodes: _Nodes, pays: Floats, upper: float) -> tuple[float, Floats]:
         some = (np.take_along_axis(gains, order, 1), np.take_along_axis(nodes.weight, order, 1))
         worth, chosen = _filled(*some, nodes.room)
         bound = float(pays.sum() - worth.sum()) - nodes.rest
+        if often is not None:
+            often *= 1 - _OF_LATE
+            often[np.take_along_axis(nodes.columns, order, 1)[chosen]] += _OF_LATE
         if bound > best:
             best, best_pays, vain = bound, pays, 0
         else:
@@ -108,7 +185,7 @@ def _climb(nodes: _Nodes, pays: Floats, upper: float) -> tuple[float, Floats]:
         if vain >= _VAIN:
             length, vain, pays, way = length / 2, 0, best_pays, np.zeros(len(pays))
         taken = np.bincount(np.take_along_axis(nodes.owner, order, 1)[chosen], minlength=len(pays))
-        way = 0.5 * way + (1.0 - taken)
+        way = 0.5 * way + (free - taken)
         steep = float(way @ way)
         if not steep or length < _SHORTEST or upper <= bound:
             break

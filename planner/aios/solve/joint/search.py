@@ -14,7 +14,7 @@ from aios.solve.joint.cuts import add_cuts
 from aios.solve.joint.dive import dive, sizes_of
 from aios.solve.joint.grid import Grid
 from aios.solve.joint.improve import Draw, Site, choose_some_again, shake
-from aios.solve.joint.knapsacks import with_knapsacks
+from aios.solve.joint.knapsacks import dive_into_knapsacks, with_knapsacks
 from aios.solve.joint.prices import Prices, best_prices
 from aios.solve.joint.standing import come_home, stand_again
 from aios.solve.joint.target import Held, Target, spread_out, target_of
@@ -37,6 +37,9 @@ _VAGUE = 1e-3
 """Share of the bound that prices may miss while rows are still added."""
 _SHAKEN = 5
 """Times per intent that some choose again on single machines."""
+_FIXED, _DIVING = (0.08, 0.05, 0.03, 0.02), 0.15
+"""Share of intents that are fixed at once on the way into knapsacks, tried in turn; share of what is left of the
+engine's allowance that each of these ways may take."""
 _PIECE = 0.0015
 """What once is worth of the engine's allowance, in its deterministic seconds: about what it takes."""
 _TOGETHER, _WORK = 30, 1 / 400
@@ -118,6 +121,9 @@ class JointSearch:
                 raise NoPlanError("infeasible")
             yard = self._first(target, prices)
         self._keep(yard)
+        if not self.stands:
+            yard = self._packed(yard, target, prices)
+            self._keep(yard)
         prices = with_knapsacks(self.grid, target, prices, yard.cost(target.costs))
         bound = prices.bound
         if not self.stands or costs.step * (yard.cost(target.costs) - bound) > _WORTH * abs(found()):
@@ -203,6 +209,26 @@ class JointSearch:
         if best.waiting:
             raise NoPlanError("unknown")
         return best
+
+    def _packed(self, yard: Yard, target: Target, prices: Prices) -> Yard:
+        """Return the best plan of this one and those to which knapsacks lead, where nodes are such."""
+        for share in _FIXED:
+            allowance = _DIVING * self.engine.left
+            dived = dive_into_knapsacks(self.grid, target, prices, yard.cost(target.costs), share, allowance)
+            if not dived.fixed:
+                break
+            self.engine.left -= dived.work
+            new = Yard(self.grid)
+            for intent, column in dived.fixed.items():
+                new.stand(intent, [(column, 1)], 1)
+            site = self._site(new, target, prices)
+            for _ in range(_CUTTING):
+                if not new.waiting:
+                    break
+                choose_some_again(site, self.engine, _TOGETHER, _WORK, prices.bound)
+            if new.keeps(target) and new.cost(target.costs) < yard.cost(target.costs):
+                yard = new
+        return yard
 
     def _decide(self, site: Site) -> None:
         """Let the engine find a plan for all at once; raises NoPlanError where it proves that there is none."""
