@@ -50,6 +50,8 @@ _PROOF = 1 / 6
 """Share of the engine's allowance for a proof."""
 _PROVABLE = 4000
 """Columns that may be in a better plan, up to which a proof is tried."""
+_SOON, _TRIAL = 600, 0.5
+"""Columns up to which it is tried whenever few that choose again found nothing, with that share of the work."""
 _SURELY = 0.99
 """Share of a unit by which a better plan is cheaper, where costs are counted in units."""
 _NEAR = 1e-4
@@ -252,13 +254,16 @@ class JointSearch:
         least = _SURELY * site.target.unit if counted else _NEAR * max(bound, 1.0)
         stop = self.engine.left - share * self.engine.limits.deterministic_limit / 2
         if all(stock.is_single for stock in self.grid.stocks):
-            number, vain = float(_TOGETHER), 0
+            number, vain, tried = float(_TOGETHER), 0, math.inf
             while site.yard.cost(costs) >= bound + least and self.engine.left > stop and number <= 2 * self.grid.count:
                 beyond = site.yard.cost(costs) - bound
                 better = choose_some_again(site, self.engine, round(number), _WORK * number / _TOGETHER, beyond)
                 vain = 0 if better else vain + 1
                 if vain >= len(self.grid.stocks):
                     number, vain = number * _LARGER, 0
+                    if site.yard.cost(costs) < tried:
+                        bound = self._proof(site, bound, share * _TRIAL, _SOON)
+                        tried = site.yard.cost(costs)
         else:
             for _ in range(_SHAKEN):
                 if site.yard.cost(costs) < bound + least or self.engine.left <= stop:
@@ -266,14 +271,14 @@ class JointSearch:
                 self._shake(site, self.grid.count)
         if site.yard.cost(costs) < bound + least:
             return float(site.yard.cost(costs)) if counted else bound  # no plan costs less than a unit less
-        return self._proof(site, bound, share)
+        return self._proof(site, bound, share, _PROVABLE)
 
-    def _proof(self, site: Site, bound: float, share: float) -> float:
+    def _proof(self, site: Site, bound: float, share: float, most: int) -> float:
         """Let all intents choose among all columns that may be in a better plan, where these are few enough."""
         grid, target, reduced = self.grid, site.target, site.ways.reduced
         cost = float(site.yard.cost(target.costs))
         beyond = cost - bound - (target.unit * _SURELY if target.is_counted else 0.0)
-        if np.count_nonzero(reduced <= beyond) > _PROVABLE:
+        if np.count_nonzero(reduced <= beyond) > most:
             return bound
         free = {}
         for intent in range(grid.count):
