@@ -66,8 +66,8 @@ _FEW = 20
 class JointSearch:
     """Does what ``aios.solve.search.Search`` does, for problems that are too large for one exact model.
 
-    Bounds are certified all the same: by prices (see ``prices`` and ``knapsacks``), or by the engine over all columns that the prices do
-    not rule out.
+    Bounds are certified all the same: by prices (see ``prices`` and ``knapsacks``), or by the engine over all columns
+    that the prices do not rule out.
     """
 
     def __init__(self, problem: Problem, engine: Engine) -> None:
