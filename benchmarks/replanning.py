@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import joint
+from many_services import Case, case_of
 
 from aios.records.candidate import Estimate, Priced
 from aios.records.current import Moving, Standing
@@ -32,11 +33,11 @@ class Change(NamedTuple):
     """A case after one change, and the services that it touches."""
 
     name: str
-    case: joint.Case
+    case: Case
     touched: frozenset[str]
 
 
-def changes_of(args: argparse.Namespace, case: joint.Case, made: Selection, seed: int) -> list[Change]:
+def changes_of(args: argparse.Namespace, case: Case, made: Selection, seed: int) -> list[Change]:
     """Return the changes that are tried."""
     draw = random.Random(seed)
     used = sorted({part.node for parts in made.placement.values() for part in parts})
@@ -44,21 +45,21 @@ def changes_of(args: argparse.Namespace, case: joint.Case, made: Selection, seed
     on_lost = frozenset(name for name, parts in made.placement.items() if any(part.node == lost for part in parts))
     names = [intent.name for intent in case.intents]
     twice = draw.choice(names)
-    added = joint.case_of(argparse.Namespace(**{**vars(args), "intents": args.intents + 1}), seed)
+    added = case_of(argparse.Namespace(**{**vars(args), "intents": args.intents + 1}), seed)
     extra = added.intents[-1]
     return [
         Change("nothing", case, frozenset()),
         Change(f"{lost} lost", without(case, lost), on_lost),
         Change(
             "one service added",
-            joint.Case([*case.intents, extra], {**case.options, extra.name: added.options[extra.name]}, case.fleet),
+            Case([*case.intents, extra], {**case.options, extra.name: added.options[extra.name]}, case.fleet),
             frozenset({extra.name}),
         ),
         Change(f"rate of {twice} doubled", doubled(case, twice), frozenset({twice})),
     ]
 
 
-def without(case: joint.Case, machine: str) -> joint.Case:
+def without(case: Case, machine: str) -> Case:
     """Return the case without one machine: what it had is taken by something else."""
     name = machine.rpartition("-")[0]
     nodes = []
@@ -66,7 +67,7 @@ def without(case: joint.Case, machine: str) -> joint.Case:
         if node.name == machine:
             continue
         nodes.append(node.model_copy(update={"count": node.count - 1}) if node.name == name else node)
-    return joint.Case(case.intents, case.options, case.fleet.model_copy(update={"nodes": tuple(nodes)}))
+    return Case(case.intents, case.options, case.fleet.model_copy(update={"nodes": tuple(nodes)}))
 
 
 def renumbered(placement: Mapping[str, Sequence[Placement]], machine: str) -> dict[str, tuple[Placement, ...]]:
@@ -82,7 +83,7 @@ def renumbered(placement: Mapping[str, Sequence[Placement]], machine: str) -> di
     return {k: tuple(told(part) for part in parts if part.node != machine) for k, parts in placement.items()}
 
 
-def doubled(case: joint.Case, name: str) -> joint.Case:
+def doubled(case: Case, name: str) -> Case:
     """Return the case where a service needs twice the replicas of every way to run it."""
 
     def more(option: Priced) -> Priced:
@@ -95,7 +96,7 @@ def doubled(case: joint.Case, name: str) -> joint.Case:
         }
         return option.model_copy(update={"candidate": candidate, "estimates": figures})
 
-    return joint.Case(case.intents, {**case.options, name: [more(option) for option in case.options[name]]}, case.fleet)
+    return Case(case.intents, {**case.options, name: [more(option) for option in case.options[name]]}, case.fleet)
 
 
 def moving_of(change: Change, made: Selection, placement: Mapping[str, tuple[Placement, ...]]) -> Moving:
@@ -143,7 +144,7 @@ def main() -> None:
     args.goals, args.nodes_times = ["minimize cost"], 1
     print(f"{'CHANGE':34} {'METHOD':6} {'CPU S':>7} {'STATUS':9} {'COST USD/H':>12} {'GAP':>8} {'HIT':>5} {'MOVED':>5}")
     for seed in args.seed:
-        case = joint.case_of(args, seed)
+        case = case_of(args, seed)
         made, seconds = timed(case, Moving())
         report("first plan", "anew", seconds, made, case, 0, 0)
         for change in changes_of(args, case, made, seed):
@@ -156,14 +157,14 @@ def main() -> None:
                 report(change.name, method, seconds, after, change.case, len(change.touched), len(gone))
 
 
-def timed(case: joint.Case, moving: Moving) -> tuple[Selection, float]:
+def timed(case: Case, moving: Moving) -> tuple[Selection, float]:
     """Return what was chosen, and the processor time that it took."""
     started = time.process_time()
     found = choose(case.intents, case.options, case.fleet, Limits(), None, moving)
     return found, time.process_time() - started
 
 
-def report(name: str, method: str, seconds: float, made: Selection, case: joint.Case, touched: int, gone: int) -> None:
+def report(name: str, method: str, seconds: float, made: Selection, case: Case, touched: int, gone: int) -> None:
     """Print one row; what is wrong with a plan ends all."""
     trouble = joint.broken(case, made.chosen, made.placement) if made.chosen else "no plan"
     row = made.objective[0] if made.objective else None

@@ -6,8 +6,9 @@ import importlib
 import itertools
 
 import brute_force
+import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from aios.check import audit
@@ -16,7 +17,11 @@ from aios.solve import Limits, choose
 from aios.solve.contenders import contenders
 from aios.solve.cpsat import Engine
 from aios.solve.joint.choose import choose_jointly
+from aios.solve.joint.grid import Grid
+from aios.solve.joint.knapsacks import with_knapsacks
+from aios.solve.joint.prices import best_prices
 from aios.solve.joint.size import LARGE, variables_of
+from aios.solve.joint.target import target_of
 from aios.solve.problem import outline
 
 choosing = importlib.import_module("aios.solve.choose")
@@ -163,6 +168,40 @@ def test_bound_and_value_enclose_the_best_assignment(make, data):
     assert chosen.status in ("optimal", "feasible")
     assert chosen.rows[0].value == pytest.approx(best)
     assert best * (1 - 1e-4) <= chosen.rows[0].bound <= best * (1 + 1e-9)
+
+
+@RANDOM
+@given(data=st.data())
+def test_knapsacks_never_promise_too_little(make, data):
+    agents, jobs = data.draw(st.integers(2, 3)), data.draw(st.integers(2, 6))
+    table = st.lists(st.lists(st.integers(1, 9), min_size=agents, max_size=agents), min_size=jobs, max_size=jobs)
+    costs, weights = data.draw(table), data.draw(table)
+    capacities = data.draw(st.lists(st.integers(9, 14), min_size=agents, max_size=agents))
+    best = value_of(costs, weights, capacities)
+    assume(best is not None)
+    assert best is not None
+    grid = Grid(outline(*assignment(make, costs, weights, capacities)))
+    own = np.array([cost for row in costs for cost in row], dtype=np.int64)
+    target = target_of(grid, own, {job: [True] * agents for job in range(jobs)}, ())
+    slope = best_prices(grid, target)
+    better = with_knapsacks(grid, target, slope, 2 * best)
+    assert slope.bound <= better.bound <= best * (1 + 1e-6)
+    # A plan with a job where it is costs no less than the bound and what putting it there adds.
+    for column, option in enumerate(grid.option.tolist()):
+        job, agent = divmod(option, agents)
+        forced = [
+            row if k != job else [c if a == agent else 99 for a, c in enumerate(row)] for k, row in enumerate(costs)
+        ]
+        assert better.bound + better.reduced[column] <= (value_of(forced, weights, capacities) or 99) * (1 + 1e-6)
+
+
+def test_knapsacks_see_what_sums_do_not(make):
+    # Agent 0 holds one of the jobs of 3 and 4, and three quarters of the other one if jobs could be cut.
+    grid = Grid(outline(*assignment(make, [[1, 9], [1, 9]], [[3, 3], [4, 4]], [6, 6])))
+    target = target_of(grid, np.array([1, 9, 1, 9]), {0: [True, True], 1: [True, True]}, ())
+    slope = best_prices(grid, target)
+    assert slope.bound == pytest.approx(2 + 8 / 4)
+    assert with_knapsacks(grid, target, slope, 18.0).bound == pytest.approx(10.0, rel=1e-3)
 
 
 @pytest.mark.parametrize("needs", [3, 6])

@@ -20,7 +20,7 @@ __all__ = ["dive", "sizes_of"]
 
 _UNTIL = (0.15, 0.3, 0.5, 0.65, 0.8, 0.9, 0.95, 1.0)
 """Share of all intents that stand after each step."""
-_PER_INTENT = 8
+_PER_INTENT = 16
 """Columns of an intent that a relaxed plan may take, the cheapest."""
 _SURELY = 1e-6
 """Shares of a column below it are none."""

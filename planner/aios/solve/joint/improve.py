@@ -9,6 +9,7 @@ machine), more intents choose again at once by the engine.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,9 @@ _SKIPPED = 0.05
 """Share of ways that are passed over, so that not always the same is found."""
 _LEANINGS = (0.2, 0.5, 1.0, 2.0)
 """How much what is left of a machine may matter beside what is left of a device."""
-_NOISE = 0.3
+_REGRETFUL, _COMPARED = 0.5, 4
+"""Share of times that one which pays much above its least is let choose again, and among how many it is looked for."""
+_NOISE = 0.05
 """Mean of what is added to the cost of a way at most, in what an intent pays on average."""
 
 
@@ -83,14 +86,15 @@ def shake(site: Site, pieces: int) -> None:
     """Let few intents of one or two nodes choose again, so many times."""
     yard, draw, on = site.yard, site.draw, site.on()
     waiting = set(yard.waiting)
+    regrets = [_regret(site, intent) for intent in range(yard.grid.count)]
     for _ in range(pieces):
         if came():
             return
-        some = set(draw.some(sorted(waiting), 2))
+        some = draw.some(sorted(waiting), 2)
+        if not some and draw.share() < _REGRETFUL:
+            some = [max((draw.below(len(regrets)) for _ in range(_COMPARED)), key=regrets.__getitem__)]
         home = on[_home(site, some)] | (on[draw.below(len(on))] if draw.share() < 0.5 else set())
-        out = draw.some(sorted(home), 2 + draw.below(8))
-        before = {intent: yard.leave(intent) for intent in out}
-        before |= dict.fromkeys(some, ())
+        before = {intent: yard.leave(intent) for intent in {*draw.some(sorted(home), 2 + draw.below(8)), *some}}
         yard.leaning = _LEANINGS[draw.below(len(_LEANINGS))]
         if not _recreated(site, before):
             for intent, standing in before.items():
@@ -102,13 +106,20 @@ def shake(site: Site, pieces: int) -> None:
                 for node in {int(yard.grid.node[spot.column]) for spot in nodes}:
                     (on[node].add if add else on[node].discard)(intent)
             (waiting.discard if yard.of[intent] else waiting.add)(intent)
+            regrets[intent] = _regret(site, intent)
 
 
-def _home(site: Site, some: set[int]) -> int:
-    """Return a node: one that an intent which waits would like to stand on, or any."""
+def _regret(site: Site, intent: int) -> float:
+    """Return what an intent pays above the least that it would, at prices."""
+    spots = site.yard.of[intent]
+    return max((float(site.ways.reduced[spot.column]) for spot in spots), default=_ANY)
+
+
+def _home(site: Site, some: Sequence[int]) -> int:
+    """Return a node: one that the first of some intents would like to stand on, or any."""
     grid, draw = site.yard.grid, site.draw
     if some:
-        few = site.ways.few(min(some))
+        few = site.ways.few(some[0])
         if few:
             columns = few[int(draw.share() ** 2 * min(len(few), 8))].columns
             return int(grid.node[columns[draw.below(len(columns))]])
@@ -180,7 +191,7 @@ def _some_nodes(site: Site, chosen: set[int], number: int) -> set[int]:
     on, draw = site.on(), site.draw
     order = draw.some(list(range(len(on))), len(on))
     if chosen:
-        order.insert(0, _home(site, chosen))
+        order.insert(0, _home(site, sorted(chosen)))
     nodes: set[int] = set()
     for node in order:
         nodes.add(node)

@@ -14,6 +14,7 @@ from aios.solve.joint.cuts import add_cuts
 from aios.solve.joint.dive import dive, sizes_of
 from aios.solve.joint.grid import Grid
 from aios.solve.joint.improve import Draw, Site, choose_some_again, shake
+from aios.solve.joint.knapsacks import dive_into_knapsacks, with_knapsacks
 from aios.solve.joint.prices import Prices, best_prices
 from aios.solve.joint.standing import come_home, stand_again
 from aios.solve.joint.target import Held, Target, spread_out, target_of
@@ -36,6 +37,9 @@ _VAGUE = 1e-3
 """Share of the bound that prices may miss while rows are still added."""
 _SHAKEN = 5
 """Times per intent that some choose again on single machines."""
+_FIXED, _DIVING = (0.08, 0.05, 0.03, 0.02), 0.15
+"""Share of intents that are fixed at once on the way into knapsacks, tried in turn; share of what is left of the
+engine's allowance that each of these ways may take."""
 _PIECE = 0.0015
 """What once is worth of the engine's allowance, in its deterministic seconds: about what it takes."""
 _TOGETHER, _WORK = 30, 1 / 400
@@ -46,6 +50,8 @@ _PROOF = 1 / 6
 """Share of the engine's allowance for a proof."""
 _PROVABLE = 4000
 """Columns that may be in a better plan, up to which a proof is tried."""
+_SOON, _TRIAL = 600, 0.5
+"""Columns up to which it is tried whenever few that choose again found nothing, with that share of the work."""
 _SURELY = 0.99
 """Share of a unit by which a better plan is cheaper, where costs are counted in units."""
 _NEAR = 1e-4
@@ -60,8 +66,8 @@ _FEW = 20
 class JointSearch:
     """Does what ``aios.solve.search.Search`` does, for problems that are too large for one exact model.
 
-    Bounds are certified all the same: by prices (see ``prices``), or by the engine over all columns that the prices do
-    not rule out.
+    Bounds are certified all the same: by prices (see ``prices`` and ``knapsacks``), or by the engine over all columns
+    that the prices do not rule out.
     """
 
     def __init__(self, problem: Problem, engine: Engine, fixed: Mapping[int, Sequence[Where]] | None = None) -> None:
@@ -118,8 +124,12 @@ class JointSearch:
             if prices.bound > self._dearest(target):
                 raise NoPlanError("infeasible")
             yard = self._first(target, prices)
-        bound = prices.bound
         self._keep(yard)
+        if not self.stands:
+            yard = self._packed(yard, target, prices)
+            self._keep(yard)
+        prices = with_knapsacks(self.grid, target, prices, yard.cost(target.costs))
+        bound = prices.bound
         if not self.stands or costs.step * (yard.cost(target.costs) - bound) > _WORTH * abs(found()):
             bound = self._better(self._site(yard, target, prices), bound, share)
             come_home(self._site(yard, target, prices))
@@ -150,7 +160,7 @@ class JointSearch:
             before, prices = prices.bound, best_prices(self.grid, target, prices.pool, _VAGUE)
             if prices.bound > self._dearest(target) or prices.bound - before < _GAINED * abs(before):
                 break
-        return best_prices(self.grid, target, prices.pool)
+        return best_prices(self.grid, target, prices.pool) if target.is_counted else prices
 
     def _dearest(self, target: Target) -> float:
         """Return what no plan costs more than."""
@@ -214,6 +224,26 @@ class JointSearch:
             raise NoPlanError("unknown")
         return best
 
+    def _packed(self, yard: Yard, target: Target, prices: Prices) -> Yard:
+        """Return the best plan of this one and those to which knapsacks lead, where nodes are such."""
+        for share in _FIXED:
+            allowance = _DIVING * self.engine.left
+            dived = dive_into_knapsacks(self.grid, target, prices, yard.cost(target.costs), share, allowance)
+            if not dived.fixed:
+                break
+            self.engine.left -= dived.work
+            new = Yard(self.grid)
+            for intent, column in dived.fixed.items():
+                new.stand(intent, [(column, 1)], 1)
+            site = self._site(new, target, prices)
+            for _ in range(_CUTTING):
+                if not new.waiting:
+                    break
+                choose_some_again(site, self.engine, _TOGETHER, _WORK, prices.bound)
+            if new.keeps(target) and new.cost(target.costs) < yard.cost(target.costs):
+                yard = new
+        return yard
+
     def _decide(self, site: Site) -> None:
         """Let the engine find a plan for all at once; raises NoPlanError where it proves that there is none."""
         grid = self.grid
@@ -239,13 +269,16 @@ class JointSearch:
         least = _SURELY * site.target.unit if counted else _NEAR * max(bound, 1.0)
         stop = self.engine.left - share * self.engine.limits.deterministic_limit / 2
         if all(stock.is_single for stock in self.grid.stocks):
-            number, vain = float(_TOGETHER), 0
+            number, vain, tried = float(_TOGETHER), 0, math.inf
             while site.yard.cost(costs) >= bound + least and self.engine.left > stop and number <= 2 * self.grid.count:
                 beyond = site.yard.cost(costs) - bound
                 better = choose_some_again(site, self.engine, round(number), _WORK * number / _TOGETHER, beyond)
                 vain = 0 if better else vain + 1
                 if vain >= len(self.grid.stocks):
                     number, vain = number * _LARGER, 0
+                    if site.yard.cost(costs) < tried:
+                        bound = self._proof(site, bound, share * _TRIAL, _SOON)
+                        tried = site.yard.cost(costs)
         else:
             for _ in range(_SHAKEN):
                 if site.yard.cost(costs) < bound + least or self.engine.left <= stop:
@@ -253,14 +286,14 @@ class JointSearch:
                 self._shake(site, self.grid.count)
         if site.yard.cost(costs) < bound + least:
             return float(site.yard.cost(costs)) if counted else bound  # no plan costs less than a unit less
-        return self._proof(site, bound, share)
+        return self._proof(site, bound, share, _PROVABLE)
 
-    def _proof(self, site: Site, bound: float, share: float) -> float:
+    def _proof(self, site: Site, bound: float, share: float, most: int) -> float:
         """Let all intents choose among all columns that may be in a better plan, where these are few enough."""
         grid, target, reduced = self.grid, site.target, site.ways.reduced
         cost = float(site.yard.cost(target.costs))
         beyond = cost - bound - (target.unit * _SURELY if target.is_counted else 0.0)
-        if np.count_nonzero(reduced <= beyond) > _PROVABLE:
+        if np.count_nonzero(reduced <= beyond) > most:
             return bound
         free = {}
         for intent in self._moving():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -201,14 +203,16 @@ class Yard:
 
     def take(self, spots: Iterable[Spot], times: int) -> None:
         """Take what stands there from what is free; give it back where ``times`` is -1."""
-        for column, machine, block, number in spots:
-            taking = self._taking(column)
-            self._machines[taking.node][machine] -= taking.machine * (number * times)
-            first = block * taking.wide
-            free = self._devices[taking.node][taking.device]
-            free[machine, first : first + taking.wide] -= taking.each * (number * times)
+        for column, group in groupby(spots, itemgetter(0)):
+            taking, total = self._taking(column), 0
+            machines, free = self._machines[taking.node], self._devices[taking.node][taking.device]
+            for _, machine, block, number in group:
+                signed, first = number * times, block * taking.wide
+                total += signed
+                machines[machine] -= taking.machine * signed
+                free[machine, first : first + taking.wide] -= taking.each * signed
             # No column has a row twice but the last one, which is nobody's.
-            self.load[self.grid.rows[column]] += self.grid.takes[column] * (number * times)
+            self.load[self.grid.rows[column]] += self.grid.takes[column] * total
 
     def _free(self, taking: _Taking) -> Ints:
         """Return [machine, block, kind] -> what is free of each of the devices that a part takes together."""
