@@ -1,5 +1,6 @@
 """Planning with what stands: `--current`, `--max-moves`, `--freeze`, and what a plan tells of moves."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,39 @@ def test_mistakes_are_told(stands, options, said):
     ran = stands("plan", "intent.yaml", *current, *options)
     assert ran.code == 1
     assert said in ran.err
+
+
+def test_the_only_machine_that_is_left_is_the_first_of_those_that_were(stands):
+    before = decisions(stands("plan", "intent.yaml", "--current", "now.json", "--json"))
+    assert {part["node"] for item in before.values() for part in item["placement"]} == {"old-0"}
+    stands.write("fleet.yaml", fleet(OLD.replace("count: 3, ", "")))
+    fewer = stands("plan", "intent.yaml", "--current", "now.json", "--freeze", "a", "-o", "fewer.json", "--json")
+    assert [item["placement"][0]["node"] for item in fewer.json["decisions"]] == ["old", "old"]
+    assert not [item for item in fewer.json["decisions"] if "moved" in item]
+    stands.write("fleet.yaml", fleet(OLD))
+    more = stands("plan", "intent.yaml", "--current", "fewer.json", "--json")
+    assert not [item for item in more.json["decisions"] if "moved" in item]
+
+
+def test_moves_are_told_by_what_differs_and_only_a_saved_plan_is_carried_out(stands):
+    stands.write("fleet.yaml", fleet(NEW))
+    ran = stands("plan", "intent.yaml", "--current", "now.json")
+    assert ran.code == 0
+    (row,) = (line for line in ran.out.splitlines() if line.startswith("a  ") and "no longer there" in line)
+    assert re.search(r"  old-0\[cpu0\] +new-cores on new-0\[cpu0\]", row)
+    assert "digits-s" not in row
+    assert "next: save this plan with `-o plan.json`, and run `aios apply plan.json`" in ran.out
+    saved = stands("plan", "intent.yaml", "--current", "now.json", "-o", "next.json")
+    assert "next: aios apply next.json" in saved.out
+
+
+def test_a_limit_on_moves_is_told_as_an_option_and_a_wrong_name_with_what_stands(stands):
+    wrong = stands("plan", "intent.yaml", "--current", "now.json", "--freeze", "zzz")
+    assert wrong.code == 1
+    assert "what stands: a, b" in wrong.err
+    stands.write("fleet.yaml", fleet(NEW))
+    ran = stands("plan", "intent.yaml", "--current", "now.json", "--max-moves", "1")
+    assert ran.code == 3
+    assert "  moves <= 1 (--max-moves)\n" in ran.out
+    assert "moves is unknown" not in ran.out
+    assert "moves -> 2" in ran.out
