@@ -163,3 +163,61 @@ def test_a_limit_on_moves_is_told_as_an_option_and_a_wrong_name_with_what_stands
     assert "  moves <= 1 (--max-moves)\n" in ran.out
     assert "moves is unknown" not in ran.out
     assert "moves -> 2" in ran.out
+
+
+LOST = "    - {name: lost, cpu: 8, memory: 32 GiB, devices: [{type: nvidia-t4}], price: 0.1 USD/h}\n"
+LEFT = "    - {name: left, cpu: 64, memory: 256 GiB, devices: [{type: nvidia-l4, count: 4}], price: 4 USD/h}\n"
+BESIDE = """\
+apiVersion: aios/v1
+kind: Intent
+metadata: {name: photos}
+spec:
+  task: image-classification
+  model: {card: resnet50}
+  load: {rate: 100/s}
+  pin: {precision: fp16, batch: 4, replicas: 1}
+  goal: [minimize cost]
+---
+apiVersion: aios/v1
+kind: Intent
+metadata: {name: thumbs}
+spec:
+  task: image-classification
+  model: {card: resnet50}
+  load: {rate: 100/s}
+  pin: {precision: fp16, batch: 4, replicas: 1, device: nvidia-l4}
+  goal: [minimize power]
+---
+apiVersion: aios/v1
+kind: Intent
+metadata: {name: render}
+spec:
+  demand: {cpu: 2, memory: 4 GiB, accelerator: {count: 1, types: nvidia-l4}}
+  count: 2
+  required: false
+"""
+
+
+@pytest.mark.parametrize("limits", [(), ("--freeze", "render"), ("--max-moves", "1", "--freeze", "thumbs")])
+def test_services_that_must_move_leave_copies_where_they_stand(aios, limits):
+    head = "apiVersion: aios/v1\nkind: Fleet\nmetadata: {name: hall}\nspec:\n  nodes:\n"
+    aios.write("fleet.yaml", head + LOST + LEFT)
+    aios.write("intent.yaml", BESIDE)
+    first = aios("plan", "intent.yaml", "-o", "now.json", "--json")
+    assert decisions(first)["photos"]["placement"][0]["node"] == "lost"
+    aios.write("fleet.yaml", head + LEFT)
+    ran = aios("plan", "intent.yaml", "--current", "now.json", *limits, "--json")
+    assert ran.code == 0, ran.err
+    after, before = decisions(ran), decisions(first)
+    assert after["photos"]["placement"][0]["node"] == "left"
+    assert [name for name in after if after[name]["placement"] != before[name]["placement"]] == ["photos"]
+
+
+def test_what_may_not_move_at_all_ends_without_a_plan_and_not_with_a_bug(aios):
+    head = "apiVersion: aios/v1\nkind: Fleet\nmetadata: {name: hall}\nspec:\n  nodes:\n"
+    aios.write("fleet.yaml", head + LOST + LEFT)
+    aios.write("intent.yaml", BESIDE)
+    assert aios("plan", "intent.yaml", "-o", "now.json").code == 0
+    aios.write("fleet.yaml", head + LEFT.replace("count: 4", "count: 2"))
+    ran = aios("plan", "intent.yaml", "--current", "now.json", "--freeze", "render")
+    assert ran.code in (3, 6), ran.err

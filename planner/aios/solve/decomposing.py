@@ -6,23 +6,27 @@ best of these in the order of the goals is taken. What it could be at most is sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aios.records.candidate import Priced
+from aios.records.current import Moving
 from aios.records.demanded import Demanded, Site
 from aios.records.fleet import Fleet, Node, Used
 from aios.records.intent import Intent
 from aios.records.objective import Objective
-from aios.records.selection import Placement, Selection
+from aios.records.selection import ObjectiveValue, Placement, Selection
 from aios.solve.admission import Admitted, admit
 from aios.solve.admission.stock import Taken
 from aios.solve.choose import choose
 from aios.solve.cpsat import Engine
+from aios.solve.goals import BALANCE
 from aios.solve.limits import Limits
+from aios.solve.problem import NOTHING
 from aios.solve.refusing import ADMITTED
 
-__all__ = ["better", "reserved_first", "with_bounds"]
+__all__ = ["around_standing", "better", "reserved_first", "with_bounds"]
 
 _ALIKE = 1e-9
 """Difference, as a share, below which two values of a goal are one."""
@@ -55,12 +59,41 @@ def reserved_first(
     first = admit(demands, sites, wishes, fleet, {}, Engine(limits))
     if first.status in ("infeasible", "unknown"):
         return None
-    rest = _rest(fleet, _taken(demands, first.placement))
+    chosen = _on_rest(intents, options, objective, _rest(fleet, _taken(demands, first.placement)), limits, NOTHING)
+    return None if chosen is None else (chosen, first)
+
+
+def around_standing(
+    intents: Sequence[Intent],
+    options: Mapping[str, Sequence[Priced]],
+    demands: Sequence[Demanded],
+    objective: Objective | None,
+    fleet: Fleet,
+    limits: Limits,
+    moving: Moving,
+) -> Selection | None:
+    """Choose for services on what the copies that stand leave; None where that leaves no room for a plan.
+
+    No services may hand data to each other, as in ``reserved_first``.
+    """
+    stands = {item.name: moving.standing[item.name].placement for item in demands if item.name in moving.standing}
+    return _on_rest(intents, options, objective, _rest(fleet, _taken(demands, stands)), limits, moving)
+
+
+def _on_rest(
+    intents: Sequence[Intent],
+    options: Mapping[str, Sequence[Priced]],
+    objective: Objective | None,
+    rest: Rest,
+    limits: Limits,
+    moving: Moving,
+) -> Selection | None:
+    """Choose for services on what is left of a fleet; None where there is no room for a plan."""
     there: dict[tuple[str, ...], tuple[str, ...]] = {}
     for nodes in {priced.candidate.nodes for row in options.values() for priced in row}:
         there[nodes] = tuple(new for node in nodes for new in rest.nodes.get(node, ()))
     on_rest = {name: [_on(priced, there[priced.candidate.nodes]) for priced in row] for name, row in options.items()}
-    chosen = choose(intents, on_rest, rest.fleet, limits, objective, why=False)
+    chosen = choose(intents, on_rest, rest.fleet, limits, objective, _renamed(moving, rest), why=False)
     if chosen.status in ("infeasible", "unknown"):
         return None
     known = {priced.candidate.id: priced for row in options.values() for priced in row}
@@ -69,7 +102,19 @@ def reserved_first(
         for name, parts in chosen.placement.items()
     }
     picked = {name: known[priced.candidate.id] for name, priced in chosen.chosen.items()}
-    return chosen.model_copy(update={"chosen": picked, "placement": placement}), first
+    return chosen.model_copy(update={"chosen": picked, "placement": placement})
+
+
+def _renamed(moving: Moving, rest: Rest) -> Moving:
+    """Return how things stand, with machines called as they are on the rest of the fleet."""
+    called = {machine: name for name, machine in rest.machines.items()}
+    standing = {
+        name: own._replace(
+            placement=tuple(part.model_copy(update={"node": called[part.node]}) for part in own.placement)
+        )
+        for name, own in moving.standing.items()
+    }
+    return moving._replace(standing=standing)
 
 
 def _on(priced: Priced, nodes: tuple[str, ...]) -> Priced:
@@ -136,8 +181,9 @@ def better(one: Selection, other: Selection) -> bool:
 def with_bounds(found: Selection, alone: Selection) -> Selection:
     """Return a choice with bounds that hold for the whole fleet: those of services as if they were alone on it."""
     known = {row.goal: row.bound for row in alone.objective}
-    rows = []
-    for row in found.objective:
+    rows: list[ObjectiveValue] = []
+    for stated in found.objective:
+        row = _balanced(stated, rows) if stated.goal.startswith(f"{BALANCE}: ") else stated
         if "minimize " in row.goal:
             bound = min(row.value, known.get(row.goal, 0.0))
             gap = (row.value - bound) / row.value if row.value else 0.0
@@ -148,3 +194,10 @@ def with_bounds(found: Selection, alone: Selection) -> Selection:
         else:
             rows.append(row)
     return found.model_copy(update={"objective": tuple(rows)})
+
+
+def _balanced(row: ObjectiveValue, rows: Sequence[ObjectiveValue]) -> ObjectiveValue:
+    """Return by how much goals fall short of the best alone, now that other bounds say what that is."""
+    goals = row.goal.removeprefix(f"{BALANCE}: ").split("; ")
+    short = (abs(own.value - own.bound) / (abs(own.bound) or 1.0) for own in rows if own.goal in goals)
+    return row.model_copy(update={"value": math.fsum(short)})
