@@ -163,6 +163,7 @@ def test_wrong_options_are_all_told_at_once():
     ("option", "column", "summary", "remedy"),
     [
         ("node.t4.count=1", 1, "a path does not begin with `node`", "did you mean `nodes`?"),
+        ("t4.count=1", 1, "a path does not begin with `t4`", "did you mean `nodes.t4`?"),
         ("nodes.t5.count=1", 7, "there is no node `t5`", "known: `big`, `big.t4`, `t4`"),
         ("nodes.t5=null", 7, "there is no node `t5`", "known: `big`, `big.t4`, `t4`"),
         ("intents.chad.load.rate=1/s", 9, "there is no intent `chad`", "did you mean `chat`?"),

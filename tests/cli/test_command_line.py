@@ -217,3 +217,9 @@ def test_schemas_and_plugins(aios):
 def test_completion_is_there(aios):
     ran = aios("--show-completion", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert ran.code in (0, 64) or "bash" in ran.out
+
+
+def test_a_mistaken_option_is_answered_with_the_help_of_its_command(aios):
+    assert "run `aios pareto --help`\n" in aios("pareto", "--nothing", "x.yaml").err
+    assert "run `aios model list --help`\n" in aios("model", "list", "--nothing").err
+    assert "run `aios --help`\n" in aios("nothing").err

@@ -164,3 +164,23 @@ def test_where_latency_is_a_goal_no_rate_is_slower_than_the_highest(aios):
     times = [period["estimates"]["latency.p99"] for period in chat["periods"]]
     assert all(time["value"] <= times[-1]["value"] and time["high"] <= times[-1]["high"] for time in times)
     assert chat["estimates"]["latency.p99"]["value"] == times[-1]["value"]
+
+
+def test_times_to_a_first_token_are_not_asked_of_what_answers_none(aios):
+    photos = """\
+apiVersion: aios/v1
+kind: Intent
+metadata: {name: photos}
+spec:
+  task: image-classification
+  model: {card: resnet50}
+  load: {rate: {"00:00": 10/s, "06:00": 100/s}}
+  pin: {precision: fp16, batch: 4}
+  goal: minimize cost
+"""
+    aios.write("intent.yaml", service() + "---\n" + photos)
+    aios.write("fleet.yaml", fleet(5))
+    rows = [line.split() for line in aios("plan", "intent.yaml").out.splitlines() if line.startswith("photos  ")]
+    told = [row for row in rows if row[1] in ("00:00", "06:00")]
+    assert [row[7] for row in told] == ["-", "-"]  # name, from, to, rate, `1 of 1`, time to first token
+    assert all(row[-1] == "?" or "USD" in row[-1] for row in told)

@@ -1,5 +1,6 @@
 """Planning with what stands: `--current`, `--max-moves`, `--freeze`, and what a plan tells of moves."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,97 @@ def test_mistakes_are_told(stands, options, said):
     ran = stands("plan", "intent.yaml", *current, *options)
     assert ran.code == 1
     assert said in ran.err
+
+
+def test_the_only_machine_that_is_left_is_the_first_of_those_that_were(stands):
+    before = decisions(stands("plan", "intent.yaml", "--current", "now.json", "--json"))
+    assert {part["node"] for item in before.values() for part in item["placement"]} == {"old-0"}
+    stands.write("fleet.yaml", fleet(OLD.replace("count: 3, ", "")))
+    fewer = stands("plan", "intent.yaml", "--current", "now.json", "--freeze", "a", "-o", "fewer.json", "--json")
+    assert [item["placement"][0]["node"] for item in fewer.json["decisions"]] == ["old", "old"]
+    assert not [item for item in fewer.json["decisions"] if "moved" in item]
+    stands.write("fleet.yaml", fleet(OLD))
+    more = stands("plan", "intent.yaml", "--current", "fewer.json", "--json")
+    assert not [item for item in more.json["decisions"] if "moved" in item]
+
+
+def test_moves_are_told_by_what_differs_and_only_a_saved_plan_is_carried_out(stands):
+    stands.write("fleet.yaml", fleet(NEW))
+    ran = stands("plan", "intent.yaml", "--current", "now.json")
+    assert ran.code == 0
+    (row,) = (line for line in ran.out.splitlines() if line.startswith("a  ") and "no longer there" in line)
+    assert re.search(r"  old-0\[cpu0\] +new-cores on new-0\[cpu0\]", row)
+    assert "digits-s" not in row
+    assert "next: save this plan with `-o plan.json`, and run `aios apply plan.json`" in ran.out
+    saved = stands("plan", "intent.yaml", "--current", "now.json", "-o", "next.json")
+    assert "next: aios apply next.json" in saved.out
+
+
+def test_a_limit_on_moves_is_told_as_an_option_and_a_wrong_name_with_what_stands(stands):
+    wrong = stands("plan", "intent.yaml", "--current", "now.json", "--freeze", "zzz")
+    assert wrong.code == 1
+    assert "what stands: a, b" in wrong.err
+    stands.write("fleet.yaml", fleet(NEW))
+    ran = stands("plan", "intent.yaml", "--current", "now.json", "--max-moves", "1")
+    assert ran.code == 3
+    assert "  moves <= 1 (--max-moves)\n" in ran.out
+    assert "moves is unknown" not in ran.out
+    assert "moves -> 2" in ran.out
+
+
+LOST = "    - {name: lost, cpu: 8, memory: 32 GiB, devices: [{type: nvidia-t4}], price: 0.1 USD/h}\n"
+LEFT = "    - {name: left, cpu: 64, memory: 256 GiB, devices: [{type: nvidia-l4, count: 4}], price: 4 USD/h}\n"
+BESIDE = """\
+apiVersion: aios/v1
+kind: Intent
+metadata: {name: photos}
+spec:
+  task: image-classification
+  model: {card: resnet50}
+  load: {rate: 100/s}
+  pin: {precision: fp16, batch: 4, replicas: 1}
+  goal: [minimize cost]
+---
+apiVersion: aios/v1
+kind: Intent
+metadata: {name: thumbs}
+spec:
+  task: image-classification
+  model: {card: resnet50}
+  load: {rate: 100/s}
+  pin: {precision: fp16, batch: 4, replicas: 1, device: nvidia-l4}
+  goal: [minimize power]
+---
+apiVersion: aios/v1
+kind: Intent
+metadata: {name: render}
+spec:
+  demand: {cpu: 2, memory: 4 GiB, accelerator: {count: 1, types: nvidia-l4}}
+  count: 2
+  required: false
+"""
+
+
+@pytest.mark.parametrize("limits", [(), ("--freeze", "render"), ("--max-moves", "1", "--freeze", "thumbs")])
+def test_services_that_must_move_leave_copies_where_they_stand(aios, limits):
+    head = "apiVersion: aios/v1\nkind: Fleet\nmetadata: {name: hall}\nspec:\n  nodes:\n"
+    aios.write("fleet.yaml", head + LOST + LEFT)
+    aios.write("intent.yaml", BESIDE)
+    first = aios("plan", "intent.yaml", "-o", "now.json", "--json")
+    assert decisions(first)["photos"]["placement"][0]["node"] == "lost"
+    aios.write("fleet.yaml", head + LEFT)
+    ran = aios("plan", "intent.yaml", "--current", "now.json", *limits, "--json")
+    assert ran.code == 0, ran.err
+    after, before = decisions(ran), decisions(first)
+    assert after["photos"]["placement"][0]["node"] == "left"
+    assert [name for name in after if after[name]["placement"] != before[name]["placement"]] == ["photos"]
+
+
+def test_what_may_not_move_at_all_ends_without_a_plan_and_not_with_a_bug(aios):
+    head = "apiVersion: aios/v1\nkind: Fleet\nmetadata: {name: hall}\nspec:\n  nodes:\n"
+    aios.write("fleet.yaml", head + LOST + LEFT)
+    aios.write("intent.yaml", BESIDE)
+    assert aios("plan", "intent.yaml", "-o", "now.json").code == 0
+    aios.write("fleet.yaml", head + LEFT.replace("count: 4", "count: 2"))
+    ran = aios("plan", "intent.yaml", "--current", "now.json", "--freeze", "render")
+    assert ran.code in (3, 6), ran.err

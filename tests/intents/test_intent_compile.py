@@ -76,7 +76,7 @@ def test_everything_that_may_be_written() -> None:
     ]
     assert str(intent.require[1].where) == "examples/i.yaml:16:20"
     assert [(str(goal), str(goal.where)) for goal in intent.goal] == [
-        ("minimize power within 0.02", "examples/i.yaml:22:10"),
+        ("minimize power within 2 %", "examples/i.yaml:22:10"),
         ("maximize accuracy.top1", "examples/i.yaml:22:37"),
     ]
     assert (intent.priority, intent.risk) == (10, "expected")

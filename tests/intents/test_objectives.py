@@ -38,7 +38,7 @@ def test_goals_policy_and_budgets():
         "policy: fair-share",
         "budget: {power: 2 kW, cost: 40 USD/h}",
     )
-    assert [str(goal) for goal in found.goal] == ["maximize accelerator.allocated", "minimize power within 0.02"]
+    assert [str(goal) for goal in found.goal] == ["maximize accelerator.allocated", "minimize power within 2 %"]
     assert [str(goal.where) for goal in found.goal] == ["o.yaml:5:10", "o.yaml:5:42"]
     assert found.policy == "fair-share"
     assert [(item.metric, item.text, str(item.where)) for item in found.budget] == [

@@ -15,7 +15,7 @@ from aios.plan import differences, read_plan
 from aios.plan.document import with_id
 from aios.plan.moves import moves_between
 from aios.records.candidate import Rejection
-from aios.records.plan import Plan, Refusal
+from aios.records.plan import Disruption, Moved, Plan, Refusal
 from aios.records.selection import Placement
 
 FOLDER = Path(__file__).parent / "golden"
@@ -216,3 +216,20 @@ def test_moves_turn_one_placement_into_the_other_and_none_is_needless(before: An
         if item.after:
             stands[item.after] += item.replicas
     assert +stands == wanted
+
+
+def test_a_move_has_the_reason_that_its_plan_gives_and_goals_of_others_are_none(plan: Plan) -> None:
+    (before,) = (item for item in plan.decisions if item.intent == "sort-mail")
+    power = before.estimates["power"]
+    less = {**before.estimates, "power": power.model_copy(update={"value": power.value / 2})}
+    others = copied(
+        with_decision(plan, "sort-mail", device="nvidia-t4", estimates=less), goals=("x, y: minimize power",)
+    )
+    assert differences(plan, others).intents[0].reasons == ()
+    own = copied(others, goals=("sort-mail, y: minimize power",))
+    assert differences(plan, own).intents[0].reasons[0].startswith("it does better in what is asked for: power")
+    gone = "where it stood is no longer there"
+    wait = Disruption(value=10.0, low=1.0, high=60.0, source="assumed", basis="restart")
+    moved = Moved(before=before.candidate, places=("a[0] x 1",), replicas=1, disruption_s=wait, reason=gone)
+    after = with_decision(own, "sort-mail", moved=moved)
+    assert differences(plan, after).intents[0].reasons == (gone,)

@@ -70,7 +70,7 @@ def test_the_second_goal_decides_among_equals_and_within_the_tolerance(make):
     loose = choose([make.intent("a", goals=goals)], {"a": options}, make.fleet(), Limits())
     assert ids(loose) == ["a/3"]
     assert [row[:3] for row in rows(loose)] == [
-        ("minimize power within 0.1", 10.9, 10.0),
+        ("minimize power within 10 %", 10.9, 10.0),
         ("minimize latency.p99", 0.1, 0.1),
     ]
 

@@ -3,7 +3,8 @@
 ``enumerate_candidates`` spans model x device type x executor x precision x power mode x threads x batch x replicas. It
 is pure: what comes out depends on the intent, the profiles, the fleet and the executors' answers alone, whatever order
 they are given in. It knows no prices: whether a candidate is good is for ``aios.cost`` and ``aios.solve`` to say.
-``worthwhile`` leaves out, once they are priced, batches that would not form.
+Once they are priced, ``with_fewest`` adds the least number of replicas that will do where numbers were taken in steps,
+and ``worthwhile`` leaves out batches that would not form.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from aios.candidates.batches import Worthwhile, worthwhile
     from aios.candidates.demands import Sited, sites_of
     from aios.candidates.enumeration import Enumeration, enumerate_candidates
+    from aios.candidates.fewest import with_fewest
     from aios.candidates.language import language_problems
     from aios.candidates.training import training_problems
 
@@ -25,6 +27,7 @@ __all__ = [
     "language_problems",
     "sites_of",
     "training_problems",
+    "with_fewest",
     "worthwhile",
 ]
 
@@ -38,6 +41,7 @@ __getattr__ = lazily(
         "language_problems": "aios.candidates.language",
         "sites_of": "aios.candidates.demands",
         "training_problems": "aios.candidates.training",
+        "with_fewest": "aios.candidates.fewest",
         "worthwhile": "aios.candidates.batches",
     },
 )

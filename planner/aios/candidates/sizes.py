@@ -22,7 +22,7 @@ WINDOW_S = 1.0
 
 EVERY_REPLICA_COUNT_UP_TO = 16
 """Replica counts are all considered up to here, then in steps of an eighth: finer steps change load by less than the
-uncertainty of a service time, coarser ones would waste up to a device in eight."""
+uncertainty of a service time. ``with_fewest`` adds the count from which on requirements are kept."""
 
 
 def threads_of(device: DeviceType, hosts: Sequence[Host], intent: Intent, rejections: Rejections) -> tuple[int, ...]:
@@ -137,7 +137,8 @@ def replicas_of(fits: int, bound: int | None, intent: Intent, rejections: Reject
         if top > EVERY_REPLICA_COUNT_UP_TO:
             rejections.add(
                 f"replica counts above {EVERY_REPLICA_COUNT_UP_TO} off the steps of an eighth", "replica steps",
-                "neighbouring counts differ in load by less than a service time is known", resolvable="pin replicas",
+                "neighbouring counts differ in load by less than a service time is known; the fewest that keep every "
+                "requirement are considered all the same", resolvable="pin replicas",
             )  # fmt: skip
         if bound is None or fits < bound:
             rejections.add(f"more than {fits} replicas on {family}", "room", f"the fleet has room for {fits}")

@@ -49,10 +49,15 @@ def _rows(decision: Decision, columns: Sequence[str]) -> Iterator[list[str]]:
             format_quantity(period.rate_per_s, Dimension.RATE),
             f"{period.replicas} of {decision.replicas}",
             *(
-                "?" if found is None else metric_text(name, found.value)
+                _unknown(name, decision) if found is None else metric_text(name, found.value)
                 for name, found in zip(columns, told, strict=True)
             ),
         ]
+
+
+def _unknown(metric: str, decision: Decision) -> str:
+    """Return what stands for a value that is not there: a service that answers no tokens has no time to the first."""
+    return "-" if metric.startswith("latency.") and metric not in decision.estimates else "?"
 
 
 def _spans(periods: Sequence[Period]) -> Iterator[tuple[int, int, Period]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from aios.cli.words import Ink, counted, table
 from aios.records.metrics import find_metric
 from aios.records.plan import Decision, Disruption, Plan
@@ -37,11 +40,16 @@ def _moved(decision: Decision) -> list[str]:
     moved = decision.moved
     assert moved is not None
     after = [f"{part.node}[{','.join(part.devices)}] x {part.replicas}" for part in decision.placement]
+    known = "/" in moved.before  # else nothing that it could run as now
+    ways = (
+        _ways_apart(moved.before, decision.candidate) if known else ("", decision.device if decision.executor else "")
+    )
+    left, taken = Counter(moved.places) - Counter(after), Counter(after) - Counter(moved.places)
     saves = "-" if moved.saving is None or moved.goal is None else _amount(moved.goal, moved.saving)
     return [
         decision.intent,
-        _places(moved.before if moved.before != decision.candidate else "", moved.places),
-        _places(decision.candidate if moved.before != decision.candidate else "", after),
+        _placed(ways[0], tuple(left) or moved.places),
+        _placed(ways[1], tuple(taken) or after),
         saves,
         _seconds(moved.disruption_s),
         moved.reason,
@@ -53,7 +61,7 @@ def _stayed(decision: Decision) -> list[str]:
     assert stayed is not None
     return [
         decision.intent,
-        stayed.candidate,
+        _ways_apart(decision.candidate, stayed.candidate)[1] or stayed.candidate,
         _amount(stayed.goal, stayed.saving),
         _amount(stayed.goal, stayed.price),
         _seconds(stayed.disruption_s),
@@ -61,9 +69,20 @@ def _stayed(decision: Decision) -> list[str]:
     ]
 
 
-def _places(name: str, places: list[str] | tuple[str, ...]) -> str:
-    shown = ", ".join(places[:2]) + (", …" if len(places) > 2 else "")
-    return f"{name} on {shown}" if name else shown
+def _ways_apart(one: str, other: str) -> tuple[str, str]:
+    """Return the words in which the names of two candidates of an intent differ, empty where they do not."""
+    ours, theirs = one.split("/"), other.split("/")
+    return " ".join(_without(ours, theirs)), " ".join(_without(theirs, ours))
+
+
+def _without(words: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [word for word in words[1:] if word not in others]
+
+
+def _placed(way: str, places: Sequence[str]) -> str:
+    """Return a way to run and where: of many places the first two, without saying that each holds one replica."""
+    first = ", ".join(place.removesuffix(" x 1") for place in places[:2]) + (", …" if len(places) > 2 else "")
+    return f"{way} on {first}" if way else first
 
 
 def _amount(goal: str, value: float) -> str:

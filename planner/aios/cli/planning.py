@@ -130,7 +130,7 @@ def plan_words(
             budget_words(planned, ink),
             _objective(planned, ink),
             move_words(planned.plan, ink, every),
-            _actions(planned.plan, ink, None if applying else _apply_command(planned.plan, out, keep_others)),
+            _actions(planned.plan, ink, None if applying else _apply_command(planned, out, keep_others)),
         ]
     return "\n\n".join(block for block in blocks if block)
 
@@ -320,17 +320,20 @@ def _actions(plan: Plan, ink: Ink, command: str | None) -> str:
     return "\n".join([*lines, f"next: {command}"] if command else lines)
 
 
-def _apply_command(plan: Plan, out: Path | None, keep_others: bool) -> str | None:
+def _apply_command(planned: Planned, out: Path | None, keep_others: bool) -> str | None:
     """Return the command that carries out exactly this plan; none where there is not room for all of it at once.
 
-    What was read from standard input, only saved plans carry out.
+    What was read from standard input, what starts from a saved plan, and what was limited in its moves, only saved
+    plans carry out.
     """
+    plan = planned.plan
     if not plan.at_once:
         return None
     if out is not None:
         return shlex.join(["aios", "apply", str(out)])
     files = plan.files
-    if "-" in (*files["intents"], files["fleet"]):
+    limited = plan.inputs.current is not None or planned.replanning.moving.binds
+    if limited or "-" in (*files["intents"], files["fleet"]):
         return "save this plan with `-o plan.json`, and run `aios apply plan.json`"
     words = ["aios", "apply", *files["intents"]]
     if files["fleet"] is not None:
@@ -368,7 +371,8 @@ def _conflict(planned: Planned, ink: Ink) -> str:
     for clause in conflict.clauses:
         if clause in left_out:
             continue
-        where = f"  {ink(str(clause.where), 'dim')}" if clause.where else ""
+        asked = clause.where is None or clause.where.file.startswith("--")  # an option, which its words name
+        where = "" if asked else f"  {ink(str(clause.where), 'dim')}"
         owner = f"{clause.intent}: " if clause.intent else ""
         lines.append(f"  {owner}{clause.text}{where}")
         if left_out and clause is stands[_FIRST - 1]:

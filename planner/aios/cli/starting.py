@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aios.cli.output import emit
 from aios.cli.progress import Progress
-from aios.cli.words import Ink
+from aios.cli.words import Ink, counted
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Node
 from aios.records.intent import Intent
@@ -73,7 +73,7 @@ def validate(setting: Setting, *, json: bool, json_into: Path | None) -> int:
 def _counted(intent: Intent) -> str:
     """Say how much an intent holds; what its load implies is not counted among the requirements."""
     written = [item for item in intent.require if item.implied_by is None]
-    return f"intent {intent.name}: {len(intent.models)} models, {len(written)} requirements"
+    return f"intent {intent.name}: {counted(len(intent.models), 'model')}, {counted(len(written), 'requirement')}"
 
 
 def _devices(node: Node) -> int:

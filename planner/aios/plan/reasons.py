@@ -12,7 +12,8 @@ from aios.records.units import Dimension, format_quantity
 
 __all__ = ["reasons_for"]
 
-_GOAL = re.compile(r"(?:minimize|maximize) (\S+)")
+_GOAL = re.compile(r"(?:(?!minimize |maximize )(\S.*): )?(?:minimize|maximize) (\S+)")
+"""A goal of a plan, with the intents whose goal it is where not all of them have it."""
 
 
 def reasons_for(
@@ -22,7 +23,8 @@ def reasons_for(
 
     requirements: metric -> claim that the later plan has to keep · old, new: the plans of the two decisions
     """
-    found = [*_closed(before, old, new), *_broken(before, requirements)]
+    moved = [after.moved.reason] if after.moved is not None and after.moved.before == before.candidate else []
+    found = moved or [*_closed(before, old, new), *_broken(before, requirements)]
     return tuple(found or _goals(before, after, new))
 
 
@@ -43,6 +45,10 @@ def _closed(choice: Decision, old: Plan, new: Plan) -> Iterator[str]:
             yield f"{row.what} is left out: {row.reason}"
     if old.inputs.fleet != new.inputs.fleet and _speaks_of(old, choice.device) and not _speaks_of(new, choice.device):
         yield f"{choice.device} is named nowhere in the later plan, whose fleet is another"
+
+
+def _of(decision: Decision, owners: str | None) -> bool:
+    return owners is None or decision.intent in owners.split(", ")
 
 
 def _speaks_of(plan: Plan, device: str) -> bool:
@@ -72,7 +78,9 @@ def _ends(name: str, estimate: Estimate) -> str:
 
 def _goals(before: Decision, after: Decision, new: Plan) -> Iterator[str]:
     """Yield which goals of the plan the new choice does better in, or worse."""
-    metrics = dict.fromkeys(match[1] for goal in new.goals for match in [_GOAL.search(goal)] if match)
+    metrics = dict.fromkeys(
+        match[2] for goal in new.goals for match in [_GOAL.match(goal)] if match and _of(after, match[1])
+    )
     for name in metrics:
         old, now, found = before.estimates.get(name), after.estimates.get(name), find_metric(name)
         if old is None or now is None or found is None or old.value == now.value:

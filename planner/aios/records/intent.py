@@ -124,7 +124,7 @@ class Goal(Record):
     where: Span | None = None
 
     def __str__(self) -> str:
-        suffix = f" within {self.tolerance:.3g}" if self.tolerance else ""
+        suffix = f" within {100 * self.tolerance:.4g} %" if self.tolerance else ""
         return f"{self.direction} {self.metric}{suffix}"
 
 

@@ -6,23 +6,26 @@ best of these in the order of the goals is taken. What it could be at most is sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aios.records.candidate import Priced
+from aios.records.current import Moving
 from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet, Node, Used
 from aios.records.objective import Objective
-from aios.records.selection import Placement, Selection
+from aios.records.selection import ObjectiveValue, Placement, Selection
 from aios.solve.admission import Admitted, admit
 from aios.solve.admission.stock import Taken
 from aios.solve.asked import Asked
 from aios.solve.choose import choose_for
 from aios.solve.cpsat import Engine
+from aios.solve.goals import BALANCE
 from aios.solve.problem import NOTHING
 from aios.solve.refusing import ADMITTED
 
-__all__ = ["better", "reserved_first", "with_bounds"]
+__all__ = ["around_standing", "better", "reserved_first", "with_bounds"]
 
 _ALIKE = 1e-9
 """Difference, as a share, below which two values of a goal are one."""
@@ -43,16 +46,31 @@ def reserved_first(asked: Asked, wishes: Objective | None) -> tuple[Selection, A
     wishes: what decides which demands are admitted. Nothing of it may stand already, and no services may hand data to
     each other: machines have other names meanwhile.
     """
-    options = asked.options
     first = admit(asked.demands, asked.sites, wishes, asked.fleet, {}, Engine(asked.limits))
     if first.status in ("infeasible", "unknown"):
         return None
-    rest = _rest(asked.fleet, _taken(asked.demands, first.placement))
+    chosen = _on_rest(asked, _rest(asked.fleet, _taken(asked.demands, first.placement)), NOTHING)
+    return None if chosen is None else (chosen, first)
+
+
+def around_standing(asked: Asked) -> Selection | None:
+    """Choose for services on what the copies that stand leave; None where that leaves no room for a plan.
+
+    No services may hand data to each other, as in ``reserved_first``.
+    """
+    standing = asked.moving.standing
+    stands = {item.name: standing[item.name].placement for item in asked.demands if item.name in standing}
+    return _on_rest(asked, _rest(asked.fleet, _taken(asked.demands, stands)), asked.moving)
+
+
+def _on_rest(asked: Asked, rest: Rest, moving: Moving) -> Selection | None:
+    """Choose for services on what is left of a fleet; None where there is no room for a plan."""
+    options = asked.options
     there: dict[tuple[str, ...], tuple[str, ...]] = {}
     for nodes in {priced.candidate.nodes for row in options.values() for priced in row}:
         there[nodes] = tuple(new for node in nodes for new in rest.nodes.get(node, ()))
     on_rest = {name: [_on(priced, there[priced.candidate.nodes]) for priced in row] for name, row in options.items()}
-    alone = asked._replace(options=on_rest, fleet=rest.fleet, demands=(), moving=NOTHING)
+    alone = asked._replace(options=on_rest, fleet=rest.fleet, demands=(), moving=_renamed(moving, rest), by_hour=False)
     chosen = choose_for(alone, why=False)
     if chosen.status in ("infeasible", "unknown"):
         return None
@@ -62,7 +80,19 @@ def reserved_first(asked: Asked, wishes: Objective | None) -> tuple[Selection, A
         for name, parts in chosen.placement.items()
     }
     picked = {name: known[priced.candidate.id] for name, priced in chosen.chosen.items()}
-    return chosen.model_copy(update={"chosen": picked, "placement": placement}), first
+    return chosen.model_copy(update={"chosen": picked, "placement": placement})
+
+
+def _renamed(moving: Moving, rest: Rest) -> Moving:
+    """Return how things stand, with machines called as they are on the rest of the fleet."""
+    called = {machine: name for name, machine in rest.machines.items()}
+    standing = {
+        name: own._replace(
+            placement=tuple(part.model_copy(update={"node": called[part.node]}) for part in own.placement)
+        )
+        for name, own in moving.standing.items()
+    }
+    return moving._replace(standing=standing)
 
 
 def _on(priced: Priced, nodes: tuple[str, ...]) -> Priced:
@@ -129,8 +159,9 @@ def better(one: Selection, other: Selection) -> bool:
 def with_bounds(found: Selection, alone: Selection) -> Selection:
     """Return a choice with bounds that hold for the whole fleet: those of services as if they were alone on it."""
     known = {row.goal: row.bound for row in alone.objective}
-    rows = []
-    for row in found.objective:
+    rows: list[ObjectiveValue] = []
+    for stated in found.objective:
+        row = _balanced(stated, rows) if stated.goal.startswith(f"{BALANCE}: ") else stated
         if "minimize " in row.goal:
             bound = min(row.value, known.get(row.goal, 0.0))
             gap = (row.value - bound) / row.value if row.value else 0.0
@@ -141,3 +172,10 @@ def with_bounds(found: Selection, alone: Selection) -> Selection:
         else:
             rows.append(row)
     return found.model_copy(update={"objective": tuple(rows)})
+
+
+def _balanced(row: ObjectiveValue, rows: Sequence[ObjectiveValue]) -> ObjectiveValue:
+    """Return by how much goals fall short of the best alone, now that other bounds say what that is."""
+    goals = row.goal.removeprefix(f"{BALANCE}: ").split("; ")
+    short = (abs(own.value - own.bound) / (abs(own.bound) or 1.0) for own in rows if own.goal in goals)
+    return row.model_copy(update={"value": math.fsum(short)})

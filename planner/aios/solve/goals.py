@@ -45,7 +45,7 @@ class Total(NamedTuple):
     def text(self, names: Sequence[str], everybody: int) -> str:
         """Say the goal; prefixed by the names of the intents it concerns, unless that is all of the plan."""
         prefix = "" if len(names) == everybody else f"{', '.join(names)}: "
-        within = f" within {self.tolerance:.3g}" if self.tolerance else ""
+        within = f" within {100 * self.tolerance:.4g} %" if self.tolerance else ""
         return f"{prefix}{self.direction} {self.metric}{within}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
-from aios.records.metrics import is_endless, metric
+from aios.records.metrics import PLAN_METRICS, is_endless, metric
 from aios.records.units import Dimension, format_quantity
 from aios.solve.clauses import Rule
 from aios.solve.clauses.requirement import compared
@@ -41,11 +41,11 @@ def notes_on_options(problem: Problem, core: Sequence[Rule]) -> list[str]:
             notes.append(f"No option of {intent.name} names a node of the fleet that has its device.")
         # A rule of the fleet or of the plan that bounds a metric bounds that of each intent of the conflict.
         own = (rule.clause.metric for rule in core if rule.intent in (index, None))
-        metrics = dict.fromkeys(name for name in own if name is not None)
+        metrics = dict.fromkeys(name for name in own if name is not None and name not in PLAN_METRICS)
         notes.extend(note for name in metrics for note in _unknown(intent, name, options, problem.fleet))
         if any(rule.of_load and rule.intent == index for rule in core):
             notes.extend(_overloaded(intent, [option.priced for option in options]))
-    if any(rule.intent is None and rule.clause.metric is not None for rule in core):
+    if any(rule.intent is None and rule.clause.metric not in (None, *PLAN_METRICS) for rule in core):
         notes.extend(_pinned(problem.intents))
     return list(dict.fromkeys(notes))
 

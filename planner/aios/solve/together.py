@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from aios.records.candidate import Priced
@@ -12,7 +13,7 @@ from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.joins import NOTHING_KNOWN, Joins
 from aios.records.objective import Objective
-from aios.records.selection import ObjectiveValue, Selection
+from aios.records.selection import ObjectiveValue, Placement, Selection
 from aios.solve.admission import Admitted, admit
 from aios.solve.admission.stock import taken_by
 from aios.solve.admission.worth import taken_by_copy, weight_of
@@ -67,7 +68,7 @@ def choose_together(
         chosen = choose_for(asked._replace(demands=(), by_hour=False))  # copies take what is left at all times
         if chosen.status in ("infeasible", "unknown"):
             return chosen
-        found = _beside(asked, chosen)
+        found = _undisturbed(asked, chosen)
         stands = moving.binds and any(demand.name in moving.standing for demand in demands)
         if stands or (found.status == "optimal" and not found.refused):
             return found
@@ -85,6 +86,57 @@ def _beside(asked: Asked, chosen: Selection | None) -> Selection:
     engine = Engine(asked.limits)
     admitted = admit(asked.demands, asked.sites, asked.objective, asked.fleet, taken, engine, asked.moving)
     return _joined(chosen, admitted, asked.limits, asked.objective)
+
+
+def _undisturbed(asked: Asked, alone: Selection) -> Selection:
+    """Place the demands beside services that were chosen as if they were alone, or, where that is no better, beside
+    services that leave the copies that stand where they are.
+
+    ``unknown`` where what must not move does so all the same.
+    """
+    from aios.solve.decomposing import around_standing, better, with_bounds
+
+    found = _beside(asked, alone)
+    demands = {item.name for item in asked.demands}
+    moving = asked.moving
+    if not demands & moving.standing.keys() or any(intent.pipeline is not None for intent in asked.intents):
+        return found
+    if found.status in ("infeasible", "unknown") or demands & _moved(found, moving):
+        around = around_standing(asked)
+        other = found if around is None else with_bounds(_beside(asked, around), alone)
+        found = found if better(found, other) and not _breaks(found, moving) else other
+    if not _breaks(found, moving):
+        return found
+    return without_plan("unknown", asked.limits)
+
+
+def _breaks(found: Selection, moving: Moving) -> bool:
+    """Say whether something moves that must not, or more does than may."""
+    frozen = (name for name in moving.frozen if name in found.placement)
+    if any(_places(found.placement[name]) != _places(moving.standing[name].placement) for name in frozen):
+        return True
+    return moving.most is not None and len(_moved(found, moving)) > moving.most
+
+
+def _moved(found: Selection, moving: Moving) -> set[str]:
+    """Return what stands, still runs, and leaves where it stands or what it runs as."""
+    moved = set()
+    for name, standing in moving.standing.items():
+        priced, parts = found.chosen.get(name), found.placement.get(name)
+        if parts is None:
+            continue
+        before, now = _places(standing.placement), _places(parts)
+        changed = priced is not None and priced.candidate.id not in standing.alike
+        if changed or not before or (before - now and now - before):
+            moved.add(name)
+    return moved
+
+
+def _places(parts: Sequence[Placement]) -> Counter[tuple[str, tuple[str, ...]]]:
+    found: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    for part in parts:
+        found[part.node, part.devices] += part.replicas
+    return found
 
 
 def _is_left_open(asked: Asked, found: Selection) -> bool:

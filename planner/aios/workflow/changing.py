@@ -47,7 +47,8 @@ def changed(files: Files, changes: Sequence[Change], kinds: Mapping[str, str], p
 def _made(files: Files, change: Change, kinds: Mapping[str, str]) -> Files:
     root = str(change.path[0])
     if root not in _ROOTS:
-        near = nearest(root, tuple(_ROOTS))
+        named = [f"{kind}.{root}" for kind in ("intents", "nodes", "devices") if root in _places(files, kind)]
+        near = named[0] if named else nearest(root, tuple(_ROOTS))
         meant = f"did you mean `{near}`? " if near else ""
         raise InputError(change.mistake(0, f"a path does not begin with `{root}`", f"{meant}write {_FORMS}"))
     places = _places(files, root)

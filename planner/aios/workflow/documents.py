@@ -98,7 +98,7 @@ def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
 
 def _missing(path: str) -> Diagnostic:
     folder = Path(path).parent
-    beside = [str(file) for file in folder.iterdir()] if folder.is_dir() else []
+    beside = [str(file) for file in folder.iterdir() if file.exists()] if folder.is_dir() else []
     near = difflib.get_close_matches(path, beside, n=1)
     if near:
         remedy = f"did you mean {near[0]}?"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios import __version__
 from aios.records.base import digest_of
-from aios.records.candidate import Priced, Rejection
+from aios.records.candidate import Candidate, Priced, Rejection
 from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.intent import Intent
@@ -61,8 +61,8 @@ class Planned(NamedTuple):
 
 def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
     """Enumerate and price every candidate of every intent. tell: receives progress, one line each"""
-    from aios.candidates import enumerate_candidates, sites_of, worthwhile
-    from aios.cost import price, price_daily, search_in
+    from aios.candidates import enumerate_candidates, sites_of, with_fewest, worthwhile
+    from aios.cost import search_in
 
     engines = {name: executor.engine() for name, executor in given.executors.items()}
     options: dict[str, tuple[Priced, ...]] = {}
@@ -76,18 +76,31 @@ def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
         found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
         evidence = evidence_of(given, intent)
         tell(f"pricing {len(found.candidates):,} candidates of {intent.name}")
-        if intent.load is not None and intent.load.hourly_per_s:
-            from aios.solve import keep_all
-
-            steady = intent.placement.survive is not None or intent.name in accompanied
-            priced = price_daily(intent, found.candidates, profiles, given.fleet, evidence, keep_all, steady=steady)
-        else:
-            priced = price(intent, found.candidates, profiles, given.fleet, evidence)
-        kept = worthwhile(intent, priced)
+        steady = intent.placement.survive is not None or intent.name in accompanied
+        pricing = _pricing(given, intent, evidence, steady=steady)
+        kept = worthwhile(intent, with_fewest(intent, pricing(found.candidates), _keeps, pricing))
         options[intent.name] = kept.options
         rejections.extend((*found.rejections, *kept.rejections))
     sited = sites_of(given.demands, given.fleet)
     return Considered(given, options, sited.sites, (*rejections, *sited.rejections))
+
+
+def _pricing(
+    given: Given, intent: Intent, evidence: Evidence, *, steady: bool
+) -> Callable[[Sequence[Candidate]], tuple[Priced, ...]]:
+    """Return what prices candidates of an intent. steady: all replicas run all day"""
+    from aios.cost import price, price_daily
+
+    profiles, fleet = given.profiles[intent.name], given.fleet
+    if intent.load is not None and intent.load.hourly_per_s:
+        return lambda some: price_daily(intent, some, profiles, fleet, evidence, _keeps, steady=steady)
+    return lambda some: price(intent, some, profiles, fleet, evidence)
+
+
+def _keeps(intent: Intent, options: Sequence[Priced]) -> Sequence[bool]:
+    from aios.solve import keep_all  # imports much, and not every intent asks for it
+
+    return keep_all(intent, options)
 
 
 def evidence_of(given: Given, intent: Intent) -> Evidence:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aios.records.candidate import Candidate, Estimate
 from aios.records.current import CHOICE, Current, Footing, Moving, Standing, choice_of
 from aios.records.errors import Diagnostic, InputError
+from aios.records.fleet import Fleet
 from aios.records.selection import Placement
 from aios.records.state import State
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from aios.workflow.reading import Given
 
 __all__ = ["Replanning", "Wished", "account", "current_of", "replanning"]
+
+_LISTED = 8
+"""Names of what stands that a mistaken one is answered with."""
 
 
 class Wished(NamedTuple):
@@ -69,7 +73,7 @@ def current_of(state: State, plan: Path | None) -> Current:
 def replanning(considered: Considered, state: State, wished: Wished) -> Replanning:
     """Return what stands, and what planning may do with it. Raises InputError for what cannot stay."""
     given = considered.given
-    current = current_of(state, wished.current)
+    current = _as_named_now(current_of(state, wished.current), given.fleet)
     names = [*(intent.name for intent in given.intents), *(demand.name for demand in given.demands)]
     problems = [
         _unknown(name, names, current) for name in wished.freeze if name not in names or name not in current.footings
@@ -84,6 +88,27 @@ def replanning(considered: Considered, state: State, wished: Wished) -> Replanni
             there = places.left(footing.placement)
             standing[name] = _standing(considered, name, footing, there, places)
     return Replanning(current, Moving(standing, frozenset(wished.freeze), wished.most))
+
+
+def _as_named_now(current: Current, fleet: Fleet) -> Current:
+    """Return what stands with machines called as the fleet calls them.
+
+    The first of several equal machines is ``gpu-0``, and ``gpu`` where it is the only one: machines that come or go
+    beside it do not make it another.
+    """
+    now = {f"{node.name}-0": node.name for node in fleet.nodes if node.count == 1}
+    now |= {node.name: f"{node.name}-0" for node in fleet.nodes if node.count > 1}
+    for name in {name for node in fleet.nodes for name in node.instances()}:
+        now.pop(name, None)
+
+    def renamed(part: Placement) -> Placement:
+        return part.model_copy(update={"node": now[part.node]}) if part.node in now else part
+
+    footings = {
+        name: footing.model_copy(update={"placement": tuple(map(renamed, footing.placement))})
+        for name, footing in current.footings.items()
+    }
+    return Current(origin=current.origin, footings=footings)
 
 
 class _Places:
@@ -185,10 +210,13 @@ def account(considered: Considered, selection: Selection, found: Replanning) -> 
 
 
 def _unknown(name: str, names: Sequence[str], current: Current) -> Diagnostic:
-    near = difflib.get_close_matches(name, [item for item in names if item in current.footings], n=1)
+    standing = sorted(item for item in names if item in current.footings)
+    near = difflib.get_close_matches(name, standing, n=1)
     what = (
         "is none of the given intents" if name not in names else f"does not stand: {current.origin} knows nothing of it"
     )
+    listed = ", ".join(standing[:_LISTED]) + (", …" if len(standing) > _LISTED else "")
+    known = f"what stands: {listed}" if listed else "nothing stands yet: leave the option out"
     return Diagnostic(
-        summary=f"`--freeze {name}`: {name} {what}", remedy=f"did you mean `{near[0]}`?" if near else "name what stands"
+        summary=f"`--freeze {name}`: {name} {what}", remedy=f"did you mean `{near[0]}`?" if near else known
     )

@@ -174,7 +174,7 @@ def _breaks(question: _Question, members: Sequence[Priced]) -> WhyNot:
     )
     first = rows[0].clause
     return question.answer(
-        "breaks", reason, rule=first.text, where=first.where, candidate=best.candidate.id, lifted_by=_lift(rows[0])
+        "breaks", reason, rule=first.text, where=first.where, candidate=best.candidate.id, lifted_by=_lifts(rows)
     )
 
 
@@ -188,11 +188,16 @@ def _value(row: LedgerRow, option: Priced) -> str:
     return format_quantity(row.value, found.dimension if found else Dimension.COUNT)
 
 
-def _lift(row: LedgerRow) -> str | None:
-    if row.value is None or is_endless(str(row.clause.metric), row.value):
-        return None
-    found = find_metric(str(row.clause.metric))
-    return None if found is None else f"a bound of {format_quantity(row.value, found.dimension)}"
+def _lifts(rows: Sequence[LedgerRow]) -> str | None:
+    """Say which bounds would do, all of them together; None where one of them cannot be kept by any."""
+    values = {str(row.clause.metric): row.value for row in rows}
+    lifts = []
+    for name, value in values.items():
+        found = find_metric(name)
+        if found is None or value is None or is_endless(name, value):
+            return None
+        lifts.append(f"{name if len(values) > 1 else 'a bound'} of {format_quantity(value, found.dimension)}")
+    return " with ".join(lifts)
 
 
 def _compared(question: _Question, kept: Sequence[Priced]) -> WhyNot:

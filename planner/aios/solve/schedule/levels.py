@@ -80,7 +80,7 @@ def _wanted(problem: Problem, alike: Sequence[int], everybody: int) -> Iterator[
 def _level(problem: Problem, total: Total, tasks: Sequence[int], tolerance: float, everybody: int) -> Level:
     names = sorted({problem.tasks[k].job.intent for k in tasks})
     prefix = "" if len(tasks) == everybody else f"{', '.join(names)}: "
-    within = f" within {tolerance:.3g}" if tolerance else ""
+    within = f" within {100 * tolerance:.4g} %" if tolerance else ""
     return Level(total, tuple(tasks), tolerance, f"{prefix}minimize {total}{within}")
 
 
