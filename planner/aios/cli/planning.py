@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aios.workflow.planning import Considered, Planned
     from aios.workflow.replanning import Wished
 
-__all__ = ["code_of", "plan", "plan_words"]
+__all__ = ["code_of", "conflict_text", "plan", "plan_words"]
 
 _SHOWN = 8
 """Candidates listed per intent unless all are asked for: the chosen one and its nearest rivals."""
@@ -113,7 +113,7 @@ def plan_words(
     if planned.plan.status == "unknown":
         blocks.append(_nothing_found(planned, ink))
     elif planned.plan.conflict is not None:
-        blocks.append(_conflict(planned, ink))
+        blocks.append(conflict_text(planned, ink))
     else:
         blocks += [
             _refusals(planned, ink),
@@ -347,7 +347,8 @@ _MOST, _FIRST = 12, 8
 """Kinds of demands of a conflict that are all told, and how many of more are."""
 
 
-def _conflict(planned: Planned, ink: Ink) -> str:
+def conflict_text(planned: Planned, ink: Ink) -> str:
+    """Say why there is no plan, and what would do."""
     conflict = planned.plan.conflict
     assert conflict is not None
     impossible = [name for name, options in planned.considered.options.items() if not options]
