@@ -358,7 +358,15 @@ def conflict_text(planned: Planned, ink: Ink) -> str:
             f"  {row.what}: {row.reason}" + (f"; {row.resolvable}" if row.resolvable else "")
             for row in planned.considered.rejections
         ]
-        return "\n".join([f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows])
+        lines = [f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows]
+        rules = [clause for clause in conflict.clauses if clause.id != f"{clause.intent}/runs"]
+        if rules:
+            lines.append("by what is asked here:")
+            lines += [f"  {clause.text}  {ink(str(clause.where), 'dim')}" for clause in rules]
+        if conflict.relaxations:
+            lines.append("each of these alone would do:" if len(conflict.relaxations) > 1 else "this would do:")
+            lines += [f"  {item.clause} -> {ink(item.to, 'green')}" for item in conflict.relaxations]
+        return "\n".join(lines)
     alone = len(conflict.clauses) == 1
     head = "this cannot hold" if alone else "these cannot hold together"
     if not alone and len(conflict.relaxations) == len(conflict.clauses):
