@@ -169,13 +169,14 @@ def _way(
         device_memory_bytes=float(round(needed / wide)),
         node_memory_bytes=float(round(1.5 * GIB + 0.6 * service.weights * size)),
     )
-    figures = {"cost": cost, "power": power, "latency.p99": latency * 2.5}
+    figures = {"cost": cost, "power": power, "latency.p99": latency * 2.5, "throughput": replicas * rate}
     return trusted(
         Priced,
         {
             "candidate": trusted(Candidate, candidate, GIVEN),
             "estimates": {name: _estimate(name, value) for name, value in figures.items()},
-            "demand": demand, "unknown": {}, "residences": (), "notes": (),
+            "demand": demand, "unknown": {}, "residences": (), "notes": (), "periods": (),
+            "pieces": 0,
         },
         set(Priced.model_fields),
     )  # fmt: skip

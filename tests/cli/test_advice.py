@@ -69,8 +69,8 @@ def test_of_thousands_of_mistakes_the_first_are_told(lab):
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("validate", "work.yaml", "--json-into", ""), 64, "an empty text names no file"),
-        (("plan", "work.yaml", "-o", ""), 64, "an empty text names no file"),
+        (("validate", "work.yaml", "--json-into", ""), 64, "an empty text or `.` names no file"),
+        (("plan", "work.yaml", "-o", ""), 64, "an empty text or `.` names no file"),
         (("plan", "work.yaml", "-o", "there/plan.json"), 6, "run     mkdir -p there"),
         (("plan", "work.yaml", "--effort", "hard"), 64, "'quick', 'normal', 'thorough'"),
     ],

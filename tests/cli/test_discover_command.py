@@ -29,7 +29,7 @@ def test_it_writes_the_file_it_is_told_to_and_overwrites_none(discover):
     again = discover("-o", "here.yaml")
     assert (again.code, "here.yaml is there already" in again.err) == (1, True)
     assert discover("-o", "here.yaml", "--force").code == 0
-    assert discover("-o", ".").code == 1
+    assert discover("-o", ".").code == 64
 
 
 def test_json_is_one_document_whose_lines_say_what_they_rest_on(discover):

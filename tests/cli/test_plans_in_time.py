@@ -107,7 +107,8 @@ def test_a_picture_of_no_job_is_a_mistake(hall):
 
 
 def test_what_does_not_fit_in_time_is_a_conflict(hall):
-    hall.write("job.yaml", job("late", "  when: {deadline: 1 h}\n"))
+    hall.write("fleet.yaml", fleet(count=1))
+    hall.write("job.yaml", job("late", "  when: {deadline: 3 h}\n", count=2))
     ran = hall("plan", "job.yaml", "--json")
     assert ran.code == 3
     assert any("ends by" in clause["text"] for clause in ran.json["conflict"]["clauses"])

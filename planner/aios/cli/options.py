@@ -40,7 +40,7 @@ def to_write(path: Path | None) -> Path | None:
     if path is None:
         return None
     if path == Path():
-        raise typer.BadParameter("an empty text names no file")
+        raise typer.BadParameter("an empty text or `.` names no file")
     from aios.workflow.saving import see_place
 
     see_place(path)

@@ -1,13 +1,27 @@
-"""Amounts that people state, as whole numbers that add up as people mean it."""
+"""Amounts as whole numbers; those that people state add up as people mean it."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from aios.solve.packing.problem import WHOLE
 
-__all__ = ["CORE_UNITS", "MEMORY_UNITS", "UNUSED", "rounded_down", "rounded_up", "share_units"]
+__all__ = [
+    "COARSE",
+    "CORE_UNITS",
+    "FINE",
+    "MEMORY_UNITS",
+    "SHARE_UNITS",
+    "UNUSED",
+    "Units",
+    "rounded_down",
+    "rounded_up",
+    "share_units",
+]
 
+SHARE_UNITS = 10**9
+"""A device in whole units. Shares are rounded down to them, so that thirds fill a device and no true fit is lost."""
 CORE_UNITS = WHOLE
 """A core in whole units: the same parts of it are exact as of a device."""
 MEMORY_UNITS = 1000
@@ -22,6 +36,16 @@ lets pass."""
 _NOISE, _RELATIVE_NOISE = 1e-3, 1e-12
 """Parts of a unit, and of an amount, by which arithmetic on floats may be off: not even a thousandth of what the
 checker lets pass."""
+
+
+class Units(NamedTuple):
+    """How many whole units a core and a byte of DRAM are. Services take whole ones, stated demands parts of them."""
+
+    core: int = 1
+    byte: int = 1
+
+
+COARSE, FINE = Units(), Units(CORE_UNITS, MEMORY_UNITS)
 
 
 def share_units(share: float) -> int:

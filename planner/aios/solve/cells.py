@@ -59,6 +59,7 @@ class Cells:
         self._of_bin: list[list[int]] = [[] for _ in problem.bins]
         self._amounts: dict[tuple[int, int, bool], int] = {}
         self._takes: dict[tuple[int, int], Takes] = {}
+        self._all_takes: dict[int, list[Takes]] = {}
         self._zones: dict[frozenset[int], int] = {}
         self._zone_of: dict[int, int | None] = {}
         self._profiles: dict[int, tuple[Profile, ...]] = {}
@@ -68,7 +69,7 @@ class Cells:
     def _add(self, index: int, rule: Rule) -> None:
         if rule.node is None:
             return
-        for groups, amount, capacity, scale in rule.limits:
+        for groups, amount, capacity, scale, _ in rule.limits:
             count = 0
             for machine in self.problem.machines_of(rule.node):
                 for bins in groups(machine):
@@ -165,8 +166,7 @@ class Cells:
         for place, count in found:
             self.take(room, shape, place, count)
         left = self.problem.shapes[shape].parts - sum(count for _, count in found)
-        places = range(len(self.problem.shapes[shape].places)) if left else range(0)
-        for fits, place in sorted((self._fitting(room, shape, place, _MANY), place) for place in places):
+        for fits, place in sorted(self._open(room, shape)) if left else ():
             most = left if not pins else min(left, pins[place][1] - pins[place][0])
             count = min(most, self._fitting(room, shape, place, left) if found and fits else fits)
             if count:
@@ -180,6 +180,22 @@ class Cells:
         for place, count in found:
             self.take(room, shape, place, -count)
         return None
+
+    def _open(self, room: Sequence[int], shape: int) -> list[tuple[int, int]]:
+        """Return how many parts each place has room for, where it has any, and the place."""
+        if shape not in self._all_takes:
+            self._all_takes[shape] = [self.takes(shape, k) for k in range(len(self.problem.shapes[shape].places))]
+        found = []
+        for place, (sums, alone) in enumerate(self._all_takes[shape]):
+            most = _MANY
+            for cell, amount in sums:
+                if room[cell] < amount:
+                    break
+                most = min(most, room[cell] // amount)
+            else:
+                if not any(amount > room[cell] for cell, amount in alone):
+                    found.append((most, place))
+        return found
 
     def _fitting(self, room: Sequence[int], shape: int, place: int, most: int) -> int:
         sums, alone = self.takes(shape, place)

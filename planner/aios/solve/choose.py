@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import NamedTuple
 
 from aios.records.candidate import Priced
 from aios.records.current import Moving
 from aios.records.fleet import Fleet
 from aios.records.intent import Goal, Intent
 from aios.records.joins import NOTHING_KNOWN, Joins
-from aios.records.metrics import PLAN_METRICS
 from aios.records.objective import Budget, Objective
-from aios.records.selection import Placement, Selection, Termination
+from aios.records.selection import Selection
+from aios.solve.asked import Asked
+from aios.solve.binding import binding
 from aios.solve.clauses import rules_of
-from aios.solve.contenders import contenders, unrivalled
+from aios.solve.contenders import contenders
 from aios.solve.cpsat import Engine
-from aios.solve.explain import explain
+from aios.solve.gathering import choose_gathered
 from aios.solve.holding import Holding
-from aios.solve.hours import first_stay
-from aios.solve.interrupting import came
 from aios.solve.joint.size import HUGE, LARGE, STAGED, variables_of
 from aios.solve.limits import Limits
 from aios.solve.optimise import Chosen, optimise
 from aios.solve.placing import place
-from aios.solve.problem import NO_DEMANDS, NOTHING, Problem, Stated, outline, periods_of, pose
-from aios.solve.refusing import is_refusal, refusal_of
-from aios.solve.stating import with_copies
-from aios.solve.staying import as_they_stand, recounted, stays_of
+from aios.solve.problem import NOTHING, Problem, outline
+from aios.solve.refusing import refusal_of
+from aios.solve.selecting import Placed, selected, without_plan
+from aios.solve.staying import stays_of
+from aios.solve.whynot import why_not
 
-if TYPE_CHECKING:
-    from aios.solve.joint.choose import Joint
+__all__ = ["choose", "choose_for"]
 
-__all__ = ["choose", "termination"]
-
-_TELLING = 1 / 6
-"""Share of the allowance for saying why pipelines on many machines have no plan: each question is a hard one."""
+_PROVING = 1 / 20
+"""Share of the allowance for the exact model of what machines that are counted together leave unproved."""
+_FEW = 100
+"""Variables of an exact model up to which nothing is gained by counting machines together."""
 
 
 def choose(
@@ -46,91 +45,63 @@ def choose(
     objective: Objective | None = None,
     moving: Moving = NOTHING,
     joins: Joins = NOTHING_KNOWN,
-    stated: Mapping[str, Stated] = NO_DEMANDS,
     *,
     by_hour: bool = True,
-    why: bool = True,
 ) -> Selection:
-    """Choose one option for every intent and place its replicas on the fleet.
+    """Choose one option for every intent and place its replicas on the fleet (see ``Asked`` for what is what).
 
-    options: intent name -> its priced options · objective: goals, policy and budgets of all of them together · moving:
-    what stands already, see ``aios.solve.moving`` · joins: between the machines that stages of pipelines may stand on ·
-    stated: demands that are placed with them, few enough for one exact model · by_hour: whether replicas that do not
-    run at the same time may share machines; not beside demands · why: whether to say why there is no plan
+    Every requirement and capacity holds in the result, and the goals are optimised in order (see ``aios.solve.goals``).
+    Equal arguments give equal plans, whatever the order of the intents and of their options: all are put into one order
+    first, and work is limited by counted steps, never by time. ``optimal`` is a proof of every goal, ``infeasible``
+    comes with the conflict; ``feasible`` is a plan with a bound, and ``unknown`` means that the limit came before any.
 
-    Every requirement and capacity holds in the result, the goals are optimised in order (see ``aios.solve.goals``), and
-    ties are broken by fewest cores, least share, first id, so that the order of the arguments does not matter; not so
-    where there are too many intents and machines for one exact model (see ``aios.solve.joint``), but it does not matter
-    there either. Status ``infeasible`` comes with the conflict; ``feasible`` and ``unknown`` mean that the limit was
-    reached.
+    One exact model proves what it finds unless the limit comes first, and breaks ties by fewest cores, least share,
+    first id. Above ``LARGE`` variables (``STAGED`` with pipelines) it is asked only where no other way has a plan:
+    intents are chosen for jointly, pipelines by kinds of machines, and what is under rules, budgets or caps with equal
+    machines counted together. Each of these ways has a bound of its own. Where plan and bound differ, the plan is
+    ``feasible`` even if a longer exact search could prove it or find a better one, and which of equally good plans it
+    is depends on the way alone. Machines are counted together from ``_FEW`` variables on; up to ``LARGE`` the exact
+    model may use ``_PROVING`` of the allowance to prove what that leaves open.
     """
-    by_hour = by_hour and not stated and bool(periods_of(intents))
-    budgets = objective.budget if objective else ()
-    goals = [goal for goal in (objective.goal if objective else ()) if goal.metric not in PLAN_METRICS]
-    few = _with_refusals(intents, contenders(intents, options, fleet, budgets, goals), goals, budgets)
-    stays = stays_of(intents, options, fleet, moving, budgets, goals)
-    outlined = outline(intents, few, fleet, budgets, moving, stays).under(objective)
+    return choose_for(Asked(intents, options, fleet, limits, objective, moving, joins, by_hour=by_hour))
+
+
+def choose_for(asked: Asked, *, why: bool = True) -> Selection:
+    """Choose in the first way that has an answer; see ``choose``. why: whether to say why there is no plan"""
+    case = _case(asked)
+    found = next(told for way in (_jointly, _coarsely, _gathered, _exactly) if (told := way(case)) is not None)
+    if found.status != "infeasible" or not why:
+        return found
+    return found.model_copy(update={"conflict": why_not(asked, large=case.large)})
+
+
+class _Case(NamedTuple):
+    """What was asked, as it is chosen for. asked: with those options, caps and budgets alone that can matter · stays:
+    intent -> options in which it stays where it stands · outlined: all of it, without machines · size: variables that
+    the exact model would have · large: whether these are too many · engine: with what is left of the allowance"""
+
+    asked: Asked
+    stays: Mapping[str, Sequence[Priced]]
+    outlined: Problem
+    size: int
+    large: bool
+    engine: Engine
+
+
+def _case(asked: Asked) -> _Case:
+    intents, moving = asked.intents, asked.moving
+    asked = asked.with_budgets(*binding(intents, asked.options, asked.fleet, asked.budgets))
+    watched = asked.fleet, asked.budgets, asked.goals
+    few = _with_refusals(intents, contenders(intents, asked.options, *watched), asked.goals, asked.budgets)
+    stays = stays_of(intents, asked.options, asked.fleet, moving, asked.budgets, asked.goals)
+    asked = asked._replace(options=few)
+    outlined = outline(intents, few, asked.fleet, asked.beside(stays)).under(asked.objective)
     size = variables_of(outlined)
+    plain = not asked.demands and (outlined.plain or (outlined.nearly_plain and not moving.binds))
     most = STAGED if outlined.staged and not moving.binds else LARGE
-    plain = not stated and (outlined.plain or (outlined.nearly_plain and not moving.binds))
     large = plain and (size > most or (not outlined.staged and sum(map(len, outlined.options)) > LARGE))
-    large = large and (not by_hour or size > HUGE)  # only the exact model knows hours
-    engine = Engine(limits)
-    status = ""
-    if large:
-        outlined, chosen, placement = _largely(outlined, joins, engine)
-        if chosen.picked is not None and placement is not None:
-            return _selection(outlined, chosen, chosen.picked, placement, limits)
-        # What does not fit with all replicas at once may fit by the hour.
-        status = "" if by_hour else chosen.status
-        if status != "infeasible" and size > HUGE:
-            return Selection(status="unknown", termination=termination(limits, "limit", found=False))
-    if status != "infeasible":
-        # After the joint choice the exact one has what is left of the allowance.
-        everyone, every = with_copies(intents, few, stated, [item.metric for item in budgets])
-        posed = pose(
-            everyone,
-            every,
-            fleet,
-            budgets=budgets,
-            moving=moving,
-            stays=stays,
-            joins=joins,
-            stated=stated,
-            by_hour=by_hour,
-        )
-        problem = posed.under(objective)
-        chosen = _exactly(problem, engine, doubtful=large)
-        status = chosen.status
-    if status == "infeasible":
-        required = [intent for intent in intents if intent.required]
-        ended = termination(limits, "infeasible", found=False)
-        if not why:
-            return Selection(status="infeasible", termination=ended)
-        beyond = moving, joins, stated
-        problem = whole = _explained(required, options, fleet, budgets, beyond, limits, large=large, by_hour=by_hour)
-        if large and outlined.staged:
-            leading = unrivalled(required, options, fleet, budgets)
-            problem = _explained(required, leading, fleet, budgets, beyond, limits, large=large, by_hour=by_hour)
-            limits = limits._replace(deterministic_limit=limits.deterministic_limit * _TELLING)
-        return Selection(status="infeasible", termination=ended, conflict=explain(problem, limits, whole))
-    # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
-    picked = chosen.picked
-    placement = None if picked is None else place(problem, picked, Engine(limits))
-    if picked is None or placement is None:
-        return Selection(status="unknown", termination=termination(limits, "limit", found=False))
-    return _selection(problem, chosen, picked, placement, limits)
-
-
-def _largely(
-    problem: Problem, joins: Joins, engine: Engine
-) -> tuple[Problem, Chosen, Mapping[str, tuple[Placement, ...]] | None]:
-    """Choose for many intents, or for stages, on a large fleet; return the problem that what was chosen refers to."""
-    if problem.staged:
-        from aios.solve.coarse.choose import choose_coarsely
-
-        return choose_coarsely(problem, joins, engine)
-    return problem, *_jointly(problem, engine)
+    large = large and (not asked.hourly or size > HUGE)  # only the exact model knows hours
+    return _Case(asked, stays, outlined, size, large, Engine(asked.limits))
 
 
 def _with_refusals(
@@ -143,92 +114,71 @@ def _with_refusals(
     return few
 
 
-def _explained(
-    required: Sequence[Intent],
-    options: Mapping[str, Sequence[Priced]],
-    fleet: Fleet,
-    budgets: Sequence[Budget],
-    beyond: tuple[Moving, Joins, Mapping[str, Stated]],
-    limits: Limits,
-    *,
-    large: bool,
-    by_hour: bool,
-) -> Problem:
-    """Return the problem of which it is said why it has no plan; that something stands matters where it must stay.
-
-    large: whether it is enough that it has none whatever handing over between equal machines takes, if that is so
-    """
-    moving, joins, stated = beyond
-    stated = {name: item for name, item in stated.items() if item.demand.required}
-    everyone, options = with_copies(required, options, stated, [item.metric for item in budgets])
-    if not moving.binds:
-        if large and any(intent.pipeline is not None for intent in required):
-            loose = pose(everyone, options, fleet, budgets=budgets, joins=joins, handing=False)
-            rules = rules_of(loose)
-            if not Holding(loose, rules, Engine(limits)).can_hold(range(len(rules))):
-                return loose
-        return pose(everyone, options, fleet, budgets=budgets, joins=joins, stated=stated, by_hour=by_hour)
-    stays = as_they_stand(options, moving)
-    return pose(
-        everyone,
-        options,
-        fleet,
-        budgets=budgets,
-        moving=moving,
-        stays=stays,
-        joins=joins,
-        stated=stated,
-        by_hour=by_hour,
-    )
-
-
-def _jointly(problem: Problem, engine: Engine) -> Joint:
+def _jointly(case: _Case) -> Selection | None:
     """Choose for many intents on a large fleet."""
+    if not case.large or case.outlined.staged:
+        return None
     from aios.solve.joint.choose import choose_jointly
 
-    return choose_jointly(problem, engine)
+    return _of_many(case, case.outlined, *choose_jointly(case.outlined, case.engine))
 
 
-def _exactly(problem: Problem, engine: Engine, *, doubtful: bool) -> Chosen:
-    """Choose by one exact model. doubtful: whether there may well be no plan, so that this is asked first"""
+def _coarsely(case: _Case) -> Selection | None:
+    """Choose for stages of pipelines, and what is beside them, by kinds of machines."""
+    if not case.large or not case.outlined.staged:
+        return None
+    from aios.solve.coarse.choose import choose_coarsely
+
+    return _of_many(case, *choose_coarsely(case.outlined, case.asked.joins, case.engine))
+
+
+def _of_many(case: _Case, problem: Problem, chosen: Chosen, placement: Placed | None) -> Selection | None:
+    """Return what was chosen for many; nothing where the exact model may still find a plan."""
+    if chosen.picked is not None and placement is not None:
+        return selected(problem, chosen, placement, case.asked.limits)
+    if chosen.status == "infeasible" and not case.asked.hourly:  # else it may fit with fewer replicas at once
+        return without_plan("infeasible", case.asked.limits)
+    return without_plan("unknown", case.asked.limits) if case.size > HUGE else None
+
+
+def _gathered(case: _Case) -> Selection | None:
+    """Choose with equal machines counted together: where it does not matter which of them is taken, and only rules,
+    budgets and caps are beside what single machines have."""
+    asked, outlined, limits = case.asked, case.outlined, case.asked.limits
+    split = any(intent.part is not None for intent in outlined.intents)
+    beside = asked.demands or asked.hourly or split or outlined.staged or outlined.moving.standing
+    if case.size <= _FEW or outlined.plain or beside:
+        return None
+    posed = asked.posed({}, "fleet")
+    found = choose_gathered(posed, limits)
+    if found.placement is None:
+        return without_plan("infeasible", limits) if found.chosen.status == "infeasible" else None
+    told = selected(posed, found.chosen, found.placement, limits)
+    if told.status == "optimal" or case.size > LARGE:
+        return told
+    problem, chosen = _solved(case, Engine(asked.within(_PROVING).limits))
+    proved = _placed(problem, chosen, limits) if chosen.status == "optimal" else told
+    return told if proved.status == "unknown" else proved
+
+
+def _exactly(case: _Case) -> Selection:
+    """Choose by one exact model, with what other ways left of the allowance."""
+    problem, chosen = _solved(case, case.engine)
+    limits = case.asked.limits
+    return without_plan("infeasible", limits) if chosen.status == "infeasible" else _placed(problem, chosen, limits)
+
+
+def _solved(case: _Case, engine: Engine) -> tuple[Problem, Chosen]:
+    """Return the exact model's problem and choice; where there may well be no plan this is asked first."""
+    problem = case.asked.posed(case.stays)
     rules = rules_of(problem)
-    asked = doubtful and all(intent.required for intent in problem.intents)
-    if asked and not Holding(problem, rules, engine).can_hold(range(len(rules))):
-        return Chosen("infeasible")
-    return optimise(problem, rules, engine)
+    doubtful = case.large and all(intent.required for intent in problem.intents)
+    if doubtful and not Holding(problem, rules, engine).can_hold(range(len(rules))):
+        return problem, Chosen("infeasible")
+    return problem, optimise(problem, rules, engine)
 
 
-def _selection(
-    problem: Problem,
-    chosen: Chosen,
-    picked: Mapping[int, int],
-    placement: Mapping[str, tuple[Placement, ...]],
-    limits: Limits,
-) -> Selection:
-    best = {intent.name: problem.options[index][picked[index]].priced for index, intent in enumerate(problem.intents)}
-    wanted = {problem.intents[index].name: item.demand.copies for index, item in problem.stated.items()}
-    missing = {name: wanted[name] - best[name].candidate.parts for name in wanted}
-    missing |= {name: int(is_refusal(priced)) for name, priced in best.items() if name not in wanted}
-    parts = {intent.name for intent in problem.intents if intent.part}
-    running = sorted(name for name in best if name not in wanted and not missing[name])
-    placed = {name: placement[name] for name in sorted((*running, *wanted))}
-    return Selection(
-        status="optimal" if chosen.status == "optimal" else "feasible",
-        chosen={name: best[name] for name in running},
-        placement=placed if problem.periods else first_stay(best, placed),
-        refused={name: count for name, count in sorted(missing.items()) if count and name not in parts},
-        objective=recounted(problem, picked, placement, chosen.rows),
-        termination=termination(limits, "optimal" if chosen.status == "optimal" else "limit", found=True),
-    )
-
-
-def termination(limits: Limits, stopped: Literal["optimal", "infeasible", "limit"], *, found: bool) -> Termination:
-    """Return how a choice ended; a limit that somebody's interrupt stood in for is called so."""
-    return Termination(
-        stopped="interrupted" if stopped == "limit" and came() else stopped,
-        found=found,
-        seed=limits.seed,
-        workers=limits.workers,
-        deterministic_limit=limits.deterministic_limit,
-        version=Engine.version(),
-    )
+def _placed(problem: Problem, chosen: Chosen, limits: Limits) -> Selection:
+    # Placing has its own allowance: a plan that was found is not lost because finding a better one took long.
+    placement = None if chosen.picked is None else place(problem, chosen.picked, Engine(limits))
+    return selected(problem, chosen, placement, limits)

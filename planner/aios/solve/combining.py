@@ -46,7 +46,7 @@ class _Soft(NamedTuple):
 
 def had(rule: Rule) -> int:
     """Return the capacity of a clause in its own figure."""
-    return max((capacity // scale for _, _, capacity, scale in rule.limits), default=0)
+    return max((limit.capacity // limit.scale for limit in rule.limits), default=0)
 
 
 def softened_alone(holding: Holding, rule: Rule) -> tuple[Sequence[int], Eased | None]:

@@ -19,7 +19,7 @@ from aios.records.metrics import metric
 from aios.records.objective import Budget
 from aios.solve.clauses.pipeline import counted
 from aios.solve.clauses.requirement import compared, keep
-from aios.solve.problem import is_capped, size_of, watts_of
+from aios.solve.shapes import is_capped, size_of, watts_of
 
 __all__ = ["contenders", "keeping", "unrivalled"]
 

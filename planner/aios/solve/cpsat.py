@@ -45,6 +45,11 @@ class Model:
         self.proto = _helper().CpModelProto()
         self._size = 0
 
+    @property
+    def size(self) -> int:
+        """How many variables there are."""
+        return self._size
+
     def variable(self, low: int, high: int) -> int:
         """Add a variable with these inclusive bounds and return its index."""
         self.proto.variables.add().domain.extend([low, high])

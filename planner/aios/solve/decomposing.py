@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aios.records.candidate import Priced
-from aios.records.demanded import Demanded, Site
+from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet, Node, Used
-from aios.records.intent import Intent
 from aios.records.objective import Objective
 from aios.records.selection import Placement, Selection
 from aios.solve.admission import Admitted, admit
 from aios.solve.admission.stock import Taken
-from aios.solve.choose import choose
+from aios.solve.asked import Asked
+from aios.solve.choose import choose_for
 from aios.solve.cpsat import Engine
-from aios.solve.limits import Limits
+from aios.solve.problem import NOTHING
 from aios.solve.refusing import ADMITTED
 
 __all__ = ["better", "reserved_first", "with_bounds"]
@@ -37,30 +37,23 @@ class Rest(NamedTuple):
     machines: Mapping[str, str]
 
 
-def reserved_first(
-    intents: Sequence[Intent],
-    options: Mapping[str, Sequence[Priced]],
-    demands: Sequence[Demanded],
-    sites: Mapping[str, Sequence[Site]],
-    objective: Objective | None,
-    fleet: Fleet,
-    limits: Limits,
-    wishes: Objective | None,
-) -> tuple[Selection, Admitted] | None:
+def reserved_first(asked: Asked, wishes: Objective | None) -> tuple[Selection, Admitted] | None:
     """Place these demands, then choose for services on what they leave; None where that leaves no room for a plan.
 
     wishes: what decides which demands are admitted. Nothing of it may stand already, and no services may hand data to
     each other: machines have other names meanwhile.
     """
-    first = admit(demands, sites, wishes, fleet, {}, Engine(limits))
+    options = asked.options
+    first = admit(asked.demands, asked.sites, wishes, asked.fleet, {}, Engine(asked.limits))
     if first.status in ("infeasible", "unknown"):
         return None
-    rest = _rest(fleet, _taken(demands, first.placement))
+    rest = _rest(asked.fleet, _taken(asked.demands, first.placement))
     there: dict[tuple[str, ...], tuple[str, ...]] = {}
     for nodes in {priced.candidate.nodes for row in options.values() for priced in row}:
         there[nodes] = tuple(new for node in nodes for new in rest.nodes.get(node, ()))
     on_rest = {name: [_on(priced, there[priced.candidate.nodes]) for priced in row] for name, row in options.items()}
-    chosen = choose(intents, on_rest, rest.fleet, limits, objective, why=False)
+    alone = asked._replace(options=on_rest, fleet=rest.fleet, demands=(), moving=NOTHING)
+    chosen = choose_for(alone, why=False)
     if chosen.status in ("infeasible", "unknown"):
         return None
     known = {priced.candidate.id: priced for row in options.values() for priced in row}

@@ -107,6 +107,8 @@ class _Explanation:
     def shrink(self, rules: Collection[int]) -> list[int]:
         """Return a set of these clauses, which cannot hold together, of which every smaller set can."""
         kept, intents = self.fewest_intents(list(rules))
+        rest = self.holding.proved(kept)
+        kept = kept if self.holding.can_hold(rest) else rest
         capacities = [index for index in kept if self.rules[index].intent is None]
         each_intent = [[index for index in kept if self.rules[index].intent == intent] for intent in intents]
         # Whole groups first, which is quicker; capacities and less important intents are spared blame before others.

@@ -28,6 +28,8 @@ _SMALL = 2_000
 """Places to decide on up to which the engine may take all the work that is allowed."""
 _SHARE = 1 / 200
 """Of that work for one question, where there are more."""
+_HOPELESS = 40_000
+"""Places beyond which that work decides nothing, so that the engine is not asked."""
 _DOUBTS = 1
 """Answers that the limit cut off before only what costs little is tried: those that follow are as hard."""
 
@@ -104,6 +106,16 @@ class Holding:
         choices = {intent: self.choices(intent, frozenset(bounds.get(intent, ()))) for intent in sorted(running)}
         return Asked(choices, self._capacities.difference(kept), given or {})
 
+    def proved(self, kept: Sequence[int]) -> list[int]:
+        """Return those of some clauses that the latest proof rests on, if one proves that these cannot hold."""
+        asked = self.asked(kept)
+        for proof in self._proofs:
+            if proof.proves(asked):
+                idle = {intent for intent, shapes in asked.choices.items() if not proof.least(shapes, asked.off)}
+                rules = [(index, self.rules[index].intent) for index in kept]
+                return [index for index, of in rules if (index in proof.clauses if of is None else of not in idle)]
+        return list(kept)
+
     def choices(self, intent: int, bounds: frozenset[int]) -> tuple[int, ...]:
         """Return the shapes that an intent may run as: those of options that keep these bounds, and no worse ones."""
         key = (intent, bounds)
@@ -155,7 +167,7 @@ class Holding:
                     for place, count in standing:
                         self.cells.take(left, shape, place, count)
             missing = [intent for intent in asked.choices if intent not in kept]
-            failed = self._insert(asked, left, missing, kept)
+            failed = self._insert(asked, left, missing, kept, most=_FEW if moving else 0)
             if not failed or (moving and self._moved(asked, left, kept, failed)):
                 return kept
             moving = False
@@ -181,8 +193,10 @@ class Holding:
         shapes = self.problem.shapes
         return sum(len(shapes[shape].places) for own in asked.choices.values() for shape in own)
 
-    def _insert(self, asked: Asked, room: list[int], missing: Iterable[int], kept: Kept) -> list[int]:
-        """Place intents where there is room; return those that find none."""
+    def _insert(
+        self, asked: Asked, room: list[int], missing: Iterable[int], kept: Kept, most: int | None = None
+    ) -> list[int]:
+        """Place intents where there is room; return those that find none. most: of these, until it is given up"""
         failed = []
         for intent in missing:
             liked = self._liked.get(intent, {})
@@ -190,6 +204,8 @@ class Holding:
             found = settled(self.cells, room, shapes)
             if found is None:
                 failed.append(intent)
+                if most is not None and len(failed) > most:
+                    break
             else:
                 kept[intent] = found
         return failed
@@ -219,6 +235,8 @@ class Holding:
 
     def _decided(self, kept: Collection[int], asked: Asked, strange: Collection[int]) -> bool | None:
         """Ask the engine. Where all clauses are plain, one option stands for all of its shape."""
+        if not strange and self._places(asked) > _HOPELESS:
+            return None
         problem = self.problem if strange else self.reduced(asked)
         decisions = Decisions(problem, list(asked.choices))
         for index in sorted(kept):
@@ -237,9 +255,9 @@ class Holding:
         rule = self.rules[index]
         assert rule.node is not None
         for machine in self.problem.machines_of(rule.node):
-            for groups, amount, _, scale in rule.limits:
-                for bins in groups(machine):
-                    decisions.limit(machine, bins, amount, level * scale)
+            for limit in rule.limits:
+                for bins in limit.groups(machine):
+                    decisions.limit(machine, bins, limit.amount, level * limit.scale, each=limit.each)
 
     def reduced(self, asked: Asked, but: Collection[int] = ()) -> Problem:
         """Return the problem with one option for each shape that is asked for, ``but`` for some intents."""

@@ -10,11 +10,24 @@ from aios.records.candidate import Priced
 from aios.records.current import Standing
 from aios.records.fleet import Fleet, Node
 
-__all__ = ["Bin", "Machine", "Pins", "Yard", "devices_of", "layout", "most_of", "pinned", "places_of", "with_pools"]
+__all__ = [
+    "Bin",
+    "Machine",
+    "Pins",
+    "Yard",
+    "devices_of",
+    "gathered",
+    "layout",
+    "most_of",
+    "pinned",
+    "places_of",
+    "with_pools",
+]
 
 
 class Bin(NamedTuple):
-    """One device on one machine (on a pooled machine: any of its type). device: position among those of its type.
+    """One device on one machine (on a pooled machine: any of its type). device: position among those of its type ·
+    many: equal devices of each machine that it stands for, the first of which it is
 
     pool: of a machine, in place of a device (whose type is empty then): the type of devices any of which are taken
     whole, or empty for no device at all
@@ -24,15 +37,20 @@ class Bin(NamedTuple):
     type: str
     device: int
     pool: str | None = None
+    many: int = 1
 
 
 class Machine(NamedTuple):
-    """One instance of a node, or (pooled) all of them. bins: its devices."""
+    """One instance of a node, or (pooled) all of them. bins: its devices · many: equal machines that it stands for,
+    with all that they have together · room: share of that which is promised · nodes: that it stands for"""
 
     node: Node
     instance: int
     pooled: bool
     bins: tuple[int, ...]
+    many: int = 1
+    room: float = 1.0
+    nodes: tuple[Node, ...] = ()
 
 
 Pins = tuple[tuple[int, int], ...]
@@ -112,6 +130,25 @@ def with_pools(yard: Yard, pools: Mapping[str, Collection[str]]) -> Yard:
     return own, bins
 
 
+def gathered(classes: Sequence[Sequence[Node]]) -> Yard:
+    """Return one machine for all of each class of equal ones, with one device for all of a type that are equally free.
+
+    What stands there may not stand on single machines: sums promise too much. What stands on those stands here.
+    """
+    machines: list[Machine] = []
+    bins: list[Bin] = []
+    for nodes in classes:
+        first = len(bins)
+        for name, ids in devices_of(nodes[0]).items():
+            free = [nodes[0].free_share(id_) for id_ in ids]
+            bins += [
+                Bin(len(machines), name, free.index(share), many=free.count(share)) for share in dict.fromkeys(free)
+            ]
+        many = sum(node.count for node in nodes)
+        machines.append(Machine(nodes[0], 0, False, tuple(range(first, len(bins))), many, nodes=tuple(nodes)))
+    return machines, bins
+
+
 def _instances(count: int, most: int, standing: Sequence[int]) -> list[int]:
     """Return the machines on which something stands and the first ``most`` others, in order."""
     first = (instance for instance in range(count) if instance not in standing)
@@ -151,5 +188,8 @@ def places_of(yard: Yard, device: str, nodes: tuple[str, ...], wide: int) -> tup
     for machine in machines:
         if machine.node.name in allowed:
             own = [index for index in machine.bins if bins[index].type == device]
+            if any(bins[index].many > 1 for index in own):
+                found += [(index,) for index in own if bins[index].many >= wide]
+                continue
             found += [tuple(own[start : start + wide]) for start in range(0, len(own) - wide + 1, wide)]
     return tuple(found)

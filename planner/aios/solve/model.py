@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from aios.records.where import NODE
+from aios.solve.alike import domain_at, domains_at
 from aios.solve.cpsat import Engine, Model, Term
-from aios.solve.problem import Machine, Need, Problem, Shape, domain_at
+from aios.solve.problem import Machine, Need, Problem, Shape
 
 __all__ = ["Decisions", "Load"]
+
+_ROUNDINGS = (1, 2, 3)
+"""Parts of more than a half, a third and a quarter are told apart where machines are counted together."""
 
 
 class Load(NamedTuple):
     """Parts on one device: ``times`` for each unit of ``variable``; never more than ``most``, of one intent.
 
     beside: it is a further device of parts that are counted on their first · least: parts that stand there in any case
-    where the option is chosen
+    where the option is chosen · wide: devices that each part takes of one that stands for many
     """
 
     intent: int
@@ -26,6 +31,11 @@ class Load(NamedTuple):
     need: Need
     beside: bool = False
     least: int = 0
+    wide: int = 1
+
+    def taken(self, amount: Callable[[Need], int]) -> int:
+        """Return what a part takes of something, of all the devices there that it stands on."""
+        return amount(self.need) + (amount(self.need.beside()) * (self.wide - 1) if self.wide > 1 else 0)
 
 
 class Decisions:
@@ -34,8 +44,8 @@ class Decisions:
     chosen: intent -> a 0-1 variable per option · loads: device -> what may stand there · periods: of the day, device ->
     what of that may run then; ``loads`` alone where nothing changes ·
     intents: those that are in the model (the others are not planned at all) · sums: weighted sums of loads' variables
-    and the capacity that each keeps within, on machines that are not pooled · sums_only: whether those say everything
-    about where parts may stand
+    and the capacity that each keeps within, on machines that are not pooled · exclusive: pairs of such sums of which
+    one is nothing · sums_only: whether those say everything about where parts may stand
     """
 
     def __init__(self, problem: Problem, intents: Sequence[int]) -> None:
@@ -46,6 +56,7 @@ class Decisions:
         self.loads: list[list[Load]] = [[] for _ in problem.bins]
         self.periods = [[list[Load]() for _ in problem.bins] for _ in problem.periods] or [self.loads]
         self.sums: list[tuple[list[Term], int]] = []
+        self.exclusive: list[tuple[list[Term], list[Term]]] = []
         self.sums_only = True
         self._standing: dict[int, list[tuple[int, Term]]] = {}
         for intent in self.intents:
@@ -88,12 +99,12 @@ class Decisions:
             self._pin(intent, shape, alike)
         elif len(shape.places) == 1:
             for variable in alike:
-                load = Load(intent, variable, parts, parts, shape.need)
+                load = Load(intent, variable, parts, parts, shape.need, wide=shape.wide)
                 self._load(shape.places[0], load, _alone(load, shape))
         else:
             counts = [self.model.variable(0, parts) for _ in shape.places]
             self.model.linear([*((c, 1) for c in counts), *((v, -parts) for v in alike)], 0, 0)
-            loads = [Load(intent, count, 1, parts, shape.need) for count in counts]
+            loads = [Load(intent, count, 1, parts, shape.need, wide=shape.wide) for count in counts]
             self._load_all(shape, loads, alike)
 
     def _pin(self, intent: int, shape: Shape, alike: Sequence[int]) -> None:
@@ -138,19 +149,33 @@ class Decisions:
         for devices, own in kept:
             devices[first].append(own)
             for index in others:
-                devices[index].append(own._replace(need=own.need.beside(), beside=True))
+                devices[index].append(own._replace(need=own.need.beside(), beside=True, wide=1))
 
     def standing(self, intent: int, over: str) -> dict[str, list[Term]]:
         """Return failure domain -> how many parts of an intent stand there, as a sum; without those that no node names.
 
         over: ``node``, ``region`` or a label; for ``node`` without pooled ones, where each part has a machine alone
         """
-        found: dict[str, list[Term]] = {}
+        return {domain: terms for domain, (terms, _) in self.domains(intent, over).items()}
+
+    def domains(self, intent: int, over: str) -> dict[str, tuple[list[Term], int]]:
+        """Like ``standing``, with how many domains each sum is of: more than one where machines count together."""
+        found: dict[str, tuple[list[Term], int]] = {}
         for index, term in self._standing.get(intent, ()):
             machine = self.problem.machines[index]
             domain = domain_at(machine, over)
             if domain is not None and not (over == NODE and machine.pooled):
-                found.setdefault(domain, []).append(term)
+                found.setdefault(domain, ([], domains_at(machine, over)))[0].append(term)
+        return found
+
+    def counts(self, values: Sequence[int]) -> dict[int, dict[int, int]]:
+        """Return machine -> intent -> parts of it that stand there, from the values of a solution."""
+        found: dict[int, dict[int, int]] = {}
+        for intent, rows in self._standing.items():
+            for machine, (variable, times) in rows:
+                if values[variable]:
+                    own = found.setdefault(machine, {})
+                    own[intent] = own.get(intent, 0) + times * values[variable]
         return found
 
     def gathered(self, intent: int, machine: str) -> int | None:
@@ -168,13 +193,21 @@ class Decisions:
         if within:
             self.model.linear(within, high=capacity)
 
-    def limit(self, machine: Machine, bins: Sequence[int], amount: Callable[[Need], int], capacity: int) -> None:
+    def limit(
+        self, machine: Machine, bins: Sequence[int], amount: Callable[[Need], int], capacity: int, *, each: bool
+    ) -> None:
         """Keep what all replicas on these devices of one machine take together within ``capacity``, at any time.
 
         On a pooled machine each replica has to fit alone. A sum that cannot exceed the capacity adds no constraint.
+        each: whether it is the capacity of every device, which matters where one stands for many
         """
+        many = machine.many * (self.problem.bins[bins[0]].many if each and bins else 1)
+        whole = math.floor(machine.room * many * capacity)
         for loads in self.together(bins):
-            self._limit(machine, loads, amount, capacity)
+            if many > 1:
+                self._limit_many(loads, amount, capacity, many, whole, each=each)
+            else:
+                self._limit(machine, loads, amount, capacity)
 
     def together(self, bins: Sequence[int]) -> list[list[Load]]:
         """Return what may run on some devices at once: in each period of the day, the same things only once."""
@@ -191,15 +224,39 @@ class Decisions:
         if not machine.pooled:
             self.sums.append(([(load.variable, amount(load.need) * load.times) for load in loads], capacity))
         for load in loads:
-            each = amount(load.need)
-            if each > capacity or (not machine.pooled and each * load.times > capacity):
+            own = amount(load.need)
+            if own > capacity or (not machine.pooled and own * load.times > capacity):
                 too_large.append(load.variable)
-            elif each and not machine.pooled:
-                terms.append((load.variable, each * load.times))
-                most[load.intent] = max(most.get(load.intent, 0), each * load.most)
+            elif own and not machine.pooled:
+                terms.append((load.variable, own * load.times))
+                most[load.intent] = max(most.get(load.intent, 0), own * load.most)
         self.model.forbid(too_large)
         if sum(most.values()) > capacity:
             self.model.linear(terms, high=capacity)
+
+    def _limit_many(
+        self, loads: Sequence[Load], amount: Callable[[Need], int], capacity: int, many: int, whole: int, *, each: bool
+    ) -> None:
+        """Keep what stands on so many equal machines, or devices of them, within what they hold together (``whole``).
+
+        Parts that are large count by rounded sizes as well, the dual feasible functions of ``certificate``.
+        """
+        takes = [(load, amount(load.need)) for load in loads]
+        self.model.forbid([load.variable for load, own in takes if own > capacity])
+        terms = [(load.variable, load.taken(amount) * load.times) for load, own in takes if own]
+        self.sums.append((terms, whole))
+        most: dict[int, int] = {}
+        for load in loads:
+            most[load.intent] = max(most.get(load.intent, 0), load.taken(amount) * load.most)
+        if sum(most.values()) > whole:
+            self.model.linear(terms, high=whole)
+        for k in _ROUNDINGS if capacity else ():
+            rounded = [(load, max(0, ((k + 1) * own - 1) // capacity)) for load, own in takes]
+            counted = [
+                (load.variable, load.times * part * (load.wide if each else 1)) for load, part in rounded if part
+            ]
+            if counted:
+                self.model.linear(counted, high=k * many)
 
     def raise_with(
         self, machine: Machine, bins: Sequence[int], amount: Callable[[Need], int], level: int, scale: int = 1

@@ -17,7 +17,7 @@ from aios.solve.cpsat import Answer
 from aios.solve.helping import helps
 from aios.solve.holding import Holding
 from aios.solve.model import Decisions
-from aios.solve.problem import Problem, pose
+from aios.solve.problem import Beside, Problem, pose
 
 __all__ = ["Relaxing"]
 
@@ -174,7 +174,8 @@ class Relaxing:
         """Say whether there is a plan on another fleet; when the limit comes first, say no and remember that."""
         problem = self.problem
         stated = {problem.intents[index].name: item for index, item in problem.stated.items()}
-        larger = pose(problem.intents, named, fleet, budgets=problem.budgets, joins=problem.joins, stated=stated)
+        beside = Beside(budgets=problem.budgets, joins=problem.joins, stated=stated)
+        larger = pose(problem.intents, named, fleet, beside)
         rules = rules_of(larger)
         holding = Holding(larger, rules, self.holding.engine)
         found = holding.can_hold(range(len(rules)))

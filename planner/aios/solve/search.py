@@ -63,7 +63,7 @@ class Search:
     The problem's options are contenders: every one keeps the requirements of its intent.
 
     picked: intent -> index of its option in the best plan so far · open: intent -> per option, whether it may still be
-    chosen · proved: whether all that was made small so far is proved
+    chosen · proved: whether all that was made small so far is proved · values: of the model's variables in that plan
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Search:
         self.engine = engine
         self.proved = True
         self.picked: Mapping[int, int] = {}
-        self._values: Sequence[int] = ()
+        self.values: Sequence[int] = ()
         self.decisions = decisions or Decisions(problem, range(len(problem.intents)))
         for rule in rules:
             rule.add(self.decisions)
@@ -92,12 +92,12 @@ class Search:
         if self.picked and not costs.of(self.picked):
             return Solved(found(), found())  # nothing is below zero
         self.decisions.model.minimize(costs.terms(self.decisions.chosen))
-        self.decisions.model.hint(self._values)
+        self.decisions.model.hint(self.values)
         answer = self.engine.solve(self.decisions.model, share)
         if answer.values:
             picked = self.decisions.picked(answer.values)
             if not self.picked or costs.of(picked) <= costs.of(self.picked):
-                self.picked, self._values = picked, answer.values
+                self.picked, self.values = picked, answer.values
         elif not self.picked:
             raise NoPlanError(answer.status)
         if answer.status == "optimal":
@@ -109,7 +109,7 @@ class Search:
 
     def find(self) -> None:
         """Find a plan of all that was restricted; raises NoPlanError where none was found."""
-        self.picked, self._values = {}, ()
+        self.picked, self.values = {}, ()
         self.minimize(Costs(0.0, 1.0, {}))
 
     def highest(self, rungs: Sequence[Mapping[int, int]]) -> tuple[int, bool]:
@@ -127,13 +127,13 @@ class Search:
             own = zip(self.decisions.chosen[intent], amounts(self.problem, intent), strict=True)
             model.linear([*own, *((rung, -step) for rung, step in zip(climbed, steps, strict=True) if step)], low=0)
         model.minimize([(rung, -1) for rung in climbed])
-        model.hint(self._values)
+        model.hint(self.values)
         answer = self.engine.solve(model)
         if not answer.values:
             if not self.picked:
                 raise NoPlanError(answer.status)
             return 0, False
-        self.picked, self._values = self.decisions.picked(answer.values), answer.values
+        self.picked, self.values = self.decisions.picked(answer.values), answer.values
         return sum(answer.values[rung] for rung in climbed), answer.status == "optimal"
 
     def hold(self, costs: Costs, allowance: float) -> None:
@@ -157,8 +157,8 @@ class Search:
         best = [self.decisions.chosen[intent][option] for intent, option in self.picked.items()]
         model.linear([*((variable, 1) for variable in best), (dearer, -1)], high=len(best) - 1)
         model.minimize([*costs.terms(self.decisions.chosen), (dearer, 1)])
-        self._values = [*self._values, 1]
-        model.hint(self._values)
+        self.values = [*self.values, 1]
+        model.hint(self.values)
         answer = self.engine.solve(model)
         if answer.status == "optimal" and answer.values[dearer]:
             for intent, option in self.picked.items():

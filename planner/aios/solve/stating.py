@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from aios.records.candidate import Candidate, Demand, Priced
 from aios.records.demanded import Demanded, Site
 from aios.records.intent import Intent
-from aios.solve.problem import Stated
 from aios.solve.refusing import refusal_of
+from aios.solve.shapes import Stated
 
 __all__ = ["stated_by", "with_copies"]
 

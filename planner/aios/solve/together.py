@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from aios.records.candidate import Priced
 from aios.records.current import Moving
@@ -17,14 +16,15 @@ from aios.records.selection import ObjectiveValue, Selection
 from aios.solve.admission import Admitted, admit
 from aios.solve.admission.stock import taken_by
 from aios.solve.admission.worth import taken_by_copy, weight_of
-from aios.solve.choose import choose, termination
+from aios.solve.asked import Asked
+from aios.solve.choose import choose_for
 from aios.solve.cpsat import Engine
 from aios.solve.interrupting import searching
 from aios.solve.joint.size import LARGE, variables_beside
 from aios.solve.limits import Limits
 from aios.solve.problem import NOTHING, outline
 from aios.solve.refusing import ADMITTED, admission_row, weights_of
-from aios.solve.stating import stated_by
+from aios.solve.selecting import termination, without_plan
 
 __all__ = ["choose_together"]
 
@@ -38,46 +38,6 @@ _PARTS = (1.0, 0.8, 0.6, 0.4, 0.2)
 first and the fourth where choosing for services takes long."""
 _WHOLE = 1e-6
 """By how much a bound on a whole number may be above it."""
-
-
-class _Asked(NamedTuple):
-    """All that is to be chosen for; see ``choose_together``."""
-
-    intents: Sequence[Intent]
-    options: Mapping[str, Sequence[Priced]]
-    demands: Sequence[Demanded]
-    sites: Mapping[str, Sequence[Site]]
-    objective: Objective | None
-    fleet: Fleet
-    limits: Limits
-    moving: Moving
-    joins: Joins
-
-    @property
-    def size(self) -> int:
-        """About how many variables one exact model of all has."""
-        empty = outline(self.intents, self.options, self.fleet)
-        return variables_beside(empty, stated_by(self.demands, self.sites))
-
-    def models(self) -> Selection:
-        """Choose for the services as if they were alone."""
-        by_hour = not self.demands  # whose copies take what is left at all times
-        asked = self.intents, self.options, self.fleet, self.limits, self.objective, self.moving, self.joins
-        return choose(*asked, by_hour=by_hour)
-
-    def both(self) -> Selection:
-        """Choose for all by one exact model."""
-        stated = stated_by(self.demands, self.sites)
-        return choose(
-            self.intents, self.options, self.fleet, self.limits, self.objective, self.moving, self.joins, stated
-        )
-
-    def beside(self, chosen: Selection | None) -> Selection:
-        """Place the demands on what chosen services leave."""
-        taken = taken_by(chosen.chosen, chosen.placement) if chosen else {}
-        engine = Engine(self.limits)
-        admitted = admit(self.demands, self.sites, self.objective, self.fleet, taken, engine, self.moving)
-        return _joined(chosen, admitted, self.limits, self.objective)
 
 
 def choose_together(
@@ -97,34 +57,47 @@ def choose_together(
     where they leave room for all that demands want, that is the best there is. Else both are chosen for as one, by one
     exact model where they are few.
     """
-    asked = _Asked(intents, options, demands, sites, objective, fleet, limits, moving, joins)
+    asked = Asked(intents, options, fleet, limits, objective, moving, joins, demands, sites)
     with searching():
         if not demands:
-            return asked.models()
+            return choose_for(asked)
         if not intents:
-            found = asked.beside(None)
-            return asked.both() if _is_left_open(asked, found) and asked.size <= LARGE else found
-        chosen = asked.models()
+            found = _beside(asked, None)
+            return choose_for(asked) if _is_left_open(asked, found) and _size(asked) <= LARGE else found
+        chosen = choose_for(asked._replace(demands=(), by_hour=False))  # copies take what is left at all times
         if chosen.status in ("infeasible", "unknown"):
             return chosen
-        found = asked.beside(chosen)
+        found = _beside(asked, chosen)
         stands = moving.binds and any(demand.name in moving.standing for demand in demands)
         if stands or (found.status == "optimal" and not found.refused):
             return found
-        return asked.both() if asked.size <= LARGE else _best_of_many(asked, chosen, found)
+        return choose_for(asked) if _size(asked) <= LARGE else _best_of_many(asked, chosen, found)
 
 
-def _is_left_open(asked: _Asked, found: Selection) -> bool:
+def _size(asked: Asked) -> int:
+    """Return about how many variables one exact model of all has."""
+    return variables_beside(outline(asked.intents, asked.options, asked.fleet), asked.stated)
+
+
+def _beside(asked: Asked, chosen: Selection | None) -> Selection:
+    """Place the demands on what chosen services leave."""
+    taken = taken_by(chosen.chosen, chosen.placement) if chosen else {}
+    engine = Engine(asked.limits)
+    admitted = admit(asked.demands, asked.sites, asked.objective, asked.fleet, taken, engine, asked.moving)
+    return _joined(chosen, admitted, asked.limits, asked.objective)
+
+
+def _is_left_open(asked: Asked, found: Selection) -> bool:
     """Say whether the policy of priorities leaves goals something to decide, which packing by rank does not do."""
     by_rank = asked.objective is not None and asked.objective.policy == "priority"
     return by_rank and found.status == "feasible" and len(found.objective) > 1 and not asked.moving.standing
 
 
-def _best_of_many(asked: _Asked, alone: Selection, found: Selection) -> Selection:
+def _best_of_many(asked: Asked, alone: Selection, found: Selection) -> Selection:
     """Return the best choice that was found by turns. alone: services as if they were · found: demands beside these"""
     from aios.solve.decomposing import better, with_bounds
 
-    if not asked.moving.standing and all(intent.pipeline is None for intent in asked.intents):
+    if not asked.moving.standing and not asked.staged:
         for other in _demands_first(asked):
             found = with_bounds(other, alone) if better(other, found) else found
     if found.status == "unknown":
@@ -132,32 +105,23 @@ def _best_of_many(asked: _Asked, alone: Selection, found: Selection) -> Selectio
         free = admit(required, asked.sites, None, asked.fleet, {}, Engine(asked.limits))
         if free.status == "infeasible":  # not even without the services
             return _joined(None, free, asked.limits, asked.objective)
-        return asked.both() if asked.size <= _PROVABLE else found
+        return choose_for(asked) if _size(asked) <= _PROVABLE else found
     return _bounded(asked, found)
 
 
-def _demands_first(asked: _Asked) -> Iterator[Selection]:
+def _demands_first(asked: Asked) -> Iterator[Selection]:
     """Yield choices for services on what demands leave: those that must stand, and as many others as leave room."""
     from aios.solve.decomposing import reserved_first
 
-    limits = asked.limits._replace(deterministic_limit=_AGAIN * asked.limits.deterministic_limit)
+    soon = asked.within(_AGAIN)
     for part in _reserved(asked):
         own = [item.model_copy(update={"copies": part[item.name]}) for item in asked.demands if part[item.name]]
         whole = own == list(asked.demands)
-        chosen = own and reserved_first(
-            asked.intents,
-            asked.options,
-            own,
-            asked.sites,
-            asked.objective,
-            asked.fleet,
-            limits,
-            asked.objective if whole else None,
-        )
+        chosen = own and reserved_first(soon._replace(demands=own), asked.objective if whole else None)
         if not chosen:
             continue
         services, first = chosen
-        again = asked.beside(services)
+        again = _beside(asked, services)
         if again.status == "unknown" and whole:
             again = _joined(services, first, asked.limits, asked.objective)
         yield again
@@ -165,16 +129,16 @@ def _demands_first(asked: _Asked) -> Iterator[Selection]:
             return  # fewer leave services no less
 
 
-def _reserved(asked: _Asked) -> Iterator[dict[str, int]]:
+def _reserved(asked: Asked) -> Iterator[dict[str, int]]:
     """Yield how many copies of each demand have their places before services: of what may be refused none, then less
     and less."""
     yield {item.name: item.copies if item.required else 0 for item in asked.demands}
-    parts = _PARTS if asked.size <= _PROVABLE else _PARTS[::3]
+    parts = _PARTS if _size(asked) <= _PROVABLE else _PARTS[::3]
     for share in parts if not all(item.required for item in asked.demands) else ():
         yield {item.name: item.copies if item.required else math.floor(share * item.copies) for item in asked.demands}
 
 
-def _bounded(asked: _Asked, found: Selection) -> Selection:
+def _bounded(asked: Asked, found: Selection) -> Selection:
     """Return the choice with what its first goal could be at most, where that is one of admission."""
     from aios.solve.bounding import most_admitted
 
@@ -203,11 +167,7 @@ def _bounded(asked: _Asked, found: Selection) -> Selection:
 
 def _joined(chosen: Selection | None, admitted: Admitted, limits: Limits, objective: Objective | None) -> Selection:
     if admitted.status in ("infeasible", "unknown"):
-        return Selection(
-            status=admitted.status,
-            termination=termination(limits, "limit" if admitted.status == "unknown" else "infeasible", found=False),
-            conflict=admitted.conflict,
-        )
+        return without_plan(admitted.status, limits, admitted.conflict)
     both = {admitted.status, chosen.status if chosen else "optimal"}
     best = both == {"optimal"}
     placement = {**(chosen.placement if chosen else {}), **admitted.placement}

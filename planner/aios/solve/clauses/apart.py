@@ -39,9 +39,9 @@ def _add(decisions: Decisions, intent: int, other: int, by: str) -> None:
     """Another intent that is not planned at all restricts nothing."""
     if intent not in decisions.chosen or other not in decisions.chosen:
         return
-    own = decisions.standing(intent, by)
     if other == intent:
-        keep_below(decisions, intent, own.values(), [1] * len(decisions.chosen[intent]))
+        most = [1] * len(decisions.chosen[intent])
+        keep_below(decisions, intent, decisions.domains(intent, by).values(), most)
         return
     for pair in _met(decisions, intent, other, by):
         decisions.model.at_most_one(pair)
@@ -49,11 +49,13 @@ def _add(decisions: Decisions, intent: int, other: int, by: str) -> None:
 
 def _met(decisions: Decisions, intent: int, other: int, by: str) -> Iterator[tuple[int, int]]:
     """Yield, for each domain in which both may stand, whether the one does and whether the other does."""
-    own, theirs = decisions.standing(intent, by), decisions.standing(other, by)
+    own, theirs = decisions.domains(intent, by), decisions.domains(other, by)
     most = [max(parts_of(decisions, index), default=0) for index in (intent, other)]
     for domain in own:
-        if domain in theirs:
-            yield presence(decisions, own[domain], most[0]), presence(decisions, theirs[domain], most[1])
+        terms, many = own[domain]
+        if domain in theirs and many == 1:  # of many machines each may have others
+            decisions.exclusive.append((terms, theirs[domain][0]))
+            yield presence(decisions, terms, most[0]), presence(decisions, theirs[domain][0], most[1])
 
 
 def _ease(decisions: Decisions, intent: int, other: int, by: str) -> Eased:

@@ -39,9 +39,9 @@ def free_by(problem: Problem, types: Collection[str], free: float, machine: Mach
 def enforce(decisions: Decisions, node: Node, limits: Sequence[Limit]) -> None:
     """Keep every limit on every machine of the node."""
     for machine in decisions.problem.machines_of(node):
-        for groups, amount, capacity, _ in limits:
-            for bins in groups(machine):
-                decisions.limit(machine, bins, amount, capacity)
+        for limit in limits:
+            for bins in limit.groups(machine):
+                decisions.limit(machine, bins, limit.amount, limit.capacity, each=limit.each)
 
 
 def softened(
@@ -50,11 +50,11 @@ def softened(
     """Make the capacity itself a variable and small. word: the capacity that is needed -> text and number."""
     most: dict[int, int] = {}
     for load in (load for loads in decisions.loads for load in loads):
-        needed = max(-(-amount(load.need) // scale) for _, amount, _, scale in limits)
+        needed = max(-(-amount(load.need) // scale) for _, amount, _, scale, _ in limits)
         most[load.intent] = max(most.get(load.intent, 0), load.most * needed)
     level = decisions.model.variable(0, sum(most.values()))
     for machine in decisions.problem.machines_of(node):
-        for groups, amount, _, scale in limits:
+        for groups, amount, _, scale, _ in limits:
             for bins in groups(machine):
                 decisions.raise_with(machine, bins, amount, level, scale)
 

@@ -51,8 +51,8 @@ def _limits(problem: Problem, node: Node, free: float) -> list[Limit]:
 
     whole_cpu, unrounded = node.cores or 1, math.floor(SHARE_UNITS * free)
     return [
-        (whole, lambda need: need.cores, rounded_down(free * unit) if problem.stated else int(free), unit),
-        (each_cpu, lambda need: need.share * whole_cpu, unrounded, SHARE_UNITS),
+        Limit(whole, lambda need: need.cores, rounded_down(free * unit) if problem.stated else int(free), unit),
+        Limit(each_cpu, lambda need: need.share * whole_cpu, unrounded, SHARE_UNITS, each=True),
     ]
 
 

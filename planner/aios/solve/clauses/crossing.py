@@ -89,6 +89,7 @@ def _keep_away(
 
     there: machine -> how many of its parts stand on it, as a sum
     """
+    decisions.sums_only = False
     parts = parts_of(decisions, intent)
     most = max(parts, default=0)
     kept = frozenset(machines)

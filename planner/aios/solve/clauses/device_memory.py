@@ -22,8 +22,10 @@ def rules(problem: Problem) -> Iterator[Rule]:
             fact = problem.fleet.types[name].memory_bytes
             if fact is None:
                 continue
-            limits: list[Limit] = [
-                (partial(_each, problem, name), lambda need: need.device_memory, math.floor(fact.value), 1)
+            limits = [
+                Limit(
+                    partial(_each, problem, name), lambda need: need.device_memory, math.floor(fact.value), 1, each=True
+                )
             ]
             text = f"{whose(node)} has {format_quantity(fact.value, Dimension.BYTES)} of memory on each {name}"
             yield Rule(

@@ -26,9 +26,15 @@ def rules(problem: Problem) -> Iterator[Rule]:
                 continue
             had, free = len(ids), sum(node.free_share(id_) >= 1 for id_ in ids)
             text = f"{whose(node)} has {had} {name}" + ("" if free == had else f", {free} of them free")
-            limits: list[Limit] = [
-                (partial(free_by, problem, {name}, share), lambda need: need.share, _units(problem, share), 1)
-                for share in shares_of(node, {name})
+            limits = [
+                Limit(
+                    partial(free_by, problem, {name}, some),
+                    lambda need: need.share,
+                    _units(problem, some),
+                    1,
+                    each=True,
+                )
+                for some in shares_of(node, {name})
             ]
             yield Rule(
                 capacity_clause(node, f"{name}/share", text),

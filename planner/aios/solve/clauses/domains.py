@@ -15,21 +15,24 @@ def parts_of(decisions: Decisions, intent: int) -> list[int]:
     return [priced.candidate.parts for priced in decisions.problem.priced(intent)]
 
 
-def keep_below(decisions: Decisions, intent: int, sums: Iterable[Sequence[Term]], most: Sequence[int]) -> None:
+def keep_below(
+    decisions: Decisions, intent: int, sums: Iterable[tuple[Sequence[Term], int]], most: Sequence[int]
+) -> None:
     """Keep each sum of an intent's parts within what its chosen option allows.
 
-    most: per option; an option that would allow less than nothing is out
+    sums: with how many domains each is of · most: in one, per option; an option that would allow less than nothing is
+    out, and one that all domains together do not hold
     """
     chosen = decisions.chosen[intent]
     decisions.model.forbid([variable for variable, allowed in zip(chosen, most, strict=True) if allowed < 0])
     if all(allowed >= parts for allowed, parts in zip(most, parts_of(decisions, intent), strict=True)):
         return
     alike = len(set(most)) == 1
-    for terms in sums:
+    for terms, many in sums:
         if alike:
-            decisions.keep(terms, max(most[0], 0))
+            decisions.keep(terms, many * max(most[0], 0))
         else:
-            allowed = [(variable, -max(some, 0)) for variable, some in zip(chosen, most, strict=True)]
+            allowed = [(variable, -many * max(some, 0)) for variable, some in zip(chosen, most, strict=True)]
             decisions.sums_only = False
             decisions.model.linear(merged([*terms, *allowed]), high=0)
 
@@ -47,5 +50,4 @@ def presence(decisions: Decisions, terms: Sequence[Term], most: int) -> int:
     there = decisions.model.variable(0, 1)
     decisions.model.linear([*terms, (there, -max(most, 1))], high=0)
     decisions.model.linear([*terms, (there, -1)], low=0)
-    decisions.sums_only = False
     return there

@@ -24,7 +24,7 @@ def rules(problem: Problem) -> Iterator[Rule]:
             continue
         unit = problem.units.byte
         room = rounded_down(had * unit) if problem.stated else math.floor(had)
-        limits: list[Limit] = [(_whole, lambda need: need.node_memory, room, unit)]
+        limits = [Limit(_whole, lambda need: need.node_memory, room, unit)]
         yield Rule(
             capacity_clause(
                 node,

@@ -94,17 +94,17 @@ Running = Sequence[Sequence[Load]]
 """Device -> what may run there at once."""
 
 
-def _loads(problem: Problem, running: Running, cap: _Cap) -> Iterator[list[Load]]:
-    """Yield what may stand on the machines that keep the cap together."""
+def _loads(problem: Problem, running: Running, cap: _Cap) -> Iterator[tuple[list[Load], int]]:
+    """Yield what may stand on the machines that keep the cap together, and how many such caps they keep."""
     together: list[Load] = []
     for machine in problem.machines:
         if machine.node.name in cap.nodes:
             own = [load for index in machine.bins for load in running[index] if not load.beside]
             if cap.each and not machine.pooled:
-                yield own
+                yield own, machine.many
             together += own
     if not cap.each:
-        yield together
+        yield together, 1
 
 
 def _alone(problem: Problem, running: Running, cap: _Cap) -> list[Load]:
@@ -117,8 +117,13 @@ def _add(decisions: Decisions, cap: _Cap) -> None:
     for period, running in enumerate(decisions.periods):
         watts, alone = cap.then(decisions.problem, period), _alone(decisions.problem, running, cap)
         decisions.model.forbid([load.variable for load in alone if _draws(load._replace(times=1), watts) > PARTS])
-        for loads in _loads(decisions.problem, running, cap):
-            decisions.keep(((load.variable, _draws(load, watts)) for load in loads), PARTS)
+        for loads, many in _loads(decisions.problem, running, cap):
+            if many == 1:
+                decisions.keep(((load.variable, _draws(load, watts)) for load in loads), PARTS)
+                continue
+            drawn = [(load.variable, _draws(load._replace(times=1), watts), load.times) for load in loads]
+            decisions.model.forbid([variable for variable, each, _ in drawn if each > PARTS])
+            decisions.keep(((variable, each * times) for variable, each, times in drawn if each <= PARTS), many * PARTS)
 
 
 def _draws(load: Load, watts: float) -> int:
@@ -134,7 +139,7 @@ def _draws(load: Load, watts: float) -> int:
 
 def _ease(decisions: Decisions, cap: _Cap) -> Eased | None:
     """Find the lowest cap that would do."""
-    groups = [loads for running in decisions.periods for loads in _loads(decisions.problem, running, cap)]
+    groups = [loads for running in decisions.periods for loads, _ in _loads(decisions.problem, running, cap)]
     for load in (load for running in decisions.periods for load in _alone(decisions.problem, running, cap)):
         there = decisions.model.variable(0, 1)
         decisions.model.linear([(load.variable, 1), (there, -load.most)], high=0)

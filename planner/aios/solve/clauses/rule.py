@@ -13,9 +13,16 @@ from aios.solve.problem import Machine, Need, Problem
 
 __all__ = ["Eased", "Limit", "Rule"]
 
-Limit = tuple[Callable[[Machine], Sequence[Sequence[int]]], Callable[[Need], int], int, int]
-"""Groups of a machine's devices that share a capacity, what a replica takes of it, the capacity, and how much of it one
-unit of the clause's own figure gives."""
+
+class Limit(NamedTuple):
+    """groups: of a machine's devices that share a capacity · amount: what a replica takes of it · scale: how much of it
+    one unit of the clause's own figure gives · each: whether every device has it for itself, and not the machine"""
+
+    groups: Callable[[Machine], Sequence[Sequence[int]]]
+    amount: Callable[[Need], int]
+    capacity: int
+    scale: int
+    each: bool = False
 
 
 class Eased(NamedTuple):

@@ -38,7 +38,7 @@ def rules(problem: Problem) -> Iterator[Rule]:
 
 def _add(decisions: Decisions, intent: int, spread: Spread) -> None:
     if intent in decisions.chosen:
-        sums = decisions.standing(intent, spread.over).values()
+        sums = decisions.domains(intent, spread.over).values()
         keep_below(decisions, intent, sums, [_most(spread, parts) or -1 for parts in parts_of(decisions, intent)])
 
 

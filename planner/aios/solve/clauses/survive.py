@@ -70,14 +70,19 @@ def _add(decisions: Decisions, intent: int, survive: Survive) -> None:
     left = spare(decisions.problem.intents[intent], decisions.problem.priced(intent))
     # Each loss takes one part at least, or there is no more to lose: what has fewer to spare is out.
     most = [some if some >= survive.losses else -1 for some in left]
-    sums = decisions.standing(intent, survive.of)
+    sums = decisions.domains(intent, survive.of)
     if survive.losses == 1:
         keep_below(decisions, intent, sums.values(), most)
         return
     chosen = decisions.chosen[intent]
     decisions.sums_only = False
     decisions.model.forbid([variable for variable, left in zip(chosen, most, strict=True) if left < 0])
-    base, above = _fullest(decisions, intent, sums)
+    for terms, many in sums.values():
+        if many > 1:  # the fullest of these hold no less than their average
+            fullest = min(survive.losses, many)
+            within = [(variable, -many * max(left, 0)) for variable, left in zip(chosen, most, strict=True)]
+            decisions.model.linear(merged([*((v, fullest * n) for v, n in terms), *within]), high=0)
+    base, above = _fullest(decisions, intent, {name: terms for name, (terms, many) in sums.items() if many == 1})
     allowed = [(variable, -max(left, 0)) for variable, left in zip(chosen, most, strict=True)]
     decisions.model.linear([(base, survive.losses), *above, *allowed], high=0)
 

@@ -30,17 +30,17 @@ def rules(problem: Problem) -> Iterator[Rule]:
             if tier.name in used:
                 others = frozenset(name for name, tiers in own.items() if tier.name not in tiers)
                 text = f"{whose(node)} has {_size(tier)} of {tier.name}"
-                yield _rule(node, tier, tier.name, text, partial(_together, problem, others))
+                yield _rule(node, tier, tier.name, text, partial(_together, problem, others), each=False)
         for name in own:
             for tier in problem.fleet.types[name].memory_tiers:
                 if tier.name in used:
                     text = f"{whose(node)} has {_size(tier)} of {tier.name} on each {name}"
-                    yield _rule(node, tier, f"{name}/{tier.name}", text, partial(_each, problem, name))
+                    yield _rule(node, tier, f"{name}/{tier.name}", text, partial(_each, problem, name), each=True)
 
 
-def _rule(node: Node, tier: MemoryTier, what: str, text: str, groups: _Groups) -> Rule:
+def _rule(node: Node, tier: MemoryTier, what: str, text: str, groups: _Groups, *, each: bool) -> Rule:
     had = tier.bytes.value
-    limits: list[Limit] = [(groups, partial(_taken, name=tier.name), math.floor(had), 1)]
+    limits = [Limit(groups, partial(_taken, name=tier.name), math.floor(had), 1, each)]
     return Rule(
         capacity_clause(node, f"{what}/memory", text),
         None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from aios.records.selection import Clause
-from aios.records.where import Companion, place_of
+from aios.records.where import NODE, Companion, place_of
 from aios.solve.clauses.domains import parts_of, presence
 from aios.solve.clauses.rule import Eased, Rule
 from aios.solve.cpsat import Answer
@@ -39,6 +39,9 @@ def _add(decisions: Decisions, intent: int, other: int, companion: Companion) ->
     if intent not in decisions.chosen or other not in decisions.chosen:
         return
     decisions.sums_only = False
+    both = (*decisions.domains(intent, companion.by).values(), *decisions.domains(other, companion.by).values())
+    if companion.by != NODE and any(many > 1 for _, many in both):
+        return  # of several domains that count together nobody knows which
     beside = decisions.standing(other, companion.by)
     most = max(parts_of(decisions, intent), default=0)
     for domain, terms in decisions.standing(intent, companion.by).items():

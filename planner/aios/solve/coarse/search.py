@@ -40,7 +40,7 @@ class CoarseSearch(Search):
 
     def beside(self) -> set[tuple[str, str]]:
         """Return (pipeline, node) where one machine is to hold all of its parts there."""
-        return {key for key, variable in self._decided.beside.items() if self._values[variable]}
+        return {key for key, variable in self._decided.beside.items() if self.values[variable]}
 
     def priced(self, prices: Mapping[Row, float]) -> list[Term]:
         """Return what is paid for parts. prices: row -> of all of it"""
@@ -48,7 +48,7 @@ class CoarseSearch(Search):
 
     def _value(self, term: Term) -> int:
         variable, times = term
-        return self._values[variable] * times
+        return self.values[variable] * times
 
 
 class Bounding(CoarseSearch):

@@ -21,7 +21,7 @@ from aios.solve.front.knee import knee_of
 from aios.solve.front.together import together
 from aios.solve.limits import Limits
 from aios.solve.placing import place
-from aios.solve.problem import outline, pose
+from aios.solve.problem import Beside, outline, pose
 
 __all__ = ["Front", "Missing", "Point", "front"]
 
@@ -93,7 +93,7 @@ def front(
     if not intents or not all(rows.values()):
         return Front((), 0, "all", None, missing)
     asked = _Asked(fleet, tuple(names), limits, most, tuple(budgets))
-    plain = outline(intents, {}, fleet)._replace(budgets=asked.budgets).plain
+    plain = outline(intents, {}, fleet, Beside(budgets=asked.budgets)).plain
     if len(intents) == 1 and plain:
         return _of_one(intents[0], rows[intents[0].name], missing, asked)
     return _of_several(intents, rows, missing, asked)
@@ -149,9 +149,8 @@ def _of_several(
         Goal(direction="minimize" if metric(n).better == "lower" else "maximize", metric=n) for n in asked.names
     )
     compared = [intent.model_copy(update={"goal": goals}) for intent in intents]
-    problem = pose(
-        compared, contenders(compared, options, asked.fleet, asked.budgets), asked.fleet, budgets=asked.budgets
-    )
+    few = contenders(compared, options, asked.fleet, asked.budgets)
+    problem = pose(compared, few, asked.fleet, Beside(budgets=asked.budgets))
     found = together(problem, asked.names, asked.limits, asked.most)
     points = []
     for item in found.points:

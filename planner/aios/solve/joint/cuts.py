@@ -17,7 +17,7 @@ from aios.solve.joint.grid import Floats, Grid, Ints
 from aios.solve.lp import LinearProgram
 from aios.solve.packing.patterns import NO_MORE, best_pattern, first_patterns
 
-__all__ = ["add_cuts"]
+__all__ = ["add_cuts", "pattern_prices"]
 
 _WHOLE = 10**6
 """Units of a price of 1."""
@@ -82,14 +82,14 @@ def _worth(bins: _Bins, standing: Floats) -> Ints:
     for size, amount in zip(bins.sizes.tolist(), standing.tolist(), strict=True):
         if amount > _SURELY and size * _SMALL > bins.has:
             amounts[size] = amounts.get(size, 0.0) + amount
-    prices = _prices(amounts, bins.has)
+    prices = pattern_prices(amounts, bins.has)
     sizes = sorted(prices)
     steps = np.maximum.accumulate(np.array([0.0, *(prices[size] for size in sizes)]))
     found: Ints = np.floor(steps[np.searchsorted(sizes, bins.sizes, "right")] * _WHOLE).astype(np.int64)
     return found
 
 
-def _prices(amounts: Mapping[int, float], room: int) -> dict[int, float]:
+def pattern_prices(amounts: Mapping[int, float], room: int) -> dict[int, float]:
     """Return prices of sizes at which these amounts are worth most while no pattern is worth more than 1."""
     if not amounts:
         return {}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aios.solve.problem import Problem, Stated, devices_of, told_apart
+from aios.solve.alike import told_apart
+from aios.solve.problem import Problem, devices_of
+from aios.solve.shapes import Stated
 
 __all__ = ["HUGE", "LARGE", "STAGED", "variables_beside", "variables_of"]
 

@@ -9,7 +9,6 @@ from aios.records.fleet import Fleet
 from aios.records.hosts import natural_order
 from aios.records.schedule import Frame, Job, Run, Schedule, TimeGoal, Total
 from aios.records.selection import Conflict, ObjectiveValue, Placement, Selection
-from aios.solve.choose import termination
 from aios.solve.cpsat import Engine, Term
 from aios.solve.limits import Limits
 from aios.solve.schedule.conflict import explain
@@ -18,6 +17,7 @@ from aios.solve.schedule.levels import Level, add, cheapest, compared, least, le
 from aios.solve.schedule.listing import by_lists, listed
 from aios.solve.schedule.problem import Problem, in_order, pose
 from aios.solve.schedule.timetable import Part, Stay, Timetable
+from aios.solve.selecting import termination
 
 __all__ = ["schedule"]
 
