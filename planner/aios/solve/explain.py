@@ -158,7 +158,10 @@ class _Explanation:
         if self.holding.can_hold(rest):
             return [f"No value of `{rule.clause.text}` is enough; without it there is a plan."]
         core = _shown([self.rules[other] for other in self.shrink(rest)])
-        others = [f"`{other.clause.text}`" for other in core]
+        others = [
+            f"`{other.clause.text}`" + (f" of {other.clause.intent}" if other.clause.text == rule.clause.text else "")
+            for other in core
+        ]
         if rule.of_load and all(other.intent == rule.intent and _waits(other) for other in core):
             return [f"Whether a smaller load keeps {' and '.join(others)} shows when it is planned for."]
         also = others[0] if len(others) == 1 else f"one of {', '.join(others)}"

@@ -252,13 +252,13 @@ def _choice(setting: Setting, considered: Considered, state: State, wished: Wish
 
 def _is_possible(setting: Setting, considered: Considered) -> bool:
     """Say whether the services have a plan at all."""
-    from aios.solve import choose
+    from aios.solve.asked import Asked
+    from aios.solve.choose import choose_for
 
     given = considered.given
     joins = joins_of(given.intents, considered.options, given.fleet)
-    found = choose(
-        given.intents, considered.options, given.fleet, setting.limits(), given.objective, joins=joins, why=False
-    )
+    asked = Asked(given.intents, considered.options, given.fleet, setting.limits(), given.objective, joins=joins)
+    found = choose_for(asked, why=False)
     return found.status in ("optimal", "feasible")
 
 

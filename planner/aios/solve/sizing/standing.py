@@ -17,7 +17,7 @@ from aios.solve.cpsat import Engine
 from aios.solve.limits import Limits
 from aios.solve.model import Decisions
 from aios.solve.packing import Short, pack
-from aios.solve.problem import pose
+from aios.solve.problem import Beside, pose
 from aios.solve.sizing.size import Held, Key
 
 __all__ = ["Standing", "Wanted", "bought", "copies_stand"]
@@ -68,7 +68,9 @@ class Standing:
                     places[priced.candidate.id] = (demand, position)
         if not all(options.values()):
             return Held(False)
-        problem = pose([wanted.intent for wanted in self._wanted], options, fleet, budgets=self._budgets)
+        problem = pose(
+            [wanted.intent for wanted in self._wanted], options, fleet, Beside(budgets=self._budgets, by_hour=True)
+        )
         decisions = Decisions(problem, range(len(problem.intents)))
         for rule in rules_of(problem):
             if not rule.runs and (rule.intent is None or rule.clause.metric is None):

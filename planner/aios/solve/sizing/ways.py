@@ -16,7 +16,7 @@ from aios.records.intent import Intent
 from aios.records.objective import Budget
 from aios.solve.clauses.budget import PARTS, concerns
 from aios.solve.clauses.requirement import compared, keep
-from aios.solve.problem import is_capped, periods_of, running_in, size_of, watts_of
+from aios.solve.shapes import is_capped, periods_of, running_in, size_of, watts_of
 from aios.solve.sizing.apart import apart_of
 from aios.solve.sizing.problem import Demand, Footprint, Problem, Shape, Spent, Way
 from aios.solve.sizing.scales import Part, Scale, copies_of, footprint_of, part_of
