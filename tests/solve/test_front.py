@@ -14,7 +14,7 @@ from aios.records.objective import Budget
 from aios.records.selection import Selection, Termination
 from aios.records.where import PlacementRules, Spread
 from aios.solve import Limits
-from aios.solve.front import front
+from aios.solve.front import front, with_plan
 
 RANDOM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = ("power", "latency.p99", "accuracy.top1", "throughput")
@@ -260,6 +260,27 @@ def test_the_solvers_limit_is_said_and_nothing_is_called_proved_that_is_not(make
     better = front(intents, rows, fleet, ("power", "latency.p99"), Limits(), 50)
     assert better.stopped == "all"
     assert {point.values for point in found.points if point.proved} <= {point.values for point in better.points}
+
+
+def test_where_the_limit_came_the_plan_is_among_the_points(make):
+    intents, rows, fleet = make.hard(6, 20)
+    names = ("power", "latency.p99")
+    whole = front(intents, rows, fleet, names, Limits(), 50)
+    short = front(intents, rows, fleet, names, Limits(deterministic_limit=0.0), 50)
+    assert (short.points, short.stopped) == ((), "limit")
+    for point in whole.points:
+        found = with_plan(short, names, point.chosen, point.placement)
+        assert [(item.values, item.proved) for item in found.points] == [(point.values, False)]
+    best, other = whole.points[0], whole.points[-1]
+    both = with_plan(with_plan(short, names, other.chosen, other.placement), names, best.chosen, best.placement)
+    assert [item.values for item in both.points] == [best.values, other.values]
+    beaten = {name: max(rows[name], key=lambda row: row.estimates["power"].value) for name in rows}
+    worse = with_plan(short, names, beaten, {})
+    assert [item.values for item in with_plan(worse, names, best.chosen, best.placement).points] in (
+        [best.values],
+        [best.values, worse.points[0].values],
+    )
+    assert with_plan(whole, names, beaten, {}) is whole
 
 
 def test_of_a_joint_front_too_large_to_show_the_ends_are_shown(make):

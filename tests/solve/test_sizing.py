@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import brute_force
 import pytest
+import ruled_instances
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
+from aios.records.objective import Budget
 from aios.solve import Limits
 from aios.solve.sizing import (
     Demand,
@@ -30,6 +33,7 @@ from aios.solve.sizing import (
     size,
     standable,
     undominated,
+    watched,
 )
 
 RANDOM = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -54,9 +58,10 @@ def sized(
     amounts: Mapping[str, int] | None = None,
     covers: Mapping[str, Sequence[int]] | None = None,
     equals: int = 0,
+    budgets: Sequence[Budget] = (),
 ) -> Sized:
     """Size the shapes that are the nodes of ``fleet``. covers: pieces that each option serves, of ``amounts``"""
-    wanted = []
+    wanted, watch = [], watched(intents, fleet, budgets)
     for intent in intents:
         rows = options[intent.name]
         pieces = dict(
@@ -64,11 +69,11 @@ def sized(
         )
         able = standable(kept(intent, rows), fleet)
         own = [pieces[row.candidate.id] for row in able]
-        left = undominated(able, own, added)
+        left = undominated(intent, able, own, added, watch)
         amount = (amounts or {}).get(intent.name, 1)
         wanted.append(Wanted(intent, amount, [able[k] for k in left], [own[k] for k in left]))
-    problem = problem_of(wanted, fleet, prices, added, most)
-    return size(problem, Limits(), Standing(wanted, fleet, Limits()), equals)
+    problem = problem_of(wanted, fleet, prices, added, most, budgets=budgets)
+    return size(problem, Limits(), Standing(wanted, fleet, Limits(), budgets), equals)
 
 
 def fleets(fleet: Fleet, most: int) -> Iterator[tuple[int, ...]]:
@@ -85,6 +90,7 @@ def least(
     prices: Sequence[float],
     most: int,
     added=nothing,
+    plans=brute_force.plans,
 ) -> float | None:
     """Return what the best fleet comes to, by trying all of them; None where none holds everything."""
     found = []
@@ -93,7 +99,7 @@ def least(
         there = {node.name for node in own.nodes}
         able = {name: [row for row in rows if there & set(row.candidate.nodes)] for name, rows in options.items()}
         machines = math.fsum(price * count for price, count in zip(prices, counts, strict=True))
-        found += [machines + math.fsum(map(added, plan)) for plan in brute_force.plans(intents, able, own)]
+        found += [machines + math.fsum(map(added, plan)) for plan in plans(intents, able, own)]
     return min(found, default=None)
 
 
@@ -118,6 +124,23 @@ def test_sizing_equals_brute_force(make, added, data):
         assert found.bound == found.figure
         assert sum(found.machines) <= most
         assert all(count <= node.count for count, node in zip(found.machines, fleet.nodes, strict=True))
+
+
+@pytest.mark.parametrize("added", [nothing, power])
+@RANDOM
+@given(data=st.data())
+def test_sizing_under_rules_caps_and_budgets_equals_brute_force(added, data):
+    intents, options, fleet, budgets = data.draw(ruled_instances.instances())
+    nodes = [node.model_copy(update={"count": data.draw(st.integers(1, 3))}) for node in fleet.nodes]
+    fleet = fleet.model_copy(update={"nodes": tuple(nodes)})
+    prices = [data.draw(st.sampled_from([0.7, 1.01, 3.0])) for _ in fleet.nodes]
+    most = data.draw(st.integers(2, 4))
+    found = sized(intents, options, fleet, prices, most, added, budgets=budgets)
+    plans = partial(ruled_instances.plans, budgets=budgets)
+    expected = least(intents, options, fleet, prices, most, added, plans)
+    assert found.status == ("infeasible" if expected is None else "optimal")
+    if expected is not None:
+        assert found.figure == found.bound == pytest.approx(expected, rel=1e-9)
 
 
 @RANDOM

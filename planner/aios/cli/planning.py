@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aios.workflow.planning import Considered, Planned
     from aios.workflow.replanning import Wished
 
-__all__ = ["code_of", "plan", "plan_words"]
+__all__ = ["code_of", "conflict_text", "plan", "plan_words"]
 
 _SHOWN = 8
 """Candidates listed per intent unless all are asked for: the chosen one and its nearest rivals."""
@@ -113,7 +113,7 @@ def plan_words(
     if planned.plan.status == "unknown":
         blocks.append(_nothing_found(planned, ink))
     elif planned.plan.conflict is not None:
-        blocks.append(_conflict(planned, ink))
+        blocks.append(conflict_text(planned, ink))
     else:
         blocks += [
             _refusals(planned, ink),
@@ -350,7 +350,8 @@ _MOST, _FIRST = 12, 8
 """Kinds of demands of a conflict that are all told, and how many of more are."""
 
 
-def _conflict(planned: Planned, ink: Ink) -> str:
+def conflict_text(planned: Planned, ink: Ink) -> str:
+    """Say why there is no plan, and what would do."""
     conflict = planned.plan.conflict
     assert conflict is not None
     impossible = [name for name, options in planned.considered.options.items() if not options]
@@ -360,7 +361,15 @@ def _conflict(planned: Planned, ink: Ink) -> str:
             f"  {row.what}: {row.reason}" + (f"; {row.resolvable}" if row.resolvable else "")
             for row in planned.considered.rejections
         ]
-        return "\n".join([f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows])
+        lines = [f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows]
+        rules = [clause for clause in conflict.clauses if clause.id != f"{clause.intent}/runs"]
+        if rules:
+            lines.append("by what is asked here:")
+            lines += [f"  {clause.text}  {ink(str(clause.where), 'dim')}" for clause in rules]
+        if conflict.relaxations:
+            lines.append("each of these alone would do:" if len(conflict.relaxations) > 1 else "this would do:")
+            lines += [f"  {item.clause} -> {ink(item.to, 'green')}" for item in conflict.relaxations]
+        return "\n".join(lines)
     alone = len(conflict.clauses) == 1
     head = "this cannot hold" if alone else "these cannot hold together"
     if not alone and len(conflict.relaxations) == len(conflict.clauses):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aios.cli.candidates import columns_of, option_table
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
+from aios.cli.planning import conflict_text
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
 from aios.cli.words import Ink, counted, further, table
@@ -101,9 +102,13 @@ def _nothing(found: Sizing, sought: Sought, ink: Ink) -> str:
     if found.status == "unknown":
         limit = "the limit came before any fleet was found that holds everything"
         return f"{ink('unknown', 'yellow', 'bold')}: {limit}{further(found.given.setting, 'size')}"
+    if found.planned is not None:
+        head = f"not even all of them together do, of each {sought.machines} at most (--max-nodes):"
+        return f"{head}\n{conflict_text(found.planned, ink)}"
     most = counted(sought.machines, "machine")
-    why = f"each intent runs on some machine, but all together not on {most}, or not on as many as there are"
-    return f"{ink('infeasible', 'red', 'bold')}: {why}\nremedy: allow more with --max-nodes, or offer larger shapes"
+    why = f"each intent runs on some machine, but all together not on {most}"
+    remedy = "allow more with --max-nodes, offer larger shapes, or relax rules and budgets"
+    return f"{ink('infeasible', 'red', 'bold')}: {why}\nremedy: {remedy}"
 
 
 def _fleet(found: Sizing, sought: Sought, ink: Ink) -> str:
@@ -246,6 +251,7 @@ def _document(found: Sizing, sought: Sought) -> dict[str, Any]:
         "shapes": [
             {"name": offer.node.name, "most": offer.node.count, "figure": offer.figure} for offer in found.shapes.offers
         ],
+        "conflict": plan.conflict if plan else None,
         "left_out": [item._asdict() for item in found.shapes.left_out],
         "uncounted": found.uncounted,
         "notes": found.notes,

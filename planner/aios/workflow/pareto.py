@@ -86,7 +86,7 @@ def pareto(setting: Setting, names: tuple[str, ...], most: int) -> Pareto:
 
     Raises InputError where a metric is known of no option, and whatever ``make_plan`` raises.
     """
-    from aios.solve.front import front
+    from aios.solve.front import front, with_plan
 
     read = gather(setting)
     refuse_pipelines(read.intents, "pareto")
@@ -110,6 +110,10 @@ def pareto(setting: Setting, names: tuple[str, ...], most: int) -> Pareto:
     setting.tell("looking for the front")
     budgets = given.objective.budget if given.objective else ()
     found = front(given.intents, wide.options, given.fleet, names, setting.limits(), most, budgets)
+    chosen, placement = planned.selection.chosen, planned.selection.placement
+    own = [intent.name for intent in given.intents if placement.get(intent.name)]
+    if len(own) == len(given.intents):
+        found = with_plan(found, names, {name: chosen[name] for name in own}, {name: placement[name] for name in own})
     if not found.points and found.stopped == "all":
         raise InputError(*_nothing_known(found, names))
     setting.tell("checking every point")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios import __version__
@@ -248,6 +249,10 @@ def _choice(setting: Setting, considered: Considered, state: State, wished: Wish
     elif considered is not whole:
         considered = served(whole, considered, selection)
     given = considered.given
+    if selection.status == "infeasible" and not all(considered.options.values()):
+        from aios.workflow.barring import with_rules
+
+        selection = with_rules(considered, selection, consider, partial(_is_possible, setting))
     seconds = time.perf_counter() - started
     setting.tell("checking the choice")
     ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective, before.moving, joins)
@@ -256,6 +261,18 @@ def _choice(setting: Setting, considered: Considered, state: State, wished: Wish
         raise AssertionError(f"the solver's choice breaks what the checker recomputed: {broken}")
     at_once = fits_at_once(given.intents, selection, given.fleet)
     return _Choice(considered, selection, ledger, before, joins, seconds, at_once)
+
+
+def _is_possible(setting: Setting, considered: Considered) -> bool:
+    """Say whether the services have a plan at all."""
+    from aios.solve.asked import Asked
+    from aios.solve.choose import choose_for
+
+    given = considered.given
+    joins = joins_of(given.intents, considered.options, given.fleet)
+    asked = Asked(given.intents, considered.options, given.fleet, setting.limits(), given.objective, joins=joins)
+    found = choose_for(asked, why=False)
+    return found.status in ("optimal", "feasible")
 
 
 def _in_time(setting: Setting, considered: Considered, state: State, wished: Wished, frame: Frame) -> _Choice:

@@ -15,6 +15,7 @@ from aios.records.errors import Diagnostic, InputError, UsageError
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.selection import ObjectiveValue
+from aios.records.where import place_of
 from aios.solve.sizing import (
     Alone,
     Held,
@@ -33,6 +34,7 @@ from aios.solve.sizing import (
     problem_of,
     standable,
     undominated,
+    watched,
     within,
 )
 from aios.solve.sizing import size as choose_machines
@@ -79,10 +81,10 @@ class Impossible(NamedTuple):
 
 class Sizing(NamedTuple):
     """The answer. fleet: what is to be bought, None where nothing was found · objective: what was made small ·
-    planned: what stands on it · groups: services and parts of services in the plan · alternatives: fleets of one
-    shape, best first · equal: machines of other fleets as good · impossible: intents that no shape serves ·
-    uncounted: options of unknown figure, which were left out · notes: why it is not proved best · seconds: of
-    searching, for people"""
+    planned: what stands on it; without a fleet, why not even all machines hold everything, where that is so · groups:
+    services and parts of services in the plan · alternatives: fleets of one shape, best first · equal: machines of
+    other fleets as good · impossible: intents that no shape serves · uncounted: options of unknown figure, which were
+    left out · notes: why it is not proved best · seconds: of searching, for people"""
 
     status: Literal["optimal", "feasible", "infeasible", "unknown"]
     given: Given
@@ -112,18 +114,38 @@ def size(setting: Setting, sought: Sought) -> Sizing:
     read = gather(setting, shapes.fleet)
     refuse_pipelines(read.intents, "size")
     refuse_splits(read.intents, "size", "--split N")
+    if sought.split > 1:
+        _refuse_rules(read.intents)
     intents = tuple(sorted(read.intents, key=_name))
     given = replace(read, intents=intents, demands=tuple(sorted(read.demands, key=_name)))
-    if not given.intents and not any(demand.required for demand in given.demands):
+    everything: tuple[Intent | Demanded, ...] = (*given.intents, *given.demands)
+    if not any(item.required for item in everything):
         raise InputError(
             Diagnostic(
                 summary="nothing is required, so that no machine is needed",
-                where=given.demands[0].where,
-                reason="every demand may be refused",
+                where=everything[0].where,
+                reason="all of it may be refused",
                 remedy="take `required: false` away from what is to stand",
             )
         )
     return _Sizer(replace(setting, fleet=None), sought, shapes, given).size()
+
+
+def _refuse_rules(intents: Sequence[Intent]) -> None:
+    """Raise InputError where rules of placement would hold of each group of replicas alone."""
+    found = [
+        Diagnostic(
+            summary=f"`{field}` of `{intent.name}` would hold of each group alone, not of the whole service",
+            where=place_of(intent.spans, intent.where, field, key=key),
+            reason="--split cuts the loads of services into groups that are planned each by itself",
+            remedy=f"leave `{field}` or --split out",
+        )
+        for intent in intents
+        for field, key in (("spread", "over"), ("together", "with"), ("apart", "from"), ("survive", "losses"))
+        if serves(intent) and getattr(intent.placement, field)
+    ]
+    if found:
+        raise InputError(*found)
 
 
 def _name(item: Intent | Demanded) -> str:
@@ -143,8 +165,10 @@ class _Sizer:
         self.setting, self.sought, self.shapes, self.given = setting, sought, shapes, given
         self.uncounted = 0
         self._work, self._question = setting.limits(), setting.limits(_QUESTION)
+        self._services = tuple(intent for intent in given.intents if intent.required)
         self._required = tuple(demand for demand in given.demands if demand.required)
         self._sites = sites_of(self._required, shapes.fleet).sites
+        self._watch = watched(given.intents, shapes.fleet, given.objective.budget if given.objective else ())
         self._planned: dict[tuple[tuple[int, ...], object], tuple[Planned, tuple[Group, ...]]] = {}
 
     def size(self) -> Sizing:
@@ -156,8 +180,9 @@ class _Sizer:
             return Sizing("infeasible", self.given, self.shapes, impossible=tuple(impossible), uncounted=self.uncounted)
         figures = [offer.figure for offer in self.shapes.offers]
         most, demands = self.sought.machines, self._required
-        problem = problem_of(wanted, self.shapes.fleet, figures, self._added, most, demands, self._sites)
-        standing = Standing(wanted, self.shapes.fleet, self._question)
+        fleet, budgets = self.shapes.fleet, self._watch.budgets
+        problem = problem_of(wanted, fleet, figures, self._added, most, demands, self._sites, budgets)
+        standing = Standing(wanted, fleet, self._question, budgets)
         holds = self._holds(standing, wanted)
         self.setting.tell(f"looking at fleets of one shape, of {len(figures)}")
         others = alone(problem, self._work, holds if self._required else self._looks(standing), _ALONE)
@@ -166,7 +191,8 @@ class _Sizer:
         best = self._best(found, wanted)
         if best is None:
             status = found.status if not found.machines else "unknown"
-            return Sizing(status, self.given, self.shapes, uncounted=self.uncounted)
+            planned = self._on_all() if status == "infeasible" else None
+            return Sizing(status, self.given, self.shapes, planned=planned, uncounted=self.uncounted)
         objective = self._objective(found, best)
         return Sizing(
             "feasible" if objective.gap else "optimal",
@@ -184,30 +210,31 @@ class _Sizer:
         )
 
     def _wanted(self) -> list[Wanted]:
-        """Return every way to run each intent, and pieces of it, on machines of each shape alone.
+        """Return every way to run each intent, and pieces of it, on the machines that may be taken."""
+        options: dict[str, list[Priced]] = {intent.name: [] for intent in self._services}
+        covers: dict[str, list[int]] = {intent.name: [] for intent in self._services}
+        whole, fleet = self.sought.split, self.shapes.fleet
+        for pieces in range(1, whole + 1):
+            self.setting.tell("finding ways to run" + (f" {pieces} of {whole} pieces" if whole > 1 else ""))
+            intents = tuple(cut(i, pieces / whole) for i in self._services if pieces == whole or serves(i))
+            considered = consider(replace(self.given, intents=intents, demands=(), fleet=fleet))
+            for intent in intents:
+                able = standable(kept(intent, considered.options[intent.name]), fleet)
+                own = [item for item in able if self._known(item)]
+                self.uncounted += len(able) - len(own)
+                options[intent.name] += own
+                covers[intent.name] += [pieces] * len(own)
+        return [self._of(intent, options[intent.name], covers[intent.name]) for intent in self._services]
 
-        So a plan on a fleet of that shape finds them too; what only a mixture of shapes would offer it may add.
-        """
-        options: dict[str, list[Priced]] = {intent.name: [] for intent in self.given.intents}
-        covers: dict[str, list[int]] = {intent.name: [] for intent in self.given.intents}
-        whole = self.sought.split
-        for offer in self.shapes.offers:
-            self.setting.tell(f"finding ways to run on {offer.node.name}")
-            fleet = with_nodes(self.shapes.fleet, [offer.node])
-            for pieces in range(1, whole + 1):
-                intents = tuple(cut(i, pieces / whole) for i in self.given.intents if pieces == whole or serves(i))
-                considered = consider(replace(self.given, intents=intents, demands=(), fleet=fleet))
-                for intent in intents:
-                    able = standable(kept(intent, considered.options[intent.name]), fleet)
-                    own = [item for item in able if self._known(item)]
-                    self.uncounted += len(able) - len(own)
-                    options[intent.name] += own
-                    covers[intent.name] += [pieces] * len(own)
-        return [self._of(intent, options[intent.name], covers[intent.name]) for intent in self.given.intents]
+    def _on_all(self) -> Planned | None:
+        """Return why there is no plan on all that may be taken; None where there is one."""
+        self.setting.tell("finding out why there is no fleet")
+        planned = make_plan(self.setting, consider(replace(self.given, fleet=self.shapes.fleet)))
+        return planned if planned.plan.conflict is not None else None
 
     def _of(self, intent: Intent, options: Sequence[Priced], covers: Sequence[int]) -> Wanted:
         options, covers = merged(options, covers)
-        left = undominated(options, covers, self._added)
+        left = undominated(intent, options, covers, self._added, self._watch)
         own = numbered([options[place] for place in left])
         return Wanted(intent, self.sought.split, own, [covers[place] for place in left])
 
@@ -299,7 +326,9 @@ class _Sizer:
     def _objective(self, found: Sized, best: _Best) -> ObjectiveValue:
         """Return what the fleet comes to with what is planned on it, which the intents' own goals decide."""
         figures = (offer.figure * count for offer, count in zip(self.shapes.offers, best.machines, strict=True))
-        value = math.fsum([*figures, *map(self._added, best.planned.selection.chosen.values())])
+        optional = {intent.name for intent in self.given.intents if not intent.required}
+        chosen = (own for name, own in best.planned.selection.chosen.items() if name not in optional)
+        value = math.fsum([*figures, *map(self._added, chosen)])
         near = value - found.bound <= _SAME * abs(value)
         bound = value if near else found.bound
         goal, unit = f"minimize {self.sought.minimize}", MINIMIZED[self.sought.minimize]
@@ -322,19 +351,18 @@ class _Sizer:
         """Return the best fleet; what a fleet of one shape comes to leaves out all that costs more."""
         if not others:
             return choose_machines(problem, self._work, holds, _EQUALS)
-        shape, alone_ = others[0]
+        _, alone_ = others[0]
         found = choose_machines(within(problem, alone_.figure), self._work, holds, _EQUALS)
         if found.machines and found.figure <= alone_.figure * (1 + _SAME):
             return found
-        counts = tuple(alone_.machines[0] if k == shape else 0 for k in range(len(problem.shapes)))
-        return alone_._replace(status="feasible", machines=counts, bound=min(found.bound, alone_.figure))
+        return alone_._replace(status="feasible", bound=min(found.bound, alone_.figure))
 
     def _alternatives(self, others: Sequence[Alone], machines: tuple[int, ...]) -> Iterator[Alternative]:
         """Yield the best fleet of each shape alone, but for the one that was chosen."""
         for shape, sized in others:
-            if sized.machines[0] != machines[shape] or sum(machines) != machines[shape]:
+            if sized.machines != machines:
                 name = self.shapes.offers[shape].node.name
-                yield Alternative(name, sized.machines[0], sized.figure, sized.bound)
+                yield Alternative(name, sized.machines[shape], sized.figure, sized.bound)
 
     def _by_name(self, machines: Sequence[int]) -> dict[str, int]:
         pairs = zip(self.shapes.offers, machines, strict=True)

@@ -8,7 +8,7 @@ of intents, their priced options and a fleet whose nodes are the shapes.
 from aios.solve.sizing.problem import Demand, Place, Problem, Shape, Way, within
 from aios.solve.sizing.size import Alone, Held, Holds, Key, Sized, alone, size
 from aios.solve.sizing.standing import Standing, Wanted, bought, copies_stand
-from aios.solve.sizing.ways import kept, merged, numbered, problem_of, standable, undominated
+from aios.solve.sizing.ways import kept, merged, numbered, problem_of, standable, undominated, watched
 
 __all__ = [
     "Alone",
@@ -33,5 +33,6 @@ __all__ = [
     "size",
     "standable",
     "undominated",
+    "watched",
     "within",
 ]

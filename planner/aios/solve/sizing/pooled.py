@@ -53,7 +53,9 @@ class Pooled:
         self._of_machines: list[Term] = list(zip(self._count, self.figures.whole[:shapes], strict=True))
         self._of_ways: list[Term] = list(zip(self._taken.values(), self.figures.whole[shapes:], strict=True))
         self._meet()
-        self._stand()
+        for period in range(problem.periods):
+            self._stand(period)
+        self._keep()
         terms = [(count, price * self._scale + self._of_machine) for count, price in self._of_machines]
         self.model.minimize([*terms, *((variable, figure * self._scale + 1) for variable, figure in self._of_ways)])
 
@@ -72,14 +74,15 @@ class Pooled:
             terms = [(self._taken[index, place], way.covers) for place, way in enumerate(demand.ways)]
             self.model.linear(terms, demand.amount, demand.amount)
 
-    def _stand(self) -> None:
-        """Let all parts stand on machines that are there, together with what else stands on them."""
+    def _stand(self, period: int) -> None:
+        """Let all parts stand on machines that are there, together with what else stands on them at that time."""
         wanted: list[list[Term]] = [[] for _ in self.problem.footprints]
         most = [0] * len(self.problem.footprints)
         for (demand, position), variable in self._taken.items():
             way = self.problem.demands[demand].ways[position]
-            wanted[way.footprint].append((variable, way.parts))
-            most[way.footprint] += way.parts * way.most
+            parts = way.at[period] if way.at else way.parts
+            wanted[way.footprint].append((variable, parts))
+            most[way.footprint] += parts * way.most
         used: dict[tuple[int, int], list[Term]] = {}
         for footprint, terms, parts in zip(self.problem.footprints, wanted, most, strict=True):
             stands = [self.model.variable(0, parts) for _ in footprint]
@@ -92,6 +95,21 @@ class Pooled:
         for (shape, resource), takes in sorted(used.items()):
             has = self.problem.shapes[shape].has[resource]
             self.model.linear([*takes, (self._count[shape], -has)], high=0)
+
+    def _keep(self) -> None:
+        """Let there be machines in as many domains as are needed, and nothing spent beyond budgets."""
+        for apart in self.problem.apart:
+            counted = [(self._count[shape], weight) for shape, weight in apart.weights.items()]
+            if apart.domains is not None:
+                counted = []
+                for shapes in apart.domains:
+                    there = self.model.variable(0, 1)
+                    self.model.linear([*((self._count[shape], 1) for shape in shapes), (there, -1)], low=0)
+                    counted.append((there, 1))
+            needs = [(self._taken[key], -need) for key, need in apart.needs.items()]
+            self.model.linear([*counted, *needs], low=0)
+        for budget in self.problem.budgets:
+            self.model.linear([(self._taken[key], spent) for key, spent in budget.of.items()], high=budget.most)
 
     def solve(self, engine: Engine, share: float = 1.0) -> Counts | None:
         """Return the best counts that are left; None where there are none (``exhausted``), or none was found."""

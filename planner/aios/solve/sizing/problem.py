@@ -8,10 +8,10 @@ optimum is a bound (see ``size``).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-__all__ = ["Demand", "Footprint", "Place", "Problem", "Shape", "Way", "within"]
+__all__ = ["Apart", "Demand", "Footprint", "Place", "Problem", "Shape", "Spent", "Way", "within"]
 
 
 class Shape(NamedTuple):
@@ -41,7 +41,7 @@ class Way(NamedTuple):
     """A way to meet so many units of a demand.
 
     covers: units · figure: what it adds to what is made small · parts: that stand somewhere · footprint: index · most:
-    how often it may be taken
+    how often it may be taken · at: how many of the parts run in each period of the day; empty where all do
     """
 
     covers: int
@@ -49,6 +49,7 @@ class Way(NamedTuple):
     parts: int
     footprint: int
     most: int
+    at: tuple[int, ...] = ()
 
 
 class Demand(NamedTuple):
@@ -59,13 +60,36 @@ class Demand(NamedTuple):
     ways: tuple[Way, ...]
 
 
+class Apart(NamedTuple):
+    """Machines that ways need so that their parts can stand apart, whatever the machines have.
+
+    domains: shapes (indexes) whose machines are in one failure domain; None where each machine counts · weights: shape
+    -> what each of its machines counts, 1 where domains are counted · needs: (demand, way) -> of what is counted
+    """
+
+    domains: tuple[tuple[int, ...], ...] | None
+    weights: Mapping[int, int]
+    needs: Mapping[tuple[int, int], int]
+
+
+class Spent(NamedTuple):
+    """A budget in whole steps. most: that may be spent · of: (demand, way) -> what it spends"""
+
+    most: int
+    of: Mapping[tuple[int, int], int]
+
+
 class Problem(NamedTuple):
-    """Everything to size. machines: that may be taken in all."""
+    """Everything to size. machines: that may be taken in all · periods: of the day, in which other parts run · apart:
+    in how many domains machines are needed · budgets: of what is taken in all"""
 
     shapes: Sequence[Shape]
     footprints: Sequence[Footprint]
     demands: Sequence[Demand]
     machines: int
+    periods: int = 1
+    apart: Sequence[Apart] = ()
+    budgets: Sequence[Spent] = ()
 
 
 def within(problem: Problem, figure: float) -> Problem:

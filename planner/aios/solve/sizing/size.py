@@ -64,7 +64,7 @@ class Sized(NamedTuple):
 
 
 class Alone(NamedTuple):
-    """The best fleet of one shape. shape: index · sized: with its machines alone."""
+    """The best fleet of one shape. shape: index · sized: with no machines of others."""
 
     shape: int
     sized: Sized
@@ -84,25 +84,19 @@ def alone(problem: Problem, limits: Limits, holds: Holds, most: int) -> list[Alo
     found = []
     for place in sorted(bounds, key=lambda place: (*bounds[place], place))[:most]:
         own = _only(problem, place)
-        sized = size(own, limits, _on_one(holds, place, len(problem.shapes))) if own is not None else None
+        sized = size(own, limits, holds) if own is not None else None
         if sized is not None and sized.machines:
             found.append(Alone(place, sized))
-    return sorted(found, key=lambda item: (item.sized.figure, item.sized.machines, item.shape))
+    return sorted(found, key=lambda item: (item.sized.figure, sum(item.sized.machines), item.shape))
 
 
 def _only(problem: Problem, shape: int) -> Problem | None:
     """Return the problem with machines of one shape alone; None where something cannot stand on it at all."""
-    footprints = [tuple(p._replace(shape=0) for p in own if p.shape == shape) for own in problem.footprints]
+    footprints = [tuple(place for place in own if place.shape == shape) for own in problem.footprints]
     if not all(any(footprints[way.footprint] for way in demand.ways) for demand in problem.demands):
         return None
-    return problem._replace(shapes=[problem.shapes[shape]], footprints=footprints)
-
-
-def _on_one(holds: Holds, place: int, shapes: int) -> Holds:
-    def on_one(machines: Sequence[int], taken: Mapping[Key, int], figures: Mapping[Key, int]) -> Held:
-        return holds(tuple(machines[0] if k == place else 0 for k in range(shapes)), taken, figures)
-
-    return on_one
+    shapes = [own if k == shape else own._replace(most=0, figure=0.0) for k, own in enumerate(problem.shapes)]
+    return problem._replace(shapes=shapes, footprints=footprints)
 
 
 class _Best(NamedTuple):

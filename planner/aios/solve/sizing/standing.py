@@ -9,6 +9,7 @@ from aios.records.candidate import Priced
 from aios.records.demanded import Demanded, Site
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
+from aios.records.objective import Budget
 from aios.solve.admission.stock import stocked
 from aios.solve.admission.worth import worth_of
 from aios.solve.clauses import rules_of
@@ -16,7 +17,7 @@ from aios.solve.cpsat import Engine
 from aios.solve.limits import Limits
 from aios.solve.model import Decisions
 from aios.solve.packing import Short, pack
-from aios.solve.problem import pose
+from aios.solve.problem import Beside, pose
 from aios.solve.sizing.size import Held, Key
 
 __all__ = ["Standing", "Wanted", "bought", "copies_stand"]
@@ -35,13 +36,14 @@ class Wanted(NamedTuple):
 class Standing:
     """Answers for machines of the shapes that are a fleet's nodes.
 
-    limits: of each question; what is not found out within them counts as unknown
+    limits: of each question; what is not found out within them counts as unknown · budgets: of all that stands
     """
 
-    def __init__(self, wanted: Sequence[Wanted], fleet: Fleet, limits: Limits) -> None:
+    def __init__(self, wanted: Sequence[Wanted], fleet: Fleet, limits: Limits, budgets: Sequence[Budget] = ()) -> None:
         self._wanted = wanted
         self._fleet = fleet
         self._limits = limits
+        self._budgets = budgets
 
     def __call__(self, machines: Sequence[int], taken: Mapping[Key, int], figures: Mapping[Key, int]) -> Held:
         """Say what stands: first whether ``taken`` does, which is as good as can be, else whatever costs least."""
@@ -66,10 +68,12 @@ class Standing:
                     places[priced.candidate.id] = (demand, position)
         if not all(options.values()):
             return Held(False)
-        problem = pose([wanted.intent for wanted in self._wanted], options, fleet)
+        problem = pose(
+            [wanted.intent for wanted in self._wanted], options, fleet, Beside(budgets=self._budgets, by_hour=True)
+        )
         decisions = Decisions(problem, range(len(problem.intents)))
         for rule in rules_of(problem):
-            if not rule.runs and rule.clause.metric is None:
+            if not rule.runs and (rule.intent is None or rule.clause.metric is None):
                 rule.add(decisions)
         chosen: dict[Key, int] = {}
         for index, variables in decisions.chosen.items():
