@@ -60,7 +60,7 @@ def apart_of(
 def _spreads(intent: Intent, over: str, options: Sequence[Priced]) -> Iterator[_Spread]:
     """Yield how the parts of each option must lie over domains of one kind."""
     rules = intent.placement
-    for priced, left in zip(options, spare(intent, options), strict=True):
+    for priced, spared in zip(options, spare(intent, options), strict=True):
         parts = most = priced.candidate.parts
         least = 1
         for spread in rules.spread:
@@ -71,7 +71,8 @@ def _spreads(intent: Intent, over: str, options: Sequence[Priced]) -> Iterator[_
             most = min(most, 1)
         if rules.survive is not None and rules.survive.of == over:
             # Of the fullest domains, as many as may be lost hold what can be spared; no further one more than the last.
-            most, each = min(most, left), max(left, 0) // rules.survive.losses
+            left = max(spared, 0)  # below it where all parts together do not carry the load
+            most, each = min(most, left), left // rules.survive.losses
             least = rules.survive.losses + math.ceil((parts - left) / each) if each else _NEVER
         yield _Spread(parts, max(least, math.ceil(parts / most)) if most > 0 else _NEVER, most)
 
