@@ -156,13 +156,19 @@ class _Explanation:
             return [endless]
         rest = [other for other in range(len(self.rules)) if other != index]
         if self.holding.can_hold(rest):
-            return [f"No value of `{_named(rule.clause)}` is enough; without it there is a plan."]
+            return [f"No value of `{self._named(rule.clause)}` is enough; without it there is a plan."]
         core = _shown([self.rules[other] for other in self.shrink(rest)])
-        others = list(dict.fromkeys(f"`{_named(other.clause)}`" for other in core))
+        others = list(dict.fromkeys(f"`{self._named(other.clause)}`" for other in core))
         if rule.of_load and all(other.intent == rule.intent and _waits(other) for other in core):
             return [f"Whether a smaller load keeps {' and '.join(others)} shows when it is planned for."]
         also = others[0] if len(others) == 1 else f"one of {', '.join(others)}"
-        return [f"Changing `{_named(rule.clause)}` alone is not enough: {also} must give too."]
+        return [f"Changing `{self._named(rule.clause)}` alone is not enough: {also} must give too."]
+
+    def _named(self, clause: Clause) -> str:
+        """Return the words of a clause, of several intents with whose it is where they do not begin with that."""
+        owner = clause.intent
+        alone = len(self.problem.intents) == 1 or owner is None or clause.text.startswith(f"{owner} ")
+        return clause.text if alone else f"{owner}: {clause.text}"
 
 
 def _waits(rule: Rule) -> bool:
@@ -178,9 +184,3 @@ def _shown(core: Sequence[Rule]) -> list[Rule]:
     kept = [rule for rule in core if not (rule.runs and rule.intent in bound)]
     plain = [rule for rule in kept if not (rule.runs and rule.clause.id.endswith("/runs"))]
     return plain if len(intents) == 1 and plain else kept
-
-
-def _named(clause: Clause) -> str:
-    """Return the words of a clause with whose it is, where they do not begin with that."""
-    owner = clause.intent
-    return clause.text if owner is None or clause.text.startswith(f"{owner} ") else f"{owner}: {clause.text}"
