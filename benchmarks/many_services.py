@@ -150,7 +150,7 @@ def _way(
         device_memory_bytes=float(round(needed / wide)),
         node_memory_bytes=float(round(1.5 * GIB + 0.6 * service.weights * size)),
     )
-    figures = {"cost": cost, "power": power, "latency.p99": latency * 2.5, "throughput": replicas * rate}
+    figures = {"cost": cost, "power": power, "latency.p99": latency * 2.5}
     return trusted(
         Priced,
         {
