@@ -54,6 +54,7 @@ def test_what_never_changes_is_the_same_intent_as_one_rate(rate):
     ("rate", "said"),
     [
         ('{"24:00": 1/s}', "`24:00` is no time of a day"),
+        ('{"08:00": 1e300/s}', "`1e300/s` is more than 1000000000000/s"),
         ('{"08:30": 1/s}', "`08:30` is no full hour: rates change on the hour"),
         ("{noon: 1/s}", "`noon` is no hour of a day"),
         ('{"08:00": 1/s, "8:00": 2/s}', "`08:00` and `8:00` are the same hour"),

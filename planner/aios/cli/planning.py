@@ -254,7 +254,7 @@ def _objective(planned: Planned, ink: Ink) -> str:
     note = planned.plan.solver
     if planned.plan.status == "feasible":
         lines.append(
-            f"{ink('not proved', 'yellow')} {_ended(planned.plan)}; a better plan is possible within the gaps above"
+            f"{ink('not proved', 'yellow')}: {_ended(planned.plan)}; a better plan is possible within the gaps above"
             + further(given.setting, "plan")
         )
     lines.append(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from aios.records.errors import BadValue
-from aios.records.quantity import Quantity, Rate
+from aios.records.quantity import MOST_RATE, Quantity, Rate
 from aios.records.units import Dimension
 
 __all__ = ["HOURS", "WrittenRate", "hourly_of"]
@@ -17,7 +17,7 @@ HOURS = 24
 
 _HOUR = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
-Silent: TypeAlias = Annotated[float, Quantity(Dimension.RATE, zero=True)]
+Silent: TypeAlias = Annotated[float, Quantity(Dimension.RATE, zero=True, most=MOST_RATE)]
 """A rate, none at all among them."""
 
 

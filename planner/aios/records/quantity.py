@@ -12,6 +12,7 @@ from aios.records.errors import BadValue
 from aios.records.units import Dimension, called, examples, format_quantity, parse_quantity, pattern_of
 
 __all__ = [
+    "MOST_RATE",
     "Bandwidth",
     "Bytes",
     "CarbonIntensity",
@@ -87,7 +88,9 @@ def _kind(value: Any) -> str:
 
 
 Time: TypeAlias = Annotated[float, Quantity(Dimension.TIME)]
-Rate: TypeAlias = Annotated[float, Quantity(Dimension.RATE, most=1e12)]
+MOST_RATE = 1e12
+"""Requests per second that nobody has, by far."""
+Rate: TypeAlias = Annotated[float, Quantity(Dimension.RATE, most=MOST_RATE)]
 Fraction: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, zero=True, most=1.0)]
 Power: TypeAlias = Annotated[float, Quantity(Dimension.POWER)]
 Energy: TypeAlias = Annotated[float, Quantity(Dimension.ENERGY)]
