@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+from aios.workflow import stopping
+
 __all__ = ["main"]
 
 
@@ -55,8 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
-_came: list[int] = []
-"""The signals that asked to stop, in order."""
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -64,9 +64,11 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     if number == signal.SIGINT and solving is not None and solving.interrupt():
         print("interrupted: this is the best so far; once more stops at once", file=sys.stderr)
         return
+    if stopping.note(number):
+        print(f"{_WORDS[signal.Signals(number)]}: ending what is under way; once more stops at once", file=sys.stderr)
+        return
     # What was being built when the signal came may complain of that as it is thrown away: nobody need know.
     sys.unraisablehook = lambda _: None
-    _came.append(number)
     raise _Stopped(number)
 
 
@@ -113,8 +115,9 @@ def _run(arguments: list[str]) -> int:
     try:
         return run(arguments)
     except Exception as error:  # the last resort: what is no AiosError is a bug, and says so
-        if _came:  # compiled code (pydantic's, for one) tells of a signal met inside it by an error of its own
-            raise _Stopped(_came[-1]) from error
+        number = stopping.asked()
+        if number is not None:
+            raise _Stopped(number) from error
         if _is_unwritten(error):
             raise
         return _say_error(error, arguments)

@@ -11,6 +11,7 @@ from aios.records.calibration import Calibration, LearntError, Provenance
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
 from aios.records.observation import Level, Observations
+from aios.workflow import stopping
 from aios.workflow.calibrationerrors import NotLearnt, errors_of, not_learnt, provenance_of
 from aios.workflow.calibrations import ASKED, Calibrations
 from aios.workflow.judging import held_back
@@ -145,7 +146,9 @@ def calibrate_all(
                 else:
                     its = _pool(predictor, metric, list(_of_type(parts, device)), tables)
                     found.append(_refined(its, device, known, tables, out, tell))
-        except Exception as error:  # noqa: BLE001 - a predictor's failure is told; what the others teach still stands
+        except Exception as error:  # a predictor's failure is told; what the others teach still stands
+            if stopping.asked():
+                raise
             failed[f"{predictor} {metric}"] = f"{type(error).__name__}: {error}"
     if not found and not failed:
         raise InputError(_too_few(few, ()) if few else _nothing(None, tables, only, ()))

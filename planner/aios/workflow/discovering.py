@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aios import catalogue
 from aios.records.fleet import Fleet
 from aios.spi.probe import Discovery, Probe
+from aios.workflow import stopping
 
 __all__ = ["Discovered", "asked", "discover_fleet"]
 
@@ -57,7 +58,9 @@ def asked(name: str, probe: Probe, measure: bool) -> Discovery:
     """Return what a probe finds; one that fails, though it must not, is told as something missing."""
     try:
         return probe.discover(measure)
-    except Exception as error:  # noqa: BLE001 - a plugin of somebody else must not end the discovery of the rest
+    except Exception as error:  # a plugin of somebody else must not end the discovery of the rest
+        if stopping.asked():
+            raise
         return Discovery(missing=(f"probe {name} failed: {type(error).__name__}: {error}",))
 
 

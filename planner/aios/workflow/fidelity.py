@@ -11,6 +11,7 @@ from aios.records.calibration import Calibration
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.forms import nearest
 from aios.records.observation import Level
+from aios.workflow import stopping
 from aios.workflow.deciding import UNDECIDED, Row, nothing_to_choose, rounded, with_decisions
 from aios.workflow.judging import HeldBack, held_back
 from aios.workflow.measuredtables import MeasuredTables, read_tables
@@ -110,7 +111,9 @@ def fidelity(
     for (name, metric), parts in _by_target(tables, request.predictor).items():
         try:
             _judge(name, metric, parts, tables, request, shipped, found, tell)
-        except Exception as error:  # noqa: BLE001 - a predictor's failure is told; the others' results still stand
+        except Exception as error:  # a predictor's failure is told; the others' results still stand
+            if stopping.asked():
+                raise
             failed[f"{name} {metric}"] = f"{type(error).__name__}: {error}"
     rows = found.rows
     if request.regret:
