@@ -12,6 +12,8 @@ import typer
 
 from aios.cli.exits import EPILOGUE, Exit
 from aios.cli.hardwareapp import hardware_app
+from aios.cli.learningapp import learning_app
+from aios.cli.modelapp import model_app
 from aios.cli.options import (
     PROFILES,
     STATE,
@@ -24,11 +26,11 @@ from aios.cli.options import (
     Paths,
     Profiles,
     State,
-    Yes,
     setting_of,
     to_write,
 )
 from aios.cli.questionsapp import questions_app
+from aios.cli.standingapp import standing_app
 from aios.workflow.setting import Effort
 
 __all__ = ["app", "run"]
@@ -42,7 +44,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-model_app = typer.Typer(help="Look at models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(model_app, name="model")
 app.add_typer(hardware_app, name="hardware")
 
@@ -152,184 +153,8 @@ def candidates(
     return work(setting_of(paths, fleet, STATE, profiles), json=json, json_into=json_into)
 
 
-app.registered_commands += questions_app.registered_commands
-
-
-@app.command(epilog="Example: aios profile examples/digits/intent.yaml")
-def profile(
-    paths: Paths = None,
-    fleet: Fleet = None,
-    state: State = STATE,
-    profiles: Profiles = PROFILES,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting.")] = 1.0,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what has been measured before.")] = False,
-    json: Json = False,
-    json_into: JsonInto = None,
-) -> int:
-    """Measure the candidates that could win on this machine; keep what was measured in the profile store."""
-    from aios.cli.measuring import profile as work
-
-    setting = setting_of(paths, fleet, state, profiles)
-    return work(setting, seconds=seconds, fresh=fresh, json=json, json_into=json_into)
-
-
-@app.command(epilog="Examples: aios apply plan.json, or: aios apply intent.yaml --yes")
-def apply(
-    paths: Annotated[
-        list[str] | None, typer.Argument(metavar="PLAN | PATH...", help="A saved plan, or intents to plan and apply.")
-    ] = None,
-    fleet: Fleet = None,
-    state: State = STATE,
-    profiles: Profiles = PROFILES,
-    keep_others: KeepOthers = False,
-    yes: Yes = False,
-    json: Json = False,
-    json_into: JsonInto = None,
-) -> int:
-    """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
-    from aios.cli.applying import apply as work
-
-    setting = setting_of(paths, fleet, state, profiles)
-    return work(setting, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
-
-
-@app.command(epilog="Example: aios status")
-def status(state: State = STATE, json: Json = False) -> int:
-    """Show what stands, whether it is healthy, and where it answers."""
-    from aios.cli.applying import status as work
-
-    return work(setting_of(None, None, state), json=json)
-
-
-@app.command(epilog="Example: aios destroy --yes")
-def destroy(
-    targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to remove; everything by default.")
-    ] = None,
-    state: State = STATE,
-    yes: Yes = False,
-    json: Json = False,
-) -> int:
-    """Remove what was applied."""
-    from aios.cli.applying import destroy as work
-
-    return work(setting_of(None, None, state), tuple(targets or ()), yes=yes, json=json)
-
-
-@app.command(epilog="Example: aios verify --seconds 20")
-def verify(
-    targets: Annotated[
-        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to verify; everything by default.")
-    ] = None,
-    fleet: Fleet = None,
-    state: State = STATE,
-    seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="How long to put the stated load on.")] = 20.0,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the arrival times.")] = 0,
-    json: Json = False,
-    json_into: JsonInto = None,
-) -> int:
-    """Put the stated load on what stands and measure each promise: held, broken or unmeasured."""
-    from aios.cli.measuring import verify as work
-
-    setting = setting_of(None, fleet, state)
-    return work(setting, tuple(targets or ()), seconds=seconds, seed=seed, json=json, json_into=json_into)
-
-
-@app.command(epilog="Example: aios fidelity --data measurements/ --level calibrated")
-def fidelity(
-    data: Annotated[Path, typer.Option("--data", help="Folder of measured tables (CSV), or one of them.")],
-    table: Annotated[str | None, typer.Option("--table", metavar="GLOB", help="Only tables called like this.")] = None,
-    level: Annotated[
-        list[str] | None, typer.Option("--level", help="zero-shot, calibrated or profiled; repeatable. Default: all.")
-    ] = None,
-    predictor: Annotated[str | None, typer.Option("--predictor", help="Only what this one predicts.")] = None,
-    against: Annotated[
-        Path | None, typer.Option("--against", metavar="OLD.json", help="Say what changed since this report.")
-    ] = None,
-    regret: Annotated[bool, typer.Option("--regret/--no-regret", help="Also decide by predictions.")] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intents that are drawn.")] = 0,
-    json: Json = False,
-    json_into: JsonInto = None,
-) -> int:
-    """Predict rows of measured tables that were held back; print errors, coverage, and what decisions would cost."""
-    from aios.cli.fidelity import fidelity as work
-    from aios.workflow.fidelity import request
-
-    asked = request(data, table, tuple(level or ()), predictor, regret, seed)
-    return work(asked, against=against, json=json, json_into=json_into)
-
-
-@app.command(epilog="Example: aios calibrate --device nvidia-t4 --table measured.csv")
-def calibrate(
-    device: Annotated[str | None, typer.Option("--device", help="Device that the table measured.")] = None,
-    table: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="Measured table, or a folder.")] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of measured tables, to learn of all its devices.")
-    ] = None,
-    from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Of --data learn what devices have in common as well, anew.")
-    ] = False,
-    from_profiles: Annotated[
-        bool, typer.Option("--from-profiles", help="Learn from what was measured on this machine (see --profiles).")
-    ] = False,
-    profiles: Profiles = PROFILES,
-    predictor: Annotated[str | None, typer.Option("--predictor", help="Only this one.")] = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Where to write; plans read <profiles>/calibrations.")
-    ] = PROFILES / "calibrations",
-    fleet: Fleet = None,
-    json: Json = False,
-    json_into: JsonInto = None,
-) -> int:
-    """Learn from measured rows what devices really reach; write small, readable files that plans use."""
-    from aios.cli.calibrating import calibrate as work
-    from aios.workflow.fidelity import one_predictor
-    from aios.workflow.saving import see_place
-
-    one_predictor(predictor)
-    see_place(out / "*.yaml", made=True)
-    own = profiles if from_profiles else None
-    where = (device, table, data, own, predictor, out, fleet)
-    return work(*where, from_scratch=from_scratch, json=json, json_into=json_into)
-
-
-@model_app.command("inspect", epilog="Example: aios model inspect model.onnx --size height=224")
-def model_inspect(
-    file: Annotated[
-        Path, typer.Argument(help="Model file, config.json or its folder, or the name of a published transformer.")
-    ],
-    size: Annotated[
-        list[str] | None, typer.Option("--size", metavar="NAME=N", help="Size of a dynamic dimension; repeatable.")
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Show what a model asks of hardware: shapes, parameters, FLOPs and bytes per operator type."""
-    from aios.cli.inspecting import model_inspect as work
-
-    return work(file, tuple(size or ()), json=json)
-
-
-@model_app.command("list", epilog="Example: aios model list resnet")
-def model_list(
-    wanted: Annotated[str | None, typer.Argument(metavar="FILTER", help="Part of a name or an alias.")] = None,
-    json: Json = False,
-) -> int:
-    """List the published networks and language models whose figures ship with aios."""
-    from aios.cli.published import model_list as work
-
-    return work(wanted, json=json)
-
-
-@model_app.command("show", epilog="Example: aios model show resnet50 --size 288")
-def model_show(
-    name: Annotated[str, typer.Argument(help="As people call it: resnet50, YOLO11n, Qwen3-32B.")],
-    size: Annotated[int | None, typer.Option("--size", metavar="PIXELS", help="Side of a square input.")] = None,
-    json: Json = False,
-) -> int:
-    """Show what is known of a published model: multiply-accumulates, values and weights by class of operator."""
-    from aios.cli.published import model_show as work
-
-    return work(name, size, json=json)
+for _part in (questions_app, learning_app, standing_app):
+    app.registered_commands += _part.registered_commands
 
 
 @app.command(epilog="Example: aios schema intent > intent.schema.json")

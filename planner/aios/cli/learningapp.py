@@ -1,0 +1,88 @@
+"""Commands that measure candidates and learn from measurements. Each one imports what it needs when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, Paths, Profiles, State, setting_of
+
+__all__ = ["learning_app"]
+
+learning_app = typer.Typer()
+
+
+@learning_app.command(epilog="Example: aios profile examples/digits/intent.yaml")
+def profile(
+    paths: Paths = None,
+    fleet: Fleet = None,
+    state: State = STATE,
+    profiles: Profiles = PROFILES,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting.")] = 1.0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what has been measured before.")] = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Measure the candidates that could win on this machine; keep what was measured in the profile store."""
+    from aios.cli.measuring import profile as work
+
+    setting = setting_of(paths, fleet, state, profiles)
+    return work(setting, seconds=seconds, fresh=fresh, json=json, json_into=json_into)
+
+
+@learning_app.command(epilog="Example: aios fidelity --data measurements/ --level calibrated")
+def fidelity(
+    data: Annotated[Path, typer.Option("--data", help="Folder of measured tables (CSV), or one of them.")],
+    table: Annotated[str | None, typer.Option("--table", metavar="GLOB", help="Only tables called like this.")] = None,
+    level: Annotated[
+        list[str] | None, typer.Option("--level", help="zero-shot, calibrated or profiled; repeatable. Default: all.")
+    ] = None,
+    predictor: Annotated[str | None, typer.Option("--predictor", help="Only what this one predicts.")] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", metavar="OLD.json", help="Say what changed since this report.")
+    ] = None,
+    regret: Annotated[bool, typer.Option("--regret/--no-regret", help="Also decide by predictions.")] = True,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intents that are drawn.")] = 0,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Predict rows of measured tables that were held back; print errors, coverage, and what decisions would cost."""
+    from aios.cli.fidelity import fidelity as work
+    from aios.workflow.fidelity import request
+
+    asked = request(data, table, tuple(level or ()), predictor, regret, seed)
+    return work(asked, against=against, json=json, json_into=json_into)
+
+
+@learning_app.command(epilog="Example: aios calibrate --device nvidia-t4 --table measured.csv")
+def calibrate(
+    device: Annotated[str | None, typer.Option("--device", help="Device that the table measured.")] = None,
+    table: Annotated[Path | None, typer.Option("--table", metavar="FILE", help="Measured table, or a folder.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of measured tables, to learn of all its devices.")
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Of --data learn what devices have in common as well, anew.")
+    ] = False,
+    from_profiles: Annotated[
+        bool, typer.Option("--from-profiles", help="Learn from what was measured on this machine (see --profiles).")
+    ] = False,
+    profiles: Profiles = PROFILES,
+    predictor: Annotated[str | None, typer.Option("--predictor", help="Only this one.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Where to write; plans read <profiles>/calibrations.")
+    ] = PROFILES / "calibrations",
+    fleet: Fleet = None,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Learn from measured rows what devices really reach; write small, readable files that plans use."""
+    from aios.cli.calibrating import calibrate as work
+    from aios.workflow.fidelity import one_predictor
+    from aios.workflow.saving import see_place
+
+    one_predictor(predictor)
+    see_place(out / "*.yaml", made=True)
+    own = profiles if from_profiles else None
+    where = (device, table, data, own, predictor, out, fleet)
+    return work(*where, from_scratch=from_scratch, json=json, json_into=json_into)
