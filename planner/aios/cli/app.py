@@ -31,6 +31,7 @@ from aios.cli.options import (
 )
 from aios.cli.questionsapp import questions_app
 from aios.cli.standingapp import standing_app
+from aios.cli.stateapp import state_app
 from aios.workflow.setting import Effort
 
 __all__ = ["app", "run"]
@@ -153,7 +154,7 @@ def candidates(
     return work(setting_of(paths, fleet, STATE, profiles), json=json, json_into=json_into)
 
 
-for _part in (questions_app, learning_app, standing_app):
+for _part in (questions_app, learning_app, standing_app, state_app):
     app.registered_commands += _part.registered_commands
 
 
