@@ -111,6 +111,9 @@ class Backend(StateKeeper, Protocol):
     def place(self) -> str:
         """What ``--state`` takes to come back here, for plans and people. Holds no secret, only where one stands."""
 
+    def restore(self, state: State) -> State:
+        """Write ``state`` over whatever is kept, readable or not, with a serial beyond both; return it as written."""
+
     def lock(self, owner: Owner) -> Lock:
         """Return the lock, to be entered for ``owner``."""
 
@@ -131,12 +134,19 @@ class Backend(StateKeeper, Protocol):
 
     def record(self, run: Run, plan: str | None = None) -> Run:
         """Record a run and return it as recorded: one without a number gets the next; one with it replaces that one.
+        The state as it stands is kept beside the record of a run that has ended, for so many runs as there is room.
 
         plan: text of its plan document, kept beside it; None leaves what is kept
         """
 
     def plan_of(self, number: int) -> str | None:
         """Return the text of a run's plan document; None where it had none, or there is no such run."""
+
+    def state_after(self, number: int) -> State | None:
+        """Return the state that a run left when it ended; None where it is no longer kept, or there is no such run.
+
+        Raises ConflictError for one that is damaged.
+        """
 
     def warnings(self) -> Sequence[str]:
         """Return what people should know of this place, such as that anybody may write to it; a sentence each."""

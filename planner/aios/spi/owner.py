@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aios.records.base import Record
 
-__all__ = ["Owner"]
+__all__ = ["Owner", "user_name"]
 
 
 class Owner(Record):

@@ -11,7 +11,7 @@ from aios.records.base import digest_of
 from aios.records.errors import ConflictError, Diagnostic
 from aios.records.state import STATE_VERSION, State
 
-__all__ = ["Damaged", "decode", "encode", "moved"]
+__all__ = ["Damaged", "decode", "encode", "moved", "unreadable"]
 
 _KIND = "aios-state"
 
@@ -59,6 +59,19 @@ def decode(data: bytes) -> State:
     if state.version != version:
         raise Damaged(f"it states version {version} outside and {state.version} inside")
     return state
+
+
+def unreadable(what: str, damage: Damaged) -> ConflictError:
+    """Return the error of a state that cannot be read. what: the place, in words"""
+    if not damage.newer:
+        return ConflictError(Diagnostic(summary=f"{what} is damaged: {damage}", reason="it was left as it is"))
+    return ConflictError(
+        Diagnostic(
+            summary=f"{what} {damage}",
+            reason=f"this aios reads state version {STATE_VERSION}; rewriting a newer one would lose what it knows",
+            remedy="use the aios that wrote it, or a later one",
+        )
+    )
 
 
 def moved(what: str, lineage: str, serial: int, wanted: State) -> ConflictError:

@@ -1,9 +1,11 @@
-"""The record of runs as files: ``000001.json`` each, and ``000001.plan.json`` beside it for the plan."""
+"""The record of runs as files: ``000001.json`` each, with its ``.plan.json`` and, of the state that
+it left, ``.state.json``."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,6 +15,9 @@ from aios.records.history import Run
 from aios.state.files import read_bytes, write_atomically
 
 __all__ = ["FileHistory"]
+
+_KEPT_STATES = 50
+"""Runs whose state is kept to go back to; of older ones the record and the plan stay."""
 
 
 class FileHistory:
@@ -57,11 +62,29 @@ class FileHistory:
         data = read_bytes(self._plan_path(number))
         return None if data is None else data.decode(errors="replace")
 
+    def keep_state(self, number: int, state: Path) -> None:
+        """Keep the state file as it stands beside a run, and let go of that of one long ago. Raises WorldError."""
+        kept = self._state_path(number)
+        try:
+            with suppress(FileNotFoundError, FileExistsError):
+                kept.hardlink_to(state.resolve())  # a state file is replaced, never changed
+        except OSError:  # another disk, or one without links
+            write_atomically(kept, read_bytes(state) or b"")
+        with suppress(OSError):
+            self._state_path(number - _KEPT_STATES).unlink()
+
+    def state_after(self, number: int) -> bytes | None:
+        """Return the text of the state that a run left. Raises WorldError."""
+        return read_bytes(self._state_path(number))
+
     def _numbers(self) -> list[int]:
         return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.json") if path.stem.isdecimal())
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.json"
+
+    def _state_path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.state.json"
 
     def _plan_path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.plan.json"

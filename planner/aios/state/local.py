@@ -12,6 +12,7 @@ from aios.records.history import Run
 from aios.records.state import State
 from aios.spi.backend import Hold
 from aios.spi.owner import Owner
+from aios.spi.statetext import Damaged, decode, unreadable
 from aios.state.history import FileHistory
 from aios.state.lines import FileLines
 from aios.state.lock import Lock, holder_of, release
@@ -57,6 +58,10 @@ class LocalBackend:
             )
         return self._store.save(state)
 
+    def restore(self, state: State) -> State:
+        """Write ``state`` over whatever is kept; see `StateStore.restore`."""
+        return self._store.restore(state)
+
     def lock(self, owner: Owner) -> Lock:
         """Return the lock beside the state file."""
         self._lock = Lock(self._lock_path, owner)
@@ -79,12 +84,23 @@ class LocalBackend:
         return self._history.runs(last)
 
     def record(self, run: Run, plan: str | None = None) -> Run:
-        """Record a run."""
-        return self._history.record(run, plan)
+        """Record a run; once it has ended, with the state as it stands then."""
+        run = self._history.record(run, plan)
+        if run.ended:
+            self._history.keep_state(run.number, self.path)
+        return run
 
     def plan_of(self, number: int) -> str | None:
         """Return the text of a run's plan."""
         return self._history.plan_of(number)
+
+    def state_after(self, number: int) -> State | None:
+        """Return the state that a run left."""
+        data = self._history.state_after(number)
+        try:
+            return None if data is None else decode(data)
+        except Damaged as damage:
+            raise unreadable(f"the state that run @{number} left", damage) from None
 
     def warnings(self) -> Sequence[str]:
         """Return what is unsafe about the folder and the files."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aios.records.errors import ConflictError, Diagnostic
-from aios.records.state import NEW, STATE_VERSION, State
-from aios.spi.statetext import Damaged, decode, encode, moved
+from aios.records.state import NEW, State
+from aios.spi.statetext import Damaged, decode, encode, moved, unreadable
 from aios.state.files import read_bytes, write_atomically
 
 __all__ = ["StateStore"]
@@ -51,11 +51,34 @@ class StateStore:
         if lineage != state.lineage or serial + 1 != state.serial:
             raise moved(f"the state file {self.path}", lineage, serial, state)
         if current:
-            write_atomically(self.backup, read_bytes(self.path) or b"")
+            self._keep_backup()
         else:
             state = state.model_copy(update={"lineage": self._new_lineage()})
         write_atomically(self.path, encode(state))
         return state
+
+    def restore(self, state: State) -> State:
+        """Write ``state`` over whatever there is, with a serial beyond both; what cannot be read is put aside.
+
+        Raises ConflictError for a file that a newer aios wrote.
+        """
+        data, current = read_bytes(self.path), None
+        try:
+            current = decode(data) if data is not None else None
+        except Damaged as damage:
+            if damage.newer:
+                raise unreadable(f"the state file {self.path}", damage) from None
+            write_atomically(self.path.with_name(self.path.name + ".damaged"), data or b"")
+        serial = max(current.serial if current else 0, state.serial) + 1
+        lineage = self._new_lineage() if state.lineage == NEW else state.lineage
+        state = state.model_copy(update={"serial": serial, "lineage": lineage})
+        if current:
+            self._keep_backup()
+        write_atomically(self.path, encode(state))
+        return state
+
+    def _keep_backup(self) -> None:
+        write_atomically(self.backup, read_bytes(self.path) or b"")
 
     def _on_disk(self) -> State | None:
         data = read_bytes(self.path)
@@ -66,7 +89,7 @@ class StateStore:
             return decode(data)
         except Damaged as damage:
             if damage.newer:
-                raise self._newer(str(damage)) from None
+                raise unreadable(f"the state file {self.path}", damage) from None
             raise self._damaged(str(damage)) from None
 
     def _refuse_if_lost(self) -> None:
@@ -90,15 +113,6 @@ class StateStore:
             return decode(data) if data is not None else None
         except Damaged:
             return None
-
-    def _newer(self, why: str) -> ConflictError:
-        return ConflictError(
-            Diagnostic(
-                summary=f"the state file {self.path} {why}",
-                reason=f"this aios reads state version {STATE_VERSION}; rewriting a newer one would lose what it knows",
-                remedy="use the aios that wrote it, or a later one",
-            )
-        )
 
     def _damaged(self, why: str) -> ConflictError:
         summary = f"the state file {self.path} is damaged: {why}"

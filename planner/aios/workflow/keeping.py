@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aios.spi.backend import Lock as AnyLock
     from aios.state import ArtefactStore, Lock, RunJournal
 
-__all__ = ["Opened", "artefacts_of", "locked", "opened", "state_of"]
+__all__ = ["Opened", "artefacts_of", "locked", "locked_state", "opened", "state_of"]
 
 _ASK_AGAIN_S = 0.25
 """How often a lock that somebody else holds is tried: short beside any apply, and four questions a second cost nobody
@@ -28,11 +28,10 @@ anything."""
 class Opened:
     """State, journal and artefacts of a setting, with the lock held."""
 
-    def __init__(self, state: Backend, journal: RunJournal, artefacts: ArtefactStore, owner: Owner) -> None:
+    def __init__(self, state: Backend, journal: RunJournal, artefacts: ArtefactStore) -> None:
         self.state = state
         self.journal = journal
         self.artefacts = artefacts
-        self.owner = owner
 
 
 def state_of(setting: Setting) -> Backend:
@@ -82,14 +81,20 @@ def opened(setting: Setting, purpose: str, artefacts: Path | None = None) -> Ite
     """
     from aios.state import RunJournal
 
+    with locked_state(setting, purpose) as backend, RunJournal(backend.lines(), setting.now) as journal:
+        yield Opened(backend, journal, artefacts_of(setting, artefacts))
+
+
+@contextmanager
+def locked_state(setting: Setting, purpose: str) -> Iterator[Backend]:
+    """Hold the state's lock, for ``purpose``, without a journal; see `opened`."""
     with closing(state_of(setting)) as backend:
         lock = _patiently(backend, setting, purpose)
         try:
             for text in (lock.notice, *backend.warnings()):
                 if text:
                     setting.warn(text)
-            with RunJournal(backend.lines(), setting.now) as journal:
-                yield Opened(backend, journal, artefacts_of(setting, artefacts), lock.owner)
+            yield backend
         finally:
             lock.__exit__(None, None, None)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aios.records.errors import AiosError
 from aios.records.history import Run, RunOutcome, Step, Who
 from aios.records.plan import Action, Plan
+from aios.spi.owner import user_name
 from aios.workflow.keeping import Opened, state_of
 from aios.workflow.setting import Setting
 
@@ -75,7 +76,7 @@ def recorded(
     begun = Run(
         command=command,
         plan=plan,
-        who=Who(user=kept.owner.user, host=kept.owner.host, job=job_of(os.environ)),
+        who=Who(user=user_name(), host=os.uname().nodename, job=job_of(os.environ)),
         begun=setting.now(),
         inputs=made.inputs if made else None,
         steps=tuple(Step(address=a.address, action=a.action, status="not begun", note=a.reason) for a in actions),
