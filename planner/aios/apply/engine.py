@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from aios.apply.core import (
     Answer,
@@ -26,40 +26,12 @@ from aios.apply.core import (
 from aios.records.errors import AiosError, Diagnostic, WorldError
 from aios.records.plan import Action, Claim
 from aios.records.state import State
-from aios.spi.executor import Executor, Journal, Outcome, Store
+from aios.spi.backend import RunLog, StateKeeper
+from aios.spi.executor import Executor, Outcome, Store
 
 __all__ = ["RunLog", "StateKeeper", "execute"]
 
 _T = TypeVar("_T")
-
-
-class StateKeeper(Protocol):
-    """Where the state is kept; whoever calls `execute` holds its lock."""
-
-    def load(self) -> State:
-        """Return the state."""
-
-    def save(self, state: State) -> State:
-        """Write the next serial and return it as written."""
-
-
-class RunLog(Protocol):
-    """The write-ahead journal of this run, with the memory of those that were interrupted."""
-
-    def begin(self, plan: str, state: State) -> None:
-        """Start the run's own file."""
-
-    def record(self, event: str, **facts: Any) -> None:
-        """Append a line; it is on disk when this returns."""
-
-    def end(self, complete: bool) -> None:
-        """Close the run."""
-
-    def outcome(self, address: str) -> Mapping[str, Any] | None:
-        """Return the handle that the state was not told of before a run ended."""
-
-    def action(self, address: str) -> Journal:
-        """Return the narrow journal for an executor."""
 
 
 def execute(

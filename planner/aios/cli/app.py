@@ -31,6 +31,7 @@ from aios.cli.options import (
 )
 from aios.cli.questionsapp import questions_app
 from aios.cli.standingapp import standing_app
+from aios.cli.stateapp import state_app, state_group
 from aios.workflow.setting import Effort
 
 __all__ = ["app", "run"]
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.add_typer(model_app, name="model")
 app.add_typer(hardware_app, name="hardware")
+app.add_typer(state_group, name="state")
 
 
 def _version(wanted: bool) -> None:
@@ -153,7 +155,7 @@ def candidates(
     return work(setting_of(paths, fleet, STATE, profiles), json=json, json_into=json_into)
 
 
-for _part in (questions_app, learning_app, standing_app):
+for _part in (questions_app, learning_app, standing_app, state_app):
     app.registered_commands += _part.registered_commands
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,13 +58,11 @@ def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_in
             return code_of(planned)
         plan = planned
     with Progress("apply", quiet=json) as progress:
-        report = apply_plan(plan, setting, lambda event: _tell(progress, event))
+        report = apply_plan(plan, replace(setting, tell=progress), lambda event: _tell(progress, event))
     return _report(report, json=json, json_into=json_into)
 
 
 def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
-    from dataclasses import replace
-
     from aios.workflow.planning import make_plan
 
     _need_approval(yes, "apply", setting.paths)
@@ -176,7 +175,7 @@ def destroy(setting: Setting, targets: tuple[str, ...], *, yes: bool, json: bool
         if not yes:
             _ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
     with Progress("destroy", quiet=json) as progress:
-        report = work(setting, targets, lambda event: _tell(progress, event))
+        report = work(replace(setting, tell=progress), targets, lambda event: _tell(progress, event))
     if not report.results:
         emit("nothing is applied", {"results": []}, json=json)
         return Exit.DONE

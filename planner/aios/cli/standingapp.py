@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, KeepOthers, Profiles, State, Yes, setting_of
+from aios.cli.options import (
+    PROFILES,
+    STATE,
+    Fleet,
+    Json,
+    JsonInto,
+    KeepOthers,
+    LockId,
+    LockTimeout,
+    Profiles,
+    State,
+    Yes,
+    setting_of,
+)
 
 __all__ = ["standing_app"]
 
@@ -20,6 +33,8 @@ def apply(
     state: State = STATE,
     profiles: Profiles = PROFILES,
     keep_others: KeepOthers = False,
+    lock_timeout: LockTimeout = 0.0,
+    lock_id: LockId = None,
     yes: Yes = False,
     json: Json = False,
     json_into: JsonInto = None,
@@ -27,7 +42,7 @@ def apply(
     """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
     from aios.cli.applying import apply as work
 
-    setting = setting_of(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles, lock=(lock_timeout, lock_id))
     return work(setting, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 
 
@@ -45,13 +60,16 @@ def destroy(
         list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to remove; everything by default.")
     ] = None,
     state: State = STATE,
+    lock_timeout: LockTimeout = 0.0,
+    lock_id: LockId = None,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
     """Remove what was applied."""
     from aios.cli.applying import destroy as work
 
-    return work(setting_of(None, None, state), tuple(targets or ()), yes=yes, json=json)
+    setting = setting_of(None, None, state, lock=(lock_timeout, lock_id))
+    return work(setting, tuple(targets or ()), yes=yes, json=json)
 
 
 @standing_app.command(epilog="Example: aios verify --seconds 20")

@@ -13,7 +13,7 @@ from aios.records.plan import Action, Plan
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import gather
-from aios.workflow.setting import Setting
+from aios.workflow.setting import Setting, place_of
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
@@ -67,7 +67,7 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     setting = _setting_of(plan, setting)
     with opened(setting, "aios apply") as kept:
         _check_fresh(plan, setting, kept)
-        return carry_out(plan.actions, kept, setting, plan=plan.id, made=plan, on_event=on_event)
+        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event)
 
 
 def _not_at_once(plan: Plan) -> Diagnostic:
@@ -94,13 +94,35 @@ def destroy(setting: Setting, targets: Sequence[str], on_event: Callable[[Event]
     from aios.apply import Report
     from aios.plan import destroy_actions
 
-    if not setting.home.is_dir():
+    if isinstance(setting.state, Path) and not setting.home.is_dir():
         return Report(results=(), interrupted=False)
     with opened(setting, "aios destroy") as kept:
         actions = destroy_actions(kept.state.load(), targets)
         if not actions:
             return Report(results=(), interrupted=False)
-        return carry_out(actions, kept, setting, plan="destroy", made=None, on_event=on_event)
+        return _recorded(actions, kept, setting, "destroy", None, on_event)
+
+
+def _recorded(
+    actions: Sequence[Action],
+    kept: Opened,
+    setting: Setting,
+    plan: str,
+    made: Plan | None,
+    on_event: Callable[[Event], None],
+) -> Report:
+    """Carry out ``actions`` and record it."""
+    from aios.workflow.recording import recorded
+
+    command = "apply" if made else "destroy"
+    with recorded(kept, setting, actions, command=command, plan=plan, made=made) as recording:
+
+        def tell(event: Event) -> None:
+            recording.note(event)
+            on_event(event)
+
+        recording.report = carry_out(actions, kept, setting, plan=plan, made=made, on_event=tell)
+    return recording.report
 
 
 def carry_out(
@@ -139,7 +161,7 @@ def _setting_of(plan: Plan, setting: Setting) -> Setting:
         paths=tuple(files["intents"]),
         fleet=files["fleet"],
         profiles=Path(files["profiles"]),
-        state=Path(files["state"]),
+        state=place_of(files["state"]),
     )
 
 
