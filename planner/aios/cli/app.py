@@ -12,12 +12,15 @@ import typer
 
 from aios.cli.exits import EPILOGUE, Exit
 from aios.cli.hardwareapp import hardware_app
+from aios.cli.keyapp import key_app
 from aios.cli.learningapp import learning_app
 from aios.cli.modelapp import model_app
 from aios.cli.options import (
     PROFILES,
     STATE,
+    EncryptKey,
     Every,
+    Expires,
     Fleet,
     HowHard,
     Json,
@@ -25,6 +28,8 @@ from aios.cli.options import (
     KeepOthers,
     Paths,
     Profiles,
+    SignKey,
+    SignPassphrase,
     State,
     setting_of,
     to_write,
@@ -46,6 +51,7 @@ app = typer.Typer(
 )
 app.add_typer(model_app, name="model")
 app.add_typer(hardware_app, name="hardware")
+app.add_typer(key_app, name="key")
 
 
 def _version(wanted: bool) -> None:
@@ -115,6 +121,10 @@ def plan(
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Draw when jobs run: .svg, .png, .pdf.")
     ] = None,
+    expires: Expires = None,
+    sign_key: SignKey = None,
+    sign_passphrase: SignPassphrase = None,
+    encrypt_key: EncryptKey = None,
     effort: HowHard = Effort.NORMAL,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
@@ -122,6 +132,7 @@ def plan(
 ) -> int:
     """Choose how to run the intents, prove the choice, and say what apply would do. Changes nothing."""
     from aios.cli.planning import plan as work
+    from aios.workflow.planfiles import Keeping
     from aios.workflow.replanning import Wished
 
     setting = setting_of(paths, fleet, state, profiles, effort)
@@ -136,6 +147,7 @@ def plan(
         json_into=json_into,
         start=start,
         picture=svg,
+        keeping=Keeping(expires, sign_key, sign_passphrase, encrypt_key),
     )
 
 

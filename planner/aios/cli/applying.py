@@ -18,6 +18,7 @@ from aios.records.plan import Plan
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
+    from aios.workflow.planfiles import Trust
     from aios.workflow.setting import Setting
 
 __all__ = ["apply", "destroy", "status"]
@@ -32,10 +33,11 @@ _CONDITION_INKS = {
 }
 
 
-def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
-    """Carry out a saved plan, or plan, ask and carry out."""
+def apply(setting: Setting, *, trust: Trust, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
+    """Carry out a saved plan, or plan, ask and carry out. trust: what a saved plan needs to be believed"""
     from aios.plan import plan_text
-    from aios.workflow.applying import apply_plan, is_plan_file, read_plan_file
+    from aios.workflow.applying import apply_plan
+    from aios.workflow.planfiles import is_plan_file, read_plan_file
 
     if not setting.paths:
         raise UsageError(
@@ -48,7 +50,9 @@ def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_in
     saved = [path for path in setting.paths if is_plan_file(path)]
     if saved:
         _refuse_planning(saved[0], setting, keep_others)
-        plan = read_plan_file(saved[0])
+        plan = read_plan_file(saved[0], trust)
+    elif trust.verify_key is not None:
+        raise UsageError(_not_signed(setting.paths))
     else:
         planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
         if planned.conflict is not None:
@@ -97,6 +101,15 @@ def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
                 command=shlex.join(["aios", "apply", path]),
             )
         )
+
+
+def _not_signed(paths: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        summary="a signed plan is demanded here, and intents were given",
+        reason="--verify-key or AIOS_VERIFY_KEY names a public key",
+        remedy="have them planned and signed, and apply that plan",
+        command=shlex.join(["aios", "plan", *paths, "-o", "plan.json", "--sign-key", "KEY"]),
+    )
 
 
 def _need_approval(yes: bool, what: str, names: Sequence[str]) -> None:

@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, KeepOthers, Profiles, State, Yes, setting_of
+from aios.cli.options import (
+    PROFILES,
+    STATE,
+    DecryptKey,
+    Fleet,
+    Json,
+    JsonInto,
+    KeepOthers,
+    Profiles,
+    State,
+    VerifyKey,
+    Yes,
+    setting_of,
+)
 
 __all__ = ["standing_app"]
 
@@ -20,15 +33,19 @@ def apply(
     state: State = STATE,
     profiles: Profiles = PROFILES,
     keep_others: KeepOthers = False,
+    verify_key: VerifyKey = None,
+    decrypt_key: DecryptKey = None,
     yes: Yes = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
     from aios.cli.applying import apply as work
+    from aios.workflow.planfiles import Trust
 
     setting = setting_of(paths, fleet, state, profiles)
-    return work(setting, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
+    trust = Trust(verify_key, decrypt_key)
+    return work(setting, trust=trust, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios status")
