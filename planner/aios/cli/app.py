@@ -205,7 +205,9 @@ def run(arguments: list[str]) -> int:
     try:
         return int(_asked(arguments)(arguments, prog_name="aios", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        from aios.cli.words import harmless
+
+        print(f"error: {harmless(error.format_message())}", file=sys.stderr)
         asked = getattr(error, "ctx", None)  # of the command that was meant, where one was
         print(f"run `{asked.command_path if asked else 'aios'} --help`", file=sys.stderr)
         return Exit.USAGE

@@ -12,7 +12,7 @@ from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.planning import code_of, plan_words
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, print_diagnostics, table
+from aios.cli.words import Ink, harmless, print_diagnostics, shown, table
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
 
@@ -74,7 +74,7 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
     with Progress("plan", quiet=json) as progress:
         planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
     stream = sys.stderr if json else sys.stdout
-    print(plan_words(planned, keep_others=keep_others, applying=True), file=stream)
+    print(shown(plan_words(planned, keep_others=keep_others, applying=True), Ink(stream)), file=stream)
     changes = any(action.action != "keep" for action in planned.plan.actions)
     if planned.plan.conflict is None and changes and not yes:
         _ask("apply this plan?")
@@ -125,7 +125,7 @@ def _need_approval(yes: bool, what: str, names: Sequence[str]) -> None:
 
 def _ask(question: str) -> None:
     """Return if the answer is yes; raises UsageError otherwise."""
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{harmless(question)} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError(Diagnostic(summary="not approved: nothing was changed"))

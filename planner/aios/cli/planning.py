@@ -60,7 +60,7 @@ def plan(
     picture: Path | None = None,
     keeping: Keeping,
 ) -> int:
-    """Make a plan, print it, save it if asked to. start: of a plan in time · picture: of its jobs · keeping: how saved"""
+    """Make a plan, print it, save it. start: of a plan in time · picture: file to draw jobs into · keeping: the file"""
     from dataclasses import replace
 
     from aios.plan import plan_text

@@ -13,7 +13,7 @@ from aios.records.plan import Action, Plan
 from aios.workflow.basis import basis_of, places_of
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
-from aios.workflow.reading import gather
+from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -118,15 +118,15 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     state = kept.state.load()
     given = gather(setting)
     current = inputs_of(given, state)
-    if kept.journal.resumes(plan.id, state):
+    resumes = kept.journal.resumes(plan.id, state)
+    if resumes:
         current = current.model_copy(update={"state": plan.inputs.state})
     else:
         _check_time(plan, setting)
-    if current == plan.inputs:
-        return
     now = basis_of(given, state)
     problems = stale(plan, current, now, places_of(given, now["intents"]))
     if not problems:
+        _check_actions(plan, given, None if resumes else state)
         return
     again = shlex.join(["aios", "plan", *plan.files["intents"], "-o"]) + " plan.json"
     if _was_applied(plan, state):
@@ -139,6 +139,17 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
             )
         )
     raise ConflictError(*(item.model_copy(update={"command": again}) for item in problems))
+
+
+def _check_actions(plan: Plan, given: Given, state: State | None) -> None:
+    """Raise InputError for actions that do something else than the plan decided. state: None where it has changed"""
+    from aios.plan import Asked, contradictions
+
+    models = {name: {model: profile.digest for model, profile in own.items()} for name, own in given.profiles.items()}
+    standing = None if state is None else [resource.deployment for resource in state.resources.values()]
+    problems = contradictions(plan, Asked(given.intents, models, given.calibration, given.fleet, standing))
+    if problems:
+        raise InputError(*problems)
 
 
 def _check_time(plan: Plan, setting: Setting) -> None:
