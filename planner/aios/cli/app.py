@@ -12,12 +12,15 @@ import typer
 
 from aios.cli.exits import EPILOGUE, Exit
 from aios.cli.hardwareapp import hardware_app
+from aios.cli.keyapp import key_app
 from aios.cli.learningapp import learning_app
 from aios.cli.modelapp import model_app
 from aios.cli.options import (
     PROFILES,
     STATE,
+    EncryptKey,
     Every,
+    Expires,
     Fleet,
     HowHard,
     Json,
@@ -25,6 +28,8 @@ from aios.cli.options import (
     KeepOthers,
     Paths,
     Profiles,
+    SignKey,
+    SignPassphrase,
     State,
     setting_of,
     to_write,
@@ -48,6 +53,7 @@ app = typer.Typer(
 app.add_typer(model_app, name="model")
 app.add_typer(hardware_app, name="hardware")
 app.add_typer(state_group, name="state")
+app.add_typer(key_app, name="key")
 
 
 def _version(wanted: bool) -> None:
@@ -117,6 +123,10 @@ def plan(
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Draw when jobs run: .svg, .png, .pdf.")
     ] = None,
+    expires: Expires = None,
+    sign_key: SignKey = None,
+    sign_passphrase: SignPassphrase = None,
+    encrypt_key: EncryptKey = None,
     effort: HowHard = Effort.NORMAL,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
@@ -124,6 +134,7 @@ def plan(
 ) -> int:
     """Choose how to run the intents, prove the choice, and say what apply would do. Changes nothing."""
     from aios.cli.planning import plan as work
+    from aios.workflow.planfiles import Keeping
     from aios.workflow.replanning import Wished
 
     setting = setting_of(paths, fleet, state, profiles, effort)
@@ -138,6 +149,7 @@ def plan(
         json_into=json_into,
         start=start,
         picture=svg,
+        keeping=Keeping(expires, sign_key, sign_passphrase, encrypt_key),
     )
 
 
@@ -195,7 +207,9 @@ def run(arguments: list[str]) -> int:
     try:
         return int(_asked(arguments)(arguments, prog_name="aios", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        from aios.cli.words import harmless
+
+        print(f"error: {harmless(error.format_message())}", file=sys.stderr)
         asked = getattr(error, "ctx", None)  # of the command that was meant, where one was
         print(f"run `{asked.command_path if asked else 'aios'} --help`", file=sys.stderr)
         return Exit.USAGE

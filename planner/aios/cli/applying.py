@@ -13,12 +13,13 @@ from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.planning import code_of, plan_words
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, print_diagnostics, table
+from aios.cli.words import Ink, harmless, print_diagnostics, shown, table
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
+    from aios.workflow.planfiles import Trust
     from aios.workflow.setting import Setting
 
 __all__ = ["apply", "destroy", "status"]
@@ -33,10 +34,11 @@ _CONDITION_INKS = {
 }
 
 
-def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
-    """Carry out a saved plan, or plan, ask and carry out."""
+def apply(setting: Setting, *, trust: Trust, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
+    """Carry out a saved plan, or plan, ask and carry out. trust: what a saved plan needs to be believed"""
     from aios.plan import plan_text
-    from aios.workflow.applying import apply_plan, is_plan_file, read_plan_file
+    from aios.workflow.applying import apply_plan
+    from aios.workflow.planfiles import is_plan_file, read_plan_file
 
     if not setting.paths:
         raise UsageError(
@@ -49,7 +51,9 @@ def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_in
     saved = [path for path in setting.paths if is_plan_file(path)]
     if saved:
         _refuse_planning(saved[0], setting, keep_others)
-        plan = read_plan_file(saved[0])
+        plan = read_plan_file(saved[0], trust)
+    elif trust.verify_key is not None:
+        raise UsageError(_not_signed(setting.paths))
     else:
         planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
         if planned.conflict is not None:
@@ -69,7 +73,7 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
     with Progress("plan", quiet=json) as progress:
         planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
     stream = sys.stderr if json else sys.stdout
-    print(plan_words(planned, keep_others=keep_others, applying=True), file=stream)
+    print(shown(plan_words(planned, keep_others=keep_others, applying=True), Ink(stream)), file=stream)
     changes = any(action.action != "keep" for action in planned.plan.actions)
     if planned.plan.conflict is None and changes and not yes:
         _ask("apply this plan?")
@@ -98,6 +102,15 @@ def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
         )
 
 
+def _not_signed(paths: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        summary="a signed plan is demanded here, and intents were given",
+        reason="--verify-key or AIOS_VERIFY_KEY names a public key",
+        remedy="have them planned and signed, and apply that plan",
+        command=shlex.join(["aios", "plan", *paths, "-o", "plan.json", "--sign-key", "KEY"]),
+    )
+
+
 def _need_approval(yes: bool, what: str, names: Sequence[str]) -> None:
     if not yes and not sys.stdin.isatty():
         raise UsageError(
@@ -111,7 +124,7 @@ def _need_approval(yes: bool, what: str, names: Sequence[str]) -> None:
 
 def _ask(question: str) -> None:
     """Return if the answer is yes; raises UsageError otherwise."""
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{harmless(question)} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError(Diagnostic(summary="not approved: nothing was changed"))

@@ -11,7 +11,10 @@ from aios.workflow.setting import Effort, Setting, place_of
 __all__ = [
     "PROFILES",
     "STATE",
+    "DecryptKey",
+    "EncryptKey",
     "Every",
+    "Expires",
     "Fleet",
     "HowHard",
     "Json",
@@ -21,7 +24,10 @@ __all__ = [
     "LockTimeout",
     "Paths",
     "Profiles",
+    "SignKey",
+    "SignPassphrase",
     "State",
+    "VerifyKey",
     "Yes",
     "setting_of",
     "to_write",
@@ -106,6 +112,40 @@ LockId = Annotated[
 Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
 KeepOthers = Annotated[
     bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
+]
+Expires = Annotated[
+    str | None,
+    typer.Option("--expires", metavar="TIME", help="How long the saved plan may be applied: 2h, or until when."),
+]
+SignKey = Annotated[
+    str | None,
+    typer.Option("--sign-key", metavar="KEY", help="Sign the plan: file of a private key, or env:NAME."),
+]
+SignPassphrase = Annotated[
+    str | None,
+    typer.Option("--sign-passphrase", metavar="REFERENCE", help="What opens the private key: env:NAME or file:PATH."),
+]
+EncryptKey = Annotated[
+    str | None,
+    typer.Option("--encrypt-key", metavar="REFERENCE", help="Encrypt the saved plan: env:NAME or file:PATH."),
+]
+VerifyKey = Annotated[
+    str | None,
+    typer.Option(
+        "--verify-key",
+        metavar="FILE",
+        envvar="AIOS_VERIFY_KEY",
+        help="Demand a plan that one of these public keys signed.",
+    ),
+]
+DecryptKey = Annotated[
+    str | None,
+    typer.Option(
+        "--decrypt-key",
+        metavar="REFERENCE",
+        envvar="AIOS_DECRYPT_KEY",
+        help="What opens an encrypted plan: env:NAME or file:PATH.",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

@@ -12,6 +12,7 @@ from aios.cli.conflicts import also_enough
 from aios.cli.daywords import day_words, rate_words
 from aios.cli.demands import demand_words, nowhere
 from aios.cli.exits import Exit
+from aios.cli.keys import vouched
 from aios.cli.moving import move_words
 from aios.cli.output import emit, metric_text, save_text
 from aios.cli.pipelines import pipeline_words
@@ -27,6 +28,7 @@ from aios.records.metrics import PLAN_METRICS
 from aios.records.plan import Plan
 from aios.records.selection import ObjectiveValue
 from aios.records.units import Dimension, format_quantity
+from aios.workflow.planfiles import Keeping, finished, see_keeping, text_to_save
 from aios.workflow.ranking import ranked
 from aios.workflow.setting import Setting
 
@@ -38,7 +40,6 @@ __all__ = ["code_of", "conflict_text", "plan", "plan_words"]
 
 _SHOWN = 8
 """Candidates listed per intent unless all are asked for: the chosen one and its nearest rivals."""
-
 _MOST_TYPES = 12
 """Device types of a fleet that are named."""
 _SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "keep": " "}
@@ -57,8 +58,9 @@ def plan(
     json_into: Path | None,
     start: str | None = None,
     picture: Path | None = None,
+    keeping: Keeping,
 ) -> int:
-    """Make a plan, print it, save it if asked to. start: of a plan in time · picture: file to draw its jobs into"""
+    """Make a plan, print it, save it. start: of a plan in time · picture: file to draw jobs into · keeping: the file"""
     from dataclasses import replace
 
     from aios.plan import plan_text
@@ -66,11 +68,13 @@ def plan(
     from aios.workflow.planning import make_plan
     from aios.workflow.scheduling import frame_of
 
+    see_keeping(keeping, setting.now(), saved=out is not None)
     one_thread()
     allow()
     with Progress("plan", quiet=json) as progress:
         told = replace(setting, tell=progress.doing)
         planned = make_plan(told, keep_others=keep_others, wished=wished, frame=frame_of(start))
+        planned = planned._replace(plan=finished(planned.plan, keeping, setting))
         progress.doing("writing it down")
         if picture is not None:
             from aios.cli.scheduling import draw_jobs
@@ -79,7 +83,7 @@ def plan(
         words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
     if out is not None and planned.plan.conflict is None:
-        save_text(out, text)
+        save_text(out, text_to_save(text, keeping))
     emit(words, text, json=json, json_into=json_into)
     return code_of(planned.plan, detailed)
 
@@ -130,6 +134,7 @@ def plan_words(
             budget_words(planned, ink),
             _objective(planned, ink),
             move_words(planned.plan, ink, every),
+            vouched(planned.plan, ink),
             _actions(planned.plan, ink, None if applying else _apply_command(planned, out, keep_others)),
         ]
     return "\n\n".join(block for block in blocks if block)

@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from aios.cli.words import Ink
+from aios.cli.words import Ink, harmless
 
 __all__ = ["Progress"]
 
@@ -57,7 +57,7 @@ class Progress:
 
     def _print(self, text: str) -> None:
         self._said = time.monotonic()
-        print(f"{self._title}: {text}", file=sys.stderr, flush=True)
+        print(f"{self._title}: {harmless(text)}", file=sys.stderr, flush=True)
 
     def _repeat(self) -> None:
         """Say in a pipeline what goes on: after two seconds without a word, when that changes, and now and then."""
@@ -73,7 +73,7 @@ class Progress:
             return
         while not self._done.wait(0.2):
             seconds = time.monotonic() - self._began
-            line = f"{self._title} {seconds:4.0f} s  {self._text}"[:110]
+            line = harmless(f"{self._title} {seconds:4.0f} s  {self._text}"[:110])
             sys.stderr.write(f"\r\x1b[2K{self._ink(line, 'dim')}")
             sys.stderr.flush()
         sys.stderr.write("\r\x1b[2K")

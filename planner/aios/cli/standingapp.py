@@ -7,6 +7,7 @@ import typer
 from aios.cli.options import (
     PROFILES,
     STATE,
+    DecryptKey,
     Fleet,
     Json,
     JsonInto,
@@ -15,6 +16,7 @@ from aios.cli.options import (
     LockTimeout,
     Profiles,
     State,
+    VerifyKey,
     Yes,
     setting_of,
 )
@@ -35,15 +37,19 @@ def apply(
     keep_others: KeepOthers = False,
     lock_timeout: LockTimeout = 0.0,
     lock_id: LockId = None,
+    verify_key: VerifyKey = None,
+    decrypt_key: DecryptKey = None,
     yes: Yes = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
     from aios.cli.applying import apply as work
+    from aios.workflow.planfiles import Trust
 
     setting = setting_of(paths, fleet, state, profiles, lock=(lock_timeout, lock_id))
-    return work(setting, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
+    trust = Trust(verify_key, decrypt_key)
+    return work(setting, trust=trust, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios status")

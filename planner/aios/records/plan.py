@@ -26,11 +26,13 @@ __all__ = [
     "PipelineDecision",
     "Plan",
     "Refusal",
+    "Signature",
     "SolverNote",
     "Stayed",
+    "Validity",
 ]
 
-FORMAT_VERSION = "1.4"
+FORMAT_VERSION = "1.5"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]
@@ -50,6 +52,25 @@ class Inputs(Record):
     catalogue: str
     state: str
     current: str | None = Field(default=None, exclude_if=lambda current: current is None)
+
+
+class Validity(Record):
+    """From when to when a plan may be applied; ISO 8601, UTC. made_at: by the clock of the machine that planned"""
+
+    made_at: str
+    expires_at: str
+
+
+class Signature(Record):
+    """Who vouches for the document: over the canonical JSON of all of it but ``id`` and ``signature``.
+
+    algorithm: ``Ed25519`` is the only one that is written · key_id: of the public key, for people: the key itself is
+    what counts · value: base64
+    """
+
+    algorithm: str
+    key_id: str
+    value: str
 
 
 class Disruption(Record):
@@ -261,13 +282,16 @@ class Plan(Record):
 
     id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
     replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
-    frame: where a plan in time stands in it
+    frame: where a plan in time stands in it · made_from: fingerprint -> thing -> part of it -> what that was, in short,
+    so that a stale plan can say what changed · valid: only where an expiry was asked for
     """
 
     format_version: str = FORMAT_VERSION
     id: str
     aios_version: str
     inputs: Inputs
+    made_from: Mapping[str, Mapping[str, Mapping[str, str]]] = Field(default={}, exclude_if=lambda parts: not parts)
+    valid: Validity | None = Field(default=None, exclude_if=lambda valid: valid is None)
     status: Literal["optimal", "feasible", "infeasible", "unknown"]
     goals: tuple[str, ...] = ()
     objective: tuple[ObjectiveValue, ...] = ()
@@ -285,3 +309,4 @@ class Plan(Record):
         default_factory=dict, description="Paths the plan was made from, to check it again."
     )
     solver: SolverNote
+    signature: Signature | None = Field(default=None, exclude_if=lambda signature: signature is None)

@@ -10,48 +10,17 @@ from typing import TYPE_CHECKING
 
 from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
+from aios.workflow.basis import basis_of, places_of
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
-from aios.workflow.reading import gather
+from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting, place_of
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
     from aios.records.state import State
 
-__all__ = ["apply_plan", "carry_out", "destroy", "is_plan_file", "read_plan_file"]
-
-_START = b'{\n  "format_version"'
-"""The first bytes of a saved plan."""
-
-
-def is_plan_file(path: str) -> bool:
-    """Say whether ``path`` names a saved plan rather than intents: by its ending or, whatever that is, its start."""
-    if path.endswith(".json"):
-        return True
-    try:
-        with Path(path).open("rb") as stream:
-            return stream.read(len(_START)) == _START
-    except OSError:
-        return False
-
-
-def read_plan_file(path: str) -> Plan:
-    """Read a saved plan. Raises InputError if it is missing, damaged or of another major version."""
-    from aios.plan import read_plan
-
-    try:
-        text = Path(path).read_bytes().decode()
-    except FileNotFoundError:
-        remedy = "check the path, or make the plan"
-        command = f"aios plan PATH -o {shlex.quote(path)}"
-        raise InputError(Diagnostic(summary=f"there is no plan {path}", remedy=remedy, command=command)) from None
-    except OSError as error:
-        raise InputError(Diagnostic(summary=f"the plan {path} cannot be read", reason=error.strerror)) from None
-    except UnicodeDecodeError:
-        remedy = "make the plan again"
-        raise InputError(Diagnostic(summary=f"{path} is no plan: it is not UTF-8 text", remedy=remedy)) from None
-    return read_plan(text, path)
+__all__ = ["apply_plan", "carry_out", "destroy"]
 
 
 def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) -> Report:
@@ -169,11 +138,17 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     from aios.plan import stale
 
     state = kept.state.load()
-    current = inputs_of(gather(setting), state)
-    if kept.journal.resumes(plan.id, state):
+    given = gather(setting)
+    current = inputs_of(given, state)
+    resumes = kept.journal.resumes(plan.id, state)
+    if resumes:
         current = current.model_copy(update={"state": plan.inputs.state})
-    problems = stale(plan, current)
+    else:
+        _check_time(plan, setting)
+    now = basis_of(given, state)
+    problems = stale(plan, current, now, places_of(given, now["intents"]))
     if not problems:
+        _check_actions(plan, given, None if resumes else state)
         return
     again = shlex.join(["aios", "plan", *plan.files["intents"], "-o"]) + " plan.json"
     if _was_applied(plan, state):
@@ -186,6 +161,26 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
             )
         )
     raise ConflictError(*(item.model_copy(update={"command": again}) for item in problems))
+
+
+def _check_actions(plan: Plan, given: Given, state: State | None) -> None:
+    """Raise InputError for actions that do something else than the plan decided. state: None where it has changed"""
+    from aios.plan import Asked, contradictions
+
+    models = {name: {model: profile.digest for model, profile in own.items()} for name, own in given.profiles.items()}
+    standing = None if state is None else [resource.deployment for resource in state.resources.values()]
+    problems = contradictions(plan, Asked(given.intents, models, given.calibration, given.fleet, standing))
+    if problems:
+        raise InputError(*problems)
+
+
+def _check_time(plan: Plan, setting: Setting) -> None:
+    """Raise ConflictError for a plan that has expired; one that was begun in time may be carried on with."""
+    from aios.plan import out_of_time
+
+    trouble = out_of_time(plan, setting.now())
+    if trouble is not None:
+        raise ConflictError(trouble)
 
 
 def _was_applied(plan: Plan, state: State) -> bool:

@@ -14,11 +14,11 @@ from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.joins import Joins
-from aios.records.measurement import Measurement
 from aios.records.plan import Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
+from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
 from aios.workflow.parts import groups_of, is_split, served
@@ -157,13 +157,7 @@ def inputs_of(given: Given, state: State, current: Current | None = None) -> Inp
 def _evidence(given: Given) -> object:
     """Return all that was measured or learnt and that estimates follow from."""
     learnt = given.calibrations.digests()
-    return {"measurements": _relevant(given), "calibrations": learnt} if learnt else _relevant(given)
-
-
-def _relevant(given: Given) -> Mapping[str, Measurement]:
-    """Return the measurements of the models that are planned: measuring others makes no plan stale."""
-    models = {profile.digest for profiles in given.profiles.values() for profile in profiles.values()}
-    return {key: found for key, found in sorted(given.measurements.items()) if found.subject.model in models}
+    return {"measurements": relevant(given), "calibrations": learnt} if learnt else relevant(given)
 
 
 def make_plan(
@@ -196,6 +190,7 @@ def make_plan(
         calibration=given.calibration,
         state=state,
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
+        made_from=basis_of(whole, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
         unhealthy=unhealthy(given, state),
         files={
