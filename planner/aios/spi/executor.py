@@ -115,8 +115,9 @@ class Observation(Record):
     ``dead`` it was made and no longer answers · ``written`` files of it are all that was wanted: nothing runs ·
     deployment_digest: digest of the Deployment that it runs, to see foreign changes ·
     pids: every process of the service, for meters · differences: what else is not as it was made, in words: files of
-    its artefact, who listens on its port; found without reading what nobody touched · restarts: replicas that died and
-    were started again · recent: what it counted in the last minutes, where it counts
+    its artefact, what it was told; found without reading what nobody touched · taken_by: who listens on its port, in
+    words, when it does not · restarts: replicas that died and were started again · recent: what it counted in the last
+    minutes, where it counts
     """
 
     address: str
@@ -127,6 +128,7 @@ class Observation(Record):
     replicas_ready: int = 0
     pids: tuple[int, ...] = ()
     differences: tuple[str, ...] = ()
+    taken_by: str | None = None
     restarts: int = 0
     recent: Counted | None = None
 

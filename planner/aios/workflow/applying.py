@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
+from aios.workflow.configured import remember_inputs
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import gather
@@ -67,7 +68,9 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     setting = _setting_of(plan, setting)
     with opened(setting, "aios apply") as kept:
         _check_fresh(plan, setting, kept)
-        return carry_out(plan.actions, kept, setting, plan=plan.id, made=plan, on_event=on_event)
+        report = carry_out(plan.actions, kept, setting, plan=plan.id, made=plan, on_event=on_event)
+        remember_inputs(plan, setting)
+        return report
 
 
 def _not_at_once(plan: Plan) -> Diagnostic:

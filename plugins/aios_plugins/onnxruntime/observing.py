@@ -61,12 +61,11 @@ def observe(address: str, handle: Mapping[str, Any] | None) -> Observation:
 def _gone(address: str, handle: Mapping[str, Any], runtime: Path) -> Observation:
     """Say what is left of a service whose process is gone, and who has its port now."""
     taken = listener(handle["port"])
-    differences = (f"port {handle['port']} is taken by {taken}",) if taken else ()
     if not (runtime / SPEC).exists():
-        return Observation(address=address, condition="absent", detail="nothing is there", differences=differences)
+        return Observation(address=address, condition="absent", detail="nothing is there", taken_by=taken)
     said = tail(runtime / LOG, 1)
     detail = f"process {handle['pid']} is gone" + (f"; its last words: {said}" if said else "")
-    return Observation(address=address, condition="dead", detail=detail, differences=differences)
+    return Observation(address=address, condition="dead", detail=detail, taken_by=taken)
 
 
 def _differences(spec: Spec, handle: Mapping[str, Any], path: Path) -> tuple[str, ...]:
