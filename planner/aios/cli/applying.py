@@ -1,4 +1,4 @@
-"""apply, status and destroy, in words."""
+"""apply and destroy, in words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.planning import code_of, plan_words
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, harmless, print_diagnostics, shown, table
+from aios.cli.words import Ink, harmless, print_diagnostics, shown
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
 
@@ -22,16 +22,7 @@ if TYPE_CHECKING:
     from aios.workflow.planfiles import Trust
     from aios.workflow.setting import Setting
 
-__all__ = ["apply", "destroy", "status"]
-
-_CONDITION_INKS = {
-    "healthy": "green",
-    "written": "dim",
-    "starting": "yellow",
-    "degraded": "yellow",
-    "dead": "red",
-    "absent": "red",
-}
+__all__ = ["apply", "destroy"]
 
 
 def apply(setting: Setting, *, trust: Trust, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
@@ -146,35 +137,6 @@ def _report(report: Report, *, json: bool, json_into: Path | None) -> int:
     if report.diagnostics:
         print_diagnostics(report.diagnostics)
     return Exit.DONE if report.complete else Exit.WORLD
-
-
-def status(setting: Setting, *, json: bool) -> int:
-    """Show what stands."""
-    from aios.workflow.standing import look
-
-    standing = look(setting)
-    rows = []
-    ink = Ink(sys.stdout)
-    for item in standing:
-        deployment = item.resource.deployment
-        unfinished = item.resource.unfinished and f"an earlier {item.resource.unfinished} did not finish"
-        precision = deployment.precision + ("" if deployment.quantization == "none" else f" {deployment.quantization}")
-        rows.append(
-            [
-                item.resource.address,
-                ink(item.seen.condition, _CONDITION_INKS[item.seen.condition]),
-                item.seen.endpoint or "-",
-                f"{deployment.model} {precision}",
-                "-" if item.seen.condition == "written" else f"{item.seen.replicas_ready}/{deployment.replicas}",
-                item.resource.applied_at,
-                item.seen.detail + (f"; {unfinished}, apply again" if unfinished else ""),
-            ]
-        )
-    head = ["ADDRESS", "CONDITION", "ENDPOINT", "RUNS", "READY", "APPLIED", "DETAIL"]
-    words = table(head, rows, ink) if rows else "nothing is applied"
-    document = {"resources": [{"resource": item.resource, "observed": item.seen} for item in standing]}
-    emit(words, document, json=json)
-    return Exit.DONE
 
 
 def destroy(setting: Setting, targets: tuple[str, ...], *, yes: bool, json: bool) -> int:

@@ -53,11 +53,32 @@ def apply(
 
 
 @standing_app.command(epilog="Example: aios status")
-def status(state: State = STATE, json: Json = False) -> int:
-    """Show what stands, whether it is healthy, and where it answers."""
-    from aios.cli.applying import status as work
+def status(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to show; everything by default.")
+    ] = None,
+    state: State = STATE,
+    json: Json = False,
+) -> int:
+    """Show what stands, whether it is healthy, where it answers, and what it does lately."""
+    from aios.cli.drifting import status as work
 
-    return work(setting_of(None, None, state), json=json)
+    return work(setting_of(None, None, state), tuple(targets or ()), json=json)
+
+
+@standing_app.command(epilog="Examples: aios drift, or for one service: aios drift read-digits --json")
+def drift(
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to look at; everything by default.")
+    ] = None,
+    state: State = STATE,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Compare what is true with what was applied, and what is measured with what was promised; exit 5 on drift."""
+    from aios.cli.drifting import drift as work
+
+    return work(setting_of(None, None, state), tuple(targets or ()), json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios destroy --yes")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
 from aios.workflow.basis import basis_of, places_of
+from aios.workflow.configured import remember_inputs
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import Given, gather
@@ -36,7 +37,9 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     setting = _setting_of(plan, setting)
     with opened(setting, "aios apply") as kept:
         _check_fresh(plan, setting, kept)
-        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event)
+        report = _recorded(plan.actions, kept, setting, plan.id, plan, on_event)
+        remember_inputs(plan, setting)
+        return report
 
 
 def _not_at_once(plan: Plan) -> Diagnostic:

@@ -322,12 +322,17 @@ def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) ->
 
 def unhealthy(given: Given, state: State) -> Mapping[str, str]:
     """Return address -> what is wrong, for every resource in the state that is not as it was applied."""
+    from aios.workflow.observing import observe
+
+    known = [resource for resource in state.resources.values() if resource.executor in given.executors]
     found = {}
-    for address, resource in state.resources.items():
-        executor = given.executors.get(resource.executor)
-        if executor is None:
+    for address, (seen, _) in observe(known).items():
+        if seen is None:
             continue
-        seen = executor.observe(address, resource.handle)
         if seen.condition in ("absent", "dead", "degraded"):
             found[address] = f"{seen.condition}: {seen.detail}"
+        elif seen.differences:
+            found[address] = "; ".join(seen.differences)
+        elif seen.deployment_digest not in (None, digest_of(state.resources[address].deployment)):
+            found[address] = "it runs another deployment than was applied"
     return found
