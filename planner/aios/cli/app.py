@@ -23,6 +23,8 @@ from aios.cli.options import (
     Json,
     JsonInto,
     KeepOthers,
+    Markdown,
+    MarkdownInto,
     Paths,
     Profiles,
     State,
@@ -119,8 +121,11 @@ def plan(
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
+    markdown: Markdown = False,
+    markdown_into: MarkdownInto = None,
 ) -> int:
     """Choose how to run the intents, prove the choice, and say what apply would do. Changes nothing."""
+    from aios.cli.planning import Comment
     from aios.cli.planning import plan as work
     from aios.workflow.replanning import Wished
 
@@ -136,6 +141,7 @@ def plan(
         json_into=json_into,
         start=start,
         picture=svg,
+        comment=Comment(markdown, markdown_into),
     )
 
 

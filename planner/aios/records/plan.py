@@ -30,7 +30,7 @@ __all__ = [
     "Stayed",
 ]
 
-FORMAT_VERSION = "1.4"
+FORMAT_VERSION = "1.5"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]
@@ -231,7 +231,8 @@ class Claim(Record):
 
 
 class Action(Record):
-    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words."""
+    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
+    what stands, when it was applied; empty where this plan promises the same of it."""
 
     address: str
     action: ActionKind
@@ -240,6 +241,7 @@ class Action(Record):
     before: Deployment | None = None
     after: Deployment | None = None
     undo: str
+    promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
 
 
 class SolverNote(Record):
