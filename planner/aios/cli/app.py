@@ -26,6 +26,8 @@ from aios.cli.options import (
     Json,
     JsonInto,
     KeepOthers,
+    Markdown,
+    MarkdownInto,
     Paths,
     Profiles,
     SignKey,
@@ -131,8 +133,11 @@ def plan(
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
+    markdown: Markdown = False,
+    markdown_into: MarkdownInto = None,
 ) -> int:
     """Choose how to run the intents, prove the choice, and say what apply would do. Changes nothing."""
+    from aios.cli.planning import Comment
     from aios.cli.planning import plan as work
     from aios.workflow.planfiles import Keeping
     from aios.workflow.replanning import Wished
@@ -150,6 +155,7 @@ def plan(
         start=start,
         picture=svg,
         keeping=Keeping(expires, sign_key, sign_passphrase, encrypt_key),
+        comment=Comment(markdown, markdown_into),
     )
 
 

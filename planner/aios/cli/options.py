@@ -22,6 +22,8 @@ __all__ = [
     "KeepOthers",
     "LockId",
     "LockTimeout",
+    "Markdown",
+    "MarkdownInto",
     "Paths",
     "Profiles",
     "SignKey",
@@ -58,6 +60,13 @@ def to_write(path: Path | None) -> Path | None:
 JsonInto = Annotated[
     Path | None,
     typer.Option("--json-into", metavar="FILE", callback=to_write, help="Also write the JSON to a file."),
+]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print the comment of a pull request, in Markdown, instead of words.")
+]
+MarkdownInto = Annotated[
+    Path | None,
+    typer.Option("--markdown-into", metavar="FILE", callback=to_write, help="Also write that comment to a file."),
 ]
 HowHard = Annotated[
     Effort,

@@ -1,5 +1,6 @@
 """Commands that carry out plans and look after what stands. Each one imports what it needs when it runs."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,12 +9,14 @@ from aios.cli.options import (
     PROFILES,
     STATE,
     DecryptKey,
+    Every,
     Fleet,
     Json,
     JsonInto,
     KeepOthers,
     LockId,
     LockTimeout,
+    Markdown,
     Profiles,
     State,
     VerifyKey,
@@ -50,6 +53,45 @@ def apply(
     setting = setting_of(paths, fleet, state, profiles, lock=(lock_timeout, lock_id))
     trust = Trust(verify_key, decrypt_key)
     return work(setting, trust=trust, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
+
+
+@standing_app.command(epilog="Example: aios show plan.json --markdown")
+def show(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A saved plan.")],
+    markdown: Markdown = False,
+    every: Every = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Show a saved plan, from its document alone: neither intents, fleet nor models need be at hand."""
+    from aios.cli.showing import show as work
+
+    return work(plan, markdown=markdown, every=every, json=json, json_into=json_into)
+
+
+@standing_app.command(epilog="Example: aios render intent.yaml --into rendered")
+def render(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PLAN | PATH...", help="A saved plan, or intents to plan.")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="DIR", help="Write files there, and remove those no longer made.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 2 where DIR holds something else.")
+    ] = False,
+    fleet: Fleet = None,
+    state: State = STATE,
+    profiles: Profiles = PROFILES,
+    keep_others: KeepOthers = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Write what a plan would hand to the world as files, the same bytes every time. Changes nothing else."""
+    from aios.cli.rendering import render_files
+
+    setting = setting_of(paths, fleet, state, profiles)
+    return render_files(setting, into=into, check=check, keep_others=keep_others, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios status")

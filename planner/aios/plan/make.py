@@ -25,7 +25,7 @@ from aios.records.state import State
 
 __all__ = ["make_plan"]
 
-_PREDICTED = ("latency.p99", "throughput", "power", "energy", "memory")
+_PREDICTED = ("latency.p99", "throughput", "power", "energy", "memory", "cost", "carbon")
 """Metrics that are claimed even when nobody requires them, beside every ``accuracy.*``: predictions worth measuring."""
 
 
@@ -190,8 +190,7 @@ def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
                 bound=requirement.bound,
             )
     accuracies = sorted(metric for metric in priced.estimates if metric.startswith("accuracy."))
-    money = ("cost", "expense") if "expense" in priced.estimates else ()
-    for metric in (*_PREDICTED, *money, *accuracies):
+    for metric in (*_PREDICTED, "expense", *accuracies):
         if metric in priced.estimates and metric not in (*required, *of_day):
             yield Claim(address=intent.name, metric=metric, estimate=priced.estimates[metric])
 

@@ -252,7 +252,8 @@ class Claim(Record):
 
 
 class Action(Record):
-    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words."""
+    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
+    what stands, when it was applied; empty where this plan promises the same of it."""
 
     address: str
     action: ActionKind
@@ -261,6 +262,7 @@ class Action(Record):
     before: Deployment | None = None
     after: Deployment | None = None
     undo: str
+    promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
 
 
 class SolverNote(Record):
