@@ -24,11 +24,13 @@ from aios.cli.options import (
     JsonInto,
     KeepOthers,
     Paths,
+    Policies,
     Profiles,
     State,
     setting_of,
     to_write,
 )
+from aios.cli.policyapp import policy_app
 from aios.cli.questionsapp import questions_app
 from aios.cli.standingapp import standing_app
 from aios.workflow.setting import Effort
@@ -46,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(model_app, name="model")
 app.add_typer(hardware_app, name="hardware")
+app.add_typer(policy_app, name="policy")
 
 
 def _version(wanted: bool) -> None:
@@ -115,6 +118,7 @@ def plan(
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Draw when jobs run: .svg, .png, .pdf.")
     ] = None,
+    policy: Policies = None,
     effort: HowHard = Effort.NORMAL,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
@@ -124,7 +128,7 @@ def plan(
     from aios.cli.planning import plan as work
     from aios.workflow.replanning import Wished
 
-    setting = setting_of(paths, fleet, state, profiles, effort)
+    setting = setting_of(paths, fleet, state, profiles, effort, policy)
     return work(
         setting,
         wished=Wished(current, tuple(dict.fromkeys(freeze or ())), max_moves),

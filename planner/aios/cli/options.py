@@ -18,6 +18,7 @@ __all__ = [
     "JsonInto",
     "KeepOthers",
     "Paths",
+    "Policies",
     "Profiles",
     "State",
     "Yes",
@@ -65,6 +66,15 @@ Paths = Annotated[
 ]
 State = Annotated[Path, typer.Option("--state", help="State file.")]
 Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="PATH",
+        help="File or folder of policies that the plan must keep; repeatable. Files policy.yaml and *.policy.yaml "
+        "beside the intents always count.",
+    ),
+]
 KeepOthers = Annotated[
     bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
 ]
@@ -77,6 +87,7 @@ def setting_of(
     state: Path = STATE,
     profiles: Path = PROFILES,
     effort: Effort = Effort.NORMAL,
+    policies: list[str] | None = None,
 ) -> Setting:
     """Return what a command was given."""
     return Setting(
@@ -87,6 +98,7 @@ def setting_of(
         warn=_warned,
         stdin=sys.stdin.buffer.read,
         effort=effort,
+        policies=tuple(policies or ()),
     )
 
 

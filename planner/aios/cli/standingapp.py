@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, KeepOthers, Profiles, State, Yes, setting_of
+from aios.cli.options import (
+    PROFILES,
+    STATE,
+    Fleet,
+    Json,
+    JsonInto,
+    KeepOthers,
+    Policies,
+    Profiles,
+    State,
+    Yes,
+    setting_of,
+)
 
 __all__ = ["standing_app"]
 
@@ -20,6 +32,7 @@ def apply(
     state: State = STATE,
     profiles: Profiles = PROFILES,
     keep_others: KeepOthers = False,
+    policy: Policies = None,
     yes: Yes = False,
     json: Json = False,
     json_into: JsonInto = None,
@@ -27,7 +40,7 @@ def apply(
     """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
     from aios.cli.applying import apply as work
 
-    setting = setting_of(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles, policies=policy)
     return work(setting, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 
 

@@ -10,9 +10,19 @@ from __future__ import annotations
 from aios.plan.actions import destroy_actions
 from aios.plan.deployment import deployment_of
 from aios.plan.differences import differences
-from aios.plan.document import plan_text, read_plan
+from aios.plan.document import plan_text, read_plan, with_id
 from aios.plan.figures import figures
 from aios.plan.freshness import stale
 from aios.plan.make import make_plan
 
-__all__ = ["deployment_of", "destroy_actions", "differences", "figures", "make_plan", "plan_text", "read_plan", "stale"]
+__all__ = [
+    "deployment_of",
+    "destroy_actions",
+    "differences",
+    "figures",
+    "make_plan",
+    "plan_text",
+    "read_plan",
+    "stale",
+    "with_id",
+]

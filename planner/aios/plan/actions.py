@@ -39,7 +39,9 @@ def actions_for(
         else:
             promised = tuple(claim for claim in claims if claim.concerns(address))
             fields = in_place.get(after.executor, frozenset())
-            found.append(_change(resource, after, fields, unhealthy.get(address), promised))
+            change = _change(resource, after, fields, unhealthy.get(address), promised)
+            differ = resource.claims != promised
+            found.append(change.model_copy(update={"promised": resource.claims}) if differ else change)
     for address, resource in state.resources.items():
         if address in wanted:
             continue
@@ -121,6 +123,7 @@ def _delete(address: str, resource: Resource, reason: str) -> Action:
         executor=resource.executor,
         before=resource.deployment,
         undo=f"apply the intent {address} again",
+        promised=resource.claims,
     )
 
 

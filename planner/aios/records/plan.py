@@ -9,6 +9,7 @@ from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
 from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
+from aios.records.policy import Ruling
 from aios.records.schedule import Frame, Run
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
@@ -30,7 +31,7 @@ __all__ = [
     "Stayed",
 ]
 
-FORMAT_VERSION = "1.4"
+FORMAT_VERSION = "1.5"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]
@@ -40,7 +41,8 @@ class Inputs(Record):
     """Fingerprints of all that a plan was made from; ``apply`` refuses when one no longer matches (exit 4).
 
     state: lineage and serial of the state it was planned against, ``<lineage>:<serial>`` · current: digest of the
-    placement that a saved plan said stands, where one was named instead of the state
+    placement that a saved plan said stands, where one was named instead of the state · policies: what their rules say,
+    where there are any
     """
 
     intents: str
@@ -50,6 +52,7 @@ class Inputs(Record):
     catalogue: str
     state: str
     current: str | None = Field(default=None, exclude_if=lambda current: current is None)
+    policies: str | None = Field(default=None, exclude_if=lambda policies: policies is None)
 
 
 class Disruption(Record):
@@ -231,7 +234,8 @@ class Claim(Record):
 
 
 class Action(Record):
-    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words."""
+    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
+    what stands, when it was applied; empty where this plan promises the same of it."""
 
     address: str
     action: ActionKind
@@ -240,6 +244,7 @@ class Action(Record):
     before: Deployment | None = None
     after: Deployment | None = None
     undo: str
+    promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
 
 
 class SolverNote(Record):
@@ -261,7 +266,8 @@ class Plan(Record):
 
     id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
     replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
-    frame: where a plan in time stands in it
+    frame: where a plan in time stands in it · labels: intent name -> labels, of those that have any · rulings: what
+    came of each rule of the policies
     """
 
     format_version: str = FORMAT_VERSION
@@ -281,6 +287,8 @@ class Plan(Record):
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()
     evaluate: Mapping[str, tuple[str, ...]] = {}
+    labels: Mapping[str, Mapping[str, str]] = Field(default={}, exclude_if=lambda labels: not labels)
+    rulings: tuple[Ruling, ...] = Field(default=(), exclude_if=lambda rulings: not rulings)
     files: Mapping[str, Any] = Field(
         default_factory=dict, description="Paths the plan was made from, to check it again."
     )

@@ -13,6 +13,7 @@ from aios.records.plan import Action, Plan
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import gather
+from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     """
     if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to apply", command="aios plan"))
+    denied = denials(plan)
+    if denied:
+        names = ", ".join(item.rule for item in denied)
+        raise InputError(Diagnostic(summary=f"this plan is denied by {names}: it is not applied", command="aios plan"))
     if not plan.at_once:
         raise InputError(_not_at_once(plan))
     setting = _setting_of(plan, setting)
@@ -140,6 +145,7 @@ def _setting_of(plan: Plan, setting: Setting) -> Setting:
         fleet=files["fleet"],
         profiles=Path(files["profiles"]),
         state=Path(files["state"]),
+        policies=tuple(files.get("policies", ())),
     )
 
 
