@@ -29,6 +29,7 @@ from aios.cli.options import (
     Markdown,
     MarkdownInto,
     Paths,
+    Policies,
     Profiles,
     SignKey,
     SignPassphrase,
@@ -36,6 +37,7 @@ from aios.cli.options import (
     setting_of,
     to_write,
 )
+from aios.cli.policyapp import policy_app
 from aios.cli.questionsapp import questions_app
 from aios.cli.standingapp import standing_app
 from aios.cli.stateapp import state_app, state_group
@@ -56,6 +58,7 @@ app.add_typer(model_app, name="model")
 app.add_typer(hardware_app, name="hardware")
 app.add_typer(state_group, name="state")
 app.add_typer(key_app, name="key")
+app.add_typer(policy_app, name="policy")
 
 
 def _version(wanted: bool) -> None:
@@ -129,6 +132,7 @@ def plan(
     sign_key: SignKey = None,
     sign_passphrase: SignPassphrase = None,
     encrypt_key: EncryptKey = None,
+    policy: Policies = None,
     effort: HowHard = Effort.NORMAL,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
@@ -142,7 +146,7 @@ def plan(
     from aios.workflow.planfiles import Keeping
     from aios.workflow.replanning import Wished
 
-    setting = setting_of(paths, fleet, state, profiles, effort)
+    setting = setting_of(paths, fleet, state, profiles, effort, policies=policy)
     return work(
         setting,
         wished=Wished(current, tuple(dict.fromkeys(freeze or ())), max_moves),

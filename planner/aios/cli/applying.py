@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.planning import code_of, plan_words
+from aios.cli.policing import gate
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, harmless, print_diagnostics, shown
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
+from aios.workflow.ruling import denials
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
@@ -47,7 +49,7 @@ def apply(setting: Setting, *, trust: Trust, keep_others: bool, yes: bool, json:
         raise UsageError(_not_signed(setting.paths))
     else:
         planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
-        if planned.conflict is not None:
+        if planned.conflict is not None or denials(planned):
             if json or json_into is not None:
                 emit("", plan_text(planned), json=json, json_into=json_into)
             return code_of(planned)
@@ -65,7 +67,8 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
         planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
     stream = sys.stderr if json else sys.stdout
     print(shown(plan_words(planned, keep_others=keep_others, applying=True), Ink(stream)), file=stream)
-    changes = any(action.action != "keep" for action in planned.plan.actions)
+    gate(planned)
+    changes = any(action.action != "keep" for action in planned.plan.actions) and not denials(planned.plan)
     if planned.plan.conflict is None and changes and not yes:
         _ask("apply this plan?")
     return planned.plan
@@ -79,6 +82,7 @@ def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
         "--state": setting.state != defaults.state,
         "--profiles": setting.profiles != defaults.profiles,
         "--keep-others": keep_others,
+        "--policy": bool(setting.policies),
         "other files": len(setting.paths) > 1,
     }
     named = [name for name, present in given.items() if present]

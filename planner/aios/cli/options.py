@@ -25,6 +25,7 @@ __all__ = [
     "Markdown",
     "MarkdownInto",
     "Paths",
+    "Policies",
     "Profiles",
     "SignKey",
     "SignPassphrase",
@@ -119,6 +120,15 @@ LockId = Annotated[
     ),
 ]
 Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="PATH",
+        help="File or folder of policies that the plan must keep; repeatable. Files policy.yaml and *.policy.yaml "
+        "beside the intents always count.",
+    ),
+]
 KeepOthers = Annotated[
     bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
 ]
@@ -166,6 +176,7 @@ def setting_of(
     profiles: Path = PROFILES,
     effort: Effort = Effort.NORMAL,
     lock: tuple[float, str | None] = (0.0, None),
+    policies: list[str] | None = None,
 ) -> Setting:
     """Return what a command was given. lock: seconds to wait for it, and the name of our own"""
     return Setting(
@@ -178,6 +189,7 @@ def setting_of(
         effort=effort,
         lock_timeout_s=lock[0],
         lock_id=lock[1],
+        policies=tuple(policies or ()),
     )
 
 

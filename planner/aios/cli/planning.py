@@ -18,6 +18,7 @@ from aios.cli.moving import move_words
 from aios.cli.output import emit, save_text
 from aios.cli.pipelines import pipeline_words
 from aios.cli.planwords import action_words, ended, objective_words, promise_words, residence_words
+from aios.cli.policing import gate, rulings_line
 from aios.cli.progress import Progress
 from aios.cli.splitwords import split_words
 from aios.cli.standing import budget_words, machine_words
@@ -28,6 +29,7 @@ from aios.records.intent import Intent
 from aios.records.plan import Plan
 from aios.workflow.planfiles import Keeping, finished, see_keeping, text_to_save
 from aios.workflow.ranking import ranked
+from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -91,11 +93,12 @@ def plan(
         said = comment_on(planned.plan, remarks) if any(comment) else ""
         words = said if comment.printed else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
-    if out is not None and planned.plan.conflict is None:
+    if out is not None and planned.plan.conflict is None and not denials(planned.plan):
         save_text(out, text_to_save(text, keeping))
     if comment.file is not None:
         save_text(comment.file, said)
     emit(words, text, json=json, json_into=json_into)
+    gate(planned, out)
     return code_of(planned.plan, detailed)
 
 
@@ -120,6 +123,8 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
     """Return the exit code that a plan stands for."""
     if plan.status == "infeasible":
         return Exit.INFEASIBLE
+    if denials(plan):
+        return Exit.INPUT
     if plan.solver.termination == "interrupted":
         return Exit.INTERRUPTED
     if plan.status == "unknown":
@@ -163,6 +168,7 @@ def plan_words(
             _objective(planned, ink),
             move_words(planned.plan, ink, every),
             vouched(planned.plan, ink),
+            rulings_line(planned.plan, ink),
             action_words(planned.plan, ink, None if applying else _apply_command(planned, out, keep_others)),
         ]
     return "\n\n".join(block for block in blocks if block)
@@ -292,7 +298,7 @@ def _apply_command(planned: Planned, out: Path | None, keep_others: bool) -> str
     plans carry out.
     """
     plan = planned.plan
-    if not plan.at_once:
+    if not plan.at_once or denials(plan):
         return None
     if out is not None:
         return shlex.join(["aios", "apply", str(out)])

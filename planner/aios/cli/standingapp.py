@@ -17,6 +17,7 @@ from aios.cli.options import (
     LockId,
     LockTimeout,
     Markdown,
+    Policies,
     Profiles,
     State,
     VerifyKey,
@@ -42,6 +43,7 @@ def apply(
     lock_id: LockId = None,
     verify_key: VerifyKey = None,
     decrypt_key: DecryptKey = None,
+    policy: Policies = None,
     yes: Yes = False,
     json: Json = False,
     json_into: JsonInto = None,
@@ -50,7 +52,7 @@ def apply(
     from aios.cli.applying import apply as work
     from aios.workflow.planfiles import Trust
 
-    setting = setting_of(paths, fleet, state, profiles, lock=(lock_timeout, lock_id))
+    setting = setting_of(paths, fleet, state, profiles, policies=policy, lock=(lock_timeout, lock_id))
     trust = Trust(verify_key, decrypt_key)
     return work(setting, trust=trust, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 

@@ -21,6 +21,7 @@ _CHANGED = {
     "models": "the models or their data are not those that the plan was made from",
     "profiles": "the measurements are not those that the plan was made from",
     "catalogue": "the device catalogue is not the one that the plan was made from",
+    "policies": "the policies are not those that the plan was judged by",
 }
 _MOST_TOLD = 5
 """Changes of one fingerprint that are told: enough to see why, and few enough to read."""

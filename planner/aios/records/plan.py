@@ -9,6 +9,7 @@ from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
 from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
+from aios.records.policy import Ruling
 from aios.records.schedule import Frame, Run
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
@@ -42,7 +43,8 @@ class Inputs(Record):
     """Fingerprints of all that a plan was made from; ``apply`` refuses when one no longer matches (exit 4).
 
     state: lineage and serial of the state it was planned against, ``<lineage>:<serial>`` · current: digest of the
-    placement that a saved plan said stands, where one was named instead of the state
+    placement that a saved plan said stands, where one was named instead of the state · policies: what their rules say,
+    where there are any
     """
 
     intents: str
@@ -52,6 +54,7 @@ class Inputs(Record):
     catalogue: str
     state: str
     current: str | None = Field(default=None, exclude_if=lambda current: current is None)
+    policies: str | None = Field(default=None, exclude_if=lambda policies: policies is None)
 
 
 class Validity(Record):
@@ -285,7 +288,8 @@ class Plan(Record):
     id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
     replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
     frame: where a plan in time stands in it · made_from: fingerprint -> thing -> part of it -> what that was, in short,
-    so that a stale plan can say what changed · valid: only where an expiry was asked for
+    so that a stale plan can say what changed · valid: only where an expiry was asked for · labels: intent name ->
+    labels, of those that have any · rulings: what came of each rule of the policies
     """
 
     format_version: str = FORMAT_VERSION
@@ -307,6 +311,8 @@ class Plan(Record):
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()
     evaluate: Mapping[str, tuple[str, ...]] = {}
+    labels: Mapping[str, Mapping[str, str]] = Field(default={}, exclude_if=lambda labels: not labels)
+    rulings: tuple[Ruling, ...] = Field(default=(), exclude_if=lambda rulings: not rulings)
     files: Mapping[str, Any] = Field(
         default_factory=dict, description="Paths the plan was made from, to check it again."
     )

@@ -15,6 +15,7 @@ from aios.workflow.configured import remember_inputs
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import Given, gather
+from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting, place_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     """
     if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to apply", command="aios plan"))
+    denied = denials(plan)
+    if denied:
+        names = ", ".join(item.rule for item in denied)
+        raise InputError(Diagnostic(summary=f"this plan is denied by {names}: it is not applied", command="aios plan"))
     if not plan.at_once:
         raise InputError(_not_at_once(plan))
     setting = _setting_of(plan, setting)
@@ -134,6 +139,7 @@ def _setting_of(plan: Plan, setting: Setting) -> Setting:
         fleet=files["fleet"],
         profiles=Path(files["profiles"]),
         state=place_of(files["state"]),
+        policies=tuple(files.get("policies", ())),
     )
 
 

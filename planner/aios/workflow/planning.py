@@ -24,6 +24,7 @@ from aios.workflow.keeping import state_of
 from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
+from aios.workflow.ruling import Evaluator, check_rules, judged
 from aios.workflow.setting import Setting, silent
 from aios.workflow.timing import takes_time
 
@@ -151,7 +152,16 @@ def inputs_of(given: Given, state: State, current: Current | None = None) -> Inp
         catalogue=digest_of(dict(given.fleet.types)),
         state=f"{state.lineage}:{state.serial}",
         current=None if current is None else digest_of(dict(current.footings)),
+        policies=_policies(given),
     )
+
+
+def _policies(given: Given) -> str | None:
+    if not given.rules:
+        return None
+    from aios.policy import digest_of_rules
+
+    return digest_of_rules(given.rules)
 
 
 def _evidence(given: Given) -> object:
@@ -168,13 +178,23 @@ def make_plan(
     wished: Wished = NOTHING_WISHED,
     frame: Frame = ANY_DAY,
 ) -> Planned:
-    """Plan the intents of ``setting``. wished: of moves · frame: where the plan stands in time, where that matters
+    """Plan the intents of ``setting``, and ask their policies of the plan. wished: of moves · frame: where the plan
+    stands in time, where that matters
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
+    with Evaluator() as evaluator:
+        given = considered.given if considered else gather(setting)
+        check_rules(given.rules, evaluator)
+        planned = _drafted(
+            setting, considered or consider(given, setting.tell), keep_others=keep_others, wished=wished, frame=frame
+        )
+        return planned._replace(plan=judged(planned.plan, given.rules, evaluator))
+
+
+def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wished: Wished, frame: Frame) -> Planned:
     from aios.plan import make_plan as draft
 
-    considered = considered or consider(gather(setting), setting.tell)
     whole, state = considered.given, state_of(setting).load()
     choose = _in_time if takes_time(whole) else _choice
     choice = choose(setting, considered, state, wished, frame)
@@ -198,6 +218,7 @@ def make_plan(
             "fleet": setting.fleet,
             "profiles": str(setting.profiles),
             "state": str(setting.state),
+            **({"policies": list(setting.policies)} if setting.policies else {}),
         },
         version=__version__,
         keep_others=keep_others,
@@ -206,8 +227,16 @@ def make_plan(
         pipelines=_pipelines(given.intents, selection, choice.joins),
         at_once=choice.at_once,
         schedule=choice.schedule,
+        labels=_labels(whole),
     )
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
+
+
+def _labels(given: Given) -> Mapping[str, Mapping[str, str]]:
+    """Return intent name -> labels, of those that have any."""
+    labels = {intent.name: intent.labels for intent in given.intents}
+    labels |= {demand.name: demand.labels for demand in given.demands}
+    return {name: found for name, found in labels.items() if found}
 
 
 class _Choice(NamedTuple):
