@@ -65,18 +65,22 @@ def restore(
     return work(setting_of(None, None, state, lock=(lock_timeout, lock_id)), run, yes=yes, json=json)
 
 
-@state_app.command(epilog="Example: aios history")
+@state_app.command(epilog="Example: aios history read-digits --limit 5")
 def history(
+    address: Annotated[
+        str | None, typer.Argument(metavar="[ADDRESS]", help="Only what was done with this service.")
+    ] = None,
     state: State = STATE,
     last: Annotated[
-        int | None, typer.Option("--last", "-n", min=1, metavar="N", help="Only the last N runs; all by default.")
+        int | None,
+        typer.Option("--last", "--limit", "-n", min=1, metavar="N", help="Only the last N runs; all by default."),
     ] = None,
     json: Json = False,
 ) -> int:
     """List what was applied and destroyed, newest first: when, by whom, from which plan, and what came of it."""
     from aios.cli.history import history as work
 
-    return work(setting_of(None, None, state), last=last, json=json)
+    return work(setting_of(None, None, state), address, last=last, json=json)
 
 
 @state_app.command(epilog="Example: aios unlock 4f1c9a2b7d30 --yes")

@@ -16,16 +16,20 @@ from aios.plan.document import plan_text, read_plan, with_id
 from aios.plan.figures import figures
 from aios.plan.freshness import stale
 from aios.plan.make import make_plan
+from aios.plan.standing import completed, empty_plan, kept_as, without
 from aios.plan.validity import out_of_time, validity
 
 __all__ = [
     "Asked",
     "basis_of",
+    "completed",
     "contradictions",
     "deployment_of",
     "destroy_actions",
     "differences",
+    "empty_plan",
     "figures",
+    "kept_as",
     "make_plan",
     "out_of_time",
     "plan_text",
@@ -33,4 +37,5 @@ __all__ = [
     "stale",
     "validity",
     "with_id",
+    "without",
 ]
