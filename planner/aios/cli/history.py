@@ -88,7 +88,7 @@ def status_text(status: str, ink: Ink) -> str:
 def verdict_counts(verdicts: Sequence[Verdict], ink: Ink | None = None) -> str:
     """Return ``3 held, 1 broken``: promises alone, not what was merely predicted; nothing where nothing was
     measured."""
-    counts = Counter(verdict.verdict for verdict in verdicts)
+    counts: Counter[str] = Counter(verdict.verdict for verdict in verdicts)
     told = [(f"{counts[name]} {name}", colour) for name, colour in _VERDICT_INKS.items() if counts[name]]
     return ", ".join(ink(text, colour) if ink else text for text, colour in told) or (
         "nothing promised" if verdicts else ""

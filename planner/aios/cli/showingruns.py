@@ -43,10 +43,7 @@ def show_run(
 
     run, plan = tell_of(setting, text)
     document = {"run": run, "plan": None if plan is None else jsonlib.loads(plan_text(plan))}
-    if markdown and not json:
-        words = _markdown(run, plan)
-    else:
-        words = "" if json else _words(run, plan, Ink(sys.stdout), every)
+    words = "" if json else _markdown(run, plan) if markdown else _words(run, plan, Ink(sys.stdout), every)
     emit(words, as_json(document) if json or json_into else "", json=json, json_into=json_into)
     return Exit.DONE
 
