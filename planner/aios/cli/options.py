@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from aios.workflow.setting import Effort, Setting
+from aios.workflow.setting import PARALLELISM, Effort, Setting
 
 __all__ = [
+    "PARALLELISM",
     "PROFILES",
     "STATE",
     "Every",
@@ -17,6 +18,7 @@ __all__ = [
     "Json",
     "JsonInto",
     "KeepOthers",
+    "Parallelism",
     "Paths",
     "Profiles",
     "State",
@@ -67,6 +69,9 @@ State = Annotated[Path, typer.Option("--state", help="State file.")]
 Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
 KeepOthers = Annotated[
     bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
+]
+Parallelism = Annotated[
+    int, typer.Option("--parallelism", min=1, metavar="N", help="How many actions may run at the same time.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, KeepOthers, Profiles, State, Yes, setting_of
+from aios.cli.options import (
+    PARALLELISM,
+    PROFILES,
+    STATE,
+    Fleet,
+    Json,
+    JsonInto,
+    KeepOthers,
+    Parallelism,
+    Profiles,
+    State,
+    Yes,
+    setting_of,
+)
 
 __all__ = ["standing_app"]
 
@@ -20,15 +33,27 @@ def apply(
     state: State = STATE,
     profiles: Profiles = PROFILES,
     keep_others: KeepOthers = False,
+    parallelism: Parallelism = PARALLELISM,
+    rollback_on_failure: Annotated[
+        bool, typer.Option("--rollback-on-failure", help="Once an action fails, take back what this run has done.")
+    ] = False,
+    abort: Annotated[
+        bool, typer.Option("--abort", help="Take back what the last run did, which was killed, stopped or failed.")
+    ] = False,
     yes: Yes = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
+    from aios.cli.applying import Manner
+    from aios.cli.applying import abort as take_back
     from aios.cli.applying import apply as work
 
     setting = setting_of(paths, fleet, state, profiles)
-    return work(setting, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
+    if abort:
+        return take_back(setting, yes=yes, json=json, json_into=json_into)
+    manner = Manner(parallelism, rollback_on_failure)
+    return work(setting, manner, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios status")
@@ -45,13 +70,14 @@ def destroy(
         list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to remove; everything by default.")
     ] = None,
     state: State = STATE,
+    parallelism: Parallelism = PARALLELISM,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
     """Remove what was applied."""
     from aios.cli.applying import destroy as work
 
-    return work(setting_of(None, None, state), tuple(targets or ()), yes=yes, json=json)
+    return work(setting_of(None, None, state), tuple(targets or ()), parallelism=parallelism, yes=yes, json=json)
 
 
 @standing_app.command(epilog="Example: aios verify --seconds 20")

@@ -231,7 +231,8 @@ class Claim(Record):
 
 
 class Action(Record):
-    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words."""
+    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · waits_for:
+    addresses whose actions are done before it, as they free what it takes"""
 
     address: str
     action: ActionKind
@@ -240,6 +241,7 @@ class Action(Record):
     before: Deployment | None = None
     after: Deployment | None = None
     undo: str
+    waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
 
 class SolverNote(Record):

@@ -10,16 +10,26 @@ from typing import TYPE_CHECKING
 
 from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
+from aios.workflow import stopping
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import gather
-from aios.workflow.setting import Setting
+from aios.workflow.setting import PARALLELISM, Setting
+from aios.workflow.standing import load_state
 
 if TYPE_CHECKING:
-    from aios.apply import Event, Report
+    from aios.apply import Event, Report, Undo
     from aios.records.state import State
 
-__all__ = ["apply_plan", "carry_out", "destroy", "is_plan_file", "read_plan_file"]
+__all__ = [
+    "apply_plan",
+    "carry_out",
+    "destroy",
+    "is_plan_file",
+    "read_plan_file",
+    "roll_back",
+    "to_roll_back",
+]
 
 _START = b'{\n  "format_version"'
 """The first bytes of a saved plan."""
@@ -54,8 +64,17 @@ def read_plan_file(path: str) -> Plan:
     return read_plan(text, path)
 
 
-def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) -> Report:
-    """Carry out ``plan``.
+def apply_plan(
+    plan: Plan,
+    setting: Setting,
+    on_event: Callable[[Event], None],
+    *,
+    parallelism: int = PARALLELISM,
+    rollback_on_failure: bool = False,
+) -> Report:
+    """Carry out ``plan``; where its last run was being rolled back, end that instead.
+
+    parallelism: actions that may run at once · rollback_on_failure: take back what was done once an action fails
 
     Raises ConflictError, saying what changed, unless everything that it was made from is still the same, and when
     somebody else holds the lock; WorldError when its actions cannot be carried out from here.
@@ -65,9 +84,61 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     if not plan.at_once:
         raise InputError(_not_at_once(plan))
     setting = _setting_of(plan, setting)
-    with opened(setting, "aios apply") as kept:
+    with opened(setting, "aios apply") as kept, stopping.patient():
+        last = kept.state.load().run
+        if last is not None and last.back and last.plan == plan.id:
+            return _roll_back(kept, setting, on_event)
         _check_fresh(plan, setting, kept)
-        return carry_out(plan.actions, kept, setting, plan=plan.id, made=plan, on_event=on_event)
+        return carry_out(
+            plan.actions,
+            kept,
+            setting,
+            plan=plan.id,
+            made=plan,
+            on_event=on_event,
+            stop=_is_asked_to_stop,
+            parallelism=parallelism,
+            rollback_on_failure=rollback_on_failure,
+        )
+
+
+def to_roll_back(setting: Setting) -> tuple[Undo, ...]:
+    """Return what would take back the last run, unless it came to its end."""
+    from aios.apply import undo_actions
+
+    return undo_actions(load_state(setting))
+
+
+def roll_back(setting: Setting, on_event: Callable[[Event], None]) -> Report:
+    """Take back what the last run did, which was killed, stopped, or failed in part.
+
+    Raises InputError when it did come to its end, ConflictError when somebody else holds the lock.
+    """
+    with opened(setting, "aios apply --abort") as kept, stopping.patient():
+        return _roll_back(kept, setting, on_event)
+
+
+def _roll_back(kept: Opened, setting: Setting, on_event: Callable[[Event], None]) -> Report:
+    from aios.apply import roll_back as work
+    from aios.spi import registry
+
+    return work(
+        state_store=kept.state,
+        executors=registry.load_all("aios.executors"),
+        artefacts=kept.artefacts,
+        journal=kept.journal,
+        now=setting.now,
+        on_event=on_event,
+        stop=_is_asked_to_stop,
+    )
+
+
+def _is_asked_to_stop() -> bool:
+    return stopping.asked() is not None
+
+
+def _never() -> bool:
+    return False
 
 
 def _not_at_once(plan: Plan) -> Diagnostic:
@@ -86,7 +157,9 @@ def _not_at_once(plan: Plan) -> Diagnostic:
     )
 
 
-def destroy(setting: Setting, targets: Sequence[str], on_event: Callable[[Event], None]) -> Report:
+def destroy(
+    setting: Setting, targets: Sequence[str], on_event: Callable[[Event], None], *, parallelism: int = PARALLELISM
+) -> Report:
     """Remove ``targets``, or everything that stands.
 
     Raises InputError for an unknown target, ConflictError when a run is at work that may be making something.
@@ -96,11 +169,20 @@ def destroy(setting: Setting, targets: Sequence[str], on_event: Callable[[Event]
 
     if not setting.home.is_dir():
         return Report(results=(), interrupted=False)
-    with opened(setting, "aios destroy") as kept:
+    with opened(setting, "aios destroy") as kept, stopping.patient():
         actions = destroy_actions(kept.state.load(), targets)
         if not actions:
             return Report(results=(), interrupted=False)
-        return carry_out(actions, kept, setting, plan="destroy", made=None, on_event=on_event)
+        return carry_out(
+            actions,
+            kept,
+            setting,
+            plan="destroy",
+            made=None,
+            on_event=on_event,
+            stop=_is_asked_to_stop,
+            parallelism=parallelism,
+        )
 
 
 def carry_out(
@@ -111,8 +193,11 @@ def carry_out(
     plan: str,
     made: Plan | None,
     on_event: Callable[[Event], None],
+    stop: Callable[[], bool] = _never,
+    parallelism: int = 1,
+    rollback_on_failure: bool = False,
 ) -> Report:
-    """Hand actions to the engine of apply."""
+    """Hand actions to the engine of apply. stop, parallelism, rollback_on_failure: see `aios.apply.execute`"""
     from aios.apply import execute
     from aios.spi import registry
 
@@ -127,7 +212,9 @@ def carry_out(
         journal=kept.journal,
         now=setting.now,
         on_event=on_event,
-        stop=lambda: False,
+        stop=stop,
+        parallelism=parallelism,
+        rollback_on_failure=rollback_on_failure,
     )
 
 

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from aios.records.document import Document
     from aios.solve.limits import Limits
 
-__all__ = ["Effort", "Setting", "silent"]
+__all__ = ["PARALLELISM", "Effort", "Setting", "silent"]
+
+PARALLELISM = 10
+"""Actions that may run at once where nobody says how many."""
 
 
 class Effort(StrEnum):
