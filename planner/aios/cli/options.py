@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from aios.workflow.manner import PARALLELISM
 from aios.workflow.setting import Effort, Setting, place_of
 
 __all__ = [
+    "PARALLELISM",
     "PROFILES",
     "STATE",
     "DecryptKey",
@@ -24,6 +26,7 @@ __all__ = [
     "LockTimeout",
     "Markdown",
     "MarkdownInto",
+    "Parallelism",
     "Paths",
     "Policies",
     "Profiles",
@@ -165,6 +168,9 @@ DecryptKey = Annotated[
         envvar="AIOS_DECRYPT_KEY",
         help="What opens an encrypted plan: env:NAME or file:PATH.",
     ),
+]
+Parallelism = Annotated[
+    int, typer.Option("--parallelism", min=1, metavar="N", help="How many actions may run at the same time.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from aios.cli.options import (
+    PARALLELISM,
     PROFILES,
     STATE,
     DecryptKey,
@@ -17,6 +18,7 @@ from aios.cli.options import (
     LockId,
     LockTimeout,
     Markdown,
+    Parallelism,
     Policies,
     Profiles,
     State,
@@ -44,17 +46,28 @@ def apply(
     verify_key: VerifyKey = None,
     decrypt_key: DecryptKey = None,
     policy: Policies = None,
+    parallelism: Parallelism = PARALLELISM,
+    rollback_on_failure: Annotated[
+        bool, typer.Option("--rollback-on-failure", help="Once an action fails, take back what this run has done.")
+    ] = False,
+    abort: Annotated[
+        bool, typer.Option("--abort", help="Take back what the last run did, which was killed, stopped or failed.")
+    ] = False,
     yes: Yes = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Carry out a plan. A saved plan is the approval; otherwise the plan is shown and asked about."""
+    from aios.cli.applying import abort as take_back
     from aios.cli.applying import apply as work
+    from aios.workflow.manner import Manner
     from aios.workflow.planfiles import Trust
 
     setting = setting_of(paths, fleet, state, profiles, policies=policy, lock=(lock_timeout, lock_id))
-    trust = Trust(verify_key, decrypt_key)
-    return work(setting, trust=trust, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
+    if abort:
+        return take_back(setting, yes=yes, json=json, json_into=json_into)
+    manner, trust = Manner(parallelism, rollback_on_failure), Trust(verify_key, decrypt_key)
+    return work(setting, manner, trust=trust, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Examples: aios show plan.json --markdown, or: aios show @3")
@@ -138,6 +151,7 @@ def destroy(
     state: State = STATE,
     lock_timeout: LockTimeout = 0.0,
     lock_id: LockId = None,
+    parallelism: Parallelism = PARALLELISM,
     yes: Yes = False,
     json: Json = False,
 ) -> int:
@@ -145,7 +159,7 @@ def destroy(
     from aios.cli.applying import destroy as work
 
     setting = setting_of(None, None, state, lock=(lock_timeout, lock_id))
-    return work(setting, tuple(targets or ()), yes=yes, json=json)
+    return work(setting, tuple(targets or ()), parallelism=parallelism, yes=yes, json=json)
 
 
 @standing_app.command(epilog="Example: aios verify --seconds 20")

@@ -9,7 +9,7 @@ from aios.records.plan import ActionKind, Inputs
 
 __all__ = ["Run", "RunOutcome", "Step", "Who"]
 
-RunOutcome = Literal["running", "complete", "failed", "interrupted"]
+RunOutcome = Literal["running", "complete", "failed", "interrupted", "rolled back"]
 """``running`` while it is at work; whoever takes over from one that was killed makes it ``interrupted``."""
 
 

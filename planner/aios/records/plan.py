@@ -256,7 +256,8 @@ class Claim(Record):
 
 class Action(Record):
     """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
-    what stands, when it was applied; empty where this plan promises the same of it."""
+    what stands, when it was applied; empty where this plan promises the same of it · waits_for: addresses whose actions
+    are done before it, as they free what it takes"""
 
     address: str
     action: ActionKind
@@ -266,6 +267,7 @@ class Action(Record):
     after: Deployment | None = None
     undo: str
     promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
+    waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
 
 class SolverNote(Record):

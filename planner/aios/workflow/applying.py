@@ -10,23 +10,34 @@ from typing import TYPE_CHECKING
 
 from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
+from aios.workflow import stopping
 from aios.workflow.basis import basis_of, places_of
 from aios.workflow.configured import remember_inputs
 from aios.workflow.keeping import Opened, opened
+from aios.workflow.manner import Manner
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import Given, gather
 from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting, place_of
+from aios.workflow.standing import load_state
 
 if TYPE_CHECKING:
-    from aios.apply import Event, Report
+    from aios.apply import Event, Report, Undo
     from aios.records.state import State
 
-__all__ = ["apply_plan", "carry_out", "destroy"]
+__all__ = ["apply_plan", "carry_out", "destroy", "roll_back", "to_roll_back"]
+
+_AS_USUAL = Manner()
+_ONE_BY_ONE = Manner(parallelism=1)
 
 
-def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) -> Report:
-    """Carry out ``plan``.
+def apply_plan(
+    plan: Plan,
+    setting: Setting,
+    on_event: Callable[[Event], None],
+    manner: Manner = _AS_USUAL,
+) -> Report:
+    """Carry out ``plan``; where its last run was being rolled back, end that instead.
 
     Raises ConflictError, saying what changed, unless everything that it was made from is still the same, and when
     somebody else holds the lock; WorldError when its actions cannot be carried out from here.
@@ -40,11 +51,60 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
     if not plan.at_once:
         raise InputError(_not_at_once(plan))
     setting = _setting_of(plan, setting)
-    with opened(setting, "aios apply") as kept:
+    with opened(setting, "aios apply") as kept, stopping.patient():
+        last = kept.state.load().run
+        if last is not None and last.back and last.plan == plan.id:
+            return _roll_back(kept, setting, on_event)
         _check_fresh(plan, setting, kept)
-        report = _recorded(plan.actions, kept, setting, plan.id, plan, on_event)
+        report = _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
         remember_inputs(plan, setting)
         return report
+
+
+def to_roll_back(setting: Setting) -> tuple[Undo, ...]:
+    """Return what would take back the last run, unless it came to its end."""
+    from aios.apply import undo_actions
+
+    return undo_actions(load_state(setting))
+
+
+def roll_back(setting: Setting, on_event: Callable[[Event], None]) -> Report:
+    """Take back what the last run did, which was killed, stopped, or failed in part.
+
+    Raises InputError when it did come to its end, ConflictError when somebody else holds the lock.
+    """
+    with opened(setting, "aios apply --abort") as kept, stopping.patient():
+        return _roll_back(kept, setting, on_event)
+
+
+def _roll_back(kept: Opened, setting: Setting, on_event: Callable[[Event], None]) -> Report:
+    from aios.apply import roll_back as work
+    from aios.apply import undo_actions
+    from aios.spi import registry
+    from aios.workflow.recording import recorded
+
+    state = kept.state.load()
+    actions = [undo.action for undo in undo_actions(state)]
+    plan = state.run.plan if state.run else "abort"
+    with recorded(kept, setting, actions, command="apply --abort", plan=plan, made=None) as recording:
+        recording.report = work(
+            state_store=kept.state,
+            executors=registry.load_all("aios.executors"),
+            artefacts=kept.artefacts,
+            journal=kept.journal,
+            now=setting.now,
+            on_event=recording.noting(on_event),
+            stop=_is_asked_to_stop,
+        )
+    return recording.report
+
+
+def _is_asked_to_stop() -> bool:
+    return stopping.asked() is not None
+
+
+def _never() -> bool:
+    return False
 
 
 def _not_at_once(plan: Plan) -> Diagnostic:
@@ -63,7 +123,9 @@ def _not_at_once(plan: Plan) -> Diagnostic:
     )
 
 
-def destroy(setting: Setting, targets: Sequence[str], on_event: Callable[[Event], None]) -> Report:
+def destroy(
+    setting: Setting, targets: Sequence[str], on_event: Callable[[Event], None], manner: Manner = _AS_USUAL
+) -> Report:
     """Remove ``targets``, or everything that stands.
 
     Raises InputError for an unknown target, ConflictError when a run is at work that may be making something.
@@ -73,11 +135,11 @@ def destroy(setting: Setting, targets: Sequence[str], on_event: Callable[[Event]
 
     if isinstance(setting.state, Path) and not setting.home.is_dir():
         return Report(results=(), interrupted=False)
-    with opened(setting, "aios destroy") as kept:
+    with opened(setting, "aios destroy") as kept, stopping.patient():
         actions = destroy_actions(kept.state.load(), targets)
         if not actions:
             return Report(results=(), interrupted=False)
-        return _recorded(actions, kept, setting, "destroy", None, on_event)
+        return _recorded(actions, kept, setting, "destroy", None, on_event, manner)
 
 
 def _recorded(
@@ -87,18 +149,23 @@ def _recorded(
     plan: str,
     made: Plan | None,
     on_event: Callable[[Event], None],
+    manner: Manner,
 ) -> Report:
     """Carry out ``actions`` and record it."""
     from aios.workflow.recording import recorded
 
     command = "apply" if made else "destroy"
     with recorded(kept, setting, actions, command=command, plan=plan, made=made) as recording:
-
-        def tell(event: Event) -> None:
-            recording.note(event)
-            on_event(event)
-
-        recording.report = carry_out(actions, kept, setting, plan=plan, made=made, on_event=tell)
+        recording.report = carry_out(
+            actions,
+            kept,
+            setting,
+            plan=plan,
+            made=made,
+            on_event=recording.noting(on_event),
+            stop=_is_asked_to_stop,
+            manner=manner,
+        )
     return recording.report
 
 
@@ -110,8 +177,10 @@ def carry_out(
     plan: str,
     made: Plan | None,
     on_event: Callable[[Event], None],
+    stop: Callable[[], bool] = _never,
+    manner: Manner = _ONE_BY_ONE,
 ) -> Report:
-    """Hand actions to the engine of apply."""
+    """Hand actions to the engine of apply. stop: asked before each action; see `aios.apply.execute`"""
     from aios.apply import execute
     from aios.spi import registry
 
@@ -126,7 +195,8 @@ def carry_out(
         journal=kept.journal,
         now=setting.now,
         on_event=on_event,
-        stop=lambda: False,
+        stop=stop,
+        **manner._asdict(),
     )
 
 
