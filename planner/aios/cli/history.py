@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["OUTCOME_INKS", "history", "short_plan", "status_text", "verdict_counts", "who_text"]
 
-OUTCOME_INKS = {"complete": "green", "failed": "red", "interrupted": "yellow", "running": "yellow"}
+OUTCOME_INKS = {
+    "complete": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+    "running": "yellow",
+    "rolled back": "yellow",
+}
 _VERDICT_INKS = {"held": "green", "broken": "red", "unmeasured": "yellow"}
 
 

@@ -86,8 +86,9 @@ def _heading(plan: Plan, ink: Ink) -> str:
     made = ", ".join(map(str, plan.files.get("intents") or ["-"]))
     fleet = plan.files.get("fleet")
     where = f" on {fleet}" if fleet else ""
+    back = f"{ink('back to', 'dim')} run @{plan.back_to.run}, whose plan this is\n" if plan.back_to else ""
     told = f"format {plan.format_version}, aios {plan.aios_version}, for serial {serial} of the state"
-    return f"{ink('plan', 'dim')} {plan.id}\n{ink('made from', 'dim')} {made}{where}; {told}"
+    return f"{ink('plan', 'dim')} {plan.id}\n{back}{ink('made from', 'dim')} {made}{where}; {told}"
 
 
 def _choices(plan: Plan, ink: Ink, every: bool) -> str:

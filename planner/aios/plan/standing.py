@@ -8,7 +8,7 @@ from aios.plan.document import with_id
 from aios.records.plan import Action, Inputs, Plan, SolverNote
 from aios.records.state import Resource
 
-__all__ = ["completed", "empty_plan", "kept_as", "without"]
+__all__ = ["as_stood", "completed", "empty_plan", "without"]
 
 
 def empty_plan() -> Plan:
@@ -34,27 +34,34 @@ def without(plan: Plan, addresses: Collection[str]) -> Plan:
                 "evaluate": {name: files for name, files in plan.evaluate.items() if name not in gone},
                 "pipelines": tuple(wholes),
                 "objective": (),
+                "rejections": (),
             }
         )
     )
 
 
-def kept_as(plan: Plan, resources: Sequence[Resource]) -> Plan:
-    """Return ``plan`` with what stood beside it, as the state said."""
-    more = [
-        Action(
-            address=item.address,
-            action="keep",
-            reason="it stood",
-            executor=item.executor,
-            before=item.deployment,
-            after=item.deployment,
-            undo="nothing to take back",
-        )
-        for item in resources
-    ]
-    own = {item.address for item in more}
-    return with_id(plan.model_copy(update={"actions": (*(a for a in plan.actions if a.address not in own), *more)}))
+def as_stood(plan: Plan, resources: Sequence[Resource]) -> Plan:
+    """Return ``plan`` as an account of what stood: without what did not stand as it says, and with what stood beside
+    it."""
+    stood = {item.address: item.deployment for item in resources}
+    wanted = {action.address: action.after for action in plan.actions if action.after is not None}
+    told = {name for name, deployment in stood.items() if wanted.get(name) == deployment}
+    named = {decision.intent for decision in plan.decisions if decision.executor} | wanted.keys()
+    more = tuple(_kept(item) for item in resources if item.address not in told)
+    rest = without(plan, (named - told) | {action.address for action in plan.actions if action.after is None})
+    return with_id(rest.model_copy(update={"actions": (*rest.actions, *more)}))
+
+
+def _kept(resource: Resource) -> Action:
+    return Action(
+        address=resource.address,
+        action="keep",
+        reason="it stood",
+        executor=resource.executor,
+        before=resource.deployment,
+        after=resource.deployment,
+        undo="nothing to take back",
+    )
 
 
 def completed(plan: Plan, earlier: Plan, addresses: Collection[str]) -> Plan:

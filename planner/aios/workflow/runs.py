@@ -122,37 +122,38 @@ def _own_plan(backend: Backend, number: int) -> Plan | None:
 
 
 def plan_of(backend: Backend, number: int) -> Plan:
-    """Return the plan of a run. Of one that had none, such as a destroy, the plan before it without what it deleted and
-    with what it took over; of 0, an empty one."""
-    from aios.plan import empty_plan, kept_as, without
+    """Return the plan of a run; of one that had none, such as a destroy, what stood after it, with what plans before it
+    say of that; of 0, an empty plan."""
+    from aios.plan import as_stood, empty_plan, without
 
-    left_out: list[Run] = []
-    runs = _backwards(backend, number)
-    for run in runs:
+    deleted: set[str] = set()
+    for run in _backwards(backend, number):
         plan = _own_plan(backend, run.number)
         if plan is not None:
             break
-        left_out.append(run)
+        deleted |= {step.address for step in run.steps if step.action == "delete"}
     else:
-        plan = empty_plan()
-    for run in reversed(left_out):
-        plan = without(plan, {step.address for step in run.steps if step.action == "delete"})
-        state = backend.state_after(run.number)
-        own = {step.address for step in run.steps if step.action != "delete"}
-        plan = kept_as(plan, [item for name, item in (state.resources.items() if state else ()) if name in own])
-    return plan
+        run, plan = None, empty_plan()
+    if run is not None and run.number == number:
+        return plan
+    state = backend.state_after(number) if number else None
+    if state is None:
+        return without(plan, deleted)
+    return _completed(backend, as_stood(plan, tuple(state.resources.values())), number)
 
 
 def whole_plan(backend: Backend, number: int) -> Plan:
     """Return the plan of a run with all that it left as it stood: decisions and promises that earlier plans made of
     services which this one kept without planning them."""
+    return _completed(backend, plan_of(backend, number), number)
+
+
+def _completed(backend: Backend, plan: Plan, number: int) -> Plan:
     from aios.plan import completed
 
-    plan = plan_of(backend, number)
     for run in _backwards(backend, number - 1):
-        missing = {action.address for action in plan.actions if action.after is not None} - {
-            decision.intent for decision in plan.decisions
-        }
+        decided = {decision.intent for decision in plan.decisions}
+        missing = {action.address for action in plan.actions if action.after is not None} - decided
         if not missing:
             break
         earlier = _own_plan(backend, run.number)
