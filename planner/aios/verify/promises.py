@@ -14,7 +14,7 @@ from aios.records.units import Dimension, format_quantity
 from aios.spi.executor import Counted
 from aios.verify.counts import SURE, Z90, Tail, Trend, effective, merged, onset, quantile
 
-__all__ = ["Broken", "broken_promises"]
+__all__ = ["QUANTILES", "Broken", "above", "broken_promises", "percent"]
 
 QUANTILES = {"latency.p50": 0.5, "latency.p90": 0.9, "latency.p95": 0.95, "latency.p99": 0.99}
 
@@ -26,6 +26,9 @@ _SLIGHT = 0.05
 
 _FAILING = 0.01
 """Share of requests without an answer that no service may have, where no percentile is promised that says so."""
+
+_MANIFOLD = 10.0
+"""Ratio from which on it is told as one and no longer in per cent."""
 
 _METER = "the service's own histogram, the way to the client not in it"
 
@@ -74,10 +77,10 @@ def _latency(claim: Claim, bound: float, planned: float | None, counted: Sequenc
     if start is None:
         return None
     run = counted[start:]
-    above = [Tail(item, "lower").above(bound) for item in run]
+    slow = [Tail(item, "lower").above(bound) for item in run]
     requests = sum(item.requests for item in run)
-    independent = effective(above, [item.requests for item in run])
-    if sum(above) < _FEWEST or sum(above) / requests - (1 - q) <= SURE * sqrt(q * (1 - q) / independent):
+    independent = effective(slow, [item.requests for item in run])
+    if sum(slow) < _FEWEST or sum(slow) / requests - (1 - q) <= SURE * sqrt(q * (1 - q) / independent):
         return None
     value, low, high = quantile(run, q, independent)
     measured = Measured(value=value, low=low, high=high, unit="s", n=requests, meter=_METER)
@@ -86,10 +89,9 @@ def _latency(claim: Claim, bound: float, planned: float | None, counted: Sequenc
         words = f"{claim.metric} has no end since {{since}}: {failed:,} of {requests:,} requests got no answer"
         words += f" (promised <= {_time(bound)})"
     else:
-        words = f"{claim.metric} is {value / bound - 1:.0%} above the plan since {{since}} ({_time(value)}, promised "
-        words += (
-            f"<= {_time(bound)}; 90 % interval {_time(low)} .. {_time(high)}; {requests:,} requests; meter: {_METER})"
-        )
+        words = f"{claim.metric} is {above(value / bound)} the plan since {{since}} ("
+        words += f"{_time(value)}, promised <= {_time(bound)}; 90 % interval {_time(low)} .. {_time(high)}; "
+        words += f"{requests:,} requests; meter: {_METER})"
     words += _because(run, q, bound, planned)
     return Broken("performance", claim.metric, words, run[0].began_s, claim=claim, bound=bound, measured=measured)
 
@@ -122,10 +124,8 @@ def _load(planned: float | None, counted: Sequence[Counted]) -> Broken | None:
     requests = sum(item.requests for item in run)
     if requests < _FEWEST or rate - SURE * (rate - low) / Z90 <= most:
         return None
-    words = (
-        f"the load is {_per_second(rate)} since {{since}}, planned for {_per_second(planned)}: the promises were made "
-    )
-    words += "for that; state the new load in the intent and plan again"
+    words = f"the load is {_per_second(rate)} since {{since}}, planned for {_per_second(planned)}: the promises "
+    words += "were made for that; state the new load in the intent and plan again"
     measured = Measured(
         value=rate, low=low, high=high, unit="1/s", n=requests, meter="requests that the service counted"
     )
@@ -178,10 +178,8 @@ def _throughput(claim: Claim, bound: float, counted: Sequence[Counted]) -> Broke
     rate, spread = answered / seconds, sqrt(max(answered, 1)) / seconds
     if rate + SURE * spread >= bound:
         return None
-    words = (
-        f"throughput is {1 - rate / bound:.0%} below the plan since {{since}} ({_per_second(rate)} answered, promised "
-    )
-    words += f">= {_per_second(bound)})"
+    words = f"throughput is {percent(1 - rate / bound)} below the plan since {{since}} "
+    words += f"({_per_second(rate)} answered, promised >= {_per_second(bound)})"
     low, high = max(0.0, rate - Z90 * spread), rate + Z90 * spread
     measured = Measured(
         value=rate, low=low, high=high, unit="1/s", n=answered, meter="answers that the service counted"
@@ -191,6 +189,16 @@ def _throughput(claim: Claim, bound: float, counted: Sequence[Counted]) -> Broke
 
 def _seconds(stretch: Counted) -> float:
     return stretch.began_s - stretch.ended_s
+
+
+def above(ratio: float) -> str:
+    """Return by how much something is too large, in words that go on with what it is compared to."""
+    return f"{percent(ratio - 1)} above" if ratio < _MANIFOLD else f"{ratio:,.0f} times what is promised in"
+
+
+def percent(share: float) -> str:
+    """Return a share as people write it: ``31 %``, and ``0.4 %`` where it is small."""
+    return f"{100 * share:,.0f} %" if share >= 0.0095 else f"{100 * share:.1g} %"
 
 
 def _time(seconds: float) -> str:

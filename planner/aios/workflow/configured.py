@@ -18,7 +18,7 @@ from aios.records.plan import Inputs, Plan
 from aios.records.state import State
 from aios.workflow.setting import Setting
 
-__all__ = ["configuration_deviations", "remember_inputs"]
+__all__ = ["configuration_deviations", "remember_inputs", "with_paths"]
 
 
 class _Applied(Record):
@@ -79,12 +79,37 @@ def configuration_deviations(setting: Setting, state: State, addresses: Sequence
     return tuple(found)
 
 
+def with_paths(setting: Setting, found: Sequence[Deviation]) -> tuple[Deviation, ...]:
+    """Return deviations whose commands name what each service was planned from."""
+    options: dict[str, str] = {}
+    for applied in _read(setting):
+        for name in applied.addresses:
+            options[name] = _options(applied)
+
+    def named(deviation: Deviation) -> Deviation:
+        if deviation.command not in ("aios apply", "aios plan"):
+            return deviation
+        command = f"{deviation.command} {options.get(deviation.address, 'PATH')}"
+        return deviation.model_copy(update={"command": command})
+
+    return tuple(map(named, found))
+
+
+def _options(applied: _Applied) -> str:
+    files, usual = applied.files, Setting()
+    words = [*files["intents"]]
+    words += ["--fleet", files["fleet"]] if files["fleet"] else []
+    for option, default in (("profiles", usual.profiles), ("state", usual.state)):
+        words += [f"--{option}", files[option]] if files[option] != str(default) else []
+    return shlex.join(words)
+
+
 def _compare(setting: Setting, state: State, applied: _Applied, whose: str) -> list[Deviation]:
     from aios.workflow.planning import inputs_of
     from aios.workflow.reading import gather
 
     files = applied.files
-    again = shlex.join(["aios", "plan", *files["intents"]])
+    again = f"aios plan {_options(applied)}"
     given = replace(
         setting,
         paths=tuple(files["intents"]),
@@ -95,8 +120,9 @@ def _compare(setting: Setting, state: State, applied: _Applied, whose: str) -> l
     try:
         now = inputs_of(gather(given), state)
     except AiosError as error:
-        text = f"the files that it was planned from cannot be read: {error.diagnostics[0].summary}"
-        return [Deviation(address=whose, kind="configuration", what="files", text=text, command=again)]
+        text = f"the files that it was planned from cannot be read ({error.diagnostics[0].summary}): put them back, "
+        text += "or destroy what they asked for"
+        return [Deviation(address=whose, kind="configuration", what="files", text=text)]
     return [
         Deviation(
             address=whose,
