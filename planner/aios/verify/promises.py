@@ -50,11 +50,15 @@ class Broken(NamedTuple):
 def broken_promises(claims: Sequence[Claim], deployment: Deployment, counted: Sequence[Counted]) -> tuple[Broken, ...]:
     """Return what is broken, the load first where it is the reason. counted: oldest first"""
     counted = [stretch for stretch in counted if stretch.began_s > stretch.ended_s]
+    sustained = next((claim.estimate.low for claim in claims if claim.metric == "throughput"), None)
     load = _load(deployment.rate_per_s, counted)
     found = [load] if load else []
     for claim in claims:
         if claim.metric in QUANTILES and claim.bound is not None:
-            broken = _latency(claim, claim.bound, deployment.rate_per_s, counted)
+            broken = _latency(claim, claim.bound, counted)
+            if broken is not None:
+                why = _because(broken, counted, deployment.rate_per_s, sustained)
+                broken = broken._replace(words=broken.words + why)
             found += [broken] if broken else []
     if not any(claim.metric in QUANTILES and claim.bound is not None for claim in claims):
         broken = _failures(counted)
@@ -66,7 +70,7 @@ def broken_promises(claims: Sequence[Claim], deployment: Deployment, counted: Se
     return tuple(found)
 
 
-def _latency(claim: Claim, bound: float, planned: float | None, counted: Sequence[Counted]) -> Broken | None:
+def _latency(claim: Claim, bound: float, counted: Sequence[Counted]) -> Broken | None:
     """Judge a percentile: since when more requests than it allows took longer, and whether chance explains them."""
     q = QUANTILES[claim.metric]
     trends = [
@@ -92,16 +96,23 @@ def _latency(claim: Claim, bound: float, planned: float | None, counted: Sequenc
         words = f"{claim.metric} is {above(value / bound)} the plan since {{since}} ("
         words += f"{_time(value)}, promised <= {_time(bound)}; 90 % interval {_time(low)} .. {_time(high)}; "
         words += f"{requests:,} requests; meter: {_METER})"
-    words += _because(run, q, bound, planned)
     return Broken("performance", claim.metric, words, run[0].began_s, claim=claim, bound=bound, measured=measured)
 
 
-def _because(run: Sequence[Counted], q: float, bound: float, planned: float | None) -> str:
-    """Return what the counts say of the reason: too much load, or a process that is not let run."""
+def _because(broken: Broken, counted: Sequence[Counted], planned: float | None, sustained: float | None) -> str:
+    """Return what the counts say of the reason: too much load, or a process that is not let run.
+
+    sustained: requests per second that the plan surely has room for
+    """
+    assert broken.bound is not None, "a percentile is broken against a bound"
+    q, bound = QUANTILES[broken.what], broken.bound
+    run = [stretch for stretch in counted if stretch.began_s <= broken.began_s]
     rate, low, _ = _rate(run)
     if planned is not None and low > planned and rate > (1 + _SLIGHT) * planned:
-        load = f"the load is {_per_second(rate)}, planned for {_per_second(planned)}"
-        return f"; {load}: that is the reason, not the service"
+        load = f"; the load is {_per_second(rate)}, planned for {_per_second(planned)}"
+        if sustained is not None and low > sustained:
+            return f"{load}, and the plan sustains {_per_second(sustained)}: the load is the reason"
+        return f"{load}: the promise was made for that"
     whole = merged(run)
     arrivals = sum(count for _, count in whole.delay)
     lain = whole.model_copy(update={"latency": ((0, arrivals),), "requests": arrivals, "failed": 0})
