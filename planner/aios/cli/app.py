@@ -111,6 +111,10 @@ def plan(
     freeze: Annotated[
         list[str] | None, typer.Option("--freeze", metavar="NAME", help="Leave this intent as it stands; repeatable.")
     ] = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option("--changed-since", metavar="REV", help="Leave what did not change since, by content."),
+    ] = None,
     start: Annotated[
         str | None, typer.Option("--start", metavar="TIME", help="When the plan starts, for jobs: 2027-03-01T16:00Z.")
     ] = None,
@@ -142,6 +146,7 @@ def plan(
         start=start,
         picture=svg,
         comment=Comment(markdown, markdown_into),
+        changed_since=changed_since,
     )
 
 

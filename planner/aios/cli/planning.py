@@ -64,8 +64,10 @@ def plan(
     start: str | None = None,
     picture: Path | None = None,
     comment: Comment = NO_COMMENT,
+    changed_since: str | None = None,
 ) -> int:
-    """Make a plan, print it, save it if asked to. start: of a plan in time · picture: file to draw its jobs into"""
+    """Make a plan, print it, save it if asked to. start: of a plan in time · picture: file to draw its jobs into ·
+    changed_since: revision since which what did not change is left as it stands"""
     from dataclasses import replace
 
     from aios.plan import plan_text
@@ -78,7 +80,12 @@ def plan(
     with Progress("plan", quiet=json) as progress:
         remarks: list[str] = []
         told = replace(setting, tell=progress.doing, warn=_noting(remarks, setting.warn))
-        planned = make_plan(told, keep_others=keep_others, wished=wished, frame=frame_of(start))
+        considered = None
+        if changed_since is not None:
+            considered, wished = _unchanged_left(told, changed_since, wished)
+        planned = make_plan(told, considered, keep_others=keep_others, wished=wished, frame=frame_of(start))
+        if changed_since is not None and planned.plan.conflict is not None and wished.freeze:
+            told.warn("what was left as it stands is a part of this; without --changed-since more may be possible")
         progress.doing("writing it down")
         if picture is not None:
             from aios.cli.scheduling import draw_jobs
@@ -93,6 +100,17 @@ def plan(
         save_text(comment.file, said)
     emit(words, text, json=json, json_into=json_into)
     return code_of(planned.plan, detailed)
+
+
+def _unchanged_left(setting: Setting, revision: str, wished: Wished) -> tuple[Considered, Wished]:
+    """Return what was considered and what to leave as it stands, and say why."""
+    from aios.workflow.changedsince import changed_since
+    from aios.workflow.keeping import state_of
+
+    found = changed_since(setting, revision, state_of(setting).load(), wished)
+    for remark in found.remarks:
+        setting.warn(remark)
+    return found.considered, found.wished
 
 
 def _noting(remarks: list[str], warn: Callable[[str], None]) -> Callable[[str], None]:
