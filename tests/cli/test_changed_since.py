@@ -11,7 +11,6 @@ import pytest
 from aios.records.errors import InputError
 from aios.workflow.applying import apply_plan
 from aios.workflow.changedsince import changed_since
-from aios.workflow.keeping import state_of
 from aios.workflow.planning import make_plan
 from aios.workflow.replanning import Wished
 from aios.workflow.revisions import open_revision
@@ -87,7 +86,7 @@ def repository(aios, template, monkeypatch):
 def notes(_repository, path="intents", fleet="fleet.yaml", revision="main"):
     """Return what is told of a plan since a revision, by the code that the command runs: a process each takes long."""
     setting = Setting(paths=(path,), fleet=fleet)
-    return list(changed_since(setting, revision, state_of(setting).load(), Wished()).remarks)
+    return list(changed_since(setting, revision, Wished()).remarks)
 
 
 def test_only_what_changed_is_planned_whatever_the_time_of_files_says(repository, asked):

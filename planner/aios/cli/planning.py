@@ -13,10 +13,12 @@ from aios.cli.conflicts import conflict_text
 from aios.cli.daywords import day_words, rate_words
 from aios.cli.demands import demand_words, nowhere
 from aios.cli.exits import Exit
+from aios.cli.keys import vouched
 from aios.cli.moving import move_words
 from aios.cli.output import emit, save_text
 from aios.cli.pipelines import pipeline_words
 from aios.cli.planwords import action_words, ended, objective_words, promise_words, residence_words
+from aios.cli.policing import gate, rulings_line
 from aios.cli.progress import Progress
 from aios.cli.splitwords import split_words
 from aios.cli.standing import budget_words, machine_words
@@ -25,10 +27,13 @@ from aios.cli.ways import spread_words
 from aios.cli.words import Ink, counted, further
 from aios.records.intent import Intent
 from aios.records.plan import Plan
+from aios.workflow.planfiles import Keeping, finished, see_keeping, text_to_save
 from aios.workflow.ranking import ranked
+from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
+    from aios.records.schedule import Frame
     from aios.workflow.planning import Considered, Planned
     from aios.workflow.replanning import Wished
 
@@ -36,7 +41,6 @@ __all__ = ["Comment", "code_of", "conflict_of", "plan", "plan_words"]
 
 _SHOWN = 8
 """Candidates listed per intent unless all are asked for: the chosen one and its nearest rivals."""
-
 _MOST_TYPES = 12
 """Device types of a fleet that are named."""
 
@@ -63,29 +67,26 @@ def plan(
     json_into: Path | None,
     start: str | None = None,
     picture: Path | None = None,
+    keeping: Keeping,
     comment: Comment = NO_COMMENT,
     changed_since: str | None = None,
 ) -> int:
-    """Make a plan, print it, save it if asked to. start: of a plan in time · picture: file to draw its jobs into ·
+    """Make a plan, print it, save it. start: of a plan in time · picture: file to draw jobs into · keeping: the file ·
     changed_since: revision since which what did not change is left as it stands"""
     from dataclasses import replace
 
     from aios.plan import plan_text
     from aios.solve.interrupting import allow
-    from aios.workflow.planning import make_plan
     from aios.workflow.scheduling import frame_of
 
+    see_keeping(keeping, setting.now(), saved=out is not None)
     one_thread()
     allow()
     with Progress("plan", quiet=json) as progress:
         remarks: list[str] = []
         told = replace(setting, tell=progress.doing, warn=_noting(remarks, setting.warn))
-        considered = None
-        if changed_since is not None:
-            considered, wished = _unchanged_left(told, changed_since, wished)
-        planned = make_plan(told, considered, keep_others=keep_others, wished=wished, frame=frame_of(start))
-        if changed_since is not None and planned.plan.conflict is not None and wished.freeze:
-            told.warn("what was left as it stands is a part of this; without --changed-since more may be possible")
+        planned = _made(told, wished, changed_since, keep_others=keep_others, frame=frame_of(start))
+        planned = planned._replace(plan=finished(planned.plan, keeping, setting))
         progress.doing("writing it down")
         if picture is not None:
             from aios.cli.scheduling import draw_jobs
@@ -94,23 +95,30 @@ def plan(
         said = comment_on(planned.plan, remarks) if any(comment) else ""
         words = said if comment.printed else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
-    if out is not None and planned.plan.conflict is None:
-        save_text(out, text)
+    if out is not None and planned.plan.conflict is None and not denials(planned.plan):
+        save_text(out, text_to_save(text, keeping))
     if comment.file is not None:
         save_text(comment.file, said)
     emit(words, text, json=json, json_into=json_into)
+    gate(planned, out)
     return code_of(planned.plan, detailed)
 
 
-def _unchanged_left(setting: Setting, revision: str, wished: Wished) -> tuple[Considered, Wished]:
-    """Return what was considered and what to leave as it stands, and say why."""
-    from aios.workflow.changedsince import changed_since
-    from aios.workflow.keeping import state_of
+def _made(setting: Setting, wished: Wished, revision: str | None, *, keep_others: bool, frame: Frame) -> Planned:
+    """Make the plan. revision: what did not change since is left as it stands, which is said"""
+    from aios.workflow.planning import make_plan
 
-    found = changed_since(setting, revision, state_of(setting).load(), wished)
+    if revision is None:
+        return make_plan(setting, keep_others=keep_others, wished=wished, frame=frame)
+    from aios.workflow.changedsince import changed_since
+
+    found = changed_since(setting, revision, wished)
     for remark in found.remarks:
         setting.warn(remark)
-    return found.considered, found.wished
+    planned = make_plan(setting, found.considered, keep_others=keep_others, wished=found.wished, frame=frame)
+    if planned.plan.conflict is not None and found.wished.freeze:
+        setting.warn("what was left as it stands is a part of this; without --changed-since more may be possible")
+    return planned
 
 
 def _noting(remarks: list[str], warn: Callable[[str], None]) -> Callable[[str], None]:
@@ -134,6 +142,8 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
     """Return the exit code that a plan stands for."""
     if plan.status == "infeasible":
         return Exit.INFEASIBLE
+    if denials(plan):
+        return Exit.INPUT
     if plan.solver.termination == "interrupted":
         return Exit.INTERRUPTED
     if plan.status == "unknown":
@@ -176,6 +186,8 @@ def plan_words(
             budget_words(planned, ink),
             _objective(planned, ink),
             move_words(planned.plan, ink, every),
+            vouched(planned.plan, ink),
+            rulings_line(planned.plan, ink),
             action_words(planned.plan, ink, None if applying else _apply_command(planned, out, keep_others)),
         ]
     return "\n\n".join(block for block in blocks if block)
@@ -305,7 +317,7 @@ def _apply_command(planned: Planned, out: Path | None, keep_others: bool) -> str
     plans carry out.
     """
     plan = planned.plan
-    if not plan.at_once:
+    if not plan.at_once or denials(plan):
         return None
     if out is not None:
         return shlex.join(["aios", "apply", str(out)])

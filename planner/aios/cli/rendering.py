@@ -46,7 +46,7 @@ def _plan(setting: Setting, *, keep_others: bool, quiet: bool) -> Plan:
     """Return the saved plan that was named, or plan what was."""
     from dataclasses import replace
 
-    from aios.workflow.applying import is_plan_file, read_plan_file
+    from aios.workflow.planfiles import is_plan_file, read_plan_file
 
     saved = [path for path in setting.paths if is_plan_file(path)]
     if saved:

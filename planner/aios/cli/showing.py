@@ -29,7 +29,7 @@ _ROWS = 40
 def show(file: str, *, markdown: bool, every: bool, json: bool, json_into: Path | None) -> int:
     """Print a saved plan: as `plan` did, as a comment, or as the document that it is."""
     from aios.plan import plan_text
-    from aios.workflow.applying import read_plan_file
+    from aios.workflow.planfiles import read_plan_file
 
     plan = read_plan_file(file)
     if markdown and not json:
