@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def init(folder: Path, *, force: bool, json: bool) -> int:
             Diagnostic(
                 summary=f"{taken} is there already",
                 remedy="remove it, choose another folder, or overwrite it",
-                command=f"aios init {folder} --force",
+                command=shlex.join(["aios", "init", str(folder), "--force"]),
             )
         )
     with Progress("init", quiet=json) as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -145,5 +146,5 @@ def _unknown(name: str, state: State) -> Diagnostic:
         summary=f"the state knows no service {name!r}",
         reason="it knows " + (", ".join(sorted(state.resources)) or "none"),
         remedy=f"did you mean `{near[0]}`?" if near else None,
-        command=f"aios destroy {near[0]}" if near else "aios status",
+        command=shlex.join(["aios", "destroy", near[0]]) if near else "aios status",
     )

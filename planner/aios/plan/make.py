@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aios.plan.actions import actions_for
+from aios.plan.basis import Basis
 from aios.plan.demands import decisions_on
 from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
@@ -39,6 +40,7 @@ def make_plan(
     calibration: Mapping[str, Mapping[str, str]],
     state: State,
     inputs: Inputs,
+    made_from: Basis | None = None,
     in_place: Mapping[str, frozenset[str]],
     version: str,
     unhealthy: Mapping[str, str] | None = None,
@@ -55,9 +57,9 @@ def make_plan(
 
     profiles, calibration: intent name -> model name -> profile, digest of calibration data · in_place: executor name
     -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
-    it now · files: paths that the plan was made from · version: of aios · options: intent name -> what was chosen from
-    · account: what is told of moves
-    · pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same
+    it now · made_from: what the fingerprints were taken of, in short · files: paths that the plan was made from ·
+    version: of aios · options: intent name -> what was chosen from · account: what is told of moves ·
+    pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same
     time · schedule: when jobs run, of a plan in time · labels: intent name -> labels
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
@@ -97,6 +99,7 @@ def make_plan(
             id="",
             aios_version=version,
             inputs=inputs,
+            made_from=made_from or {},
             status=selection.status,
             goals=tuple(objective.goal for objective in selection.objective),
             objective=selection.objective,

@@ -27,8 +27,10 @@ __all__ = [
     "PipelineDecision",
     "Plan",
     "Refusal",
+    "Signature",
     "SolverNote",
     "Stayed",
+    "Validity",
 ]
 
 FORMAT_VERSION = "1.5"
@@ -53,6 +55,25 @@ class Inputs(Record):
     state: str
     current: str | None = Field(default=None, exclude_if=lambda current: current is None)
     policies: str | None = Field(default=None, exclude_if=lambda policies: policies is None)
+
+
+class Validity(Record):
+    """From when to when a plan may be applied; ISO 8601, UTC. made_at: by the clock of the machine that planned"""
+
+    made_at: str
+    expires_at: str
+
+
+class Signature(Record):
+    """Who vouches for the document: over the canonical JSON of all of it but ``id`` and ``signature``.
+
+    algorithm: ``Ed25519`` is the only one that is written · key_id: of the public key, for people: the key itself is
+    what counts · value: base64
+    """
+
+    algorithm: str
+    key_id: str
+    value: str
 
 
 class Disruption(Record):
@@ -235,7 +256,8 @@ class Claim(Record):
 
 class Action(Record):
     """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
-    what stands, when it was applied; empty where this plan promises the same of it."""
+    what stands, when it was applied; empty where this plan promises the same of it · waits_for: addresses whose actions
+    are done before it, as they free what it takes"""
 
     address: str
     action: ActionKind
@@ -245,6 +267,7 @@ class Action(Record):
     after: Deployment | None = None
     undo: str
     promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
+    waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
 
 class SolverNote(Record):
@@ -266,14 +289,17 @@ class Plan(Record):
 
     id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
     replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
-    frame: where a plan in time stands in it · labels: intent name -> labels, of those that have any · rulings: what
-    came of each rule of the policies
+    frame: where a plan in time stands in it · made_from: fingerprint -> thing -> part of it -> what that was, in short,
+    so that a stale plan can say what changed · valid: only where an expiry was asked for · labels: intent name ->
+    labels, of those that have any · rulings: what came of each rule of the policies
     """
 
     format_version: str = FORMAT_VERSION
     id: str
     aios_version: str
     inputs: Inputs
+    made_from: Mapping[str, Mapping[str, Mapping[str, str]]] = Field(default={}, exclude_if=lambda parts: not parts)
+    valid: Validity | None = Field(default=None, exclude_if=lambda valid: valid is None)
     status: Literal["optimal", "feasible", "infeasible", "unknown"]
     goals: tuple[str, ...] = ()
     objective: tuple[ObjectiveValue, ...] = ()
@@ -293,3 +319,4 @@ class Plan(Record):
         default_factory=dict, description="Paths the plan was made from, to check it again."
     )
     solver: SolverNote
+    signature: Signature | None = Field(default=None, exclude_if=lambda signature: signature is None)

@@ -47,7 +47,7 @@ def emulated(case: Case, home: Path, evaluator: Evaluator) -> Emulated:
 def _stated(case: Case, evaluator: Evaluator) -> Emulated:
     """Return a plan that the case states, as a file or as a fragment."""
     from aios.policy import view_of
-    from aios.workflow.applying import read_plan_file
+    from aios.workflow.planfiles import read_plan_file
     from aios.workflow.rulingsaved import rules_of
 
     stated, plan = case.form.plan, None

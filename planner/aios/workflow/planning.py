@@ -15,11 +15,11 @@ from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.joins import Joins
-from aios.records.measurement import Measurement
 from aios.records.plan import Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
+from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
 from aios.workflow.parts import groups_of, is_split, served
@@ -168,13 +168,7 @@ def _policies(given: Given) -> str | None:
 def _evidence(given: Given) -> object:
     """Return all that was measured or learnt and that estimates follow from."""
     learnt = given.calibrations.digests()
-    return {"measurements": _relevant(given), "calibrations": learnt} if learnt else _relevant(given)
-
-
-def _relevant(given: Given) -> Mapping[str, Measurement]:
-    """Return the measurements of the models that are planned: measuring others makes no plan stale."""
-    models = {profile.digest for profiles in given.profiles.values() for profile in profiles.values()}
-    return {key: found for key, found in sorted(given.measurements.items()) if found.subject.model in models}
+    return {"measurements": relevant(given), "calibrations": learnt} if learnt else relevant(given)
 
 
 def make_plan(
@@ -218,6 +212,7 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         calibration=given.calibration,
         state=state,
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
+        made_from=basis_of(whole, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
         unhealthy=unhealthy(given, state),
         files={
@@ -358,12 +353,17 @@ def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) ->
 
 def unhealthy(given: Given, state: State) -> Mapping[str, str]:
     """Return address -> what is wrong, for every resource in the state that is not as it was applied."""
+    from aios.workflow.observing import observe
+
+    known = [resource for resource in state.resources.values() if resource.executor in given.executors]
     found = {}
-    for address, resource in state.resources.items():
-        executor = given.executors.get(resource.executor)
-        if executor is None:
+    for address, (seen, _) in observe(known).items():
+        if seen is None:
             continue
-        seen = executor.observe(address, resource.handle)
         if seen.condition in ("absent", "dead", "degraded"):
             found[address] = f"{seen.condition}: {seen.detail}"
+        elif seen.differences:
+            found[address] = "; ".join(seen.differences)
+        elif seen.deployment_digest not in (None, digest_of(state.resources[address].deployment)):
+            found[address] = "it runs another deployment than was applied"
     return found

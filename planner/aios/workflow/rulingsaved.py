@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from aios.records.errors import Diagnostic, InputError
 from aios.records.plan import Plan
 from aios.records.policy import Ruling
-from aios.workflow.applying import read_plan_file
 from aios.workflow.documents import documents_of, policies_beside
+from aios.workflow.planfiles import read_plan_file
 from aios.workflow.ruling import Evaluator, judge
 from aios.workflow.setting import Setting
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from aios.records.candidate import Candidate
@@ -15,16 +16,18 @@ from aios.records.plan import Action, Deployment
 from aios.spi.executor import (
     API_VERSION,
     Artefact,
+    Counted,
     Exercise,
     Journal,
     Observation,
     Outcome,
     Refusal,
     Store,
+    Stranger,
     Tensors,
     Trace,
 )
-from aios_plugins.onnxruntime import artefacts, capability, lifecycle
+from aios_plugins.onnxruntime import artefacts, capability, lifecycle, observing
 
 __all__ = ["Executor"]
 
@@ -79,7 +82,15 @@ class Executor:
 
     def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
         """Say what is true of the service now."""
-        return lifecycle.observe(address, handle)
+        return observing.observe(address, handle)
+
+    def counted(self, handle: Mapping[str, Any]) -> Sequence[Counted]:
+        """Return what the service counted in each minute of the last day."""
+        return observing.counted(handle)
+
+    def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
+        """Return services below the folder that no handle names."""
+        return observing.strangers(folder, handles)
 
     def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
         """Return one JSON file per deployment: what its service is told, apart from what only starting it decides."""

@@ -15,16 +15,15 @@ from typing import Any
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
-from aios.spi.executor import Artefact, Journal, Observation, Outcome
+from aios.spi.executor import Artefact, Journal, Outcome
 from aios_plugins.onnxruntime.artefacts import is_optimized
 from aios_plugins.onnxruntime.capability import PROVIDERS
-from aios_plugins.onnxruntime.control import ControlError, ask, reachable_host
-from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, manifest, read_spec, write_spec
-from aios_plugins.onnxruntime.system import alive, end, find, module_command, spawn, started_at, tail
+from aios_plugins.onnxruntime.control import ControlError, ask, bracketed
+from aios_plugins.onnxruntime.observing import LOG, observe
+from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, SPEC, Spec, manifest, read_spec, write_spec
+from aios_plugins.onnxruntime.system import end, find, module_command, spawn, started_at, tail
 
-__all__ = ["create", "delete", "observe"]
-
-LOG = "service.log"
+__all__ = ["create", "delete"]
 
 _START_S = 120.0
 """How long a service may take to be ready: interpreters start, digests are checked, models load, on a busy machine."""
@@ -161,14 +160,9 @@ def _start(
                 end(left, 1.0)
             raise
     journal.note("started", token=token, pid=pid, port=port)
-    where = f"http://{_bracketed(spec.host)}:{port}"
+    where = f"http://{bracketed(spec.host)}:{port}"
     count = f"{spec.replicas} replica{'s' if spec.replicas > 1 else ''}"
     return Outcome(address=address, handle=handle, note=f"{count} at {where}")
-
-
-def _bracketed(host: str) -> str:
-    host = reachable_host(host)
-    return f"[{host}]" if ":" in host else host
 
 
 def _await_ready(address: str, spec: Spec, handle: Mapping[str, Any], runtime: Path) -> None:
@@ -242,41 +236,3 @@ def delete(address: str, runtime: Path, prior: Mapping[str, Any] | None, journal
     """End the service and leave nothing of it; it is no error when there is none."""
     _clear(runtime, prior, journal)
     return Outcome(address=address, handle=None, note="gone")
-
-
-def observe(address: str, handle: Mapping[str, Any] | None) -> Observation:
-    """Say what is true of a service now."""
-    if not handle or not {"pid", "started", "host", "port", "token", "runtime"} <= handle.keys():
-        return Observation(address=address, condition="absent", detail="nothing was made")
-    runtime = Path(handle["runtime"])
-    if not alive(handle["pid"], handle["started"] or -1, handle["token"]):
-        if not (runtime / SPEC).exists():
-            return Observation(address=address, condition="absent", detail="nothing is there")
-        said = tail(runtime / LOG, 1)
-        detail = f"process {handle['pid']} is gone" + (f"; its last words: {said}" if said else "")
-        return Observation(address=address, condition="dead", detail=detail)
-    endpoint = f"http://{_bracketed(handle['host'])}:{handle['port']}"
-    try:
-        status = ask(handle["host"], handle["port"], "GET", "/aios/status", read_spec(runtime / SPEC).secret)
-    except (OSError, ValueError, ControlError) as error:
-        started = (runtime / READY_MARK).exists()
-        return Observation(
-            address=address,
-            condition="dead" if started else "starting",
-            detail=f"process {handle['pid']} lives but does not answer: {error}" if started else "it is starting",
-            endpoint=endpoint,
-            pids=(handle["pid"],),
-        )
-    ready, wanted = int(status["ready"]), int(status["replicas"])
-    condition = "starting" if not status["started"] else "healthy" if ready == wanted else "degraded"
-    return Observation.model_validate(
-        {
-            "address": address,
-            "condition": condition,
-            "detail": f"{ready} of {wanted} replicas answer",
-            "endpoint": endpoint,
-            "deployment_digest": status["deployment"],
-            "replicas_ready": ready,
-            "pids": tuple(status["pids"]),
-        }
-    )
