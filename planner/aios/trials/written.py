@@ -1,9 +1,10 @@
 """Documents of kind Test: their form, and the cases that they state."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from aios.records.base import Record, Span
 from aios.records.document import Document, check
@@ -68,6 +69,23 @@ class Expected(Record):
     )
 
 
+class _OfAWord:
+    """Annotation of what is expected: a single word is its status."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_status, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"enum": ["feasible", "infeasible"]}, handler(schema)]}
+
+
+def _status(value: Any) -> Any:
+    return {"status": value} if isinstance(value, str) else value
+
+
+Expectation: TypeAlias = Annotated[Expected, _OfAWord()]
+
+
 class Without(Record):
     """What the fleet of a case has lost."""
 
@@ -92,7 +110,7 @@ class CaseForm(Record):
     risk: Literal["pessimistic", "expected"] = Field(
         "pessimistic", description="Which end of an estimate bounds are compared with."
     )
-    expect: Literal["feasible", "infeasible"] | Expected = Field(description="What must be true of the plan.")
+    expect: Expectation = Field(description="What must be true of the plan.", examples=["feasible"])
 
 
 class TestMetadata(Record):
@@ -108,7 +126,7 @@ class TestSpec(Record):
     fleet: str | dict[str, Any] | None = Field(None, description="Fleet of cases that name none.")
     policies: Many[str] | None = Field(None, description="Policies of cases that name none.")
     profiles: str | None = Field(None, description="Measurements of cases that name none.")
-    cases: Annotated[tuple[CaseForm, ...], Field(min_length=1)] = Field(description="The cases.")
+    cases: Many[CaseForm] = Field(description="The cases.")
 
 
 class TestForm(Record):
@@ -134,8 +152,7 @@ class Case(NamedTuple):
     @property
     def expected(self) -> Expected:
         """What it expects."""
-        asked = self.form.expect
-        return asked if isinstance(asked, Expected) else Expected(status=asked)
+        return self.form.expect
 
     @property
     def where(self) -> Span:
