@@ -14,7 +14,7 @@ from aios.plan.deployment import deployment_of
 from aios.plan.differences import differences
 from aios.plan.document import plan_text, read_plan, with_id
 from aios.plan.figures import figures
-from aios.plan.freshness import stale
+from aios.plan.freshness import changes, stale
 from aios.plan.make import make_plan
 from aios.plan.returning import going_back, misfits, wanted_by
 from aios.plan.standing import as_stood, completed, empty_plan, without
@@ -25,6 +25,7 @@ __all__ = [
     "as_stood",
     "astray",
     "basis_of",
+    "changes",
     "completed",
     "contradictions",
     "deployment_of",

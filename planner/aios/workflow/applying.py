@@ -12,7 +12,6 @@ from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
 from aios.workflow import stopping
 from aios.workflow.basis import basis_of, places_of
-from aios.workflow.configured import remember_inputs
 from aios.workflow.goingback import check_return
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.manner import Manner
@@ -57,9 +56,7 @@ def apply_plan(
         if last is not None and last.back and last.plan == plan.id:
             return _roll_back(kept, setting, on_event)
         _check_fresh(plan, setting, kept)
-        report = _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
-        remember_inputs(plan, setting)
-        return report
+        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
 
 
 def to_roll_back(setting: Setting) -> tuple[Undo, ...]:
@@ -235,7 +232,8 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     if not problems:
         _check_actions(plan, given, None if resumes else state)
         return
-    again = shlex.join(["aios", "plan", *plan.files["intents"], "-o"]) + " plan.json"
+    policies = [word for path in plan.files.get("policies", ()) for word in ("--policy", path)]
+    again = shlex.join(["aios", "plan", *plan.files["intents"], *policies, "-o"]) + " plan.json"
     if _was_applied(plan, state):
         raise ConflictError(
             Diagnostic(
