@@ -44,6 +44,7 @@ def going_back(
     unhealthy: Mapping[str, str],
     files: Mapping[str, Any],
     version: str,
+    moved: Mapping[str, Sequence[str]],
 ) -> Plan:
     """Return the plan that makes ``wanted`` stand again, with what ``target`` decided and promised of it.
 
@@ -57,6 +58,7 @@ def going_back(
         unhealthy=unhealthy,
         refused=frozenset(),
         keep_others=False,
+        moved=moved,
         unwanted=f"it was not wanted after run @{back_to.run}",
     )
     update = {

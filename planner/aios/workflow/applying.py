@@ -187,6 +187,7 @@ def carry_out(
         plan=plan,
         claims=made.claims if made else (),
         evaluate=made.evaluate if made else None,
+        protected=made.protected if made else (),
         state_store=kept.state,
         executors=registry.load_all("aios.executors"),
         artefacts=kept.artefacts,

@@ -13,6 +13,7 @@ from aios.records.base import digest_of
 from aios.records.candidate import Candidate, Priced, Rejection
 from aios.records.current import Current
 from aios.records.demanded import Site
+from aios.records.errors import InputError
 from aios.records.intent import Intent
 from aios.records.joins import Joins
 from aios.records.plan import Inputs, PipelineDecision, Plan
@@ -22,6 +23,7 @@ from aios.records.state import State
 from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
+from aios.workflow.moving import as_named_now, protects
 from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
@@ -195,13 +197,15 @@ def make_plan(
 
 
 def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wished: Wished, frame: Frame) -> Planned:
+    from aios.plan import forbidden
     from aios.plan import make_plan as draft
 
     whole, state = considered.given, state_of(setting).load()
     choose = _in_time if takes_time(whole) else _choice
-    choice = choose(setting, considered, state, wished, frame)
+    choice = choose(setting, considered, as_named_now(whole.intents, state), wished, frame)
     considered, selection = choice.considered, choice.selection
     given = considered.given
+    ill = unhealthy(given.executors, state)
     plan = draft(
         selection=selection,
         intents=given.intents,
@@ -214,7 +218,7 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
         made_from=basis_of(whole, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
-        unhealthy=unhealthy(given.executors, state),
+        unhealthy=ill,
         files={
             "intents": list(setting.paths),
             "fleet": setting.fleet,
@@ -230,7 +234,11 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         at_once=choice.at_once,
         schedule=choice.schedule,
         labels=_labels(whole),
+        moved={intent.name: intent.moved_from for intent in given.intents if intent.moved_from},
     )
+    wrong = tuple(forbidden(plan, state, {intent.name: protects(intent) for intent in given.intents}, ill))
+    if wrong:
+        raise InputError(*wrong)
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
 
 
