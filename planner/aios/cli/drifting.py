@@ -45,7 +45,22 @@ def status(setting: Setting, targets: Sequence[str], *, json: bool) -> int:
     head = ["ADDRESS", "CONDITION", "ENDPOINT", "RUNS", "READY", "AGE", "LOAD", "LATENCY", "DETAIL"]
     words = table(head, rows, ink) if rows else "nothing is applied"
     emit(words, {"resources": [_status_document(item) for item in standing]}, json=json)
+    _say_unfinished(setting)
     return Exit.DONE
+
+
+def _say_unfinished(setting: Setting) -> None:
+    """Say how to go on where the last run did not come to its end."""
+    from aios.workflow.standing import load_state
+
+    run = load_state(setting).run
+    if run is None:
+        return
+    left = "was being rolled back" if run.back else "did not come to its end"
+    print(
+        f"the last run ({run.plan}) {left}: the same command goes on, and `aios apply --abort` takes back what it did",
+        file=sys.stderr,
+    )
 
 
 def _status_row(item: Standing, ink: Ink) -> list[str]:

@@ -140,14 +140,16 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
 
 
 def _say_bug(arguments: list[str]) -> None:
+    import shlex
     import traceback
 
     from aios import __version__
+    from aios.cli.words import harmless
 
     traceback.print_exc()
     print(
         f"this is a bug in aios {__version__}: please report it with the lines above and the command "
-        f"`aios {' '.join(arguments)}`",
+        f"`{harmless(shlex.join(['aios', *arguments]))}`",
         file=sys.stderr,
     )
 

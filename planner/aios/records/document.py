@@ -16,6 +16,7 @@ from aios.records.base import Span, trusted
 from aios.records.checking import check, dotted, first_of
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
+from aios.records.scalars import place_within
 from aios.records.yamltree import MAX_BYTES, Node, Source, compose
 
 if TYPE_CHECKING:
@@ -73,6 +74,27 @@ class Document:
     ) -> Diagnostic:
         """Return a diagnostic at ``path`` (see ``span``) with the text of that line."""
         return self._source.diagnostic(summary, *self.place(path, key), reason=reason, remedy=remedy)
+
+    def diagnostic_within(
+        self,
+        path: Sequence[str | int],
+        at: tuple[int, int],
+        summary: str,
+        *,
+        reason: str | None = None,
+        remedy: str | None = None,
+    ) -> Diagnostic:
+        """Return a diagnostic at a line and column (0-based) of the text that stands at ``path``."""
+        text = self._value(path)
+        place = place_within(self._source.lines, self.place(path), text, at) if text else self.place(path)
+        return self._source.diagnostic(summary, *place, reason=reason, remedy=remedy)
+
+    def _value(self, path: Sequence[str | int]) -> str:
+        node: Node | None = self._root
+        for step in path:
+            found = None if node is None else _child(node, step)
+            node = None if found is None else found[0]
+        return node.value if node is not None and isinstance(node.value, str) else ""
 
     def leaves(self) -> dict[str, Span]:
         """Return the place of every value that is no mapping or list, by dotted path: ``spec.model[0].path``."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aios.records.differences import PlanDifference
 from aios.records.errors import Diagnostic, InputError
 from aios.records.plan import Plan
-from aios.workflow.applying import read_plan_file
+from aios.workflow.planfiles import read_plan_file
 
 __all__ = ["Compared", "compare_plans"]
 

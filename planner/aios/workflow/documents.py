@@ -12,16 +12,20 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
 from aios.workflow.setting import Setting
 
-__all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "without_fleet"]
+__all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "policies_beside", "without_fleet"]
 
-_KINDS = ("Intent", "Objective", "Fleet")
+_KINDS = ("Intent", "Objective", "Fleet", "Policy")
 _READ_ELSEWHERE = {
     "Table": "a form of measured tables stands beside them: `aios fidelity --data FOLDER` reads it",
+    "Test": "tests of intents stand beside them: `aios test` runs it",
     "Calibration": "calibrations are written by `aios calibrate` and read from the folder `calibrations` of --profiles",
 }
 """Kinds of other documents -> what they are for."""
 _SUFFIXES = (".yaml", ".yml")
 _FLEET_FILE = "fleet.yaml"
+_POLICY_FILES = ("policy.yaml", "*.policy.yaml")
+_TEST_ENDINGS = (".test.yaml", ".test.yml")
+"""Ends of the names of files that `aios test` reads; in a folder of intents they are passed over."""
 
 
 def without_fleet(document: Document) -> Diagnostic:
@@ -61,12 +65,20 @@ def fleet_beside(paths: Sequence[str]) -> str | None:
     return next((str(folder / _FLEET_FILE) for folder in (*folders, Path()) if (folder / _FLEET_FILE).is_file()), None)
 
 
+def policies_beside(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the policy files that stand beside intents: they hold whether a folder or a file in it is named."""
+    folders = dict.fromkeys(Path(path) if Path(path).is_dir() else Path(path).parent for path in paths if path != "-")
+    found = (file for folder in folders for pattern in _POLICY_FILES for file in sorted(folder.glob(pattern)))
+    return tuple(str(file) for file in found if file.is_file())
+
+
 def documents_of(setting: Setting) -> tuple[list[Document], list[Diagnostic]]:
     """Return the documents of all paths, and what is wrong with their files and kinds."""
     documents: list[Document] = []
     problems: list[Diagnostic] = []
     files: dict[str | Path, str] = {}
-    for path in setting.paths:
+    beside = policies_beside(setting.paths)
+    for path in (*setting.paths, *setting.policies, *beside):
         for file in _files(path, problems):
             # A file that is named twice, such as by its folder and itself, is one file.
             files.setdefault(file if file == "-" else Path(file).resolve(), file)
@@ -80,7 +92,8 @@ def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
         return [path]
     where = Path(path)
     if where.is_dir():
-        found = sorted(str(file) for file in where.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+        there = (str(file) for file in where.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+        found = sorted(name for name in there if not name.endswith(_TEST_ENDINGS))
         if not found:
             problems.append(
                 Diagnostic(

@@ -14,16 +14,17 @@ from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.joins import Joins
-from aios.records.measurement import Measurement
 from aios.records.plan import Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
+from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
 from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
+from aios.workflow.ruling import Evaluator, check_rules, judged
 from aios.workflow.setting import Setting, silent
 from aios.workflow.timing import takes_time
 
@@ -151,19 +152,22 @@ def inputs_of(given: Given, state: State, current: Current | None = None) -> Inp
         catalogue=digest_of(dict(given.fleet.types)),
         state=f"{state.lineage}:{state.serial}",
         current=None if current is None else digest_of(dict(current.footings)),
+        policies=_policies(given),
     )
+
+
+def _policies(given: Given) -> str | None:
+    if not given.rules:
+        return None
+    from aios.policy import digest_of_rules
+
+    return digest_of_rules(given.rules)
 
 
 def _evidence(given: Given) -> object:
     """Return all that was measured or learnt and that estimates follow from."""
     learnt = given.calibrations.digests()
-    return {"measurements": _relevant(given), "calibrations": learnt} if learnt else _relevant(given)
-
-
-def _relevant(given: Given) -> Mapping[str, Measurement]:
-    """Return the measurements of the models that are planned: measuring others makes no plan stale."""
-    models = {profile.digest for profiles in given.profiles.values() for profile in profiles.values()}
-    return {key: found for key, found in sorted(given.measurements.items()) if found.subject.model in models}
+    return {"measurements": relevant(given), "calibrations": learnt} if learnt else relevant(given)
 
 
 def make_plan(
@@ -174,13 +178,23 @@ def make_plan(
     wished: Wished = NOTHING_WISHED,
     frame: Frame = ANY_DAY,
 ) -> Planned:
-    """Plan the intents of ``setting``. wished: of moves · frame: where the plan stands in time, where that matters
+    """Plan the intents of ``setting``, and ask their policies of the plan. wished: of moves · frame: where the plan
+    stands in time, where that matters
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
+    with Evaluator() as evaluator:
+        given = considered.given if considered else gather(setting)
+        check_rules(given.rules, evaluator)
+        planned = _drafted(
+            setting, considered or consider(given, setting.tell), keep_others=keep_others, wished=wished, frame=frame
+        )
+        return planned._replace(plan=judged(planned.plan, given.rules, evaluator))
+
+
+def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wished: Wished, frame: Frame) -> Planned:
     from aios.plan import make_plan as draft
 
-    considered = considered or consider(gather(setting), setting.tell)
     whole, state = considered.given, state_of(setting).load()
     choose = _in_time if takes_time(whole) else _choice
     choice = choose(setting, considered, state, wished, frame)
@@ -196,6 +210,7 @@ def make_plan(
         calibration=given.calibration,
         state=state,
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
+        made_from=basis_of(whole, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
         unhealthy=unhealthy(given, state),
         files={
@@ -203,6 +218,7 @@ def make_plan(
             "fleet": setting.fleet,
             "profiles": str(setting.profiles),
             "state": str(setting.state),
+            **({"policies": list(setting.policies)} if setting.policies else {}),
         },
         version=__version__,
         keep_others=keep_others,
@@ -211,8 +227,16 @@ def make_plan(
         pipelines=_pipelines(given.intents, selection, choice.joins),
         at_once=choice.at_once,
         schedule=choice.schedule,
+        labels=_labels(whole),
     )
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
+
+
+def _labels(given: Given) -> Mapping[str, Mapping[str, str]]:
+    """Return intent name -> labels, of those that have any."""
+    labels = {intent.name: intent.labels for intent in given.intents}
+    labels |= {demand.name: demand.labels for demand in given.demands}
+    return {name: found for name, found in labels.items() if found}
 
 
 class _Choice(NamedTuple):
