@@ -165,6 +165,7 @@ def test_files_that_say_something_else_are_told_apart_from_the_world(served, ask
     aios.write("intent.yaml", asked(pin="{executor: dryrun}", rate="30/s"))
     ran = aios("drift", "--json")
     assert (ran.code, kinds(ran)) == (5, {("configuration", "intents")})
+    assert "load.rate_per_s of digits was 20" in ran.json["deviations"][0]["text"]
     assert ran.json["deviations"][0]["command"] == "aios plan intent.yaml"
     (aios.place / "intent.yaml").unlink()
     ran = aios("drift", "--json")

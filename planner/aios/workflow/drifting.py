@@ -11,7 +11,7 @@ from aios.records.errors import AiosError
 from aios.records.state import Resource
 from aios.spi.executor import Counted, Stranger
 from aios.verify.drift import Looked, deviations
-from aios.workflow.configured import configuration_deviations, with_paths
+from aios.workflow.configured import applied_plans, configuration_deviations, with_paths
 from aios.workflow.keeping import artefacts_of
 from aios.workflow.metering import resident_bytes
 from aios.workflow.observing import DEADLINE_S, Seen, at_once, executors_of, observe
@@ -50,9 +50,10 @@ def drift(setting: Setting, targets: Sequence[str]) -> Drift:
     looks = [_looked(resource, seen[resource.address], counted, at) for resource in resources]
     strangers = () if targets else _strangers(setting, state.resources.values(), watching)
     setting.tell("reading what it was planned from")
+    plans = applied_plans(setting, [resource.address for resource in resources])
     found = (
-        *with_paths(setting, deviations(looks, strangers, datetime.fromisoformat(at))),
-        *configuration_deviations(setting, state, [resource.address for resource in resources]),
+        *with_paths(plans, deviations(looks, strangers, datetime.fromisoformat(at))),
+        *configuration_deviations(setting, state, plans),
     )
     return Drift(tuple(resource.address for resource in resources), found, at)
 
