@@ -14,13 +14,14 @@ from aios.plan.deployment import deployment_of
 from aios.plan.differences import differences
 from aios.plan.document import plan_text, read_plan, with_id
 from aios.plan.figures import figures
-from aios.plan.freshness import stale
+from aios.plan.freshness import changes, stale
 from aios.plan.make import make_plan
 from aios.plan.validity import out_of_time, validity
 
 __all__ = [
     "Asked",
     "basis_of",
+    "changes",
     "contradictions",
     "deployment_of",
     "destroy_actions",

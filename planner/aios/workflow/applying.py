@@ -12,7 +12,6 @@ from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
 from aios.workflow import stopping
 from aios.workflow.basis import basis_of, places_of
-from aios.workflow.configured import remember_inputs
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.manner import Manner
 from aios.workflow.planning import inputs_of
@@ -56,9 +55,7 @@ def apply_plan(
         if last is not None and last.back and last.plan == plan.id:
             return _roll_back(kept, setting, on_event)
         _check_fresh(plan, setting, kept)
-        report = _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
-        remember_inputs(plan, setting)
-        return report
+        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
 
 
 def to_roll_back(setting: Setting) -> tuple[Undo, ...]:

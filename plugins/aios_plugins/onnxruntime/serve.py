@@ -200,7 +200,7 @@ class Service:
             "started": self.started,
             "deployment": self.spec.deployment,
             "replicas": self.spec.replicas,
-            "ready": self.pool.ready,
+            "ready": self.pool.ready - self.pool.stuck,
             "pids": [os.getpid(), *self.pool.pids],
             "restarts": self.tally.restarts,
             "recent": self.tally.recent(),
@@ -218,7 +218,7 @@ class Service:
             version=_version(),
             deployment=self.spec.deployment,
             replicas=self.spec.replicas,
-            ready=self.pool.ready,
+            ready=self.pool.ready - self.pool.stuck,
             cpu_s=self._processes.cpu_seconds(pids),
             resident_bytes=self._processes.resident_bytes(pids),
             started_s=self._processes.started_s,
@@ -270,6 +270,7 @@ class Service:
                 raise Refused(500, f"the new replicas do not start, the old ones go on: {error}") from None
             write_spec(self.folder / SPEC, spec)
             old, self.pool, self.spec = self.pool, fresh, spec
+            self.tally.close_minute()  # what is counted from now on was promised by the new plan
             self._keep(old.drain(DRAIN_S))
             return {"deployment": spec.deployment}
 
