@@ -122,6 +122,10 @@ def plan(
     freeze: Annotated[
         list[str] | None, typer.Option("--freeze", metavar="NAME", help="Leave this intent as it stands; repeatable.")
     ] = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option("--changed-since", metavar="REV", help="Leave what did not change since, by content."),
+    ] = None,
     start: Annotated[
         str | None, typer.Option("--start", metavar="TIME", help="When the plan starts, for jobs: 2027-03-01T16:00Z.")
     ] = None,
@@ -160,6 +164,7 @@ def plan(
         picture=svg,
         keeping=Keeping(expires, sign_key, sign_passphrase, encrypt_key),
         comment=Comment(markdown, markdown_into),
+        changed_since=changed_since,
     )
 
 
