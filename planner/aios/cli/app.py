@@ -37,7 +37,7 @@ from aios.cli.options import (
     setting_of,
     to_write,
 )
-from aios.cli.policyapp import policy_app
+from aios.cli.policyapp import policy_app, testing_app
 from aios.cli.questionsapp import questions_app
 from aios.cli.standingapp import standing_app
 from aios.cli.stateapp import state_app, state_group
@@ -182,7 +182,7 @@ def candidates(
     return work(setting_of(paths, fleet, STATE, profiles), json=json, json_into=json_into)
 
 
-for _part in (questions_app, learning_app, standing_app, state_app):
+for _part in (questions_app, learning_app, standing_app, state_app, testing_app):
     app.registered_commands += _part.registered_commands
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -177,19 +178,20 @@ def make_plan(
     keep_others: bool = False,
     wished: Wished = NOTHING_WISHED,
     frame: Frame = ANY_DAY,
+    evaluator: Evaluator | None = None,
 ) -> Planned:
     """Plan the intents of ``setting``, and ask their policies of the plan. wished: of moves · frame: where the plan
-    stands in time, where that matters
+    stands in time, where that matters · evaluator: of rules, that goes on after this plan
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
-    with Evaluator() as evaluator:
+    with Evaluator() if evaluator is None else nullcontext(evaluator) as asked:
         given = considered.given if considered else gather(setting)
-        check_rules(given.rules, evaluator)
+        check_rules(given.rules, asked)
         planned = _drafted(
             setting, considered or consider(given, setting.tell), keep_others=keep_others, wished=wished, frame=frame
         )
-        return planned._replace(plan=judged(planned.plan, given.rules, evaluator))
+        return planned._replace(plan=judged(planned.plan, given.rules, asked))
 
 
 def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wished: Wished, frame: Frame) -> Planned:
