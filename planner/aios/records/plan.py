@@ -232,7 +232,8 @@ class Claim(Record):
 
 class Action(Record):
     """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · waits_for:
-    addresses whose actions are done before it, as they free what it takes"""
+    addresses whose actions are done before it, as they free what it takes · downtime_s: of a replace, where the old and
+    the new do not fit beside each other: the old one ends first, and nobody serves for so long"""
 
     address: str
     action: ActionKind
@@ -242,6 +243,7 @@ class Action(Record):
     after: Deployment | None = None
     undo: str
     waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    downtime_s: Disruption | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
 
 
 class SolverNote(Record):
