@@ -15,7 +15,7 @@ from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.joins import Joins
 from aios.records.measurement import Measurement
-from aios.records.plan import Inputs, PipelineDecision, Plan
+from aios.records.plan import Disruption, Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
@@ -211,8 +211,17 @@ def make_plan(
         pipelines=_pipelines(given.intents, selection, choice.joins),
         at_once=choice.at_once,
         schedule=choice.schedule,
+        restart=_restart(),
     )
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
+
+
+def _restart() -> Disruption:
+    """Return how long a service is away that ends before its successor starts, on its own machine."""
+    from aios.cost.moving import Way, outage
+
+    found = outage(0.0, Way(None, "analytic", "nothing travels within one machine"))
+    return Disruption(value=found.value, low=found.low, high=found.high, source=found.source, basis=found.basis)
 
 
 class _Choice(NamedTuple):
