@@ -15,7 +15,7 @@ from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.joins import Joins
-from aios.records.plan import Inputs, PipelineDecision, Plan
+from aios.records.plan import Disruption, Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
@@ -230,6 +230,7 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         at_once=choice.at_once,
         schedule=choice.schedule,
         labels=_labels(whole),
+        restart=_restart(),
     )
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
 
@@ -239,6 +240,14 @@ def _labels(given: Given) -> Mapping[str, Mapping[str, str]]:
     labels = {intent.name: intent.labels for intent in given.intents}
     labels |= {demand.name: demand.labels for demand in given.demands}
     return {name: found for name, found in labels.items() if found}
+
+
+def _restart() -> Disruption:
+    """Return how long a service is away that ends before its successor starts, on its own machine."""
+    from aios.cost.moving import Way, outage
+
+    found = outage(0.0, Way(None, "analytic", "nothing travels within one machine"))
+    return Disruption(value=found.value, low=found.low, high=found.high, source=found.source, basis=found.basis)
 
 
 class _Choice(NamedTuple):
