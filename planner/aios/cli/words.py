@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from aios.records.secrets import masked
+
 if TYPE_CHECKING:
     from aios.records.base import Span
     from aios.records.errors import Diagnostic
@@ -126,7 +128,7 @@ def diagnostic_text(item: Diagnostic, ink: Ink, label: str = "error") -> str:
         lines.append(f"  {ink('at', 'dim')} {harmless(str(item.where))}")
         line = item.line_text if item.line_text is not None else _line_at(item.where)
         if line is not None:
-            number = str(item.where.line)
+            line, number = masked(line), str(item.where.line)
             caret = _under(line[: item.where.column - 1]) + "^"
             lines.append(f"  {ink(f'{number} |', 'dim')} {harmless(line)}")
             lines.append(f"  {ink(' ' * len(number) + ' |', 'dim')} {ink(caret, 'red')}")
@@ -140,7 +142,7 @@ def _field(text: str) -> str:
     """Return a part of a message; what it quotes begins no line, which could look like a message of its own."""
     left = len(text) - _LONGEST_FIELD
     short = text if left <= 0 else f"{text[:_LONGEST_FIELD]}… and {left:,} characters more"
-    return harmless(short).replace("\n", "\n          ")
+    return harmless(masked(short)).replace("\n", "\n          ")
 
 
 def harmless(text: str) -> str:

@@ -16,10 +16,10 @@ from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Journal, Observation, Outcome
-from aios_plugins.onnxruntime.artefacts import is_optimized
+from aios_plugins.onnxruntime.artefacts import is_optimized, manifest
 from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.control import ControlError, ask, reachable_host
-from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, manifest, read_spec, write_spec
+from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, read_spec, write_spec
 from aios_plugins.onnxruntime.system import alive, end, find, module_command, spawn, started_at, tail
 
 __all__ = ["create", "delete", "observe"]
@@ -99,7 +99,7 @@ def _spec(deployment: Deployment, artefact: Artefact, port: int, token: str, sec
     return Spec(
         model=deployment.served_as,
         folder=str(Path(artefact.path).absolute()),
-        files=manifest(Path(artefact.path)),
+        files=manifest(artefact),
         providers=list(PROVIDERS[deployment.device_kind]),
         optimized=is_optimized(deployment),
         threads=max(deployment.threads, 1),
