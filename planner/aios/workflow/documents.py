@@ -7,11 +7,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from aios.records.base import Span
 from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
-from aios.records.secrets import masked, secret_in
+from aios.workflow.looking import refuse_secret, unseen
 from aios.workflow.setting import Setting
 
 __all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "without_fleet"]
@@ -113,34 +112,16 @@ def _parse(file: str, setting: Setting, problems: list[Diagnostic]) -> tuple[Doc
     try:
         text = setting.stdin() if file == "-" else Path(file).read_bytes()
         name = "<stdin>" if file == "-" else file
-        _refuse_secret(text, name)
-        return setting.edit(parse(text, name))
+        refuse_secret(text, name)
+        found = parse(text, name)
+        for document in found:
+            problems.extend(unseen(document))
+        return setting.edit(found)
     except InputError as error:
         problems.extend(error.diagnostics)
     except OSError as error:
         problems.append(Diagnostic(summary=f"{file} cannot be read", reason=error.strerror))
     return ()
-
-
-def _refuse_secret(text: bytes, file: str) -> None:
-    """Raise InputError for what looks like a secret: it would stand in plans, in the state, and in Git."""
-    decoded = text.decode("utf-8", errors="replace")
-    found = secret_in(decoded)
-    if found is None:
-        return
-    before = decoded[: found.start]
-    line = decoded[before.rfind("\n") + 1 :].partition("\n")[0]
-    where = Span(file=file, line=before.count("\n") + 1, column=found.start - before.rfind("\n"))
-    raise InputError(
-        Diagnostic(
-            summary=f"this looks like {found.what}",
-            where=where,
-            line_text=masked(line),
-            reason="what stands here is copied into plans and states, and people check these files in",
-            remedy="take it out, and have it replaced by whoever issued it if this file has been shared; aios needs no "
-            "secret in it, and takes those that it needs by reference (`env:NAME`, `file:PATH`)",
-        )
-    )
 
 
 def _known_kind(document: Document, problems: list[Diagnostic]) -> bool:

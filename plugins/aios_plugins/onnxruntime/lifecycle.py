@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -28,6 +29,9 @@ LOG = "service.log"
 
 _START_S = 120.0
 """How long a service may take to be ready: interpreters start, digests are checked, models load, on a busy machine."""
+
+_TOKEN = re.compile(r"aios-[0-9a-f]{32}")
+"""Processes are ended by it: a state from elsewhere must not name one that others have among their arguments."""
 
 _POLL_S = 0.02
 _END_S = DRAIN_S + 4.0
@@ -68,7 +72,7 @@ def _tokens(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) ->
         tokens.append(str(prior["token"]))
     with contextlib.suppress(OSError, ValueError):
         tokens.append(read_spec(runtime / SPEC).token)
-    return sorted(set(tokens))
+    return sorted({token for token in tokens if _TOKEN.fullmatch(token)})
 
 
 def _running(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> dict[str, Any] | None:
