@@ -12,6 +12,7 @@ from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
 from aios.workflow import stopping
 from aios.workflow.basis import basis_of, places_of
+from aios.workflow.goingback import check_return
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.manner import Manner
 from aios.workflow.planning import inputs_of
@@ -151,7 +152,7 @@ def _recorded(
     """Carry out ``actions`` and record it."""
     from aios.workflow.recording import recorded
 
-    command = "apply" if made else "destroy"
+    command = "destroy" if made is None else f"rollback to @{made.back_to.run}" if made.back_to else "apply"
     with recorded(kept, setting, actions, command=command, plan=plan, made=made) as recording:
         recording.report = carry_out(
             actions,
@@ -214,9 +215,14 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     from aios.plan import stale
 
     state = kept.state.load()
+    resumes = kept.journal.resumes(plan.id, state)
+    if plan.back_to is not None:
+        if not resumes:
+            _check_time(plan, setting)
+        check_return(plan, setting, kept.state, state, resumes=resumes)
+        return
     given = gather(setting)
     current = inputs_of(given, state)
-    resumes = kept.journal.resumes(plan.id, state)
     if resumes:
         current = current.model_copy(update={"state": plan.inputs.state})
     else:

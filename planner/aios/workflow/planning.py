@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,7 +32,7 @@ from aios.workflow.timing import takes_time
 if TYPE_CHECKING:
     from aios.cost import Evidence
 
-__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan"]
+__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "unhealthy"]
 
 NOTHING_WISHED = Wished()
 ANY_DAY = Frame()
@@ -214,7 +214,7 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
         made_from=basis_of(whole, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
-        unhealthy=unhealthy(given, state),
+        unhealthy=unhealthy(given.executors, state),
         files={
             "intents": list(setting.paths),
             "fleet": setting.fleet,
@@ -360,11 +360,14 @@ def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) ->
     )
 
 
-def unhealthy(given: Given, state: State) -> Mapping[str, str]:
-    """Return address -> what is wrong, for every resource in the state that is not as it was applied."""
+def unhealthy(executors: Collection[str], state: State) -> Mapping[str, str]:
+    """Return address -> what is wrong, for every resource in the state that is not as it was applied.
+
+    executors: those that are installed, by name
+    """
     from aios.workflow.observing import observe
 
-    known = [resource for resource in state.resources.values() if resource.executor in given.executors]
+    known = [resource for resource in state.resources.values() if resource.executor in executors]
     found = {}
     for address, (seen, _) in observe(known).items():
         if seen is None:
