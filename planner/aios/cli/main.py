@@ -132,8 +132,10 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
         print_diagnostics(error.diagnostics, every="--all" in arguments)
         if "--json" in arguments:
             from aios.cli.output import as_json
+            from aios.records.secrets import masked
 
-            sys.stdout.write(as_json({"errors": error.diagnostics, "exit_code": exit_of(error)}))
+            told = masked(as_json({"errors": error.diagnostics, "exit_code": exit_of(error)}))
+            sys.stdout.write(told)
         return exit_of(error)
     _say_bug(arguments)
     return Exit.BUG

@@ -9,9 +9,10 @@ from typing import Any
 from aios.plan.actions import actions_for
 from aios.plan.basis import Basis
 from aios.plan.document import with_id
+from aios.plan.room import with_room
 from aios.records.errors import Diagnostic
 from aios.records.fleet import Fleet
-from aios.records.plan import Deployment, Inputs, Plan, Return
+from aios.records.plan import Deployment, Disruption, Inputs, Plan, Return
 from aios.records.state import State
 
 __all__ = ["going_back", "misfits", "wanted_by"]
@@ -45,6 +46,8 @@ def going_back(
     files: Mapping[str, Any],
     version: str,
     moved: Mapping[str, Sequence[str]],
+    fleet: Fleet,
+    restart: Disruption,
 ) -> Plan:
     """Return the plan that makes ``wanted`` stand again, with what ``target`` decided and promised of it.
 
@@ -61,6 +64,7 @@ def going_back(
         moved=moved,
         unwanted=f"it was not wanted after run @{back_to.run}",
     )
+    actions = with_room(actions, target.claims, state, fleet, restart)
     update = {
         "aios_version": version,
         "inputs": inputs,

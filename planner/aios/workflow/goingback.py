@@ -164,6 +164,7 @@ class _Now:
 def _planned(target: Plan, run: int, now: _Now) -> Plan:
     from aios.plan import going_back, wanted_by
     from aios.policy import digest_of_rules
+    from aios.workflow.planning import restart
 
     state, fleet = now.state, now.fleet
     wanted = wanted_by(target, fleet)
@@ -185,6 +186,8 @@ def _planned(target: Plan, run: int, now: _Now) -> Plan:
         unhealthy=now.unhealthy,
         files=now.files,
         version=__version__,
+        fleet=fleet,
+        restart=restart(),
         moved={address: names for address in wanted if (names := now.names(address))},
     )
 

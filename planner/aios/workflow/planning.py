@@ -16,7 +16,7 @@ from aios.records.demanded import Site
 from aios.records.errors import InputError
 from aios.records.intent import Intent
 from aios.records.joins import Joins
-from aios.records.plan import Inputs, PipelineDecision, Plan
+from aios.records.plan import Disruption, Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
@@ -34,7 +34,7 @@ from aios.workflow.timing import takes_time
 if TYPE_CHECKING:
     from aios.cost import Evidence
 
-__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "unhealthy"]
+__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "restart", "unhealthy"]
 
 NOTHING_WISHED = Wished()
 ANY_DAY = Frame()
@@ -235,6 +235,7 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         schedule=choice.schedule,
         labels=_labels(whole),
         moved={intent.name: intent.moved_from for intent in given.intents if intent.moved_from},
+        restart=restart(),
     )
     wrong = tuple(forbidden(plan, state, {intent.name: protects(intent) for intent in given.intents}, ill))
     if wrong:
@@ -247,6 +248,14 @@ def _labels(given: Given) -> Mapping[str, Mapping[str, str]]:
     labels = {intent.name: intent.labels for intent in given.intents}
     labels |= {demand.name: demand.labels for demand in given.demands}
     return {name: found for name, found in labels.items() if found}
+
+
+def restart() -> Disruption:
+    """Return how long a service is away that ends before its successor starts, on its own machine."""
+    from aios.cost.moving import Way, outage
+
+    found = outage(0.0, Way(None, "analytic", "nothing travels within one machine"))
+    return Disruption(value=found.value, low=found.low, high=found.high, source=found.source, basis=found.basis)
 
 
 class _Choice(NamedTuple):
