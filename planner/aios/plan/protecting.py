@@ -18,8 +18,8 @@ def forbidden(
 ) -> Iterator[Diagnostic]:
     """Yield every delete and replacement of a service that is not to be destroyed.
 
-    said: name of a given intent -> where it forbids that, None where it does not; of what has no intent any more, the
-    state says · unhealthy: address -> what is wrong with it now
+    said: name of a given intent -> where it forbids that, None where it does not; of what has none any more, the state
+    says · unhealthy: address -> what is wrong with it now
 
     What is dead or gone, or half made, may be replaced: nothing is lost with it.
     """
@@ -29,8 +29,9 @@ def forbidden(
             continue
         if action.action == "replace" and unhealthy.get(resource.address, "").startswith(("absent", "dead")):
             continue
-        if action.address in said:
-            where = said[action.address]
+        name = action.address if action.address in said else action.address.partition("/")[0]
+        if name in said:
+            where = said[name]
             if where is not None:
                 yield _by_intent(action, where)
         elif resource.prevent_destroy:

@@ -38,7 +38,7 @@ class Executor:
 
     name: ClassVar[str] = "dryrun"
     api_version: ClassVar[int] = API_VERSION
-    in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {"intent", "executor", "serve"}
+    in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {"executor", "serve"}
 
     def engine(self) -> str:
         """Return that nothing computes."""
@@ -82,6 +82,8 @@ class Executor:
             if action.action == "delete" or action.after is None:
                 shutil.rmtree(runtime, ignore_errors=not runtime.exists())
                 return Outcome(address=action.address, handle=None, note="its files are removed")
+            if action.moved_from is not None:
+                _rename(store.runtime(action.moved_from), runtime)
             self._write(runtime, action.after)
         except OSError as error:
             raise WorldError(f"cannot change {runtime}: {error.strerror or error}") from error
@@ -98,6 +100,9 @@ class Executor:
         mark = {"deployment": digest_of(deployment), "replicas": deployment.replicas}
         part.write_text(json.dumps(mark, sort_keys=True), encoding="utf-8")
         part.replace(runtime / _MARK)
+        for left in runtime.glob("*.json"):
+            if left.name not in (f"{deployment.served_as}.json", _MARK):
+                left.unlink()
 
     def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
         """Read the mark."""
@@ -140,6 +145,14 @@ class Executor:
     def exercise(self, handle: Mapping[str, Any], load: Exercise) -> Trace:  # noqa: ARG002 - the protocol's names
         """Raise InputError: nothing runs."""
         _nothing_runs(str(handle.get("runtime")))
+
+
+def _rename(before: Path, runtime: Path) -> None:
+    """Have the files that stand in ``before`` stand in ``runtime``, unless some do already."""
+    if not (before / _MARK).exists():
+        before.rmdir()
+    elif not (runtime / _MARK).exists():
+        before.rename(runtime)
 
 
 def _nothing_runs(what: str) -> NoReturn:

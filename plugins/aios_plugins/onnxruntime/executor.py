@@ -38,7 +38,6 @@ class Executor:
     name: ClassVar[str] = "onnxruntime"
     api_version: ClassVar[int] = API_VERSION
     in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {
-        "intent",
         "executor",
         "serve",
         "addresses",
@@ -76,6 +75,8 @@ class Executor:
             raise WorldError(*found)
         artefact = self.prepare(wanted, store)
         store.verify(artefact)
+        if action.moved_from is not None:
+            lifecycle.rename(store.runtime(action.moved_from), runtime, prior, journal)
         if action.downtime_s is not None:
             lifecycle.delete(action.address, runtime, prior, journal)
         anew = action.action == "replace"
