@@ -181,26 +181,30 @@ def make_plan(
     wished: Wished = NOTHING_WISHED,
     frame: Frame = ANY_DAY,
     evaluator: Evaluator | None = None,
+    state: State | None = None,
 ) -> Planned:
     """Plan the intents of ``setting``, and ask their policies of the plan. wished: of moves · frame: where the plan
-    stands in time, where that matters · evaluator: of rules, that goes on after this plan
+    stands in time, where that matters · evaluator: of rules, that goes on after this plan · state: what stands, where
+    that is not what is kept
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
     with Evaluator() if evaluator is None else nullcontext(evaluator) as asked:
         given = considered.given if considered else gather(setting)
         check_rules(given.rules, asked)
-        planned = _drafted(
-            setting, considered or consider(given, setting.tell), keep_others=keep_others, wished=wished, frame=frame
-        )
+        considered = considered or consider(given, setting.tell)
+        standing = state_of(setting).load() if state is None else state
+        planned = _drafted(setting, considered, standing, keep_others=keep_others, wished=wished, frame=frame)
         return planned._replace(plan=judged(planned.plan, given.rules, asked))
 
 
-def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wished: Wished, frame: Frame) -> Planned:
+def _drafted(
+    setting: Setting, considered: Considered, state: State, *, keep_others: bool, wished: Wished, frame: Frame
+) -> Planned:
     from aios.plan import forbidden
     from aios.plan import make_plan as draft
 
-    whole, state = considered.given, state_of(setting).load()
+    whole = considered.given
     choose = _in_time if takes_time(whole) else _choice
     choice = choose(setting, considered, as_named_now(whole.intents, state), wished, frame)
     considered, selection = choice.considered, choice.selection
