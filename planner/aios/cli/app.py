@@ -23,6 +23,8 @@ from aios.cli.options import (
     Json,
     JsonInto,
     KeepOthers,
+    LogFile,
+    LogLevel,
     Paths,
     Profiles,
     State,
@@ -61,6 +63,8 @@ def _root(
     _version_wanted: Annotated[
         bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    _level: LogLevel = None,
+    _file: LogFile = None,
 ) -> None:
     pass
 

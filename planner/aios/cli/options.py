@@ -17,6 +17,8 @@ __all__ = [
     "Json",
     "JsonInto",
     "KeepOthers",
+    "LogFile",
+    "LogLevel",
     "Paths",
     "Profiles",
     "State",
@@ -68,6 +70,19 @@ Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measuremen
 KeepOthers = Annotated[
     bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
 ]
+LogLevel = Annotated[
+    str | None,
+    typer.Option(
+        "--log-level",
+        metavar="debug|info|warning|error|off",
+        help="How much the log of the run tells; of any command, anywhere among its arguments. Also AIOS_LOG.",
+    ),
+]
+LogFile = Annotated[
+    str | None,
+    typer.Option("--log-file", metavar="FILE", help="Write the log there, not to .aios/logs/; - is stderr."),
+]
+"""Both are declared for --help: `aios.cli.recording` takes them out before the rest is read."""
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -79,7 +94,9 @@ def setting_of(
     effort: Effort = Effort.NORMAL,
 ) -> Setting:
     """Return what a command was given."""
-    return Setting(
+    from aios.cli.recording import keep_logs_beside
+
+    setting = Setting(
         paths=tuple(paths or ()),
         fleet=fleet,
         state=state,
@@ -88,6 +105,8 @@ def setting_of(
         stdin=sys.stdin.buffer.read,
         effort=effort,
     )
+    keep_logs_beside(setting.home)
+    return setting
 
 
 def _warned(text: str) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from aios.cli.words import Ink
+from aios.workflow.stages import note
 
 __all__ = ["Progress"]
 
@@ -41,6 +42,7 @@ class Progress:
     def doing(self, text: str) -> None:
         """Note what is being done now, which is said only if it takes long."""
         self._text = text
+        note("progress", text=text)
 
     def __enter__(self) -> Self:
         self._began = self._said = time.monotonic()

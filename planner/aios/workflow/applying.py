@@ -14,6 +14,8 @@ from aios.workflow.keeping import Opened, opened
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import gather
 from aios.workflow.setting import Setting
+from aios.workflow.stages import of_command, stage
+from aios.workflow.watching import Watching
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
@@ -66,7 +68,9 @@ def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) 
         raise InputError(_not_at_once(plan))
     setting = _setting_of(plan, setting)
     with opened(setting, "aios apply") as kept:
-        _check_fresh(plan, setting, kept)
+        of_command(plan=plan.id)
+        with stage("freshness", plan=plan.id):
+            _check_fresh(plan, setting, kept)
         return carry_out(plan.actions, kept, setting, plan=plan.id, made=plan, on_event=on_event)
 
 
@@ -116,19 +120,22 @@ def carry_out(
     from aios.apply import execute
     from aios.spi import registry
 
-    return execute(
-        actions,
-        plan=plan,
-        claims=made.claims if made else (),
-        evaluate=made.evaluate if made else None,
-        state_store=kept.state,
-        executors=registry.load_all("aios.executors"),
-        artefacts=kept.artefacts,
-        journal=kept.journal,
-        now=setting.now,
-        on_event=on_event,
-        stop=lambda: False,
-    )
+    with stage("apply", plan=plan, actions=len(actions)) as at, Watching(on_event) as watching:
+        report = execute(
+            actions,
+            plan=plan,
+            claims=made.claims if made else (),
+            evaluate=made.evaluate if made else None,
+            state_store=watching.states(kept.state),
+            executors=watching.executors(registry.load_all("aios.executors")),
+            artefacts=kept.artefacts,
+            journal=kept.journal,
+            now=setting.now,
+            on_event=watching.event,
+            stop=lambda: False,
+        )
+        at.note(complete=report.complete, interrupted=report.interrupted)
+        return report
 
 
 def _setting_of(plan: Plan, setting: Setting) -> Setting:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aios.workflow.setting import Setting
+from aios.workflow.stages import note
 
 if TYPE_CHECKING:
     from aios.state import ArtefactStore, Lock, RunJournal, StateStore
@@ -57,5 +58,6 @@ def opened(setting: Setting, purpose: str, artefacts: Path | None = None) -> Ite
     with locked(setting, setting.state.name, purpose) as lock:
         if lock.notice:
             setting.tell(lock.notice)
+            note("lock.taken_over", "warning", text=lock.notice)
         with RunJournal(setting.journal, setting.now) as journal:
             yield Opened(state_of(setting), journal, artefacts_of(setting, artefacts))

@@ -11,6 +11,7 @@ from aios.records.state import Resource, State
 from aios.spi.executor import Observation
 from aios.workflow.keeping import state_of
 from aios.workflow.setting import Setting
+from aios.workflow.watching import watched_executors
 
 __all__ = ["Standing", "load_state", "look", "pick"]
 
@@ -47,7 +48,7 @@ def look(setting: Setting) -> tuple[Standing, ...]:
     from aios.spi import registry
 
     state = load_state(setting)
-    executors = registry.load_all("aios.executors") if state.resources else {}
+    executors = watched_executors(registry.load_all("aios.executors")) if state.resources else {}
     return tuple(
         Standing(resource, executors[resource.executor].observe(resource.address, resource.handle))
         for resource in pick(state, ())
