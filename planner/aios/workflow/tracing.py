@@ -40,6 +40,8 @@ def start(environment: Mapping[str, str], warn: Callable[[str], None]) -> Traces
     if exporter == "otlp" and protocol and protocol.strip().lower() != "http/protobuf":
         warn(f"no trace: the OTLP protocol is {protocol!r}; aios sends by http/protobuf")
         return None
+    # What the SDK complains of belongs into the log of the run; without one, one line of ours is enough.
+    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     try:
         return Traces(_exporter_of(exporter), environment, warn)
     except ImportError as error:
@@ -85,8 +87,6 @@ class Traces:
         given = {name: environment[name.upper()] for name in names if name.upper() in environment}
         self._caller = TraceContextTextMapPropagator().extract(given)
         self._spans: dict[Stage, Span] = {}
-        # What the SDK complains of belongs into the log; without one, one line of ours is enough.
-        logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         self._warn = warn
 
     def begin(self, stage: Stage) -> None:
