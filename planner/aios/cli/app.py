@@ -180,6 +180,22 @@ def plugins(json: Json = False) -> int:
     return work(json=json)
 
 
+@app.command(epilog="Example: aios doctor")
+def doctor(
+    paths: Paths = None,
+    fleet: Fleet = None,
+    state: State = STATE,
+    profiles: Profiles = PROFILES,
+    every: Every = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Find what is broken here: software, drivers, permissions, state, services, limits; and say how to mend it."""
+    from aios.cli.doctor import doctor as work
+
+    return work(setting_of(paths, fleet, state, profiles), every=every, json=json, json_into=json_into)
+
+
 @app.command(epilog="Example: aios demo")
 def demo(
     folder: Annotated[
