@@ -187,6 +187,9 @@ def _line_at(where: Span) -> str | None:
 
 def warned(text: str) -> None:
     """Print to stderr, beside all that is asked for, what is not used although it was given."""
+    from aios.workflow.stages import note
+
+    note("warning", "warning", text=text)
     print(f"{Ink(sys.stderr)('note', 'yellow')}: {harmless(text)}", file=sys.stderr, flush=True)
 
 

@@ -21,13 +21,15 @@ from aios.workflow.planning import inputs_of, unhealthy
 from aios.workflow.reading import Given, gather
 from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting, place_of
+from aios.workflow.stages import of_command, stage
 from aios.workflow.standing import load_state
+from aios.workflow.watching import Watching
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report, Undo
     from aios.records.state import State
 
-__all__ = ["apply_plan", "carry_out", "destroy", "roll_back", "to_roll_back"]
+__all__ = ["apply_plan", "carry_out", "destroy", "roll_back", "to_destroy", "to_roll_back"]
 
 _AS_USUAL = Manner()
 _ONE_BY_ONE = Manner(parallelism=1)
@@ -57,7 +59,9 @@ def apply_plan(
         last = kept.state.load().run
         if last is not None and last.back and last.plan == plan.id:
             return _roll_back(kept, setting, on_event)
-        _check_fresh(plan, setting, kept)
+        of_command(plan=plan.id)
+        with stage("freshness", plan=plan.id):
+            _check_fresh(plan, setting, kept)
         return _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
 
 
@@ -86,14 +90,18 @@ def _roll_back(kept: Opened, setting: Setting, on_event: Callable[[Event], None]
     state = kept.state.load()
     actions = [undo.action for undo in undo_actions(state)]
     plan = state.run.plan if state.run else "abort"
-    with recorded(kept, setting, actions, command="apply --abort", plan=plan, made=None) as recording:
+    with (
+        recorded(kept, setting, actions, command="apply --abort", plan=plan, made=None) as recording,
+        stage("rollback", plan=plan, actions=len(actions)),
+        Watching(recording.noting(on_event)) as watching,
+    ):
         recording.report = work(
-            state_store=kept.state,
-            executors=registry.load_all("aios.executors"),
+            state_store=watching.states(kept.state),
+            executors=watching.executors(registry.load_all("aios.executors")),
             artefacts=kept.artefacts,
             journal=kept.journal,
             now=setting.now,
-            on_event=recording.noting(on_event),
+            on_event=watching.event,
             stop=_is_asked_to_stop,
         )
     return recording.report
@@ -121,6 +129,13 @@ def _not_at_once(plan: Plan) -> Diagnostic:
         remedy="give them more machines, or state the highest rate alone; the plan says what whoever runs them starts "
         "and stops when (`hourly` of each place)",
     )
+
+
+def to_destroy(setting: Setting, targets: Sequence[str]) -> tuple[str, ...]:
+    """Return the addresses that ``destroy`` would remove. Raises InputError as that does."""
+    from aios.plan import destroy_actions
+
+    return tuple(action.address for action in destroy_actions(load_state(setting), targets))
 
 
 def destroy(
@@ -184,21 +199,23 @@ def carry_out(
     from aios.apply import execute
     from aios.spi import registry
 
-    return execute(
-        actions,
-        plan=plan,
-        claims=made.claims if made else (),
-        evaluate=made.evaluate if made else None,
-        protected=made.protected if made else (),
-        state_store=kept.state,
-        executors=registry.load_all("aios.executors"),
-        artefacts=kept.artefacts,
-        journal=kept.journal,
-        now=setting.now,
-        on_event=on_event,
-        stop=stop,
-        **manner._asdict(),
-    )
+    with stage("apply", plan=plan, actions=len(actions)) as at, Watching(on_event) as watching:
+        report = execute(
+            actions,
+            plan=plan,
+            claims=made.claims if made else (),
+            evaluate=made.evaluate if made else None,
+            state_store=watching.states(kept.state),
+            executors=watching.executors(registry.load_all("aios.executors")),
+            artefacts=kept.artefacts,
+            journal=kept.journal,
+            now=setting.now,
+            on_event=watching.event,
+            stop=stop,
+            **manner._asdict(),
+        )
+        at.note(complete=report.complete, interrupted=report.interrupted)
+        return report
 
 
 def _setting_of(plan: Plan, setting: Setting) -> Setting:

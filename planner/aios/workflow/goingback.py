@@ -201,6 +201,7 @@ def _basis(fleet: Fleet, state: State) -> Basis:
         objective=None,
         fleet=fleet,
         models={},
+        rules={},
         data={},
         measurements={},
         learnt={},
