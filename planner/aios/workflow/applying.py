@@ -17,7 +17,8 @@ from aios.workflow.goingback import check_return
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.manner import Manner
 from aios.workflow.moving import protects
-from aios.workflow.planning import inputs_of, unhealthy
+from aios.workflow.observing import unhealthy
+from aios.workflow.planning import inputs_of
 from aios.workflow.reading import Given, gather
 from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting, place_of

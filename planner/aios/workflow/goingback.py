@@ -148,7 +148,7 @@ class _Now:
     @cached_property
     def unhealthy(self) -> Mapping[str, str]:
         """Address -> what is wrong with what stands there."""
-        from aios.workflow.planning import unhealthy
+        from aios.workflow.observing import unhealthy
 
         return unhealthy(self.executors, self.state)
 
@@ -201,7 +201,6 @@ def _basis(fleet: Fleet, state: State) -> Basis:
         objective=None,
         fleet=fleet,
         models={},
-        rules={},
         data={},
         measurements={},
         learnt={},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +24,7 @@ from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
 from aios.workflow.moving import as_named_now, protects
+from aios.workflow.observing import unhealthy
 from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
@@ -36,7 +37,7 @@ from aios.workflow.watching import found_by, tell_rejected
 if TYPE_CHECKING:
     from aios.cost import Evidence
 
-__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "restart", "unhealthy"]
+__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "restart"]
 
 NOTHING_WISHED = Wished()
 ANY_DAY = Frame()
@@ -378,24 +379,3 @@ def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) ->
         pipeline_decision(pipeline, selection.chosen, selection.placement, joins)
         for _, pipeline in sorted(found.items())
     )
-
-
-def unhealthy(executors: Collection[str], state: State) -> Mapping[str, str]:
-    """Return address -> what is wrong, for every resource in the state that is not as it was applied.
-
-    executors: those that are installed, by name
-    """
-    from aios.workflow.observing import observe
-
-    known = [resource for resource in state.resources.values() if resource.executor in executors]
-    found = {}
-    for address, (seen, _) in observe(known).items():
-        if seen is None:
-            continue
-        if seen.condition in ("absent", "dead", "degraded"):
-            found[address] = f"{seen.condition}: {seen.detail}"
-        elif seen.differences:
-            found[address] = "; ".join(seen.differences)
-        elif seen.deployment_digest not in (None, digest_of(state.resources[address].deployment)):
-            found[address] = "it runs another deployment than was applied"
-    return found
