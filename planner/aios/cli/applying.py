@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from aios.cli.progress import Progress
 from aios.cli.words import Ink, print_diagnostics, table
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
+from aios.workflow.setting import place_of
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
@@ -46,20 +47,35 @@ def apply(setting: Setting, *, keep_others: bool, yes: bool, json: bool, json_in
                 command="aios apply intent.yaml",
             )
         )
+    again = None
     saved = [path for path in setting.paths if is_plan_file(path)]
     if saved:
-        _refuse_planning(saved[0], setting, keep_others)
         plan = read_plan_file(saved[0])
+        _refuse_planning(saved[0], plan, setting, keep_others)
     else:
         planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
         if planned.conflict is not None:
             if json or json_into is not None:
                 emit("", plan_text(planned), json=json, json_into=json_into)
             return code_of(planned)
-        plan = planned
+        plan, again = planned, _replanning(setting, keep_others, json) if yes else None
     with Progress("apply", quiet=json) as progress:
-        report = apply_plan(plan, replace(setting, tell=progress), lambda event: _tell(progress, event))
+        report = apply_plan(plan, replace(setting, tell=progress), lambda event: _tell(progress, event), again)
     return _report(report, json=json, json_into=json_into)
+
+
+def _replanning(setting: Setting, keep_others: bool, json: bool) -> Callable[[], Plan]:
+    """Return what plans again, and shows it, when the state has moved since the first plan."""
+
+    def again() -> Plan:
+        from aios.workflow.planning import make_plan
+
+        setting.warn("somebody else applied in the meantime: planned again")
+        planned = make_plan(setting, keep_others=keep_others)
+        print(plan_words(planned, keep_others=keep_others, applying=True), file=sys.stderr if json else sys.stdout)
+        return planned.plan
+
+    return again
 
 
 def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
@@ -76,12 +92,13 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
     return planned.plan
 
 
-def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
+def _refuse_planning(path: str, plan: Plan, setting: Setting, keep_others: bool) -> None:
     """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all."""
     defaults = type(setting)()
     given = {
         "--fleet": setting.fleet is not None,
-        "--state": setting.state != defaults.state,
+        f"another --state than its own ({plan.files['state']})": setting.state
+        not in (defaults.state, place_of(plan.files["state"])),
         "--profiles": setting.profiles != defaults.profiles,
         "--keep-others": keep_others,
         "other files": len(setting.paths) > 1,

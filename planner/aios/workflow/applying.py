@@ -54,20 +54,35 @@ def read_plan_file(path: str) -> Plan:
     return read_plan(text, path)
 
 
-def apply_plan(plan: Plan, setting: Setting, on_event: Callable[[Event], None]) -> Report:
-    """Carry out ``plan``.
+def apply_plan(
+    plan: Plan, setting: Setting, on_event: Callable[[Event], None], again: Callable[[], Plan] | None = None
+) -> Report:
+    """Carry out ``plan``. again: makes it anew, where the approval holds for whatever is planned; it is asked for one
+    when somebody else has applied while we waited for the lock
 
     Raises ConflictError, saying what changed, unless everything that it was made from is still the same, and when
     somebody else holds the lock; WorldError when its actions cannot be carried out from here.
     """
+    _see_that_it_can_be_applied(plan)
+    setting = _setting_of(plan, setting)
+    with opened(setting, "aios apply") as kept:
+        if again is not None and _has_moved(plan, kept):
+            plan = again()
+            _see_that_it_can_be_applied(plan)
+        _check_fresh(plan, setting, kept)
+        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event)
+
+
+def _see_that_it_can_be_applied(plan: Plan) -> None:
     if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to apply", command="aios plan"))
     if not plan.at_once:
         raise InputError(_not_at_once(plan))
-    setting = _setting_of(plan, setting)
-    with opened(setting, "aios apply") as kept:
-        _check_fresh(plan, setting, kept)
-        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event)
+
+
+def _has_moved(plan: Plan, kept: Opened) -> bool:
+    state = kept.state.load()
+    return plan.inputs.state != f"{state.lineage}:{state.serial}" and not kept.journal.resumes(plan.id, state)
 
 
 def _not_at_once(plan: Plan) -> Diagnostic:
