@@ -330,11 +330,7 @@ def _breach(action: Action, what: str) -> Diagnostic:
 
 def _with(state: State, address: str, resource: Resource | None) -> State:
     """Return the next serial of ``state`` with ``resource`` at ``address``; None takes it out."""
-    resources = {name: item for name, item in state.resources.items() if name != address}
-    if resource is not None:
-        resources[address] = resource
-    ordered = {name: resources[name] for name in sorted(resources)}
-    return state.model_copy(update={"serial": state.serial + 1, "resources": ordered})
+    return state.following(address, resource)
 
 
 def _result(action: Action, status: Status, note: str, diagnostics: Sequence[Diagnostic] = ()) -> Result:
