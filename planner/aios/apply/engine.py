@@ -24,7 +24,7 @@ from aios.apply.core import (
     steps,
 )
 from aios.records.errors import AiosError, Diagnostic, WorldError
-from aios.records.plan import Action, Claim
+from aios.records.plan import Action, Claim, Claims
 from aios.records.state import State
 from aios.spi.backend import RunLog, StateKeeper
 from aios.spi.executor import Executor, Outcome, Store
@@ -59,10 +59,8 @@ def execute(
     read: the run ends there and the next resumes it.
     """
     state = state_store.load()
-    promises = {
-        address: Promise(tuple(claim for claim in claims if claim.concerns(address)), tuple(files))
-        for address, files in (evaluate or {}).items()
-    }
+    made = Claims(claims)
+    promises = {address: Promise(made.concerning(address), tuple(files)) for address, files in (evaluate or {}).items()}
     problems = _preflight([action for action in actions if not is_done(action, state, plan)], state, executors)
     if problems:
         raise WorldError(*problems)
