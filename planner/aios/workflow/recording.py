@@ -107,6 +107,11 @@ def _outcome(report: Report) -> tuple[RunOutcome, str | None]:
 def _close_killed(kept: Opened, setting: Setting) -> None:
     """Close the record of a run that was killed: as we hold the lock, none that says it is at work is."""
     for run in kept.state.runs(last=1):
+        if max(run.begun, run.ended or "") > setting.now():
+            setting.warn(
+                f"the clock says {setting.now()}, and run @{run.number} was at work at {run.ended or run.begun}: one "
+                "of the two clocks is wrong. What counts is the order of numbers and serials, not of times"
+            )
         if run.outcome == "running":
             state, reached = kept.state.load(), kept.journal.reached(run.journal)
             steps = tuple(_reached(step, reached) for step in run.steps)
