@@ -7,6 +7,7 @@ down (``dryrun``), so that what is timed is aios. Seconds are of processor time,
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import subprocess
 import sys
@@ -233,6 +234,7 @@ def main() -> None:
     parser.add_argument("--services", type=int, default=1_000, help="that are planned and applied")
     parser.add_argument("--applies", type=int, default=50, help="at once, on one database")
     given = parser.parse_args()
+    gc.set_threshold(200_000)  # as the command does
     with tempfile.TemporaryDirectory(prefix="aios-bench-") as folder:
         if given.resources:
             reading(given.resources, Path(folder))
