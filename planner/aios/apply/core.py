@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from aios.apply.breaches import outcome_breaches, world_breaches
 from aios.apply.instructions import CarryOut, Instruction, Look, Note, Proceed, Reply, Save, Tell, Trouble, Turn
 from aios.apply.reporting import Event, Report, Result, Status
-from aios.apply.resources import Promise, begun, is_done, settled, written
+from aios.apply.resources import Promise, begun, is_done, settled
 from aios.apply.undo import undo_actions
 from aios.records.errors import Diagnostic
 from aios.records.plan import Action
@@ -65,7 +65,7 @@ def steps_back(state: State, recalled: Mapping[str, Mapping[str, Any]]) -> Gener
     assert state.run is not None, "only a run that is not finished can be taken back"
     plan = state.run.plan
     if not state.run.back:
-        following = written(state, {}, state.run.model_copy(update={"back": True}))
+        following = state.following({}, state.run.model_copy(update={"back": True}))
         yield Note("rollback", {"of": plan, "serial": following.serial})
         state = yield Save(following)
     undone = undo_actions(state)
@@ -168,7 +168,7 @@ class _Course:
                 self._end(position, "not begun", self._why_not(position))
         yield from self._flush()
         if self._complete() and self.state.run is not None:
-            after = written(self.state, {}, None)
+            after = self.state.following({}, None)
             yield Note("settled", {"of": self.run.plan, "serial": after.serial})
             self.state = yield Save(after)
 
@@ -312,7 +312,7 @@ class _Course:
         yield from batch.before
         if batch.changes:
             record = None if self._complete() else self._record
-            self.state = yield Save(written(self.state, batch.changes, record))
+            self.state = yield Save(self.state.following(batch.changes, record))
         yield from batch.after
         yield from batch.tells
         yield from batch.starts

@@ -9,7 +9,7 @@ from typing import Literal
 
 from aios.plan.difference import changed_fields, in_words
 from aios.records.errors import Diagnostic, InputError
-from aios.records.plan import Action, ActionKind, Claim, Deployment
+from aios.records.plan import Action, ActionKind, Claim, Claims, Deployment
 from aios.records.state import Resource, State
 
 __all__ = ["actions_for", "destroy_actions"]
@@ -34,6 +34,7 @@ def actions_for(
     unwanted: why what is not wanted is deleted
     """
     found: list[Action] = []
+    made = Claims(claims)
     for address, after in wanted.items():
         resource = state.resources.get(address)
         if resource is None:
@@ -42,7 +43,7 @@ def actions_for(
             reason = f"executor {resource.executor} -> {after.executor}"
             found += [_delete(address, resource, reason), _create(address, after, reason)]
         else:
-            promised = tuple(claim for claim in claims if claim.concerns(address))
+            promised = made.concerning(address)
             fields = in_place.get(after.executor, frozenset())
             change = _change(resource, after, fields, unhealthy.get(address), promised)
             differ = resource.claims != promised
