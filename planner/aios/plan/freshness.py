@@ -10,7 +10,7 @@ from aios.records.base import Span
 from aios.records.errors import Diagnostic
 from aios.records.plan import Inputs, Plan
 
-__all__ = ["Places", "stale"]
+__all__ = ["Places", "changes", "stale"]
 
 Places = Mapping[tuple[str, str], Span]
 """(Thing, part of it) -> where that stands now; a part of "" stands for the thing itself."""
@@ -49,6 +49,13 @@ def stale(
     if plan.inputs.state != current.state:
         found.append(_moved(plan, current.state, tuple(_changes("state", plan, now or {}, {}))))
     return tuple(found)
+
+
+def changes(name: str, plan: Plan, now: Basis, places: Places) -> tuple[str, ...]:
+    """Return in words what differs in the input ``name`` of a plan; at most a few, then how many more."""
+    told = [change.words for change in _changes(name, plan, now, places)]
+    more = [f"and {len(told) - _MOST_TOLD:,} more changes"] if len(told) > _MOST_TOLD else []
+    return (*told[:_MOST_TOLD], *more)
 
 
 def _moved(plan: Plan, now: str, changes: tuple[_Change, ...]) -> Diagnostic:
