@@ -45,6 +45,11 @@ class Progress:
         telling, with how long each part of it takes"""
         self._text, self._worded = text, worded
 
+    def now(self) -> str:
+        """Return what goes on now, with how long it has."""
+        worded = self._worded
+        return worded() if worded else f"{self._text or 'working'}, {time.monotonic() - self._began:.0f} s"
+
     def begun(self, line: str, text: str, worded: Callable[[], str]) -> None:
         """Say that something begins beside what goes on. text, worded: all that goes on now, see `doing`"""
         self.doing(text, worded)
@@ -76,16 +81,14 @@ class Progress:
             if now - self._said < (_QUIET_S if text != self._told else _REPEAT_S):
                 continue
             self._told = text
-            worded = self._worded
-            self._print(worded() if worded else f"{text or 'working'}, {now - self._began:.0f} s")
+            self._print(self.now())
 
     def _redraw(self) -> None:
         if self._done.wait(_QUIET_S):
             return
         while not self._done.wait(0.2):
             seconds = time.monotonic() - self._began
-            worded = self._worded
-            line = f"{self._title} {seconds:4.0f} s  {worded() if worded else self._text}"[:110]
+            line = f"{self._title} {seconds:4.0f} s  {self._worded() if self._worded else self._text}"[:110]
             sys.stderr.write(f"\r\x1b[2K{self._ink(line, 'dim')}")
             sys.stderr.flush()
         sys.stderr.write("\r\x1b[2K")
