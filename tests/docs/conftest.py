@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 EXAMPLE_PORT = "8000"
 """The port that pages write; a free one takes its place when they run."""
-PROGRESS = re.compile(r"[a-z]+: .+, \d+ s")
+PROGRESS = re.compile(r"[a-z]+: (.+, \d+ s|still at work: .+)")
 """What a command says that takes over two seconds: on a busy machine any may."""
 
 _FENCE = re.compile(
