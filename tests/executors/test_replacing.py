@@ -5,11 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -21,7 +17,6 @@ import numpy as np
 import pytest
 
 from aios.records.intent import Serve
-from aios.records.plan import Disruption
 from aios.spi.conformance import NotedJournal, action
 from aios_plugins.onnxruntime.system import find
 
@@ -126,8 +121,8 @@ def test_nobody_is_turned_away_while_it_moves_to_another_port_or_host(served: An
     with asking([("127.0.0.1", first), ("127.0.0.1", second)]) as found:
         replace(served, serve=Serve(port=second))
         assert served.handle["port"] == second
-        replace(served, serve=Serve(host="0.0.0.0", port=second))  # noqa: S104 - what is tested
-        assert served.handle["host"] == "0.0.0.0"  # noqa: S104 - what is tested
+        replace(served, serve=Serve(host="0.0.0.0", port=second))
+        assert served.handle["host"] == "0.0.0.0"
         replace(served, serve=Serve(host="127.0.0.1", port=second))
     assert set(found) == {"answered"}, found
     assert served.observe().condition == "healthy"

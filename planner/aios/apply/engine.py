@@ -6,7 +6,7 @@ This thread alone journals and saves; executors are called in threads of their o
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from aios.apply.core import Run, steps, steps_back
 from aios.apply.instructions import Answer, CarryOut, Instruction, Look, Note, Proceed, Save, Tell, Turn
@@ -18,38 +18,10 @@ from aios.apply.workers import Notebook, Shelf, Workers
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Action, Claim
 from aios.records.state import State
-from aios.spi.executor import Executor, Journal, Outcome, Store
+from aios.spi.backend import RunLog, StateKeeper
+from aios.spi.executor import Executor, Outcome, Store
 
 __all__ = ["RunLog", "StateKeeper", "execute", "roll_back"]
-
-
-class StateKeeper(Protocol):
-    """Where the state is kept; whoever calls `execute` holds its lock."""
-
-    def load(self) -> State:
-        """Return the state."""
-
-    def save(self, state: State) -> State:
-        """Write the next serial and return it as written."""
-
-
-class RunLog(Protocol):
-    """The write-ahead journal of this run, with the memory of those that were interrupted."""
-
-    def begin(self, plan: str, state: State) -> None:
-        """Start the run's own file."""
-
-    def record(self, event: str, **facts: Any) -> None:
-        """Append a line; it is on disk when this returns."""
-
-    def end(self, complete: bool) -> None:
-        """Close the run."""
-
-    def outcome(self, address: str) -> Mapping[str, Any] | None:
-        """Return the handle that the state was not told of before a run ended."""
-
-    def action(self, address: str) -> Journal:
-        """Return the narrow journal for an executor."""
 
 
 def execute(

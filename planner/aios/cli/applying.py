@@ -1,4 +1,4 @@
-"""apply, status and destroy, in words."""
+"""apply and destroy, in words."""
 
 from __future__ import annotations
 
@@ -7,45 +7,43 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.planning import code_of, plan_words
+from aios.cli.policing import gate
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, print_diagnostics, table
+from aios.cli.words import Ink, harmless, print_diagnostics, shown
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
+from aios.workflow.manner import Manner
+from aios.workflow.ruling import denials
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
+    from aios.workflow.planfiles import Trust
     from aios.workflow.setting import Setting
 
-__all__ = ["Manner", "abort", "apply", "destroy", "status"]
+__all__ = ["Underway", "abort", "apply", "ask", "destroy", "need_approval", "not_signed", "tell_report"]
 
 
-class Manner(NamedTuple):
-    """How a plan is carried out. parallelism: actions at once · rollback_on_failure: a failure takes all of it back"""
-
-    parallelism: int
-    rollback_on_failure: bool
-
-
-_CONDITION_INKS = {
-    "healthy": "green",
-    "written": "dim",
-    "starting": "yellow",
-    "degraded": "yellow",
-    "dead": "red",
-    "absent": "red",
-}
-
-
-def apply(setting: Setting, manner: Manner, *, keep_others: bool, yes: bool, json: bool, json_into: Path | None) -> int:
-    """Carry out a saved plan, or plan, ask and carry out."""
+def apply(
+    setting: Setting,
+    manner: Manner,
+    *,
+    trust: Trust,
+    keep_others: bool,
+    yes: bool,
+    json: bool,
+    json_into: Path | None,
+) -> int:
+    """Carry out a saved plan, or plan, ask and carry out. trust: what a saved plan needs to be believed"""
     from aios.plan import plan_text
-    from aios.workflow.applying import apply_plan, is_plan_file, read_plan_file
+    from aios.workflow.applying import apply_plan
+    from aios.workflow.planfiles import is_plan_file, read_plan_file
 
     if not setting.paths:
         raise UsageError(
@@ -58,17 +56,19 @@ def apply(setting: Setting, manner: Manner, *, keep_others: bool, yes: bool, jso
     saved = [path for path in setting.paths if is_plan_file(path)]
     if saved:
         _refuse_planning(saved[0], setting, keep_others)
-        plan = read_plan_file(saved[0])
+        plan = read_plan_file(saved[0], trust)
+    elif trust.verify_key is not None:
+        raise UsageError(not_signed(["aios", "plan", *setting.paths, "-o", "plan.json", "--sign-key", "KEY"]))
     else:
-        planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
-        if planned.conflict is not None:
+        planned = _plan_andask(setting, keep_others=keep_others, yes=yes, json=json)
+        if planned.conflict is not None or denials(planned):
             if json or json_into is not None:
                 emit("", plan_text(planned), json=json, json_into=json_into)
             return code_of(planned)
         plan = planned
     with Progress("apply", quiet=json) as progress:
-        report = apply_plan(plan, setting, Underway(progress), **manner._asdict())
-    return _report(report, json=json, json_into=json_into)
+        report = apply_plan(plan, replace(setting, tell=progress), Underway(progress), manner)
+    return tell_report(report, json=json, json_into=json_into)
 
 
 def abort(setting: Setting, *, yes: bool, json: bool, json_into: Path | None) -> int:
@@ -84,29 +84,28 @@ def abort(setting: Setting, *, yes: bool, json: bool, json_into: Path | None) ->
         )
     undone = to_roll_back(setting)
     if undone:
-        _need_approval(yes, "apply", ["--abort"])
+        need_approval(yes, "apply", ["--abort"])
         if not yes:
             what = "; ".join(f"{item.action.action} {item.address} ({item.action.reason})" for item in undone)
-            _ask(f"{what}: do that?")
+            ask(f"{what}: do that?")
     with Progress("apply", quiet=json) as progress:
-        report = roll_back(setting, Underway(progress))
-    code = _report(report, json=json, json_into=json_into)
+        report = roll_back(replace(setting, tell=progress), Underway(progress))
+    code = tell_report(report, json=json, json_into=json_into)
     return Exit.DONE if report.rolled_back and code == Exit.WORLD else code
 
 
-def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
-    from dataclasses import replace
-
+def _plan_andask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
     from aios.workflow.planning import make_plan
 
-    _need_approval(yes, "apply", setting.paths)
+    need_approval(yes, "apply", setting.paths)
     with Progress("plan", quiet=json) as progress:
         planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
     stream = sys.stderr if json else sys.stdout
-    print(plan_words(planned, keep_others=keep_others, applying=True), file=stream)
-    changes = any(action.action != "keep" for action in planned.plan.actions)
+    print(shown(plan_words(planned, keep_others=keep_others, applying=True), Ink(stream)), file=stream)
+    gate(planned)
+    changes = any(action.action != "keep" for action in planned.plan.actions) and not denials(planned.plan)
     if planned.plan.conflict is None and changes and not yes:
-        _ask("apply this plan?")
+        ask("apply this plan?")
     return planned.plan
 
 
@@ -118,6 +117,7 @@ def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
         "--state": setting.state != defaults.state,
         "--profiles": setting.profiles != defaults.profiles,
         "--keep-others": keep_others,
+        "--policy": bool(setting.policies),
         "other files": len(setting.paths) > 1,
     }
     named = [name for name, present in given.items() if present]
@@ -132,20 +132,32 @@ def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
         )
 
 
-def _need_approval(yes: bool, what: str, names: Sequence[str]) -> None:
+def not_signed(command: Sequence[str]) -> Diagnostic:
+    """Say that only signed plans are carried out. command: that makes one"""
+    return Diagnostic(
+        summary="a signed plan is demanded here, and this is none",
+        reason="--verify-key or AIOS_VERIFY_KEY names a public key",
+        remedy="have them planned and signed, and apply that plan",
+        command=shlex.join(command),
+    )
+
+
+def need_approval(yes: bool, what: str, names: Sequence[str]) -> None:
+    """Raise UsageError where nobody can be asked and --yes is not given. what: the command · names: its arguments"""
     if not yes and not sys.stdin.isatty():
         raise UsageError(
             Diagnostic(
                 summary=f"{what} asks before it acts, and there is no terminal to ask at",
-                remedy="pass --yes" + (", or apply a saved plan (it is the approval)" if what == "apply" else ""),
+                remedy="pass --yes"
+                + (", or apply a saved plan (it is the approval)" if what in ("apply", "rollback") else ""),
                 command=shlex.join(["aios", what, *names, "--yes"]),
             )
         )
 
 
-def _ask(question: str) -> None:
+def ask(question: str) -> None:
     """Return if the answer is yes; raises UsageError otherwise."""
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{harmless(question)} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise UsageError(Diagnostic(summary="not approved: nothing was changed"))
@@ -180,7 +192,8 @@ _NAMED = 4
 _INKS = {"done": "green", "kept": "dim", "failed": "red", "not begun": "yellow", "rolled back": "yellow"}
 
 
-def _report(report: Report, *, json: bool, json_into: Path | None) -> int:
+def tell_report(report: Report, *, json: bool, json_into: Path | None) -> int:
+    """Print what came of each action, and return the exit code."""
     from aios.workflow import stopping
 
     ink = Ink(sys.stdout)
@@ -218,50 +231,6 @@ def _say_stopped(report: Report, number: int) -> None:
     )
 
 
-def status(setting: Setting, *, json: bool) -> int:
-    """Show what stands."""
-    from aios.workflow.standing import look
-
-    standing = look(setting)
-    rows = []
-    ink = Ink(sys.stdout)
-    for item in standing:
-        deployment = item.resource.deployment
-        unfinished = item.resource.unfinished and f"an earlier {item.resource.unfinished} did not finish"
-        precision = deployment.precision + ("" if deployment.quantization == "none" else f" {deployment.quantization}")
-        rows.append(
-            [
-                item.resource.address,
-                ink(item.seen.condition, _CONDITION_INKS[item.seen.condition]),
-                item.seen.endpoint or "-",
-                f"{deployment.model} {precision}",
-                "-" if item.seen.condition == "written" else f"{item.seen.replicas_ready}/{deployment.replicas}",
-                item.resource.applied_at,
-                item.seen.detail + (f"; {unfinished}, apply again" if unfinished else ""),
-            ]
-        )
-    head = ["ADDRESS", "CONDITION", "ENDPOINT", "RUNS", "READY", "APPLIED", "DETAIL"]
-    words = table(head, rows, ink) if rows else "nothing is applied"
-    document = {"resources": [{"resource": item.resource, "observed": item.seen} for item in standing]}
-    emit(words, document, json=json)
-    _say_unfinished(setting)
-    return Exit.DONE
-
-
-def _say_unfinished(setting: Setting) -> None:
-    """Say how to go on where the last run did not come to its end."""
-    from aios.workflow.standing import load_state
-
-    run = load_state(setting).run
-    if run is None:
-        return
-    left = "was being rolled back" if run.back else "did not come to its end"
-    print(
-        f"the last run ({run.plan}) {left}: the same command goes on, and `aios apply --abort` takes back what it did",
-        file=sys.stderr,
-    )
-
-
 def destroy(setting: Setting, targets: tuple[str, ...], *, parallelism: int, yes: bool, json: bool) -> int:
     """Remove what was applied."""
     from aios.workflow.applying import destroy as work
@@ -269,12 +238,13 @@ def destroy(setting: Setting, targets: tuple[str, ...], *, parallelism: int, yes
 
     doomed = pick(load_state(setting), targets)
     if doomed:
-        _need_approval(yes, "destroy", targets)
+        need_approval(yes, "destroy", targets)
         if not yes:
-            _ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
+            ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
     with Progress("destroy", quiet=json) as progress:
-        report = work(setting, targets, Underway(progress), parallelism=parallelism)
+        manner = Manner(parallelism=parallelism)
+        report = work(replace(setting, tell=progress), targets, Underway(progress), manner)
     if not report.results:
         emit("nothing is applied", {"results": []}, json=json)
         return Exit.DONE
-    return _report(report, json=json, json_into=None)
+    return tell_report(report, json=json, json_into=None)

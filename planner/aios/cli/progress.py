@@ -9,7 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from aios.cli.words import Ink
+from aios.cli.words import Ink, harmless
+from aios.workflow.stages import note
 
 __all__ = ["Progress"]
 
@@ -44,6 +45,7 @@ class Progress:
         """Note what is being done now, which is said only if it takes long. worded: says the same at the time of
         telling, with how long each part of it takes"""
         self._text, self._worded = text, worded
+        note("progress", text=text)
 
     def now(self) -> str:
         """Return what goes on now, with how long it has."""
@@ -72,7 +74,7 @@ class Progress:
 
     def _print(self, text: str) -> None:
         self._said = time.monotonic()
-        print(f"{self._title}: {text}", file=sys.stderr, flush=True)
+        print(f"{self._title}: {harmless(text)}", file=sys.stderr, flush=True)
 
     def _repeat(self) -> None:
         """Say in a pipeline what goes on: after two seconds without a word, when that changes, and now and then."""
@@ -88,7 +90,8 @@ class Progress:
             return
         while not self._done.wait(0.2):
             seconds = time.monotonic() - self._began
-            line = f"{self._title} {seconds:4.0f} s  {self._worded() if self._worded else self._text}"[:110]
+            worded = self._worded
+            line = harmless(f"{self._title} {seconds:4.0f} s  {worded() if worded else self._text}"[:110])
             sys.stderr.write(f"\r\x1b[2K{self._ink(line, 'dim')}")
             sys.stderr.flush()
         sys.stderr.write("\r\x1b[2K")

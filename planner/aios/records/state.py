@@ -8,10 +8,13 @@ from pydantic import Field
 from aios.records.base import Record
 from aios.records.plan import ActionKind, Claim, Deployment
 
-__all__ = ["STATE_VERSION", "Resource", "State", "Touched", "UnfinishedRun"]
+__all__ = ["NEW", "STATE_VERSION", "Resource", "State", "Touched", "UnfinishedRun"]
 
 STATE_VERSION = 1
 """Version of the state file: a newer one is refused, never rewritten."""
+
+NEW = "new"
+"""Lineage of a state that was never written: a plan for it has the same bytes every time. The first save names it."""
 
 
 class Resource(Record):

@@ -46,16 +46,17 @@ class Exchange:
     """One request and its answer.
 
     path: decoded, without the query · headers: names in lower case · gone: called when nobody waits for the answer any
-    more
+    more · read_ns: when its last byte was read, of the clock `time.perf_counter_ns`
     """
 
-    __slots__ = ("_connection", "body", "gone", "headers", "keep", "method", "path", "refusal")
+    __slots__ = ("_connection", "body", "gone", "headers", "keep", "method", "path", "read_ns", "refusal")
 
     def __init__(self, connection: _Connection) -> None:
         self.method = ""
         self.path = ""
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
+        self.read_ns = 0
         self.gone: Callable[[], None] | None = None
         self.keep = False
         self.refusal: tuple[int, str] | None = None
@@ -172,6 +173,7 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         exchange, self._incoming = self._incoming, None
         if exchange is not None and not self._deaf:
+            exchange.read_ns = time.perf_counter_ns()
             exchange.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
             self._waiting.append(exchange)

@@ -15,15 +15,14 @@ from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Journal, Outcome
-from aios_plugins.onnxruntime.artefacts import is_optimized
+from aios_plugins.onnxruntime.artefacts import is_optimized, manifest
 from aios_plugins.onnxruntime.capability import PROVIDERS
-from aios_plugins.onnxruntime.control import ControlError, ask, reachable_host
-from aios_plugins.onnxruntime.spec import SPEC, SUCCESSOR_SPEC, Spec, manifest, read_spec, write_spec
+from aios_plugins.onnxruntime.control import ControlError, ask, bracketed
+from aios_plugins.onnxruntime.observing import LOG
+from aios_plugins.onnxruntime.spec import SPEC, SUCCESSOR_SPEC, Spec, read_spec, write_spec
 from aios_plugins.onnxruntime.system import end, find, module_command, spawn, started_at, tail
 
-__all__ = ["LOG", "START_S", "bracketed", "handle_of", "listen", "spec_of", "start", "succeed"]
-
-LOG = "service.log"
+__all__ = ["START_S", "handle_of", "listen", "spec_of", "start", "succeed"]
 
 START_S = 120.0
 """How long a service may take to be ready: interpreters start, digests are checked, models load, on a busy machine."""
@@ -182,7 +181,7 @@ def spec_of(deployment: Deployment, artefact: Artefact, port: int, token: str, s
     return Spec(
         model=deployment.served_as,
         folder=str(Path(artefact.path).absolute()),
-        files=manifest(Path(artefact.path)),
+        files=manifest(artefact),
         providers=list(PROVIDERS[deployment.device_kind]),
         optimized=is_optimized(deployment),
         threads=max(deployment.threads, 1),
@@ -207,9 +206,3 @@ def handle_of(spec: Spec, pid: int, runtime: Path) -> dict[str, Any]:
         "token": spec.token,
         "runtime": str(runtime),
     }
-
-
-def bracketed(host: str) -> str:
-    """Return a host as it stands in a URL, for a service that listens on ``host``."""
-    host = reachable_host(host)
-    return f"[{host}]" if ":" in host else host

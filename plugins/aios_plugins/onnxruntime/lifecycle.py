@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import signal
 import socket
@@ -13,14 +14,18 @@ from typing import Any
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
-from aios.spi.executor import Artefact, Journal, Observation, Outcome
+from aios.spi.executor import Artefact, Journal, Outcome
 from aios_plugins.onnxruntime.control import ControlError, ask
 from aios_plugins.onnxruntime.handing import beside, take, turn_away
-from aios_plugins.onnxruntime.launching import LOG, START_S, bracketed, handle_of, listen, spec_of, start, succeed
-from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, SUCCESSOR_SPEC, read_spec, write_spec
-from aios_plugins.onnxruntime.system import alive, end, find, tail
+from aios_plugins.onnxruntime.launching import START_S, handle_of, listen, spec_of, start, succeed
+from aios_plugins.onnxruntime.observing import LOG, observe
+from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, SPEC, SUCCESSOR_SPEC, read_spec, write_spec
+from aios_plugins.onnxruntime.system import end, find, tail
 
-__all__ = ["create", "delete", "observe"]
+__all__ = ["create", "delete"]
+
+_TOKEN = re.compile(r"aios-[0-9a-f]{32}")
+"""Processes are ended by it: a state from elsewhere must not name one that others have among their arguments."""
 
 _END_S = DRAIN_S + 4.0
 """Grace before a service is killed: its own time to drain and a little to clear away."""
@@ -80,7 +85,7 @@ def _tokens(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) ->
         tokens.append(str(prior["token"]))
     with contextlib.suppress(OSError, ValueError):
         tokens.append(read_spec(runtime / SPEC).token)
-    return sorted(set(tokens))
+    return sorted({token for token in tokens if _TOKEN.fullmatch(token)})
 
 
 def _running(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> dict[str, Any] | None:
@@ -173,41 +178,3 @@ def delete(address: str, runtime: Path, prior: Mapping[str, Any] | None, journal
     """End the service and leave nothing of it; it is no error when there is none."""
     _clear(runtime, prior, journal)
     return Outcome(address=address, handle=None, note="gone")
-
-
-def observe(address: str, handle: Mapping[str, Any] | None) -> Observation:
-    """Say what is true of a service now."""
-    if not handle or not {"pid", "started", "host", "port", "token", "runtime"} <= handle.keys():
-        return Observation(address=address, condition="absent", detail="nothing was made")
-    runtime = Path(handle["runtime"])
-    if not alive(handle["pid"], handle["started"] or -1, handle["token"]):
-        if not (runtime / SPEC).exists():
-            return Observation(address=address, condition="absent", detail="nothing is there")
-        said = tail(runtime / LOG, 1)
-        detail = f"process {handle['pid']} is gone" + (f"; its last words: {said}" if said else "")
-        return Observation(address=address, condition="dead", detail=detail)
-    endpoint = f"http://{bracketed(handle['host'])}:{handle['port']}"
-    try:
-        status = ask(handle["host"], handle["port"], "GET", "/aios/status", read_spec(runtime / SPEC).secret)
-    except (OSError, ValueError, ControlError) as error:
-        started = (runtime / READY_MARK).exists()
-        return Observation(
-            address=address,
-            condition="dead" if started else "starting",
-            detail=f"process {handle['pid']} lives but does not answer: {error}" if started else "it is starting",
-            endpoint=endpoint,
-            pids=(handle["pid"],),
-        )
-    ready, wanted = int(status["ready"]), int(status["replicas"])
-    condition = "starting" if not status["started"] else "healthy" if ready == wanted else "degraded"
-    return Observation.model_validate(
-        {
-            "address": address,
-            "condition": condition,
-            "detail": f"{ready} of {wanted} replicas answer",
-            "endpoint": endpoint,
-            "deployment_digest": status["deployment"],
-            "replicas_ready": ready,
-            "pids": tuple(status["pids"]),
-        }
-    )

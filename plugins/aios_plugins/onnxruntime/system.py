@@ -16,11 +16,13 @@ __all__ = [
     "alive",
     "allow_descriptors",
     "children",
+    "commands",
     "die_with_parent",
     "end",
     "find",
     "how_it_ended",
     "keep_memory",
+    "listener",
     "module_command",
     "spawn",
     "started_at",
@@ -146,6 +148,50 @@ def find(tokens: Iterable[str]) -> list[int]:
         return []
     pids = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
     return [pid for pid in pids if pid != os.getpid() and wanted & set(_arguments(pid)) and started_at(pid)]
+
+
+def commands(module: str) -> list[tuple[int, list[str]]]:
+    """Return (pid, arguments) of all live processes of this user that run a module with two arguments or more."""
+    found = []
+    for entry in _PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        arguments = _arguments(int(entry.name))[:-1]
+        with contextlib.suppress(ValueError, OSError):
+            after = arguments[arguments.index(module) :]
+            if len(after) > 2 and entry.stat().st_uid == os.getuid() and started_at(int(entry.name)):
+                found.append((int(entry.name), arguments))
+    return found
+
+
+_LISTENING = "0A"
+"""TCP_LISTEN in /proc/net/tcp, whose columns are: number, local address and port, remote one, state, ..., inode."""
+
+
+def listener(port: int) -> str | None:
+    """Return in words who listens on a TCP port of this machine, None when nobody does or the kernel does not tell."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for row in (_PROC / "net" / table).read_text().splitlines()[1:]:
+                fields = row.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return None
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and inodes & set(_open_files(entry)):
+            return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
+    return "a process of another user"
+
+
+def _open_files(process: Path) -> list[str]:
+    found = []
+    with contextlib.suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(str(descriptor.readlink()))
+    return found
 
 
 def children(pid: int) -> list[int]:
