@@ -186,11 +186,14 @@ class _Course:
         return len(ended) == len(self.run.actions) and all(result.status in ("done", "kept") for result in ended)
 
     def _why_not(self, position: int) -> str:
-        needed = [self._results.get(other) for other in sorted(self.run.needs.get(position, ()))]
-        lost = [f"{item.action} {item.address}" for item in needed if item and item.status in ("failed", "not begun")]
-        if lost and not self._stopped:
-            return f"it waits for {', '.join(lost)}, which {'was' if len(lost) == 1 else 'were'} not done"
-        return "asked to stop before it" if self._stopped else "another action failed, and the run is taken back"
+        if self._stopped:
+            return "asked to stop before it"
+        done = {other for other, result in self._results.items() if result.status in ("done", "kept")}
+        lost = [self.run.actions[other] for other in sorted(self.run.needs.get(position, frozenset()) - done)]
+        if not lost:
+            return "another action failed, and the run is taken back"
+        named = ", ".join(f"{action.action} {action.address}" for action in lost)
+        return f"it waits for {named}, which {'was' if len(lost) == 1 else 'were'} not done"
 
     # One turn: what has ended, then what can begin.
 
