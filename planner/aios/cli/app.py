@@ -37,7 +37,7 @@ from aios.cli.options import (
     setting_of,
     to_write,
 )
-from aios.cli.policyapp import policy_app
+from aios.cli.policyapp import policy_app, testing_app
 from aios.cli.questionsapp import questions_app
 from aios.cli.standingapp import standing_app
 from aios.cli.stateapp import state_app, state_group
@@ -122,6 +122,10 @@ def plan(
     freeze: Annotated[
         list[str] | None, typer.Option("--freeze", metavar="NAME", help="Leave this intent as it stands; repeatable.")
     ] = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option("--changed-since", metavar="REV", help="Leave what did not change since, by content."),
+    ] = None,
     start: Annotated[
         str | None, typer.Option("--start", metavar="TIME", help="When the plan starts, for jobs: 2027-03-01T16:00Z.")
     ] = None,
@@ -160,6 +164,7 @@ def plan(
         picture=svg,
         keeping=Keeping(expires, sign_key, sign_passphrase, encrypt_key),
         comment=Comment(markdown, markdown_into),
+        changed_since=changed_since,
     )
 
 
@@ -177,7 +182,7 @@ def candidates(
     return work(setting_of(paths, fleet, STATE, profiles), json=json, json_into=json_into)
 
 
-for _part in (questions_app, learning_app, standing_app, state_app):
+for _part in (questions_app, learning_app, standing_app, state_app, testing_app):
     app.registered_commands += _part.registered_commands
 
 

@@ -40,6 +40,7 @@ def comment(plan: Plan, remarks: Sequence[str] = ()) -> str:
             page.add(what)
             page.add_items("lines of the conflict", items, bullets, 12_000)
         return page.text()
+    page.add_items("findings of policies", [*_findings(plan)], bullets, 12_000)
     promises = _before(plan), _after(plan)
     page.add(_goals(plan))
     page.add(_sums(plan, *promises))
@@ -106,6 +107,18 @@ def _size(text: str) -> int:
     return len(text.encode())
 
 
+def _findings(plan: Plan) -> Iterator[str]:
+    """Yield where rules of policies are broken, and in one line which are kept."""
+    for ruling in plan.rulings:
+        word = "**denied**" if ruling.outcome == "deny" else "warning"
+        for item in ruling.findings:
+            seen = ", ".join(f"{name} = {value}" for name, value in item.seen.items())
+            yield f"{word} by {code(ruling.rule)}: {told(item.message)}" + (f" ({code(seen)})" if seen else "")
+    kept = [code(item.rule) for item in plan.rulings if item.outcome == "pass"]
+    if kept:
+        yield f"policies kept: {', '.join(kept)}"
+
+
 def _name(plan: Plan) -> str:
     """Return what the comment is known by: the paths that were planned, and what was given beside them."""
     parts = [",".join(map(str, plan.files.get("intents") or [])), str(plan.files.get("fleet") or "")]
@@ -117,6 +130,8 @@ def _outcome(plan: Plan) -> str:
         return "aios plan: infeasible, nothing can be applied"
     if plan.status == "unknown":
         return f"aios plan: unknown, {ended(plan)} before a plan was found"
+    if any(item.outcome == "deny" for item in plan.rulings):
+        return "aios plan: denied by policies, nothing can be applied"
     kinds = ("create", "update", "replace", "delete")
     counts = {kind: sum(action.action == kind for action in plan.actions) for kind in kinds}
     changes = ", ".join(f"{count} to {kind}" for kind, count in counts.items() if count) or "no change"

@@ -33,6 +33,7 @@ from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
+    from aios.records.schedule import Frame
     from aios.workflow.planning import Considered, Planned
     from aios.workflow.replanning import Wished
 
@@ -68,13 +69,14 @@ def plan(
     picture: Path | None = None,
     keeping: Keeping,
     comment: Comment = NO_COMMENT,
+    changed_since: str | None = None,
 ) -> int:
-    """Make a plan, print it, save it. start: of a plan in time · picture: file to draw jobs into · keeping: the file"""
+    """Make a plan, print it, save it. start: of a plan in time · picture: file to draw jobs into · keeping: the file ·
+    changed_since: revision since which what did not change is left as it stands"""
     from dataclasses import replace
 
     from aios.plan import plan_text
     from aios.solve.interrupting import allow
-    from aios.workflow.planning import make_plan
     from aios.workflow.scheduling import frame_of
 
     see_keeping(keeping, setting.now(), saved=out is not None)
@@ -83,7 +85,7 @@ def plan(
     with Progress("plan", quiet=json) as progress:
         remarks: list[str] = []
         told = replace(setting, tell=progress.doing, warn=_noting(remarks, setting.warn))
-        planned = make_plan(told, keep_others=keep_others, wished=wished, frame=frame_of(start))
+        planned = _made(told, wished, changed_since, keep_others=keep_others, frame=frame_of(start))
         planned = planned._replace(plan=finished(planned.plan, keeping, setting))
         progress.doing("writing it down")
         if picture is not None:
@@ -100,6 +102,23 @@ def plan(
     emit(words, text, json=json, json_into=json_into)
     gate(planned, out)
     return code_of(planned.plan, detailed)
+
+
+def _made(setting: Setting, wished: Wished, revision: str | None, *, keep_others: bool, frame: Frame) -> Planned:
+    """Make the plan. revision: what did not change since is left as it stands, which is said"""
+    from aios.workflow.planning import make_plan
+
+    if revision is None:
+        return make_plan(setting, keep_others=keep_others, wished=wished, frame=frame)
+    from aios.workflow.changedsince import changed_since
+
+    found = changed_since(setting, revision, wished)
+    for remark in found.remarks:
+        setting.warn(remark)
+    planned = make_plan(setting, found.considered, keep_others=keep_others, wished=found.wished, frame=frame)
+    if planned.plan.conflict is not None and found.wished.freeze:
+        setting.warn("what was left as it stands is a part of this; without --changed-since more may be possible")
+    return planned
 
 
 def _noting(remarks: list[str], warn: Callable[[str], None]) -> Callable[[str], None]:
@@ -123,14 +142,12 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
     """Return the exit code that a plan stands for."""
     if plan.status == "infeasible":
         return Exit.INFEASIBLE
-    if denials(plan):
-        return Exit.INPUT
     if plan.solver.termination == "interrupted":
         return Exit.INTERRUPTED
     if plan.status == "unknown":
         return Exit.WORLD
     changes = any(action.action != "keep" for action in plan.actions)
-    return Exit.CHANGES if detailed and changes else Exit.DONE
+    return Exit.INPUT if denials(plan) else Exit.CHANGES if detailed and changes else Exit.DONE
 
 
 def plan_words(

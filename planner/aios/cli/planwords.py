@@ -94,7 +94,8 @@ def action_words(plan: Plan, ink: Ink, command: str | None) -> str:
     lines = []
     for action in plan.actions:
         sign = f"{_SIGNS[action.action]} {action.action}"
-        lines.append(f"{ink(sign.ljust(9), _INKS[action.action])} {action.address}: {action.reason}")
+        waits = f"; after {', '.join(action.waits_for)}" if action.waits_for else ""
+        lines.append(f"{ink(sign.ljust(9), _INKS[action.action])} {action.address}: {action.reason}{waits}")
     counts = {kind: sum(action.action == kind for action in plan.actions) for kind in _SIGNS}
     changes = [f"{count} to {kind}" for kind, count in counts.items() if count and kind != "keep"]
     if not changes:

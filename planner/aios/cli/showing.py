@@ -15,6 +15,7 @@ from aios.cli.moving import move_words
 from aios.cli.output import emit
 from aios.cli.pipelines import pipeline_words
 from aios.cli.planwords import action_words, ended, objective_words, promise_words, residence_words
+from aios.cli.policing import rulings_line
 from aios.cli.splitwords import split_words
 from aios.cli.words import Ink, counted, harmless, table
 from aios.records.plan import Decision, Plan
@@ -64,6 +65,7 @@ def _words(plan: Plan, file: str, ink: Ink, every: bool) -> str:
             "\n".join(_notes(plan, ink)),
             "\n".join([*objective_words(plan, ink), *_proof(plan, ink)]),
             move_words(plan, ink, every),
+            rulings_line(plan, ink),
             action_words(plan, ink, command),
         ]
     return "\n\n".join(_harmless(block) for block in blocks if block)

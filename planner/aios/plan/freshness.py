@@ -84,6 +84,8 @@ def _diagnostic(summary: str, planned: str, now: str, changes: tuple[_Change, ..
 def _changes(name: str, plan: Plan, now: Basis, places: Places) -> Iterator[_Change]:
     """Yield what differs, thing by thing; nothing of a plan that does not say what it was made from."""
     before, after = plan.made_from.get(name), now.get(name)
+    if name == "policies" and plan.made_from:
+        before, after = before or {}, after or {}
     if before is None or after is None:
         return
     for thing in sorted({*before, *after}):

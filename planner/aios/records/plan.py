@@ -257,7 +257,8 @@ class Claim(Record):
 class Action(Record):
     """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
     what stands, when it was applied; empty where this plan promises the same of it · waits_for: addresses whose actions
-    are done before it, as they free what it takes"""
+    are done before it, as they free what it takes · downtime_s: of a replace, where the old and the new do not fit
+    beside each other: the old one ends first, and nobody serves for so long"""
 
     address: str
     action: ActionKind
@@ -268,6 +269,7 @@ class Action(Record):
     undo: str
     promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
     waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    downtime_s: Disruption | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
 
 
 class SolverNote(Record):

@@ -226,7 +226,8 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     if not problems:
         _check_actions(plan, given, None if resumes else state)
         return
-    again = shlex.join(["aios", "plan", *plan.files["intents"], "-o"]) + " plan.json"
+    policies = [word for path in plan.files.get("policies", ()) for word in ("--policy", path)]
+    again = shlex.join(["aios", "plan", *plan.files["intents"], *policies, "-o"]) + " plan.json"
     if _was_applied(plan, state):
         raise ConflictError(
             Diagnostic(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +15,7 @@ from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.joins import Joins
-from aios.records.plan import Inputs, PipelineDecision, Plan
+from aios.records.plan import Disruption, Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
@@ -177,19 +178,20 @@ def make_plan(
     keep_others: bool = False,
     wished: Wished = NOTHING_WISHED,
     frame: Frame = ANY_DAY,
+    evaluator: Evaluator | None = None,
 ) -> Planned:
     """Plan the intents of ``setting``, and ask their policies of the plan. wished: of moves · frame: where the plan
-    stands in time, where that matters
+    stands in time, where that matters · evaluator: of rules, that goes on after this plan
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
-    with Evaluator() as evaluator:
+    with Evaluator() if evaluator is None else nullcontext(evaluator) as asked:
         given = considered.given if considered else gather(setting)
-        check_rules(given.rules, evaluator)
+        check_rules(given.rules, asked)
         planned = _drafted(
             setting, considered or consider(given, setting.tell), keep_others=keep_others, wished=wished, frame=frame
         )
-        return planned._replace(plan=judged(planned.plan, given.rules, evaluator))
+        return planned._replace(plan=judged(planned.plan, given.rules, asked))
 
 
 def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wished: Wished, frame: Frame) -> Planned:
@@ -228,6 +230,7 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         at_once=choice.at_once,
         schedule=choice.schedule,
         labels=_labels(whole),
+        restart=_restart(),
     )
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
 
@@ -237,6 +240,14 @@ def _labels(given: Given) -> Mapping[str, Mapping[str, str]]:
     labels = {intent.name: intent.labels for intent in given.intents}
     labels |= {demand.name: demand.labels for demand in given.demands}
     return {name: found for name, found in labels.items() if found}
+
+
+def _restart() -> Disruption:
+    """Return how long a service is away that ends before its successor starts, on its own machine."""
+    from aios.cost.moving import Way, outage
+
+    found = outage(0.0, Way(None, "analytic", "nothing travels within one machine"))
+    return Disruption(value=found.value, low=found.low, high=found.high, source=found.source, basis=found.basis)
 
 
 class _Choice(NamedTuple):

@@ -76,9 +76,10 @@ class Executor:
             raise WorldError(*found)
         artefact = self.prepare(wanted, store)
         store.verify(artefact)
-        if action.action == "replace":
+        if action.downtime_s is not None:
             lifecycle.delete(action.address, runtime, prior, journal)
-        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal)
+        anew = action.action == "replace"
+        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal, anew=anew)
 
     def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
         """Say what is true of the service now."""

@@ -14,6 +14,7 @@ __all__ = [
     "NEXT_SPEC",
     "READY_MARK",
     "SPEC",
+    "SUCCESSOR_SPEC",
     "Spec",
     "damage",
     "file_digest",
@@ -24,6 +25,8 @@ __all__ = [
 
 SPEC, NEXT_SPEC, READY_MARK = "spec.json", "spec.next.json", "ready"
 """Files in the runtime folder: what runs, what shall run next, and the mark of a service that was once ready."""
+SUCCESSOR_SPEC = "spec.successor.json"
+"""What a second service is told that shall take over. Under the name of `SPEC` it is the one that runs."""
 
 DRAIN_S = 8.0
 """How long accepted requests may take to end when the service stops or changes."""
