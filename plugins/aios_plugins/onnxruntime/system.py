@@ -181,7 +181,8 @@ def listener(port: int) -> str | None:
         return None
     for entry in _PROC.iterdir():
         if entry.name.isdigit() and inodes & set(_open_files(entry)):
-            return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
+            with contextlib.suppress(OSError):
+                return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
     return "a process of another user"
 
 
