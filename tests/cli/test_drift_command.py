@@ -229,3 +229,12 @@ def test_while_an_apply_is_at_work_what_it_makes_is_no_stranger(served):
     assert "aios apply of " in ran.err
     assert "is at work" in ran.err
     assert "at work" not in aios("drift").err, "whoever held the lock is gone"
+
+
+def test_verify_is_no_drift(served):
+    """It sends bursts, and whatever data the load does not reach as fast as it can."""
+    aios = served(rate="20/s")
+    assert aios("verify", "--seconds", "1").code == 0
+    ran = aios("drift", "--json")
+    assert ran.code == 0, ran.out
+    assert "no request came" in ran.json["deviations"][0]["text"]

@@ -29,6 +29,7 @@ from typing import Any
 
 import uvloop
 
+from aios.spi.counting import TRIAL_HEADER
 from aios_plugins.onnxruntime import handing
 from aios_plugins.onnxruntime.counting import Counting
 from aios_plugins.onnxruntime.httpd import Exchange, Server
@@ -42,6 +43,7 @@ __all__ = ["Service", "main"]
 
 _LISTENING_FD = 3
 _STARTER_FD = 4
+_TRIAL = TRIAL_HEADER.encode()
 
 
 class Service:
@@ -84,14 +86,17 @@ class Service:
         except Refused as error:
             self._turn_away(exchange, error)
         except Exception:
-            self.tally.answered("failed", exchange.read_ns)
+            self._count(exchange, "failed")
             raise
 
     def _turn_away(self, exchange: Exchange, error: Refused) -> None:
         """Refuse a request for inference, and count it."""
         outcome = "invalid" if error.status < 500 else "overloaded" if error.status == 503 else "failed"
         self._refuse(exchange, error)
-        self.tally.answered(outcome, exchange.read_ns)
+        self._count(exchange, outcome)
+
+    def _count(self, exchange: Exchange, outcome: str) -> None:
+        self.tally.answered("trial" if _TRIAL in exchange.headers else outcome, exchange.read_ns)
 
     def _queue(self, exchange: Exchange) -> None:
         if exchange.headers.get(b"content-encoding", b"identity") != b"identity":
@@ -108,7 +113,7 @@ class Service:
                 if isinstance(outcome, Refused):
                     raise outcome
                 exchange.answer(200, *_shown(codec, asked, outcome))
-                self.tally.answered("ok", exchange.read_ns)
+                self._count(exchange, "ok")
             except Refused as error:
                 self._turn_away(exchange, error)
             except Exception:  # noqa: BLE001 - whatever it is, it must not end the service
@@ -119,7 +124,7 @@ class Service:
 
         def gone() -> None:
             call.drop()
-            self.tally.answered("abandoned", exchange.read_ns)
+            self._count(exchange, "abandoned")
 
         exchange.gone = gone
 
