@@ -10,6 +10,7 @@ from pathlib import Path
 from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
+from aios.workflow.looking import refuse_secret, unseen
 from aios.workflow.setting import Setting
 
 __all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "parsed", "policies_beside", "without_fleet"]
@@ -129,7 +130,12 @@ def parsed(file: str, stdin: Callable[[], bytes], problems: list[Diagnostic]) ->
     """Return the documents of a file; none where something is wrong, which ``problems`` receives."""
     try:
         text = stdin() if file == "-" else Path(file).read_bytes()
-        return parse(text, "<stdin>" if file == "-" else file)
+        name = "<stdin>" if file == "-" else file
+        refuse_secret(text, name)
+        found = parse(text, name)
+        for document in found:
+            problems.extend(unseen(document))
+        return found
     except InputError as error:
         problems.extend(error.diagnostics)
     except OSError as error:

@@ -13,6 +13,7 @@ from aios.records.fleet import DeviceType
 from aios.records.measurement import Measurement
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
+from aios.spi.checkup import Finding
 from aios.spi.executor import (
     API_VERSION,
     Artefact,
@@ -106,6 +107,12 @@ class Executor:
         from aios_plugins.onnxruntime.measuring import measure
 
         return measure(deployment, artefact, inputs, budget_s)
+
+    def examine(self) -> Sequence[Finding]:
+        """Return whether the engine can be imported, and what it can compute on here."""
+        from aios_plugins.onnxruntime.examining import examine
+
+        return examine()
 
     def infer(self, deployment: Deployment, artefact: Artefact, inputs: Tensors) -> Tensors:
         """Return the model's outputs for all items."""

@@ -15,11 +15,11 @@ from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Journal, Outcome
-from aios_plugins.onnxruntime.artefacts import is_optimized
+from aios_plugins.onnxruntime.artefacts import is_optimized, manifest
 from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.control import ControlError, ask, bracketed
 from aios_plugins.onnxruntime.observing import LOG
-from aios_plugins.onnxruntime.spec import SPEC, SUCCESSOR_SPEC, Spec, manifest, read_spec, write_spec
+from aios_plugins.onnxruntime.spec import SPEC, SUCCESSOR_SPEC, Spec, read_spec, write_spec
 from aios_plugins.onnxruntime.system import end, find, module_command, spawn, started_at, tail
 
 __all__ = ["START_S", "handle_of", "listen", "spec_of", "start", "succeed"]
@@ -181,7 +181,7 @@ def spec_of(deployment: Deployment, artefact: Artefact, port: int, token: str, s
     return Spec(
         model=deployment.served_as,
         folder=str(Path(artefact.path).absolute()),
-        files=manifest(Path(artefact.path)),
+        files=manifest(artefact),
         providers=list(PROVIDERS[deployment.device_kind]),
         optimized=is_optimized(deployment),
         threads=max(deployment.threads, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,9 @@ from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, SPEC, SUCCESSOR_SP
 from aios_plugins.onnxruntime.system import end, find, tail
 
 __all__ = ["create", "delete"]
+
+_TOKEN = re.compile(r"aios-[0-9a-f]{32}")
+"""Processes are ended by it: a state from elsewhere must not name one that others have among their arguments."""
 
 _END_S = DRAIN_S + 4.0
 """Grace before a service is killed: its own time to drain and a little to clear away."""
@@ -81,7 +85,7 @@ def _tokens(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) ->
         tokens.append(str(prior["token"]))
     with contextlib.suppress(OSError, ValueError):
         tokens.append(read_spec(runtime / SPEC).token)
-    return sorted(set(tokens))
+    return sorted({token for token in tokens if _TOKEN.fullmatch(token)})
 
 
 def _running(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> dict[str, Any] | None:
