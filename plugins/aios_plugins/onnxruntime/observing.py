@@ -117,7 +117,7 @@ def strangers(folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[St
     known = {handle.get("token") for handle in handles}
     found = []
     for pid, arguments in commands("aios_plugins.onnxruntime.serve"):
-        spec_file, token = Path(arguments[-2]), arguments[-1]
+        spec_file, token = Path(arguments[0]), arguments[1]
         if token in known or not spec_file.is_relative_to(folder.absolute()):
             continue
         what = f"process {pid} serves from {spec_file.parent}"
