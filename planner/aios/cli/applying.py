@@ -55,8 +55,8 @@ def apply(
         )
     saved = [path for path in setting.paths if is_plan_file(path)]
     if saved:
-        _refuse_planning(saved[0], setting, keep_others)
         plan = read_plan_file(saved[0], trust)
+        _refuse_planning(saved[0], plan, setting, keep_others)
     elif trust.verify_key is not None:
         raise UsageError(_not_signed(setting.paths))
     else:
@@ -109,12 +109,15 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
     return planned.plan
 
 
-def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
-    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all."""
+def _refuse_planning(path: str, plan: Plan, setting: Setting, keep_others: bool) -> None:
+    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all.
+
+    The state that it was made for may be named, as a pipeline does that sets AIOS_STATE for all of its commands.
+    """
     defaults = type(setting)()
     given = {
         "--fleet": setting.fleet is not None,
-        "--state": setting.state != defaults.state,
+        "--state": str(setting.state) not in (str(defaults.state), str(plan.files.get("state"))),
         "--profiles": setting.profiles != defaults.profiles,
         "--keep-others": keep_others,
         "--policy": bool(setting.policies),

@@ -40,6 +40,11 @@ def comment(plan: Plan, remarks: Sequence[str] = ()) -> str:
             page.add(what)
             page.add_items("lines of the conflict", items, bullets, 12_000)
         return page.text()
+    for outcome in ("deny", "warn"):
+        heading, findings = _ruled(plan, outcome)
+        if findings:
+            page.add(heading)
+            page.add_items("findings of policies", findings, bullets, 8_000)
     promises = _before(plan), _after(plan)
     page.add(_goals(plan))
     page.add(_sums(plan, *promises))
@@ -120,8 +125,22 @@ def _outcome(plan: Plan) -> str:
     kinds = ("create", "update", "replace", "delete")
     counts = {kind: sum(action.action == kind for action in plan.actions) for kind in kinds}
     changes = ", ".join(f"{count} to {kind}" for kind, count in counts.items() if count) or "no change"
+    denied = sum(ruling.outcome == "deny" for ruling in plan.rulings)
+    if denied:
+        return f"aios plan: denied by {counted(denied, 'rule')}, nothing can be applied ({changes})"
     proved = "proved optimal" if plan.status == "optimal" else "not proved optimal"
     return f"aios plan: {changes}, {proved}"
+
+
+def _ruled(plan: Plan, outcome: str) -> tuple[str, list[str]]:
+    """Return what policies deny, or warn of: a heading, and each finding with its rule and the place of that."""
+    heading = "Denied by policy:" if outcome == "deny" else "Warnings of policies:"
+    found = [(ruling, finding) for ruling in plan.rulings if ruling.outcome == outcome for finding in ruling.findings]
+    return heading, [
+        (f"{code(finding.subject)}: " if finding.subject else "")
+        + f"{told(finding.message)} (rule {code(ruling.rule)} at {code(str(ruling.where))})"
+        for ruling, finding in found
+    ]
 
 
 def _goals(plan: Plan) -> str:

@@ -7,17 +7,23 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aios.cli.conflicts import conflict_text
 from aios.cli.daywords import day_words
 from aios.cli.exits import Exit
+from aios.cli.keys import vouched
 from aios.cli.moving import move_words
 from aios.cli.output import emit
 from aios.cli.pipelines import pipeline_words
 from aios.cli.planwords import action_words, ended, objective_words, promise_words, residence_words
+from aios.cli.policing import rulings_line
 from aios.cli.splitwords import split_words
 from aios.cli.words import Ink, counted, harmless, table
 from aios.records.plan import Decision, Plan
+
+if TYPE_CHECKING:
+    from aios.workflow.planfiles import Trust
 
 __all__ = ["show"]
 
@@ -26,12 +32,12 @@ _ROWS = 40
 """Rows of a table that are told unless all are asked for."""
 
 
-def show(file: str, *, markdown: bool, every: bool, json: bool, json_into: Path | None) -> int:
+def show(file: str, trust: Trust, *, markdown: bool, every: bool, json: bool, json_into: Path | None) -> int:
     """Print a saved plan: as `plan` did, as a comment, or as the document that it is."""
     from aios.plan import plan_text
     from aios.workflow.planfiles import read_plan_file
 
-    plan = read_plan_file(file)
+    plan = read_plan_file(file, trust)
     if markdown and not json:
         from aios.cli.commenting import comment
 
@@ -64,6 +70,8 @@ def _words(plan: Plan, file: str, ink: Ink, every: bool) -> str:
             "\n".join(_notes(plan, ink)),
             "\n".join([*objective_words(plan, ink), *_proof(plan, ink)]),
             move_words(plan, ink, every),
+            rulings_line(plan, ink),
+            vouched(plan, ink),
             action_words(plan, ink, command),
         ]
     return "\n\n".join(_harmless(block) for block in blocks if block)

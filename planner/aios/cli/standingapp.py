@@ -74,14 +74,18 @@ def apply(
 def show(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="A saved plan.")],
     markdown: Markdown = False,
+    verify_key: VerifyKey = None,
+    decrypt_key: DecryptKey = None,
     every: Every = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Show a saved plan, from its document alone: neither intents, fleet nor models need be at hand."""
     from aios.cli.showing import show as work
+    from aios.workflow.planfiles import Trust
 
-    return work(plan, markdown=markdown, every=every, json=json, json_into=json_into)
+    trust = Trust(verify_key, decrypt_key)
+    return work(plan, trust, markdown=markdown, every=every, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios render intent.yaml --into rendered")
@@ -99,13 +103,14 @@ def render(
     state: State = STATE,
     profiles: Profiles = PROFILES,
     keep_others: KeepOthers = False,
+    policy: Policies = None,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Write what a plan would hand to the world as files, the same bytes every time. Changes nothing else."""
     from aios.cli.rendering import render_files
 
-    setting = setting_of(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles, policies=policy)
     return render_files(setting, into=into, check=check, keep_others=keep_others, json=json, json_into=json_into)
 
 

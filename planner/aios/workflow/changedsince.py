@@ -73,8 +73,8 @@ def changed_since(setting: Setting, revision: str, wished: Wished) -> Since:
     remarks = [f"{_intents(stay)} unchanged since {revision}: left as {_they(stay)}"] if stay else []
     others = [name for name in same if name not in set(stay)]
     if others:
-        why_planned = "as they do not stand as they would be planned"
-        remarks.append(f"{_intents(others)} unchanged since {revision}, yet planned {why_planned}: {_listed(others)}")
+        all_the_same = "and planned all the same, as nothing stands that could stay"
+        remarks.append(f"{_intents(others)} unchanged since {revision} {all_the_same}: {_listed(others)}")
     changed = [f"{name} ({why[name]})" for name in names if why[name] is not None]
     if changed:
         remarks.append(f"{_intents(changed)} planned: {_listed(changed)}")
