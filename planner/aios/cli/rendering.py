@@ -16,6 +16,7 @@ from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
 from aios.workflow.rendering import INDEX, Difference, Rendered, difference, render, write
 from aios.workflow.ruling import denials
+from aios.workflow.saving import see_place
 from aios.workflow.setting import Setting
 
 __all__ = ["render_files"]
@@ -27,6 +28,8 @@ def render_files(
     """Print what a plan would hand to the world, or write it to files."""
     if check and into is None:
         raise UsageError(Diagnostic(summary="--check needs the folder to look at", remedy="name it with --into DIR"))
+    if into is not None and not check:
+        see_place(into / INDEX, made=True)
     plan = _plan(setting, keep_others=keep_others, quiet=json)
     if plan.conflict is not None or plan.status == "unknown" or denials(plan):
         from aios.cli.planning import code_of
