@@ -63,6 +63,7 @@ def basis(**changes):
         "measurements": {f"sha256:{i}": measurement("sha256:1111111122", "2027-01-01") for i in range(4)},
         "learnt": {},
         "state": State(lineage="mine", serial=4),
+        "rules": {},
     }
     return basis_of(**usual | changes)
 

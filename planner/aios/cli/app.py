@@ -26,6 +26,8 @@ from aios.cli.options import (
     Json,
     JsonInto,
     KeepOthers,
+    LogFile,
+    LogLevel,
     Markdown,
     MarkdownInto,
     Paths,
@@ -37,7 +39,7 @@ from aios.cli.options import (
     setting_of,
     to_write,
 )
-from aios.cli.policyapp import policy_app
+from aios.cli.policyapp import policy_app, testing_app
 from aios.cli.questionsapp import questions_app
 from aios.cli.standingapp import standing_app
 from aios.cli.stateapp import state_app, state_group
@@ -74,6 +76,8 @@ def _root(
     _version_wanted: Annotated[
         bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    _level: LogLevel = None,
+    _file: LogFile = None,
 ) -> None:
     pass
 
@@ -182,7 +186,7 @@ def candidates(
     return work(setting_of(paths, fleet, STATE, profiles), json=json, json_into=json_into)
 
 
-for _part in (questions_app, learning_app, standing_app, state_app):
+for _part in (questions_app, learning_app, standing_app, state_app, testing_app):
     app.registered_commands += _part.registered_commands
 
 
@@ -203,6 +207,22 @@ def plugins(json: Json = False) -> int:
     from aios.cli.inspecting import plugins as work
 
     return work(json=json)
+
+
+@app.command(epilog="Example: aios doctor")
+def doctor(
+    paths: Paths = None,
+    fleet: Fleet = None,
+    state: State = STATE,
+    profiles: Profiles = PROFILES,
+    every: Every = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Find what is broken here: software, drivers, permissions, state, services, limits; and say how to mend it."""
+    from aios.cli.doctor import doctor as work
+
+    return work(setting_of(paths, fleet, state, profiles), every=every, json=json, json_into=json_into)
 
 
 @app.command(epilog="Example: aios demo")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aios.workflow.planfiles import Trust
     from aios.workflow.setting import Setting
 
-__all__ = ["abort", "apply", "destroy"]
+__all__ = ["Underway", "abort", "apply", "ask", "destroy", "need_approval", "not_signed", "tell_report"]
 
 
 def apply(
@@ -58,9 +58,9 @@ def apply(
         plan = read_plan_file(saved[0], trust)
         _refuse_planning(saved[0], plan, setting, keep_others)
     elif trust.verify_key is not None:
-        raise UsageError(_not_signed(setting.paths))
+        raise UsageError(not_signed(["aios", "plan", *setting.paths, "-o", "plan.json", "--sign-key", "KEY"]))
     else:
-        planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
+        planned = _plan_andask(setting, keep_others=keep_others, yes=yes, json=json)
         if planned.conflict is not None or denials(planned):
             if json or json_into is not None:
                 emit("", plan_text(planned), json=json, json_into=json_into)
@@ -68,7 +68,7 @@ def apply(
         plan = planned
     with Progress("apply", quiet=json) as progress:
         report = apply_plan(plan, replace(setting, tell=progress), Underway(progress), manner)
-    return _report(report, json=json, json_into=json_into)
+    return tell_report(report, json=json, json_into=json_into)
 
 
 def abort(setting: Setting, *, yes: bool, json: bool, json_into: Path | None) -> int:
@@ -84,20 +84,20 @@ def abort(setting: Setting, *, yes: bool, json: bool, json_into: Path | None) ->
         )
     undone = to_roll_back(setting)
     if undone:
-        _need_approval(yes, "apply", ["--abort"])
+        need_approval(yes, "apply", ["--abort"])
         if not yes:
             what = "; ".join(f"{item.action.action} {item.address} ({item.action.reason})" for item in undone)
-            _ask(f"{what}: do that?")
+            ask(f"{what}: do that?")
     with Progress("apply", quiet=json) as progress:
         report = roll_back(replace(setting, tell=progress), Underway(progress))
-    code = _report(report, json=json, json_into=json_into)
+    code = tell_report(report, json=json, json_into=json_into)
     return Exit.DONE if report.rolled_back and code == Exit.WORLD else code
 
 
-def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
+def _plan_andask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
     from aios.workflow.planning import make_plan
 
-    _need_approval(yes, "apply", setting.paths)
+    need_approval(yes, "apply", setting.paths)
     with Progress("plan", quiet=json) as progress:
         planned = make_plan(replace(setting, tell=progress.doing), keep_others=keep_others)
     stream = sys.stderr if json else sys.stdout
@@ -105,7 +105,7 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
     gate(planned)
     changes = any(action.action != "keep" for action in planned.plan.actions) and not denials(planned.plan)
     if planned.plan.conflict is None and changes and not yes:
-        _ask("apply this plan?")
+        ask("apply this plan?")
     return planned.plan
 
 
@@ -135,27 +135,30 @@ def _refuse_planning(path: str, plan: Plan, setting: Setting, keep_others: bool)
         )
 
 
-def _not_signed(paths: Sequence[str]) -> Diagnostic:
+def not_signed(command: Sequence[str]) -> Diagnostic:
+    """Say that only signed plans are carried out. command: that makes one"""
     return Diagnostic(
-        summary="a signed plan is demanded here, and intents were given",
+        summary="a signed plan is demanded here, and this is none",
         reason="--verify-key or AIOS_VERIFY_KEY names a public key",
         remedy="have them planned and signed, and apply that plan",
-        command=shlex.join(["aios", "plan", *paths, "-o", "plan.json", "--sign-key", "KEY"]),
+        command=shlex.join(command),
     )
 
 
-def _need_approval(yes: bool, what: str, names: Sequence[str]) -> None:
+def need_approval(yes: bool, what: str, names: Sequence[str]) -> None:
+    """Raise UsageError where nobody can be asked and --yes is not given. what: the command · names: its arguments"""
     if not yes and not sys.stdin.isatty():
         raise UsageError(
             Diagnostic(
                 summary=f"{what} asks before it acts, and there is no terminal to ask at",
-                remedy="pass --yes" + (", or apply a saved plan (it is the approval)" if what == "apply" else ""),
+                remedy="pass --yes"
+                + (", or apply a saved plan (it is the approval)" if what in ("apply", "rollback") else ""),
                 command=shlex.join(["aios", what, *names, "--yes"]),
             )
         )
 
 
-def _ask(question: str) -> None:
+def ask(question: str) -> None:
     """Return if the answer is yes; raises UsageError otherwise."""
     sys.stderr.write(f"{harmless(question)} [y/N] ")
     sys.stderr.flush()
@@ -192,7 +195,8 @@ _NAMED = 4
 _INKS = {"done": "green", "kept": "dim", "failed": "red", "not begun": "yellow", "rolled back": "yellow"}
 
 
-def _report(report: Report, *, json: bool, json_into: Path | None) -> int:
+def tell_report(report: Report, *, json: bool, json_into: Path | None) -> int:
+    """Print what came of each action, and return the exit code."""
     from aios.workflow import stopping
 
     ink = Ink(sys.stdout)
@@ -237,13 +241,13 @@ def destroy(setting: Setting, targets: tuple[str, ...], *, parallelism: int, yes
 
     doomed = pick(load_state(setting), targets)
     if doomed:
-        _need_approval(yes, "destroy", targets)
+        need_approval(yes, "destroy", targets)
         if not yes:
-            _ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
+            ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
     with Progress("destroy", quiet=json) as progress:
         manner = Manner(parallelism=parallelism)
         report = work(replace(setting, tell=progress), targets, Underway(progress), manner)
     if not report.results:
         emit("nothing is applied", {"results": []}, json=json)
         return Exit.DONE
-    return _report(report, json=json, json_into=None)
+    return tell_report(report, json=json, json_into=None)

@@ -55,7 +55,7 @@ def comment(plan: Plan, remarks: Sequence[str] = ()) -> str:
     page.add_items("intents that change", [sections.of(name) for name in changed[:_OPEN]], "\n\n".join)
     more = f"{counted(len(changed) - _OPEN, 'more intent')} that change"
     page.add_items("intents that change", [sections.of(name) for name in changed[_OPEN:]], _folding(more))
-    stay = f"{counted(len(predicted), 'intent')} left as it stands, with other predictions than when it was applied"
+    stay = f"{counted(len(predicted), 'intent')} of which nothing changes but what is promised or predicted"
     page.add_items("intents with other predictions", [sections.of(name) for name in predicted], _folding(stay))
     page.add_items("notes", [*_notes(plan)], lambda items: folded("notes", bullets(items)), 8_000)
     same = f"{counted(len(unchanged), 'intent')} of which nothing changes"
@@ -125,9 +125,8 @@ def _outcome(plan: Plan) -> str:
     kinds = ("create", "update", "replace", "delete")
     counts = {kind: sum(action.action == kind for action in plan.actions) for kind in kinds}
     changes = ", ".join(f"{count} to {kind}" for kind, count in counts.items() if count) or "no change"
-    denied = sum(ruling.outcome == "deny" for ruling in plan.rulings)
-    if denied:
-        return f"aios plan: denied by {counted(denied, 'rule')}, nothing can be applied ({changes})"
+    if any(ruling.outcome == "deny" for ruling in plan.rulings):
+        return f"aios plan: denied by policies, nothing can be applied ({changes})"
     proved = "proved optimal" if plan.status == "optimal" else "not proved optimal"
     return f"aios plan: {changes}, {proved}"
 
@@ -135,12 +134,14 @@ def _outcome(plan: Plan) -> str:
 def _ruled(plan: Plan, outcome: str) -> tuple[str, list[str]]:
     """Return what policies deny, or warn of: a heading, and each finding with its rule and the place of that."""
     heading = "Denied by policy:" if outcome == "deny" else "Warnings of policies:"
-    found = [(ruling, finding) for ruling in plan.rulings if ruling.outcome == outcome for finding in ruling.findings]
-    return heading, [
-        (f"{code(finding.subject)}: " if finding.subject else "")
-        + f"{told(finding.message)} (rule {code(ruling.rule)} at {code(str(ruling.where))})"
-        for ruling, finding in found
-    ]
+    lines = []
+    for ruling in plan.rulings:
+        for finding in ruling.findings if ruling.outcome == outcome else ():
+            whose = f"{code(finding.subject)}: " if finding.subject else ""
+            seen = ", ".join(f"{name} = {value}" for name, value in finding.seen.items())
+            rule = f"rule {code(ruling.rule)} at {code(str(ruling.where))}{f', {code(seen)}' if seen else ''}"
+            lines.append(f"{whose}{told(finding.message)} ({rule})")
+    return heading, lines
 
 
 def _goals(plan: Plan) -> str:
@@ -285,6 +286,9 @@ def _notes(plan: Plan) -> Iterator[str]:
     for decision in plan.decisions:
         for note in decision.notes:
             yield f"{code(decision.intent)}: {told(note)}"
+    kept = [code(item.rule) for item in plan.rulings if item.outcome == "pass"]
+    if kept:
+        yield f"rules of policies that are kept: {', '.join(kept)}"
     demands = sum(not decision.executor for decision in plan.decisions)
     if demands:
         yield f"{counted(demands, 'stated demand')} placed: aios starts none of them"

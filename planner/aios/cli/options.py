@@ -24,6 +24,8 @@ __all__ = [
     "KeepOthers",
     "LockId",
     "LockTimeout",
+    "LogFile",
+    "LogLevel",
     "Markdown",
     "MarkdownInto",
     "Parallelism",
@@ -172,6 +174,19 @@ DecryptKey = Annotated[
 Parallelism = Annotated[
     int, typer.Option("--parallelism", min=1, metavar="N", help="How many actions may run at the same time.")
 ]
+LogLevel = Annotated[
+    str | None,
+    typer.Option(
+        "--log-level",
+        metavar="debug|info|warning|error|off",
+        help="How much the log of the run tells; of any command, anywhere among its arguments. Also AIOS_LOG.",
+    ),
+]
+LogFile = Annotated[
+    str | None,
+    typer.Option("--log-file", metavar="FILE", help="Write the log there, not to .aios/logs/; - is stderr."),
+]
+"""Both are declared for --help: `aios.cli.recording` takes them out before the rest is read."""
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -185,7 +200,9 @@ def setting_of(
     policies: list[str] | None = None,
 ) -> Setting:
     """Return what a command was given. lock: seconds to wait for it, and the name of our own"""
-    return Setting(
+    from aios.cli.recording import keep_logs_beside
+
+    setting = Setting(
         paths=tuple(paths or ()),
         fleet=fleet,
         state=place_of(state),
@@ -197,6 +214,8 @@ def setting_of(
         lock_id=lock[1],
         policies=tuple(policies or ()),
     )
+    keep_logs_beside(setting.home)
+    return setting
 
 
 def _warned(text: str) -> None:

@@ -142,14 +142,12 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
     """Return the exit code that a plan stands for."""
     if plan.status == "infeasible":
         return Exit.INFEASIBLE
-    if denials(plan):
-        return Exit.INPUT
     if plan.solver.termination == "interrupted":
         return Exit.INTERRUPTED
     if plan.status == "unknown":
         return Exit.WORLD
     changes = any(action.action != "keep" for action in plan.actions)
-    return Exit.CHANGES if detailed and changes else Exit.DONE
+    return Exit.INPUT if denials(plan) else Exit.CHANGES if detailed and changes else Exit.DONE
 
 
 def plan_words(

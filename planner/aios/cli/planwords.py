@@ -94,11 +94,13 @@ def action_words(plan: Plan, ink: Ink, command: str | None) -> str:
     lines = []
     for action in plan.actions:
         sign = f"{_SIGNS[action.action]} {action.action}"
-        lines.append(f"{ink(sign.ljust(9), _INKS[action.action])} {action.address}: {action.reason}")
+        waits = f"; after {', '.join(action.waits_for)}" if action.waits_for else ""
+        lines.append(f"{ink(sign.ljust(9), _INKS[action.action])} {action.address}: {action.reason}{waits}")
     counts = {kind: sum(action.action == kind for action in plan.actions) for kind in _SIGNS}
     changes = [f"{count} to {kind}" for kind, count in counts.items() if count and kind != "keep"]
     if not changes:
-        stands = "what stands is what the intents ask for" if plan.actions else "demands are placed, not started"
+        asked = "the intents ask for" if plan.back_to is None else f"run @{plan.back_to.run} wanted"
+        stands = f"what stands is what {asked}" if plan.actions else "demands are placed, not started"
         return "\n".join([*lines, f"nothing to do: {stands}"])
     lines.append(f"plan: {', '.join(changes)}")
     return "\n".join([*lines, f"next: {command}"] if command else lines)

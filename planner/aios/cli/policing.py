@@ -83,9 +83,11 @@ def policy_check(setting: Setting, plan: str, *, json: bool, json_into: Path | N
         + (f": {counted(len(item.findings), 'finding')}" if item.findings else "")
         for item in found
     ]
-    denied = print_rulings(found, {})
+    denied = any(item.outcome == "deny" for item in found)
     counts = {name: sum(item.outcome == name for item in found) for name in inks}
     lines.append(", ".join(f"{count} {name}" for name, count in counts.items()))
     document = {"plan": plan, "denied": denied, "rulings": found}
     emit("\n".join(lines), document, json=json, json_into=json_into)
+    sys.stdout.flush()
+    print_rulings(found, {})
     return Exit.INPUT if denied else Exit.DONE

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from aios.cli.words import Ink, harmless
+from aios.workflow.stages import note
 
 __all__ = ["Progress"]
 
@@ -44,6 +45,7 @@ class Progress:
         """Note what is being done now, which is said only if it takes long. worded: says the same at the time of
         telling, with how long each part of it takes"""
         self._text, self._worded = text, worded
+        note("progress", text=text)
 
     def begun(self, line: str, text: str, worded: Callable[[], str]) -> None:
         """Say that something begins beside what goes on. text, worded: all that goes on now, see `doing`"""

@@ -21,34 +21,46 @@ from aios.cli.policing import rulings_line
 from aios.cli.splitwords import split_words
 from aios.cli.words import Ink, counted, harmless, table
 from aios.records.plan import Decision, Plan
+from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.workflow.planfiles import Trust
 
-__all__ = ["show"]
+__all__ = ["show", "words_of"]
 
 _COLOURED = re.compile("(\x1b\\[(?:0|1|2|31|32|33|36|31;1)m)")
 _ROWS = 40
 """Rows of a table that are told unless all are asked for."""
 
 
-def show(file: str, trust: Trust, *, markdown: bool, every: bool, json: bool, json_into: Path | None) -> int:
-    """Print a saved plan: as `plan` did, as a comment, or as the document that it is."""
+def show(
+    setting: Setting, file: str, trust: Trust, *, markdown: bool, every: bool, json: bool, json_into: Path | None
+) -> int:
+    """Print a saved plan: as `plan` did, as a comment, or as the document that it is. Or a run of the history.
+
+    trust: what a saved plan needs to be believed
+    """
     from aios.plan import plan_text
     from aios.workflow.planfiles import read_plan_file
+    from aios.workflow.runs import is_run
 
+    if is_run(file):
+        from aios.cli.showingruns import show_run
+
+        return show_run(setting, file, markdown=markdown, every=every, json=json, json_into=json_into)
     plan = read_plan_file(file, trust)
     if markdown and not json:
         from aios.cli.commenting import comment
 
         words = comment(plan)
     else:
-        words = "" if json else _words(plan, file, Ink(sys.stdout), every)
+        words = "" if json else words_of(plan, file, Ink(sys.stdout), every)
     emit(words, plan_text(plan), json=json, json_into=json_into)
     return Exit.DONE
 
 
-def _words(plan: Plan, file: str, ink: Ink, every: bool) -> str:
+def words_of(plan: Plan, file: str | None, ink: Ink, every: bool) -> str:
+    """Return a plan in words. file: that `apply` carries out, where it is one"""
     blocks = [_heading(plan, ink)]
     if plan.status == "unknown":
         blocks.append(f"{ink('unknown', 'red', 'bold')}: {ended(plan)} before a plan was found")
@@ -56,7 +68,7 @@ def _words(plan: Plan, file: str, ink: Ink, every: bool) -> str:
         impossible = [str(item.intent) for item in plan.conflict.clauses if item.id == f"{item.intent}/runs"]
         blocks.append(conflict_text(plan, impossible, (), ink))
     else:
-        command = shlex.join(["aios", "apply", file]) if plan.at_once else None
+        command = shlex.join(["aios", "apply", file]) if plan.at_once and file else None
         blocks += [
             _choices(plan, ink, every),
             _left_out(plan, ink, every),
@@ -87,8 +99,9 @@ def _heading(plan: Plan, ink: Ink) -> str:
     made = ", ".join(map(str, plan.files.get("intents") or ["-"]))
     fleet = plan.files.get("fleet")
     where = f" on {fleet}" if fleet else ""
+    back = f"{ink('back to', 'dim')} run @{plan.back_to.run}, whose plan this is\n" if plan.back_to else ""
     told = f"format {plan.format_version}, aios {plan.aios_version}, for serial {serial} of the state"
-    return f"{ink('plan', 'dim')} {plan.id}\n{ink('made from', 'dim')} {made}{where}; {told}"
+    return f"{ink('plan', 'dim')} {plan.id}\n{back}{ink('made from', 'dim')} {made}{where}; {told}"
 
 
 def _choices(plan: Plan, ink: Ink, every: bool) -> str:

@@ -70,9 +70,13 @@ def apply(
     return work(setting, manner, trust=trust, keep_others=keep_others, yes=yes, json=json, json_into=json_into)
 
 
-@standing_app.command(epilog="Example: aios show plan.json --markdown")
+@standing_app.command(epilog="Examples: aios show plan.json --markdown, or: aios show @3")
 def show(
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A saved plan.")],
+    plan: Annotated[
+        str,
+        typer.Argument(metavar="PLAN | @N", help="A saved plan, or a run of the history: @3; @-1 is the last one."),
+    ],
+    state: State = STATE,
     markdown: Markdown = False,
     verify_key: VerifyKey = None,
     decrypt_key: DecryptKey = None,
@@ -80,12 +84,13 @@ def show(
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
-    """Show a saved plan, from its document alone: neither intents, fleet nor models need be at hand."""
+    """Show a saved plan, or what a run did, from its document alone: neither intents, fleet nor models need be at
+    hand."""
     from aios.cli.showing import show as work
     from aios.workflow.planfiles import Trust
 
-    trust = Trust(verify_key, decrypt_key)
-    return work(plan, trust, markdown=markdown, every=every, json=json, json_into=json_into)
+    setting, trust = setting_of(None, None, state), Trust(verify_key, decrypt_key)
+    return work(setting, plan, trust, markdown=markdown, every=every, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios render intent.yaml --into rendered")

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from aios.records.secrets import masked
+
 if TYPE_CHECKING:
     from aios.records.base import Span
     from aios.records.errors import Diagnostic
@@ -22,6 +24,7 @@ __all__ = [
     "further",
     "gap_text",
     "harmless",
+    "one_line",
     "print_diagnostics",
     "shown",
     "table",
@@ -123,12 +126,12 @@ def diagnostic_text(item: Diagnostic, ink: Ink, label: str = "error") -> str:
     """Return a diagnostic as people read it: what, where with a caret, why, what to do."""
     lines = [f"{ink(label, 'red', 'bold')}: {ink(_field(item.summary), 'bold')}"]
     if item.where is not None:
-        lines.append(f"  {ink('at', 'dim')} {harmless(str(item.where))}")
+        lines.append(f"  {ink('at', 'dim')} {one_line(str(item.where))}")
         line = item.line_text if item.line_text is not None else _line_at(item.where)
         if line is not None:
-            number = str(item.where.line)
+            line, number = masked(line), str(item.where.line)
             caret = _under(line[: item.where.column - 1]) + "^"
-            lines.append(f"  {ink(f'{number} |', 'dim')} {harmless(line)}")
+            lines.append(f"  {ink(f'{number} |', 'dim')} {one_line(line)}")
             lines.append(f"  {ink(' ' * len(number) + ' |', 'dim')} {ink(caret, 'red')}")
     for name, text in (("because", item.reason), ("remedy ", item.remedy), ("run    ", item.command)):
         if text:
@@ -140,13 +143,18 @@ def _field(text: str) -> str:
     """Return a part of a message; what it quotes begins no line, which could look like a message of its own."""
     left = len(text) - _LONGEST_FIELD
     short = text if left <= 0 else f"{text[:_LONGEST_FIELD]}… and {left:,} characters more"
-    return harmless(short).replace("\n", "\n          ")
+    return harmless(masked(short)).replace("\n", "\n          ")
 
 
 def harmless(text: str) -> str:
     """Return ``text`` without what a terminal would obey or a reader cannot see: it may quote a file or a program that
     means harm."""
     return _UNWANTED.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Return what has to stay within its line, such as a name: harmless, and without line breaks."""
+    return harmless(text).replace("\n", "\ufffd")
 
 
 def shown(text: str, ink: Ink) -> str:
@@ -179,6 +187,9 @@ def _line_at(where: Span) -> str | None:
 
 def warned(text: str) -> None:
     """Print to stderr, beside all that is asked for, what is not used although it was given."""
+    from aios.workflow.stages import note
+
+    note("warning", "warning", text=text)
     print(f"{Ink(sys.stderr)('note', 'yellow')}: {harmless(text)}", file=sys.stderr, flush=True)
 
 

@@ -27,8 +27,12 @@ def actions_for(
     unhealthy: Mapping[str, str],
     refused: frozenset[str],
     keep_others: bool,
+    unwanted: str = "its intent is not among those given",
 ) -> tuple[Action, ...]:
-    """Return the actions that turn ``state`` into ``wanted``, in the order in which they are to be carried out."""
+    """Return the actions that turn ``state`` into ``wanted``, in the order in which they are to be carried out.
+
+    unwanted: why what is not wanted is deleted
+    """
     found: list[Action] = []
     for address, after in wanted.items():
         resource = state.resources.get(address)
@@ -51,7 +55,7 @@ def actions_for(
         elif address in refused:
             found.append(_delete(address, resource, "its intent was not admitted"))
         else:
-            found.append(_delete(address, resource, "its intent is not among those given"))
+            found.append(_delete(address, resource, unwanted))
     return tuple(sorted(found, key=lambda action: (_ORDER[action.action], action.address)))
 
 

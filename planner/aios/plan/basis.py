@@ -53,9 +53,10 @@ def basis_of(
     measurements: Mapping[str, Measurement],
     learnt: Mapping[str, str],
     state: State,
+    rules: Mapping[str, Record],
 ) -> Basis:
     """Return the parts. models: path -> digest of a model · data: what the data is for -> digest · measurements: those
-    that matter, by subject · learnt: file name -> digest of what was learnt"""
+    that matter, by subject · learnt: file name -> digest of what was learnt · rules: of policies, by name"""
     stated = {item.name: _leaves_of(item) for item in intents}
     stated |= {item.name: _leaves_of(item) for item in demands}
     if objective is not None:
@@ -70,6 +71,7 @@ def basis_of(
             name: {"applied": f"by plan {short_digest(item.plan)} at {item.applied_at}"}
             for name, item in state.resources.items()
         },
+        **({"policies": {name: _leaves_of(rule) for name, rule in rules.items()}} if rules else {}),
     }
 
 

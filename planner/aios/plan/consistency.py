@@ -17,7 +17,7 @@ from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.plan import Action, Decision, Deployment, Plan
 
-__all__ = ["Asked", "contradictions"]
+__all__ = ["Asked", "astray", "contradictions"]
 
 _ADDRESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
 """The name of an intent, or of a stage or a group of one."""
@@ -71,6 +71,30 @@ def contradictions(plan: Plan, asked: Asked) -> tuple[Diagnostic, ...]:
         intent = intents.get(name) or intents.get(name.partition("/")[0])
         if intent is None or files != intent.data.evaluate:
             found.append(_diagnostic(f"it is verified on files that {name} does not name"))
+    return tuple(found)
+
+
+def astray(plan: Plan, right: Plan, standing: Collection[Deployment] | None) -> tuple[Diagnostic, ...]:
+    """Return every way in which a plan that goes back says something else than ``right``, the same made anew; empty
+    when all is well. Services may be well or unwell since, so that how they come to stand may differ.
+
+    standing: deployments that the state knows; None where an earlier run of the same plan has changed some of them
+    """
+    found = [*_addresses(plan)]
+    wanted = {action.address: action.after for action in right.actions if action.after is not None}
+    made = {action.address for action in plan.actions if action.after is not None}
+    for action in plan.actions:
+        said = [*_itself(action)]
+        if standing is not None and action.before is not None and action.before not in standing:
+            said.append("what it says stands before it does not stand")
+        if action.after is not None and action.after != wanted.get(action.address):
+            said.append("that run wanted something else")
+        found += [_contradiction(action, text) for text in said]
+    missing = wanted.keys() - made
+    found += [_diagnostic(f"that run wanted {name[:80]} as well") for name in sorted(missing)]
+    for part in ("decisions", "claims", "evaluate", "pipelines"):
+        if getattr(plan, part) != getattr(right, part):
+            found.append(_diagnostic(f"its {part} are not those of that run"))
     return tuple(found)
 
 

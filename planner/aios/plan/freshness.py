@@ -10,7 +10,7 @@ from aios.records.base import Span
 from aios.records.errors import Diagnostic
 from aios.records.plan import Inputs, Plan
 
-__all__ = ["Places", "stale"]
+__all__ = ["Places", "changes", "stale"]
 
 Places = Mapping[tuple[str, str], Span]
 """(Thing, part of it) -> where that stands now; a part of "" stands for the thing itself."""
@@ -51,6 +51,13 @@ def stale(
     return tuple(found)
 
 
+def changes(name: str, plan: Plan, now: Basis, places: Places) -> tuple[str, ...]:
+    """Return in words what differs in the input ``name`` of a plan; at most a few, then how many more."""
+    told = [change.words for change in _changes(name, plan, now, places)]
+    more = [f"and {len(told) - _MOST_TOLD:,} more changes"] if len(told) > _MOST_TOLD else []
+    return (*told[:_MOST_TOLD], *more)
+
+
 def _moved(plan: Plan, now: str, changes: tuple[_Change, ...]) -> Diagnostic:
     planned = plan.inputs.state
     (lineage, _, serial), (lineage_now, _, serial_now) = planned.rpartition(":"), now.rpartition(":")
@@ -77,6 +84,8 @@ def _diagnostic(summary: str, planned: str, now: str, changes: tuple[_Change, ..
 def _changes(name: str, plan: Plan, now: Basis, places: Places) -> Iterator[_Change]:
     """Yield what differs, thing by thing; nothing of a plan that does not say what it was made from."""
     before, after = plan.made_from.get(name), now.get(name)
+    if name == "policies" and plan.made_from:
+        before, after = before or {}, after or {}
     if before is None or after is None:
         return
     for thing in sorted({*before, *after}):

@@ -12,13 +12,24 @@ from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
 from aios.plan.moving import Account
 from aios.plan.notes import OF_THE_DAY, notes_on
+from aios.plan.room import with_room
 from aios.plan.timing import OF_THE_HOURS, in_time
 from aios.records.candidate import Priced, Rejection
 from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
-from aios.records.plan import Claim, Decision, Deployment, Inputs, PipelineDecision, Plan, Refusal, SolverNote
+from aios.records.plan import (
+    Claim,
+    Decision,
+    Deployment,
+    Disruption,
+    Inputs,
+    PipelineDecision,
+    Plan,
+    Refusal,
+    SolverNote,
+)
 from aios.records.schedule import Schedule
 from aios.records.selection import Placement, Selection, Termination
 from aios.records.state import State
@@ -52,6 +63,7 @@ def make_plan(
     at_once: bool = True,
     schedule: Schedule | None = None,
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    restart: Disruption | None = None,
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
 
@@ -60,7 +72,8 @@ def make_plan(
     it now · made_from: what the fingerprints were taken of, in short · files: paths that the plan was made from ·
     version: of aios · options: intent name -> what was chosen from · account: what is told of moves ·
     pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same
-    time · schedule: when jobs run, of a plan in time · labels: intent name -> labels
+    time · schedule: when jobs run, of a plan in time · labels: intent name -> labels · restart: seconds without service
+    of what ends before its successor starts; None where room is not looked at
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
     says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
@@ -80,6 +93,8 @@ def make_plan(
         refused=frozenset(selection.refused),
         keep_others=keep_others,
     )
+    if restart is not None:
+        actions = with_room(actions, claims, state, fleet, restart)
     notes = {}
     for i in chosen:
         own, among = selection.chosen[i.name], (options or {}).get(i.name, ())

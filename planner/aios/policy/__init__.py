@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aios.records.lazily import lazily
 
 if TYPE_CHECKING:
-    from aios.policy.judging import Stated, answered, mistakes_of, request_of, rulings_of
+    from aios.policy.judging import Stated, answered, explained, mistakes_of, place_of, request_of, rulings_of
     from aios.policy.view import view_of
     from aios.policy.written import PolicyForm, compile_policies, digest_of_rules
 
@@ -19,7 +19,9 @@ __all__ = [
     "answered",
     "compile_policies",
     "digest_of_rules",
+    "explained",
     "mistakes_of",
+    "place_of",
     "request_of",
     "rulings_of",
     "view_of",
@@ -33,7 +35,9 @@ __getattr__ = lazily(
         "answered": "aios.policy.judging",
         "compile_policies": "aios.policy.written",
         "digest_of_rules": "aios.policy.written",
+        "explained": "aios.policy.judging",
         "mistakes_of": "aios.policy.judging",
+        "place_of": "aios.policy.judging",
         "request_of": "aios.policy.judging",
         "rulings_of": "aios.policy.judging",
         "view_of": "aios.policy.view",

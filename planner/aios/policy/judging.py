@@ -11,9 +11,9 @@ from aios.records.document import Document
 from aios.records.errors import Diagnostic
 from aios.records.forms import nearest
 from aios.records.metrics import METRICS
-from aios.records.policy import Finding, Rule, Ruling
+from aios.records.policy import About, Finding, Rule, Ruling
 
-__all__ = ["Stated", "answered", "mistakes_of", "request_of", "rulings_of"]
+__all__ = ["Stated", "answered", "explained", "mistakes_of", "place_of", "request_of", "rulings_of"]
 
 _FIELD = re.compile(r"undefined field '(\w+)' not found in struct 'aios\.(\w+)'")
 _NAME = re.compile(r"undeclared reference to '([\w.\-]+)'")
@@ -59,25 +59,27 @@ def mistakes_of(rules: Sequence[Stated], answer: Mapping[str, Any]) -> Iterator[
     """Yield what the compiler has against the rules, each at its place in the policy's file."""
     for item in answer.get("mistakes", ()):
         stated = rules[item["rule"]]
-        summary, remedy = explained(item["text"], stated.rule)
+        summary, remedy = explained(item["text"], stated.rule.about)
         part, text = stated.rule.severity, stated.rule.condition
         if item["part"] == "message":
             part, text = "message", stated.rule.message or ""
-        column = _column(item["text"], text.split("\n")[item["line"]], item["column"])
+        place = place_of(item["text"], text, item["line"], item["column"])
         yield stated.document.diagnostic_within(
-            (*stated.path, part), (item["line"], column), f"rule `{stated.rule.name}`: {summary}", remedy=remedy
+            (*stated.path, part), place, f"rule `{stated.rule.name}`: {summary}", remedy=remedy
         )
 
 
-def _column(mistake: str, line: str, column: int) -> int:
-    """Return where the name begins that a mistake is about: the compiler points at the dot before or behind it."""
+def place_of(mistake: str, text: str, line: int, column: int) -> tuple[int, int]:
+    """Return line and column of the name that a mistake is about: the compiler points at the dot beside it."""
+    lines = text.split("\n")
+    line = min(line, len(lines) - 1)
     if _FIELD.search(mistake):
-        return column + 1
+        return line, column + 1
     match = _NAME.search(mistake)
-    return column if match is None else max(line.rfind(match[1].partition(".")[0], 0, column + 1), 0)
+    return line, column if match is None else max(lines[line].rfind(match[1].partition(".")[0], 0, column + 1), 0)
 
 
-def explained(text: str, rule: Rule) -> tuple[str, str | None]:
+def explained(text: str, about: About) -> tuple[str, str | None]:
     """Return what is wrong with an expression in words, and a remedy."""
     if match := _FIELD.search(text):
         kind, name = match[2], match[1]
@@ -86,7 +88,7 @@ def explained(text: str, rule: Rule) -> tuple[str, str | None]:
         meant = f"did you mean `{near}`? " if near else ""
         return f"{_article(kind)} has no field `{name}`", f"{meant}it has {_listed(known)}"
     if match := _NAME.search(text):
-        return _unknown_name(match[1].partition(".")[0], rule)
+        return _unknown_name(match[1].partition(".")[0], about)
     if match := _OVERLOAD.search(text):
         operator = _OPERATORS.fullmatch(match[1])
         what = f"`{operator[1] if operator else match[1]}` does not go with {match[2]}"
@@ -96,11 +98,14 @@ def explained(text: str, rule: Rule) -> tuple[str, str | None]:
     return text, None
 
 
-def _unknown_name(name: str, rule: Rule) -> tuple[str, str | None]:
-    others = [about for about, names in BOUND.items() if name in names]
+def _unknown_name(name: str, about: About) -> tuple[str, str | None]:
+    others = [other for other, names in BOUND.items() if name in names]
     if others:
-        return f"a rule for each {rule.about} knows no `{name}`", f"add `for: {others[0]}` to the rule"
-    known = (*BOUND[rule.about], *_FUNCTIONS)
+        return (
+            f"what is asked of {'the' if about == 'plan' else 'each'} {about} knows no `{name}`",
+            f"add `for: {others[0]}` to the rule",
+        )
+    known = (*BOUND[about], *_FUNCTIONS)
     near = nearest(name, known)
     meant = f"did you mean `{near}`? " if near else ""
     return f"nothing is called `{name}`", f"{meant}known: {_listed(known)}"

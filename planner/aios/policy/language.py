@@ -129,6 +129,7 @@ def pieces_of(message: str) -> Iterator[tuple[bool, str, int]]:
 
 def _mistakes(text: str) -> Iterator[Mistake]:
     told = [(int(line), int(column), _MARKS.sub("", what)) for line, column, what in _LISTED.findall(text)]
+    told = [item for item in told if "*error*" not in item[2]] or told  # what only follows from another mistake
     for line, column, what in told or [(1, 1, _MARKS.sub("", text).partition(": ")[2] or text)]:
         yield Mistake(max(line - 1, 0), max(column - 1, 0), " ".join(what.split())[:_MOST_TEXT])
 

@@ -9,6 +9,7 @@ from aios.policy.judging import Stated
 from aios.records.base import Record, digest_of
 from aios.records.document import Document, check
 from aios.records.errors import BadValue, Diagnostic, InputError
+from aios.records.forms import Many
 from aios.records.names import Name
 from aios.records.policy import About, Rule
 
@@ -63,7 +64,7 @@ class RuleForm(Record):
 class PolicySpec(Record):
     """Rules that belong together."""
 
-    rules: Annotated[tuple[RuleForm, ...], Field(min_length=1)] = Field(description="The rules, in any order.")
+    rules: Many[RuleForm] = Field(description="The rules, in any order.")
 
 
 class PolicyForm(Record):

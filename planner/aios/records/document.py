@@ -96,6 +96,22 @@ class Document:
             node = None if found is None else found[0]
         return node.value if node is not None and isinstance(node.value, str) else ""
 
+    def part(self, path: Sequence[str | int], kind: str, name: str) -> Document:
+        """Return the mapping at ``path`` as the ``spec`` of a document of its own, with every place as it is here."""
+        node: Node = self._root
+        for step in path:
+            found = _child(node, step)
+            assert found is not None, "a part is taken of what is there"
+            node = found[0]
+        data = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": node.value}
+        heads = {key: Node(data[key], node.line, node.column, {}, {}, []) for key in ("apiVersion", "kind")}
+        named = Node(name, node.line, node.column, {}, {}, [])
+        begin = (node.line, node.column)
+        heads["metadata"] = Node(data["metadata"], *begin, {"name": begin}, {"name": named}, [])
+        children = heads | {"spec": node}
+        root = Node(data, *begin, dict.fromkeys(children, begin), children, [], node.size)
+        return Document(self.file, data, API_VERSION, kind, root, self._source)
+
     def leaves(self) -> dict[str, Span]:
         """Return the place of every value that is no mapping or list, by dotted path: ``spec.model[0].path``."""
         return {dotted(path): self._span((node.line, node.column)) for path, node in _leaves(self._root, ())}

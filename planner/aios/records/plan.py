@@ -27,6 +27,7 @@ __all__ = [
     "PipelineDecision",
     "Plan",
     "Refusal",
+    "Return",
     "Signature",
     "SolverNote",
     "Stayed",
@@ -257,7 +258,8 @@ class Claim(Record):
 class Action(Record):
     """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
     what stands, when it was applied; empty where this plan promises the same of it · waits_for: addresses whose actions
-    are done before it, as they free what it takes"""
+    are done before it, as they free what it takes · downtime_s: of a replace, where the old and the new do not fit
+    beside each other: the old one ends first, and nobody serves for so long"""
 
     address: str
     action: ActionKind
@@ -268,6 +270,7 @@ class Action(Record):
     undo: str
     promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
     waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    downtime_s: Disruption | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
 
 
 class SolverNote(Record):
@@ -284,13 +287,22 @@ class SolverNote(Record):
     version: str
 
 
+class Return(Record):
+    """That a plan goes back to what an earlier run wanted. run: its number in the history · plan: id of its plan, or of
+    what stood after it"""
+
+    run: int
+    plan: str
+
+
 class Plan(Record):
     """The versioned plan document; its JSON is the contract with pipelines.
 
     id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
     replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
     frame: where a plan in time stands in it · made_from: fingerprint -> thing -> part of it -> what that was, in short,
-    so that a stale plan can say what changed · valid: only where an expiry was asked for · labels: intent name ->
+    so that a stale plan can say what changed · valid: only where an expiry was asked for ·
+    back_to: of a rollback · labels: intent name ->
     labels, of those that have any · rulings: what came of each rule of the policies
     """
 
@@ -298,6 +310,7 @@ class Plan(Record):
     id: str
     aios_version: str
     inputs: Inputs
+    back_to: Return | None = Field(default=None, exclude_if=lambda back: back is None)
     made_from: Mapping[str, Mapping[str, Mapping[str, str]]] = Field(default={}, exclude_if=lambda parts: not parts)
     valid: Validity | None = Field(default=None, exclude_if=lambda valid: valid is None)
     status: Literal["optimal", "feasible", "infeasible", "unknown"]

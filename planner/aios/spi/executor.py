@@ -62,7 +62,8 @@ class Refusal(Record):
 
 
 class Artefact(Record):
-    """A prepared model in the store. key: digest of its recipe · path: folder · digest: over the folder's content."""
+    """A prepared model in the store. key: digest of its recipe · path: folder · digest: of the folder's content: of
+    the canonical JSON of each file's relative path -> ``{"sha256": HEX, "bytes": N}``"""
 
     key: str
     path: str

@@ -18,7 +18,7 @@ from aios.records.metrics import ENDLESS_S
 from aios.spi.counting import BOUNDS_S
 from aios.spi.executor import Counted
 
-__all__ = ["LASTING_S", "SURE", "Z90", "Tail", "Trend", "effective", "merged", "onset", "quantile"]
+__all__ = ["LASTING_S", "SURE", "Z90", "Tail", "Trend", "effective", "merged", "onset", "quantile", "smallest"]
 
 Z90 = 1.6448536269514722
 """95 % quantile of the standard normal distribution: a two-sided 90 % interval."""
@@ -59,16 +59,22 @@ class Tail:
     def _delayed(self, rest_s: float) -> float:
         return 1.0 if rest_s < 0 else self._above[bisect_right(self._delays, rest_s)]
 
-    def quantile(self, q: float) -> float:
-        """Return the smallest time that a share ``q`` of the requests did not exceed; ENDLESS_S among the failed."""
-        allowed = (1 - q) * self.requests
-        if self._failed > allowed or not self._latency:
-            return ENDLESS_S
-        low, high = 0.0, 2 * _UPPER[-2]
-        while high - low > 1e-3 * high + 1e-9:
-            middle = (low + high) / 2
-            low, high = (middle, high) if self.above(middle) > allowed else (low, middle)
-        return high
+
+_NEAR = 1.002
+"""Ratio of the ends between which a quantile is looked for no longer: far below the width of a bucket."""
+
+
+def smallest(tails: Sequence[Tail], q: float) -> float:
+    """Return the smallest time that a share ``q`` of all requests did not exceed; ENDLESS_S where it is among those
+    that failed, or beyond all buckets."""
+    allowed = (1 - q) * sum(tail.requests for tail in tails)
+    low, high = BOUNDS_S[0] / 2, 2 * BOUNDS_S[-1]
+    if sum(tail.above(high) for tail in tails) > allowed:
+        return ENDLESS_S
+    while high > low * _NEAR:
+        middle = sqrt(low * high)
+        low, high = (middle, high) if sum(tail.above(middle) for tail in tails) > allowed else (low, middle)
+    return high
 
 
 def merged(stretches: Sequence[Counted]) -> Counted:
@@ -113,11 +119,10 @@ def quantile(stretches: Sequence[Counted], q: float, independent: float) -> tupl
     independent: requests that it rests on. Order statistics at q ± z sqrt(q (1 - q) / n), distribution-free (David and
     Nagaraja, "Order Statistics", 7.1).
     """
-    whole = merged(stretches)
     spread = Z90 * sqrt(q * (1 - q) / independent)
-    low = Tail(whole, "lower").quantile(max(0.0, q - spread))
-    high = Tail(whole, "upper").quantile(q + spread) if q + spread < 1 else ENDLESS_S
-    value = Tail(whole).quantile(q)
+    low = smallest([Tail(item, "lower") for item in stretches], max(0.0, q - spread))
+    high = smallest([Tail(item, "upper") for item in stretches], q + spread) if q + spread < 1 else ENDLESS_S
+    value = smallest([Tail(item) for item in stretches], q)
     return value, min(low, value), max(high, value)
 
 

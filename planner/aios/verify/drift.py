@@ -18,7 +18,7 @@ from aios.records.plan import Claim
 from aios.records.state import Resource
 from aios.records.units import Dimension, format_quantity
 from aios.spi.executor import Counted, Observation, Stranger
-from aios.verify.promises import broken_promises
+from aios.verify.promises import above, broken_promises
 
 __all__ = ["Looked", "deviations", "deviations_of"]
 
@@ -56,7 +56,7 @@ def deviations(looks: Sequence[Looked], strangers: Sequence[Stranger], now: date
 def deviations_of(look: Looked, now: datetime) -> tuple[Deviation, ...]:
     """Return the deviations of one resource: of what stands, then of what is measured."""
     if look.seen is None:
-        return (_deviation(look, "unknown", "condition", look.why),)
+        return (_deviation(look, "unknown", "condition", look.why, command=None),)
     standing = _standing(look, look.seen)
     if look.seen.condition not in ("healthy", "degraded"):
         return standing
@@ -68,7 +68,7 @@ def _standing(look: Looked, seen: Observation) -> tuple[Deviation, ...]:
     resource, found = look.resource, []
     if resource.unfinished:
         text = f"an earlier {resource.unfinished} did not finish"
-        found.append(_deviation(look, "changed", "apply", text, command="aios apply"))
+        found.append(_deviation(look, "changed", "apply", text))
     if seen.condition == "absent" or (seen.condition == "dead" and not seen.pids):
         found.append(_deviation(look, "missing", "service", f"it does not stand any more: {seen.detail}"))
     elif seen.condition in ("dead", "starting"):
@@ -91,7 +91,7 @@ def _short(digest: str | None) -> str:
 
 
 def _deviation(
-    look: Looked, kind: DeviationKind, what: str, text: str, *, matters: bool = True, command: str | None = "aios plan"
+    look: Looked, kind: DeviationKind, what: str, text: str, *, matters: bool = True, command: str | None = "aios apply"
 ) -> Deviation:
     return Deviation(address=look.resource.address, kind=kind, what=what, text=text, matters=matters, command=command)
 
@@ -142,9 +142,9 @@ def _memory(look: Looked, claims: Sequence[Claim]) -> list[Deviation]:
         return []
     meter = "proportional set size of all its processes"
     now, most = (format_quantity(value, Dimension.BYTES) for value in (taken, claim.bound))
-    text = f"memory is {taken / claim.bound - 1:.0%} above the plan ({now}, promised <= {most}; meter: {meter})"
+    text = f"memory is {above(taken / claim.bound)} the plan ({now}, promised <= {most}; meter: {meter})"
     measured = Measured(value=taken, low=taken, high=taken, unit="B", n=1, meter=meter)
-    found = _deviation(look, "performance", "memory", text)
+    found = _deviation(look, "performance", "memory", text, command="aios plan")
     return [found.model_copy(update={"clause": claim.clause, "bound": claim.bound, "measured": measured})]
 
 

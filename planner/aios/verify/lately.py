@@ -8,7 +8,7 @@ from aios.records.base import Record
 from aios.records.metrics import ENDLESS_S
 from aios.records.plan import Claim
 from aios.spi.executor import Counted
-from aios.verify.counts import Tail
+from aios.verify.counts import Tail, smallest
 from aios.verify.promises import QUANTILES
 
 __all__ = ["Lately", "lately"]
@@ -34,7 +34,7 @@ def lately(counted: Counted, claims: Sequence[Claim], address: str) -> Lately:
     names = [name for name in QUANTILES if name in promised]
     name = names[-1] if names else "latency.p99"
     enough = counted.requests * (1 - QUANTILES[name]) >= 1
-    value = Tail(counted).quantile(QUANTILES[name]) if enough else None
+    value = smallest([Tail(counted)], QUANTILES[name]) if enough else None
     seconds = counted.began_s - counted.ended_s
     return Lately(
         seconds=seconds,

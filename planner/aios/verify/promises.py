@@ -14,7 +14,7 @@ from aios.records.units import Dimension, format_quantity
 from aios.spi.executor import Counted
 from aios.verify.counts import SURE, Z90, Tail, Trend, effective, merged, onset, quantile
 
-__all__ = ["Broken", "broken_promises"]
+__all__ = ["QUANTILES", "Broken", "above", "broken_promises", "percent"]
 
 QUANTILES = {"latency.p50": 0.5, "latency.p90": 0.9, "latency.p95": 0.95, "latency.p99": 0.99}
 
@@ -26,6 +26,9 @@ _SLIGHT = 0.05
 
 _FAILING = 0.01
 """Share of requests without an answer that no service may have, where no percentile is promised that says so."""
+
+_MANIFOLD = 10.0
+"""Ratio from which on it is told as one and no longer in per cent."""
 
 _METER = "the service's own histogram, the way to the client not in it"
 
@@ -47,11 +50,15 @@ class Broken(NamedTuple):
 def broken_promises(claims: Sequence[Claim], deployment: Deployment, counted: Sequence[Counted]) -> tuple[Broken, ...]:
     """Return what is broken, the load first where it is the reason. counted: oldest first"""
     counted = [stretch for stretch in counted if stretch.began_s > stretch.ended_s]
+    sustained = next((claim.estimate.low for claim in claims if claim.metric == "throughput"), None)
     load = _load(deployment.rate_per_s, counted)
     found = [load] if load else []
     for claim in claims:
         if claim.metric in QUANTILES and claim.bound is not None:
-            broken = _latency(claim, claim.bound, deployment.rate_per_s, counted)
+            broken = _latency(claim, claim.bound, counted)
+            if broken is not None:
+                why = _because(broken, counted, deployment.rate_per_s, sustained)
+                broken = broken._replace(words=broken.words + why)
             found += [broken] if broken else []
     if not any(claim.metric in QUANTILES and claim.bound is not None for claim in claims):
         broken = _failures(counted)
@@ -63,7 +70,7 @@ def broken_promises(claims: Sequence[Claim], deployment: Deployment, counted: Se
     return tuple(found)
 
 
-def _latency(claim: Claim, bound: float, planned: float | None, counted: Sequence[Counted]) -> Broken | None:
+def _latency(claim: Claim, bound: float, counted: Sequence[Counted]) -> Broken | None:
     """Judge a percentile: since when more requests than it allows took longer, and whether chance explains them."""
     q = QUANTILES[claim.metric]
     trends = [
@@ -74,10 +81,10 @@ def _latency(claim: Claim, bound: float, planned: float | None, counted: Sequenc
     if start is None:
         return None
     run = counted[start:]
-    above = [Tail(item, "lower").above(bound) for item in run]
+    slow = [Tail(item, "lower").above(bound) for item in run]
     requests = sum(item.requests for item in run)
-    independent = effective(above, [item.requests for item in run])
-    if sum(above) < _FEWEST or sum(above) / requests - (1 - q) <= SURE * sqrt(q * (1 - q) / independent):
+    independent = effective(slow, [item.requests for item in run])
+    if sum(slow) < _FEWEST or sum(slow) / requests - (1 - q) <= SURE * sqrt(q * (1 - q) / independent):
         return None
     value, low, high = quantile(run, q, independent)
     measured = Measured(value=value, low=low, high=high, unit="s", n=requests, meter=_METER)
@@ -86,20 +93,26 @@ def _latency(claim: Claim, bound: float, planned: float | None, counted: Sequenc
         words = f"{claim.metric} has no end since {{since}}: {failed:,} of {requests:,} requests got no answer"
         words += f" (promised <= {_time(bound)})"
     else:
-        words = f"{claim.metric} is {value / bound - 1:.0%} above the plan since {{since}} ({_time(value)}, promised "
-        words += (
-            f"<= {_time(bound)}; 90 % interval {_time(low)} .. {_time(high)}; {requests:,} requests; meter: {_METER})"
-        )
-    words += _because(run, q, bound, planned)
+        words = f"{claim.metric} is {above(value / bound)} the plan since {{since}} ("
+        words += f"{_time(value)}, promised <= {_time(bound)}; 90 % interval {_time(low)} .. {_time(high)}; "
+        words += f"{requests:,} requests; meter: {_METER})"
     return Broken("performance", claim.metric, words, run[0].began_s, claim=claim, bound=bound, measured=measured)
 
 
-def _because(run: Sequence[Counted], q: float, bound: float, planned: float | None) -> str:
-    """Return what the counts say of the reason: too much load, or a process that is not let run."""
+def _because(broken: Broken, counted: Sequence[Counted], planned: float | None, sustained: float | None) -> str:
+    """Return what the counts say of the reason: too much load, or a process that is not let run.
+
+    sustained: requests per second that the plan surely has room for
+    """
+    assert broken.bound is not None, "a percentile is broken against a bound"
+    q, bound = QUANTILES[broken.what], broken.bound
+    run = [stretch for stretch in counted if stretch.began_s <= broken.began_s]
     rate, low, _ = _rate(run)
     if planned is not None and low > planned and rate > (1 + _SLIGHT) * planned:
-        load = f"the load is {_per_second(rate)}, planned for {_per_second(planned)}"
-        return f"; {load}: that is the reason, not the service"
+        load = f"; the load is {_per_second(rate)}, planned for {_per_second(planned)}"
+        if sustained is not None and low > sustained:
+            return f"{load}, and the plan sustains {_per_second(sustained)}: the load is the reason"
+        return f"{load}: the promise was made for that"
     whole = merged(run)
     arrivals = sum(count for _, count in whole.delay)
     lain = whole.model_copy(update={"latency": ((0, arrivals),), "requests": arrivals, "failed": 0})
@@ -122,10 +135,8 @@ def _load(planned: float | None, counted: Sequence[Counted]) -> Broken | None:
     requests = sum(item.requests for item in run)
     if requests < _FEWEST or rate - SURE * (rate - low) / Z90 <= most:
         return None
-    words = (
-        f"the load is {_per_second(rate)} since {{since}}, planned for {_per_second(planned)}: the promises were made "
-    )
-    words += "for that; state the new load in the intent and plan again"
+    words = f"the load is {_per_second(rate)} since {{since}}, planned for {_per_second(planned)}: the promises "
+    words += "were made for that; state the new load in the intent and plan again"
     measured = Measured(
         value=rate, low=low, high=high, unit="1/s", n=requests, meter="requests that the service counted"
     )
@@ -178,10 +189,8 @@ def _throughput(claim: Claim, bound: float, counted: Sequence[Counted]) -> Broke
     rate, spread = answered / seconds, sqrt(max(answered, 1)) / seconds
     if rate + SURE * spread >= bound:
         return None
-    words = (
-        f"throughput is {1 - rate / bound:.0%} below the plan since {{since}} ({_per_second(rate)} answered, promised "
-    )
-    words += f">= {_per_second(bound)})"
+    words = f"throughput is {percent(1 - rate / bound)} below the plan since {{since}} "
+    words += f"({_per_second(rate)} answered, promised >= {_per_second(bound)})"
     low, high = max(0.0, rate - Z90 * spread), rate + Z90 * spread
     measured = Measured(
         value=rate, low=low, high=high, unit="1/s", n=answered, meter="answers that the service counted"
@@ -191,6 +200,16 @@ def _throughput(claim: Claim, bound: float, counted: Sequence[Counted]) -> Broke
 
 def _seconds(stretch: Counted) -> float:
     return stretch.began_s - stretch.ended_s
+
+
+def above(ratio: float) -> str:
+    """Return by how much something is too large, in words that go on with what it is compared to."""
+    return f"{percent(ratio - 1)} above" if ratio < _MANIFOLD else f"{ratio:,.0f} times what is promised in"
+
+
+def percent(share: float) -> str:
+    """Return a share as people write it: ``31 %``, and ``0.4 %`` where it is small."""
+    return f"{100 * share:,.0f} %" if share >= 0.0095 else f"{100 * share:.1g} %"
 
 
 def _time(seconds: float) -> str:

@@ -12,14 +12,16 @@ from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
 from aios.workflow import stopping
 from aios.workflow.basis import basis_of, places_of
-from aios.workflow.configured import remember_inputs
+from aios.workflow.goingback import check_return
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.manner import Manner
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import Given, gather
 from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting, place_of
+from aios.workflow.stages import of_command, stage
 from aios.workflow.standing import load_state
+from aios.workflow.watching import Watching
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report, Undo
@@ -55,10 +57,10 @@ def apply_plan(
         last = kept.state.load().run
         if last is not None and last.back and last.plan == plan.id:
             return _roll_back(kept, setting, on_event)
-        _check_fresh(plan, setting, kept)
-        report = _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
-        remember_inputs(plan, setting)
-        return report
+        of_command(plan=plan.id)
+        with stage("freshness", plan=plan.id):
+            _check_fresh(plan, setting, kept)
+        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
 
 
 def to_roll_back(setting: Setting) -> tuple[Undo, ...]:
@@ -86,14 +88,18 @@ def _roll_back(kept: Opened, setting: Setting, on_event: Callable[[Event], None]
     state = kept.state.load()
     actions = [undo.action for undo in undo_actions(state)]
     plan = state.run.plan if state.run else "abort"
-    with recorded(kept, setting, actions, command="apply --abort", plan=plan, made=None) as recording:
+    with (
+        recorded(kept, setting, actions, command="apply --abort", plan=plan, made=None) as recording,
+        stage("rollback", plan=plan, actions=len(actions)),
+        Watching(recording.noting(on_event)) as watching,
+    ):
         recording.report = work(
-            state_store=kept.state,
-            executors=registry.load_all("aios.executors"),
+            state_store=watching.states(kept.state),
+            executors=watching.executors(registry.load_all("aios.executors")),
             artefacts=kept.artefacts,
             journal=kept.journal,
             now=setting.now,
-            on_event=recording.noting(on_event),
+            on_event=watching.event,
             stop=_is_asked_to_stop,
         )
     return recording.report
@@ -154,7 +160,7 @@ def _recorded(
     """Carry out ``actions`` and record it."""
     from aios.workflow.recording import recorded
 
-    command = "apply" if made else "destroy"
+    command = "destroy" if made is None else f"rollback to @{made.back_to.run}" if made.back_to else "apply"
     with recorded(kept, setting, actions, command=command, plan=plan, made=made) as recording:
         recording.report = carry_out(
             actions,
@@ -184,20 +190,23 @@ def carry_out(
     from aios.apply import execute
     from aios.spi import registry
 
-    return execute(
-        actions,
-        plan=plan,
-        claims=made.claims if made else (),
-        evaluate=made.evaluate if made else None,
-        state_store=kept.state,
-        executors=registry.load_all("aios.executors"),
-        artefacts=kept.artefacts,
-        journal=kept.journal,
-        now=setting.now,
-        on_event=on_event,
-        stop=stop,
-        **manner._asdict(),
-    )
+    with stage("apply", plan=plan, actions=len(actions)) as at, Watching(on_event) as watching:
+        report = execute(
+            actions,
+            plan=plan,
+            claims=made.claims if made else (),
+            evaluate=made.evaluate if made else None,
+            state_store=watching.states(kept.state),
+            executors=watching.executors(registry.load_all("aios.executors")),
+            artefacts=kept.artefacts,
+            journal=kept.journal,
+            now=setting.now,
+            on_event=watching.event,
+            stop=stop,
+            **manner._asdict(),
+        )
+        at.note(complete=report.complete, interrupted=report.interrupted)
+        return report
 
 
 def _setting_of(plan: Plan, setting: Setting) -> Setting:
@@ -217,9 +226,14 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     from aios.plan import stale
 
     state = kept.state.load()
+    resumes = kept.journal.resumes(plan.id, state)
+    if plan.back_to is not None:
+        if not resumes:
+            _check_time(plan, setting)
+        check_return(plan, setting, kept.state, state, resumes=resumes)
+        return
     given = gather(setting)
     current = inputs_of(given, state)
-    resumes = kept.journal.resumes(plan.id, state)
     if resumes:
         current = current.model_copy(update={"state": plan.inputs.state})
     else:
@@ -229,7 +243,8 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     if not problems:
         _check_actions(plan, given, None if resumes else state)
         return
-    again = shlex.join(["aios", "plan", *plan.files["intents"], "-o"]) + " plan.json"
+    policies = [word for path in plan.files.get("policies", ()) for word in ("--policy", path)]
+    again = shlex.join(["aios", "plan", *plan.files["intents"], *policies, "-o"]) + " plan.json"
     if _was_applied(plan, state):
         raise ConflictError(
             Diagnostic(

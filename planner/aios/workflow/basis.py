@@ -40,6 +40,7 @@ def basis_of(given: Given, state: State) -> Basis:
         measurements=relevant(given),
         learnt=given.calibrations.digests(),
         state=state,
+        rules={f"rule {item.name}": item.rule for item in given.rules},
     )
 
 

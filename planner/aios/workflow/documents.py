@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
+from aios.workflow.looking import refuse_secret, unseen
 from aios.workflow.setting import Setting
 
-__all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "policies_beside", "without_fleet"]
+__all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "parsed", "policies_beside", "without_fleet"]
 
 _KINDS = ("Intent", "Objective", "Fleet", "Policy")
 _READ_ELSEWHERE = {
@@ -121,9 +122,20 @@ def _missing(path: str) -> Diagnostic:
 
 
 def _parse(file: str, setting: Setting, problems: list[Diagnostic]) -> tuple[Document, ...]:
+    documents = parsed(file, setting.stdin, problems)
+    return setting.edit(documents) if documents else ()
+
+
+def parsed(file: str, stdin: Callable[[], bytes], problems: list[Diagnostic]) -> tuple[Document, ...]:
+    """Return the documents of a file; none where something is wrong, which ``problems`` receives."""
     try:
-        text = setting.stdin() if file == "-" else Path(file).read_bytes()
-        return setting.edit(parse(text, "<stdin>" if file == "-" else file))
+        text = stdin() if file == "-" else Path(file).read_bytes()
+        name = "<stdin>" if file == "-" else file
+        refuse_secret(text, name)
+        found = parse(text, name)
+        for document in found:
+            problems.extend(unseen(document))
+        return found
     except InputError as error:
         problems.extend(error.diagnostics)
     except OSError as error:

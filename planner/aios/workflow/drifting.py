@@ -11,7 +11,7 @@ from aios.records.errors import AiosError
 from aios.records.state import Resource
 from aios.spi.executor import Counted, Stranger
 from aios.verify.drift import Looked, deviations
-from aios.workflow.configured import configuration_deviations
+from aios.workflow.configured import applied_plans, configuration_deviations, with_paths
 from aios.workflow.keeping import artefacts_of
 from aios.workflow.metering import resident_bytes
 from aios.workflow.observing import DEADLINE_S, Seen, at_once, executors_of, observe
@@ -19,6 +19,10 @@ from aios.workflow.setting import Setting
 from aios.workflow.standing import load_state, pick, seconds_since
 
 __all__ = ["Drift", "drift"]
+
+
+_WHOLE_SECOND = 1.0
+"""What times without fractions may be off by."""
 
 
 class Drift(NamedTuple):
@@ -46,9 +50,10 @@ def drift(setting: Setting, targets: Sequence[str]) -> Drift:
     looks = [_looked(resource, seen[resource.address], counted, at) for resource in resources]
     strangers = () if targets else _strangers(setting, state.resources.values(), watching)
     setting.tell("reading what it was planned from")
+    plans = applied_plans(setting, [resource.address for resource in resources])
     found = (
-        *deviations(looks, strangers, datetime.fromisoformat(at)),
-        *configuration_deviations(setting, state, [resource.address for resource in resources]),
+        *with_paths(plans, deviations(looks, strangers, datetime.fromisoformat(at))),
+        *configuration_deviations(setting, state, plans),
     )
     return Drift(tuple(resource.address for resource in resources), found, at)
 
@@ -72,7 +77,7 @@ def _counted(
 
 def _looked(resource: Resource, seen: Seen, counted: Mapping[str, Sequence[Counted]], at: str) -> Looked:
     """Put together what was found out of a resource. What was counted before it was applied was counted of another."""
-    age_s = seconds_since(resource.applied_at, at)
+    age_s = seconds_since(resource.applied_at, at) + _WHOLE_SECOND
     own = [stretch for stretch in counted.get(resource.address, ()) if stretch.began_s <= age_s]
     pids = seen.observation.pids if seen.observation else ()
     resident = resident_bytes(pids, mapped=bool(resource.deployment.tiers)) if pids else None

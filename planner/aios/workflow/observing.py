@@ -20,7 +20,8 @@ U = TypeVar("U")
 DEADLINE_S = 2.0
 """How long all looks together may take: executors give a service one second to answer."""
 
-_WORKERS = 64
+_WORKERS = 256
+"""Threads at most: they wait, and as many services may hang at once."""
 
 
 class Seen(NamedTuple):

@@ -21,6 +21,8 @@ from aios.records.intent import Intent
 from aios.records.objective import Objective
 from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, only_fleets, without_fleet
 from aios.workflow.setting import Setting
+from aios.workflow.stages import stage
+from aios.workflow.watching import watched_executors
 
 if TYPE_CHECKING:
     from aios.policy import Stated
@@ -71,7 +73,7 @@ class Given:
         """Every installed executor, by name."""
         from aios.spi import registry
 
-        return registry.load_all("aios.executors")
+        return watched_executors(registry.load_all("aios.executors"))
 
 
 def read_written(setting: Setting) -> Written:
@@ -145,6 +147,13 @@ def gather(setting: Setting, fleet: Fleet | None = None) -> Given:
 
     fleet: stands in place of the one that is written
     """
+    with stage("reading", paths=setting.paths) as at:
+        given = _gathered(setting, fleet)
+        at.note(intents=len(given.intents), demands=len(given.demands), fleet=given.fleet.digest)
+        return given
+
+
+def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
     from aios.state import ProfileStore
 
     intents, demands, objective, written, rules = read_written(setting)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aios.records.errors import Diagnostic, InputError
 from aios.records.plan import Plan
 from aios.records.policy import Ruling
-from aios.workflow.documents import documents_of
+from aios.workflow.documents import documents_of, policies_beside
 from aios.workflow.planfiles import read_plan_file
 from aios.workflow.ruling import Evaluator, judge
 from aios.workflow.setting import Setting
@@ -41,17 +41,22 @@ def rule_saved(setting: Setting, path: str) -> tuple[Ruling, ...]:
         return judge(rules, view_of(plan), evaluator)
 
 
-def rules_of(setting: Setting) -> tuple[Stated, ...]:
-    """Return the rules of the policies that are named. Raises InputError with every mistake; for none at all, too."""
+def rules_of(setting: Setting, *, beside: bool = False) -> tuple[Stated, ...]:
+    """Return the rules of the policies that are named. Raises InputError with every mistake; for none at all, too.
+
+    beside: they stand beside what is named, and there may be none
+    """
     from aios.policy import compile_policies
 
+    if beside:
+        setting = Setting(policies=policies_beside(setting.paths))
     documents, problems = documents_of(setting)
     rules: tuple[Stated, ...] = ()
     try:
         rules = compile_policies([document for document in documents if document.kind == "Policy"])
     except InputError as error:
         problems += error.diagnostics
-    if not rules and not problems:
+    if not rules and not problems and not beside:
         named = ", ".join(setting.policies)
         problems.append(Diagnostic(summary=f"{named}: no document of kind Policy", remedy="name a file of policies"))
     if problems:

@@ -13,6 +13,7 @@ from aios.records.fleet import DeviceType
 from aios.records.measurement import Measurement
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
+from aios.spi.checkup import Finding
 from aios.spi.executor import (
     API_VERSION,
     Artefact,
@@ -76,9 +77,10 @@ class Executor:
             raise WorldError(*found)
         artefact = self.prepare(wanted, store)
         store.verify(artefact)
-        if action.action == "replace":
+        if action.downtime_s is not None:
             lifecycle.delete(action.address, runtime, prior, journal)
-        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal)
+        anew = action.action == "replace"
+        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal, anew=anew)
 
     def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
         """Say what is true of the service now."""
@@ -105,6 +107,12 @@ class Executor:
         from aios_plugins.onnxruntime.measuring import measure
 
         return measure(deployment, artefact, inputs, budget_s)
+
+    def examine(self) -> Sequence[Finding]:
+        """Return whether the engine can be imported, and what it can compute on here."""
+        from aios_plugins.onnxruntime.examining import examine
+
+        return examine()
 
     def infer(self, deployment: Deployment, artefact: Artefact, inputs: Tensors) -> Tensors:
         """Return the model's outputs for all items."""

@@ -294,18 +294,25 @@ class Server:
             traceback.print_exc()
             exchange.refuse(500, "the service made a mistake; its log says which")
 
-    async def stop(self, within_s: float) -> None:
-        """Accept nobody more, answer what is under way for at most ``within_s``, then close."""
+    async def stop(self, within_s: float, *, gently: bool = False) -> None:
+        """Accept nobody more, answer what is under way for at most ``within_s``, then close.
+
+        gently: a connection without a request is not closed at once, for its client may be sending one: the next
+        answer tells the client to connect anew, and only what stays silent all the time is closed in the end
+        """
         self.closing = True
         if self._listening is not None:
             self._listening.close()
         if self._sweeping is not None:
             self._sweeping.cancel()
         for connection in list(self.connections):
-            if not connection.busy:
+            if not gently and not connection.busy:
                 connection.close()
         until = time.monotonic() + within_s
         while self.connections and time.monotonic() < until:
             await asyncio.sleep(_POLL_S)
         for connection in list(self.connections):
-            connection.abort()
+            if connection.busy:
+                connection.abort()
+            else:
+                connection.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 from aios.spi.executor import Counted, Observation, Stranger
 from aios_plugins.onnxruntime.control import ControlError, ask, bracketed
-from aios_plugins.onnxruntime.spec import READY_MARK, SPEC, Spec, damage, read_spec
+from aios_plugins.onnxruntime.spec import READY_MARK, SPEC, Spec, read_spec, verified
 from aios_plugins.onnxruntime.system import alive, commands, listener, tail
 
 __all__ = ["LOG", "counted", "observe", "strangers"]
@@ -80,9 +80,11 @@ def _differences(spec: Spec, handle: Mapping[str, Any], path: Path) -> tuple[str
     told = path.stat().st_ctime_ns
     files = [Path(spec.folder) / name for name in spec.files]
     if any(not file.is_file() or file.stat().st_ctime_ns > told for file in files):
-        harm = damage(spec)
-        if harm is not None:
-            found.append(harm)
+        try:
+            with verified(spec):
+                pass
+        except ValueError as error:
+            found.append(str(error))
     return tuple(found)
 
 

@@ -29,6 +29,9 @@ _QUEUE_BYTES = 256 << 20
 _LOOK_NS = 100_000
 """How long, while requests come in, replicas may have answered without being given more."""
 
+_STUCK_S = 30.0
+"""How long a replica may compute one batch and still count as one that answers."""
+
 _TRIES = 2
 """How often a call is given to a replica: one that dies twice in a row most likely dies of the call."""
 
@@ -123,6 +126,11 @@ class Pool:
     def ready(self) -> int:
         """How many replicas answer."""
         return len(self.replicas)
+
+    @property
+    def stuck(self) -> int:
+        """How many of those have been at one batch for so long that nobody waits for it any more."""
+        return sum(replica.busy_s > _STUCK_S for replica in self.replicas)
 
     @property
     def pids(self) -> list[int]:

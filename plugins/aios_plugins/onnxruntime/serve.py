@@ -1,13 +1,19 @@
 """The front process of a service: HTTP on one side, replicas on the other.
 
 ``python -m aios_plugins.onnxruntime.serve SPEC_FILE TOKEN`` with the listening socket as descriptor 3. SIGTERM: no new
-connections, what was accepted is answered, then the end. Commands come over HTTP under ``/aios/`` and need the secret
-that stands in the spec file.
+connections, what was accepted is answered, then the end. SIGQUIT: the same, and who keeps a connection open is told to
+connect anew before it is closed. Commands come over HTTP under ``/aios/`` and need the secret that stands in the spec
+file.
+
+With ``successor`` as a third argument, another service stands already. This one accepts nobody before it is the one
+that runs: over descriptor 4 it says that it is ready, and when that ends it serves if the spec in the folder is its
+own by then, and says so; if not, whoever started it is gone or wants it no more, and it ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -23,6 +29,7 @@ from typing import Any
 
 import uvloop
 
+from aios_plugins.onnxruntime import handing
 from aios_plugins.onnxruntime.arrivals import watch_arrivals
 from aios_plugins.onnxruntime.httpd import Exchange, Server
 from aios_plugins.onnxruntime.pool import Answer, Pool, Refused
@@ -36,6 +43,7 @@ from aios_plugins.onnxruntime.tally import Tally, until_next_minute
 __all__ = ["Service", "main"]
 
 _LISTENING_FD = 3
+_STARTER_FD = 4
 
 
 class Service:
@@ -200,7 +208,7 @@ class Service:
             "started": self.started,
             "deployment": self.spec.deployment,
             "replicas": self.spec.replicas,
-            "ready": self.pool.ready,
+            "ready": self.pool.ready - self.pool.stuck,
             "pids": [os.getpid(), *self.pool.pids],
             "restarts": self.tally.restarts,
             "recent": self.tally.recent(),
@@ -218,7 +226,7 @@ class Service:
             version=_version(),
             deployment=self.spec.deployment,
             replicas=self.spec.replicas,
-            ready=self.pool.ready,
+            ready=self.pool.ready - self.pool.stuck,
             cpu_s=self._processes.cpu_seconds(pids),
             resident_bytes=self._processes.resident_bytes(pids),
             started_s=self._processes.started_s,
@@ -270,6 +278,7 @@ class Service:
                 raise Refused(500, f"the new replicas do not start, the old ones go on: {error}") from None
             write_spec(self.folder / SPEC, spec)
             old, self.pool, self.spec = self.pool, fresh, spec
+            self.tally.close_minute()  # what is counted from now on was promised by the new plan
             self._keep(old.drain(DRAIN_S))
             return {"deployment": spec.deployment}
 
@@ -317,14 +326,28 @@ def _number(value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
 
-async def _serve(folder: Path, spec: Spec, listening: socket.socket) -> int:
-    service, stop = Service(folder, spec), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server = Server(service)
-    await server.start(listening)
-    starting, stopping = asyncio.ensure_future(service.start()), asyncio.ensure_future(stop.wait())
+class _Asked:
+    """What signals have asked for. gently: whether connections may end by themselves"""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.gently = False
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        loop.add_signal_handler(signal.SIGQUIT, self._retire)
+
+    def _retire(self) -> None:
+        self.gently = True
+        self.stop.set()
+
+
+async def _serve(folder: Path, spec: Spec, listening: socket.socket, starter: socket.socket | None) -> int:
+    service, asked, server = Service(folder, spec), _Asked(), None
+    if starter is None:
+        server = Server(service)
+        await server.start(listening)
+    starting, stopping = asyncio.ensure_future(service.start()), asyncio.ensure_future(asked.stop.wait())
     # Two turns of the loop set the workers off; what follows takes its time beside theirs.
     for _ in range(2):
         await asyncio.sleep(0)
@@ -338,15 +361,34 @@ async def _serve(folder: Path, spec: Spec, listening: socket.socket) -> int:
         starting.cancel()
     try:
         await starting
-        await stopping
+        if starter is not None and await _takes_over(folder, spec, starter, stopping):
+            server = Server(service)
+            await server.start(listening)
+            with contextlib.suppress(OSError), starter:
+                starter.send(b"1")
+        if server is not None:
+            with handing.offered(spec.token, listening):
+                await stopping
     except ReplicaError as error:
         print(f"error: {error}", flush=True)  # noqa: T201 - stdout is the service's log
         code = 1
     except asyncio.CancelledError:
         code = 1
-    await server.stop(DRAIN_S)
+    if server is not None:
+        await server.stop(DRAIN_S, gently=asked.gently)
     await service.stop()
     return code
+
+
+async def _takes_over(folder: Path, spec: Spec, starter: socket.socket, stopping: asyncio.Future[Any]) -> bool:
+    """Say that this service is ready; return, when the starter has hung up, whether it is now the one that runs."""
+    starter.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(starter, b"1")
+    hung_up = asyncio.ensure_future(loop.sock_recv(starter, 1))
+    await asyncio.wait((hung_up, stopping), return_when=asyncio.FIRST_COMPLETED)
+    hung_up.cancel()
+    return not stopping.done() and read_spec(folder / SPEC).token == spec.token
 
 
 def main(arguments: list[str]) -> int:
@@ -355,8 +397,9 @@ def main(arguments: list[str]) -> int:
     keep_memory()
     path = Path(arguments[0])
     os.chdir("/")
+    starter = socket.socket(fileno=_STARTER_FD) if arguments[2:] == ["successor"] else None
     with socket.socket(fileno=_LISTENING_FD) as listening:
-        return uvloop.run(_serve(path.parent, read_spec(path), listening))
+        return uvloop.run(_serve(path.parent, read_spec(path), listening, starter))
 
 
 if __name__ == "__main__":

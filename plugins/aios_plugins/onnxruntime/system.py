@@ -105,7 +105,7 @@ def spawn(
         file_actions=actions,
         setsid=apart,
         setsigmask=[],
-        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
+        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE],
     )
 
 
@@ -203,12 +203,12 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def end(pid: int, grace_s: float) -> None:
+def end(pid: int, grace_s: float, number: signal.Signals = signal.SIGTERM) -> None:
     """Ask a process to stop, kill it when it has not after ``grace_s``, and return when it and its children are
-    gone."""
+    gone. number: the signal that asks"""
     started = started_at(pid)
     family = {child: started_at(child) for child in children(pid)} | {pid: started}
-    _signal(pid, signal.SIGTERM)
+    _signal(pid, number)
     if not _gone(family, grace_s):
         for member, since in family.items():
             if since is not None and started_at(member) == since:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from aios.records.fleet import DeviceType
+from aios.spi.checkup import Finding
 from aios.spi.executor import Refusal
 from aios.spi.meter import Reading, Window
 
@@ -36,6 +37,32 @@ class Meter:
         if device.kind != "cpu":
             return Refusal(clause="rapl measures processors", reason=f"{device.name} is a {device.kind}")
         return Packages.refusal(self._root)
+
+    def examine(self) -> list[Finding]:
+        """Return whether the counters are there, and readable for this user."""
+        counters = _counters(self._root)
+        if not counters:
+            seen = "no package energy counters (virtual machines rarely have them): power is not measured, but derived"
+            return [Finding(check="meter.rapl", status="skipped", seen=seen)]
+        closed = []
+        for counter in counters:
+            try:
+                counter.read()
+            except (OSError, ValueError):
+                closed.append(str(counter.path))
+        if not closed:
+            seen = f"{len(counters)} package energy counter{'s' if len(counters) > 1 else ''}"
+            return [Finding(check="meter.rapl", status="ok", seen=seen)]
+        return [
+            Finding(
+                check="meter.rapl",
+                status="warn",
+                seen=f"this user may not read {', '.join(closed)}: power is derived, not measured",
+                remedy="make them readable until the machine starts again; a udev rule does for good "
+                "(whoever reads them can guess at secrets that others compute with: CVE-2020-8694)",
+                command=f"sudo chmod a+r {' '.join(closed)}",
+            )
+        ]
 
     def begin(self, device: DeviceType, pids: Sequence[int]) -> Window:  # noqa: ARG002 - packages know no processes
         """Start counting the energy of all packages."""
