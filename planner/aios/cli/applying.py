@@ -126,7 +126,10 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
 
 
 def _refuse_planning(path: str, plan: Plan, setting: Setting, keep_others: bool) -> None:
-    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all."""
+    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all.
+
+    The state that it was made for may be named, as a pipeline does that sets AIOS_STATE for all of its commands.
+    """
     defaults = type(setting)()
     given = {
         "--fleet": setting.fleet is not None,
