@@ -1,9 +1,10 @@
 """The plan document: what will be done, why, and what is promised."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
@@ -64,6 +65,13 @@ class Validity(Record):
 
     made_at: str
     expires_at: str
+
+    @field_validator("made_at", "expires_at")
+    @classmethod
+    def _is_instant(cls, text: str) -> str:
+        if datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError("it states no time zone")
+        return text
 
 
 class Signature(Record):
