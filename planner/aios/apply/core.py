@@ -81,7 +81,9 @@ def steps_back(state: State, recalled: Mapping[str, Mapping[str, Any]]) -> Gener
     yield from course.go()
     came = course.report()
     results = tuple(
-        result.model_copy(update={"action": item.undoes, "status": _BACK.get(result.status, result.status)})
+        result.model_copy(
+            update={"address": item.of, "action": item.undoes, "status": _BACK.get(result.status, result.status)}
+        )
         for item, result in zip(undone, came.results, strict=True)
     )
     return Report(results=results, interrupted=came.interrupted, rolled_back=came.complete)
@@ -257,9 +259,8 @@ class _Course:
         if resource and self.run.restores is not None:
             restored = self.run.restores[position]
             known = restored and restored.model_copy(update={"handle": resource.handle})
-        elif resource and promise and (resource.claims, resource.evaluate) != (promise.claims, promise.evaluate):
-            update = {"claims": promise.claims, "evaluate": promise.evaluate, "plan": self.run.plan}
-            known = resource.model_copy(update=update)
+        elif resource and promise and not promise.holds_of(resource):
+            known = resource.model_copy(update={**promise._asdict(), "plan": self.run.plan})
         if known != resource:
             self._touch(action, resource)
             self._batch.changes[action.address] = known
@@ -269,6 +270,9 @@ class _Course:
     def _start(self, position: int, at: str) -> None:
         action = self.run.actions[position]
         address, resource = action.address, self._standing(action.address)
+        if resource is None and action.moved_from is not None:
+            resource = self._standing(action.moved_from)
+            self._batch.changes[action.moved_from] = None
         prior = self._recalled.pop(address, None) or (resource.handle if resource else None) or None
         self._touch(action, resource)
         self._batch.changes[address] = begun(action, resource, prior, self.run.plan, at)

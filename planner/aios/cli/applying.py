@@ -254,13 +254,13 @@ def _say_stopped(report: Report, number: int) -> None:
 def destroy(setting: Setting, targets: tuple[str, ...], *, parallelism: int, yes: bool, json: bool) -> int:
     """Remove what was applied."""
     from aios.workflow.applying import destroy as work
-    from aios.workflow.standing import load_state, pick
+    from aios.workflow.applying import to_destroy
 
-    doomed = pick(load_state(setting), targets)
+    doomed = to_destroy(setting, targets)
     if doomed:
         need_approval(yes, "destroy", targets)
         if not yes:
-            ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
+            ask(f"destroy {', '.join(doomed)}?")
     with Progress("destroy", quiet=json) as progress:
         manner = Manner(parallelism=parallelism)
         report = work(replace(setting, tell=progress), targets, Underway(progress), manner)

@@ -62,7 +62,13 @@ def contradictions(plan: Plan, asked: Asked) -> tuple[Diagnostic, ...]:
             said += _decided(action.after, decisions.get(action.address))
             said += _wanted(action.after, _intent_of(action.after, intents), asked)
             said += _placed(action.after, reached)
+        if action.moved_from is not None:
+            said += _moved(action, intents)
         found += [_contradiction(action, text) for text in said]
+    for name in decisions:
+        intent = intents.get(name) or intents.get(name.partition("/")[0])
+        if intent is not None and intent.prevent_destroy != (name in plan.protected):
+            found.append(_diagnostic(f"it says something else than {name[:80]} of whether that may be destroyed"))
     for name, files in plan.evaluate.items():
         intent = intents.get(name) or intents.get(name.partition("/")[0])
         if intent is None or files != intent.data.evaluate:
@@ -88,10 +94,20 @@ def astray(plan: Plan, right: Plan, standing: Collection[Deployment] | None) -> 
         found += [_contradiction(action, text) for text in said]
     missing = wanted.keys() - made
     found += [_diagnostic(f"that run wanted {name[:80]} as well") for name in sorted(missing)]
-    for part in ("decisions", "claims", "evaluate", "pipelines"):
+    for part in ("decisions", "claims", "evaluate", "pipelines", "protected"):
         if getattr(plan, part) != getattr(right, part):
             found.append(_diagnostic(f"its {part} are not those of that run"))
     return tuple(found)
+
+
+def _moved(action: Action, intents: Mapping[str, Intent]) -> Iterator[str]:
+    """Yield that a service is renamed that no intent says was its own."""
+    service, _, part = action.address.partition("/")
+    intent = intents.get(action.address) or intents.get(service)
+    former = () if intent is None else intent.moved_from
+    own = {*former, *(f"{name}/{part}" for name in former)}
+    if action.moved_from not in own and (action.before is None or action.before.intent != action.moved_from):
+        yield f"it renames {action.moved_from!r:.80}, which no intent says was its name"
 
 
 def _doubled(plan: Plan) -> Iterator[Diagnostic]:

@@ -23,7 +23,7 @@ class Resource(Record):
 
     handle: what the executor needs to find it again (pid and start time, port, log file...); only the executor reads
     it ·
-    applied_at: ISO time, UTC
+    applied_at: ISO time, UTC · prevent_destroy: it is neither deleted nor replaced
     """
 
     address: str
@@ -35,6 +35,7 @@ class Resource(Record):
     plan: str
     applied_at: str
     unfinished: ActionKind | None = None
+    prevent_destroy: bool = Field(default=False, exclude_if=lambda prevented: not prevented)
 
 
 class Touched(Record):

@@ -59,7 +59,7 @@ class Service:
         self._codec = Codec(spec.model, [], [])
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._infer_paths = {f"/v2/models/{spec.model}/infer", f"/v2/models/{spec.model}/versions/1/infer"}
+        self._infer_paths = _infer_paths(spec)
 
     def __call__(self, exchange: Exchange) -> None:
         """Answer one request, at once or when its turn has come."""
@@ -249,6 +249,7 @@ class Service:
                 raise Refused(500, f"the new replicas do not start, the old ones go on: {error}") from None
             write_spec(self.folder / SPEC, spec)
             old, self.pool, self.spec = self.pool, fresh, spec
+            self._infer_paths = _infer_paths(spec)
             self.tally.close_minute()  # what is counted from now on was promised by the new plan
             self._keep(old.drain(DRAIN_S))
             return {"deployment": spec.deployment}
@@ -359,6 +360,15 @@ async def _takes_over(folder: Path, spec: Spec, starter: socket.socket, stopping
     return not stopping.done() and read_spec(folder / SPEC).token == spec.token
 
 
+def _infer_paths(spec: Spec) -> set[str]:
+    return {f"/v2/models/{spec.model}/infer", f"/v2/models/{spec.model}/versions/1/infer"}
+
+
+def _held(folder: Path) -> Path:
+    """Return the folder by a descriptor that stays open, so that it may be renamed while the service runs."""
+    return Path(f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}")
+
+
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; returns the exit code."""
     allow_descriptors()
@@ -367,7 +377,7 @@ def main(arguments: list[str]) -> int:
     os.chdir("/")
     starter = socket.socket(fileno=_STARTER_FD) if arguments[2:] == ["successor"] else None
     with socket.socket(fileno=_LISTENING_FD) as listening:
-        return uvloop.run(_serve(path.parent, read_spec(path), listening, starter))
+        return uvloop.run(_serve(_held(path.parent), read_spec(path), listening, starter))
 
 
 if __name__ == "__main__":
