@@ -23,6 +23,9 @@ def pytest_addoption(parser):
     parser.addoption(
         "--accept-golden", action="store_true", help="Write what golden cases print now as what is expected."
     )
+    parser.addoption(
+        "--kill-repeats", type=int, default=1, help="How often to kill a run at each point of its journal."
+    )
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ from aios.records.errors import InputError
 from aios.records.plan import Plan
 from aios.records.selection import Clause, Conflict
 
-BEFORE = {"1.0": "degrees", "1.1": "notes", "1.2": "count", "1.3": "pipelines"}
+BEFORE = {"1.0": "degrees", "1.1": "notes", "1.2": "count", "1.3": "pipelines", "1.4": "made_from"}
 """Earlier format -> a key of the next one."""
 FOLDER = Path(__file__).parent / "golden"
-GOLDEN = FOLDER / "plan-1.4.json"
+GOLDEN = FOLDER / "plan-1.5.json"
 
 
 def identified(document: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+from aios.cli import recording
 from aios.workflow import stopping
 
 __all__ = ["main"]
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # Records are many and hold no cycles: looking for cycles often took a third of a large plan's time.
     gc.set_threshold(200_000)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    ended_by: BaseException | None = None
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -47,10 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = _say_unwritten(error)
     except _Stopped as stopped:
-        code = _say_stopped(stopped.number, given)
+        ended_by, code = stopped, _say_stopped(stopped.number, given)
     # All is said and done: a signal that comes now must not change how the command is seen to have ended.
     for number in _WORDS:
         signal.signal(number, signal.SIG_IGN)
+    recording.end(code, ended_by)
     # Everything ends with the process: looking once more for cycles would take a fifth of a short command's time.
     gc.freeze()
     sys.exit(code)
@@ -113,7 +116,7 @@ def _run(arguments: list[str]) -> int:
     from aios.cli.app import run
 
     try:
-        return run(arguments)
+        return run(recording.begin(arguments))
     except Exception as error:  # the last resort: what is no AiosError is a bug, and says so
         number = stopping.asked()
         if number is not None:
@@ -124,30 +127,40 @@ def _run(arguments: list[str]) -> int:
 
 
 def _say_error(error: Exception, arguments: list[str]) -> int:
+    import traceback
+
     from aios.cli.exits import Exit, exit_of
     from aios.cli.words import print_diagnostics
     from aios.records.errors import AiosError
+    from aios.workflow.stages import note
 
     if isinstance(error, AiosError):
+        for item in error.diagnostics:
+            note("error", "error", **item.model_dump(mode="json", exclude_none=True, exclude={"line_text"}))
         print_diagnostics(error.diagnostics, every="--all" in arguments)
         if "--json" in arguments:
             from aios.cli.output import as_json
+            from aios.records.secrets import masked
 
-            sys.stdout.write(as_json({"errors": error.diagnostics, "exit_code": exit_of(error)}))
+            told = masked(as_json({"errors": error.diagnostics, "exit_code": exit_of(error)}))
+            sys.stdout.write(told)
         return exit_of(error)
+    note("bug", "error", traceback="".join(traceback.format_exception(error)))
     _say_bug(arguments)
     return Exit.BUG
 
 
 def _say_bug(arguments: list[str]) -> None:
+    import shlex
     import traceback
 
     from aios import __version__
+    from aios.cli.words import harmless
 
     traceback.print_exc()
     print(
         f"this is a bug in aios {__version__}: please report it with the lines above and the command "
-        f"`aios {' '.join(arguments)}`",
+        f"`{harmless(shlex.join(['aios', *arguments]))}`",
         file=sys.stderr,
     )
 

@@ -6,12 +6,17 @@ from typing import Annotated
 
 import typer
 
+from aios.workflow.manner import PARALLELISM
 from aios.workflow.setting import Effort, Setting, place_of
 
 __all__ = [
+    "PARALLELISM",
     "PROFILES",
     "STATE",
+    "DecryptKey",
+    "EncryptKey",
     "Every",
+    "Expires",
     "Fleet",
     "HowHard",
     "Json",
@@ -19,9 +24,18 @@ __all__ = [
     "KeepOthers",
     "LockId",
     "LockTimeout",
+    "LogFile",
+    "LogLevel",
+    "Markdown",
+    "MarkdownInto",
+    "Parallelism",
     "Paths",
+    "Policies",
     "Profiles",
+    "SignKey",
+    "SignPassphrase",
     "State",
+    "VerifyKey",
     "Yes",
     "setting_of",
     "to_write",
@@ -52,6 +66,13 @@ def to_write(path: Path | None) -> Path | None:
 JsonInto = Annotated[
     Path | None,
     typer.Option("--json-into", metavar="FILE", callback=to_write, help="Also write the JSON to a file."),
+]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print the comment of a pull request, in Markdown, instead of words.")
+]
+MarkdownInto = Annotated[
+    Path | None,
+    typer.Option("--markdown-into", metavar="FILE", callback=to_write, help="Also write that comment to a file."),
 ]
 HowHard = Annotated[
     Effort,
@@ -107,9 +128,68 @@ LockId = Annotated[
     ),
 ]
 Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="PATH",
+        help="File or folder of policies that the plan must keep; repeatable. Files policy.yaml and *.policy.yaml "
+        "beside the intents always count.",
+    ),
+]
 KeepOthers = Annotated[
     bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
 ]
+Expires = Annotated[
+    str | None,
+    typer.Option("--expires", metavar="TIME", help="How long the saved plan may be applied: 2h, or until when."),
+]
+SignKey = Annotated[
+    str | None,
+    typer.Option("--sign-key", metavar="KEY", help="Sign the plan: file of a private key, or env:NAME."),
+]
+SignPassphrase = Annotated[
+    str | None,
+    typer.Option("--sign-passphrase", metavar="REFERENCE", help="What opens the private key: env:NAME or file:PATH."),
+]
+EncryptKey = Annotated[
+    str | None,
+    typer.Option("--encrypt-key", metavar="REFERENCE", help="Encrypt the saved plan: env:NAME or file:PATH."),
+]
+VerifyKey = Annotated[
+    str | None,
+    typer.Option(
+        "--verify-key",
+        metavar="FILE",
+        envvar="AIOS_VERIFY_KEY",
+        help="Demand a plan that one of these public keys signed.",
+    ),
+]
+DecryptKey = Annotated[
+    str | None,
+    typer.Option(
+        "--decrypt-key",
+        metavar="REFERENCE",
+        envvar="AIOS_DECRYPT_KEY",
+        help="What opens an encrypted plan: env:NAME or file:PATH.",
+    ),
+]
+Parallelism = Annotated[
+    int, typer.Option("--parallelism", min=1, metavar="N", help="How many actions may run at the same time.")
+]
+LogLevel = Annotated[
+    str | None,
+    typer.Option(
+        "--log-level",
+        metavar="debug|info|warning|error|off",
+        help="How much the log of the run tells; of any command, anywhere among its arguments. Also AIOS_LOG.",
+    ),
+]
+LogFile = Annotated[
+    str | None,
+    typer.Option("--log-file", metavar="FILE", help="Write the log there, not to .aios/logs/; - is stderr."),
+]
+"""Both are declared for --help: `aios.cli.recording` takes them out before the rest is read."""
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -120,9 +200,12 @@ def setting_of(
     profiles: Path = PROFILES,
     effort: Effort = Effort.NORMAL,
     lock: tuple[float, str | None] = (0.0, None),
+    policies: list[str] | None = None,
 ) -> Setting:
     """Return what a command was given. lock: seconds to wait for it, and the name of our own"""
-    return Setting(
+    from aios.cli.recording import keep_logs_beside
+
+    setting = Setting(
         paths=tuple(paths or ()),
         fleet=fleet,
         state=place_of(state),
@@ -132,7 +215,10 @@ def setting_of(
         effort=effort,
         lock_timeout_s=lock[0],
         lock_id=lock[1],
+        policies=tuple(policies or ()),
     )
+    keep_logs_beside(setting.home)
+    return setting
 
 
 def _warned(text: str) -> None:

@@ -5,7 +5,27 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import STATE, Json, LockId, LockTimeout, State, Yes, setting_of, to_write
+from aios.cli.options import (
+    PARALLELISM,
+    STATE,
+    EncryptKey,
+    Every,
+    Expires,
+    Fleet,
+    Json,
+    JsonInto,
+    LockId,
+    LockTimeout,
+    Parallelism,
+    Policies,
+    SignKey,
+    SignPassphrase,
+    State,
+    VerifyKey,
+    Yes,
+    setting_of,
+    to_write,
+)
 
 __all__ = ["state_app", "state_group"]
 
@@ -65,18 +85,71 @@ def restore(
     return work(setting_of(None, None, state, lock=(lock_timeout, lock_id)), run, yes=yes, json=json)
 
 
-@state_app.command(epilog="Example: aios history")
+@state_app.command(epilog="Example: aios history read-digits --limit 5")
 def history(
+    address: Annotated[
+        str | None, typer.Argument(metavar="[ADDRESS]", help="Only what was done with this service.")
+    ] = None,
     state: State = STATE,
     last: Annotated[
-        int | None, typer.Option("--last", "-n", min=1, metavar="N", help="Only the last N runs; all by default.")
+        int | None,
+        typer.Option("--last", "--limit", "-n", min=1, metavar="N", help="Only the last N runs; all by default."),
     ] = None,
     json: Json = False,
 ) -> int:
     """List what was applied and destroyed, newest first: when, by whom, from which plan, and what came of it."""
     from aios.cli.history import history as work
 
-    return work(setting_of(None, None, state), last=last, json=json)
+    return work(setting_of(None, None, state), address, last=last, json=json)
+
+
+@state_app.command(epilog="Examples: aios rollback @2, or: aios rollback @2 -o plan.json")
+def rollback(
+    run: Annotated[str, typer.Argument(metavar="@N", help="Run of the history whose plan is to stand again; @-2.")],
+    fleet: Fleet = None,
+    state: State = STATE,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", callback=to_write, help="Save the plan for `apply`, and carry nothing out."
+        ),
+    ] = None,
+    expires: Expires = None,
+    sign_key: SignKey = None,
+    sign_passphrase: SignPassphrase = None,
+    encrypt_key: EncryptKey = None,
+    verify_key: VerifyKey = None,
+    policy: Policies = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="With -o: exit 2 when there are changes, 0 when there are none.")
+    ] = False,
+    lock_timeout: LockTimeout = 0.0,
+    lock_id: LockId = None,
+    parallelism: Parallelism = PARALLELISM,
+    every: Every = False,
+    yes: Yes = False,
+    json: Json = False,
+    json_into: JsonInto = None,
+) -> int:
+    """Go back to what an earlier run wanted: planned against what stands now, shown, asked about, carried out."""
+    from aios.cli.goingback import rollback as work
+    from aios.workflow.manner import Manner
+    from aios.workflow.planfiles import Keeping
+
+    setting = setting_of(None, fleet, state, lock=(lock_timeout, lock_id), policies=policy)
+    return work(
+        setting,
+        Manner(parallelism),
+        run,
+        out=out,
+        keeping=Keeping(expires, sign_key, sign_passphrase, encrypt_key),
+        verify_key=verify_key,
+        detailed=detailed_exitcode,
+        every=every,
+        yes=yes,
+        json=json,
+        json_into=json_into,
+    )
 
 
 @state_app.command(epilog="Example: aios unlock 4f1c9a2b7d30 --yes")

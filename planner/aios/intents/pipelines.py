@@ -19,7 +19,6 @@ from aios.intents.written import (
     LoadForm,
     Metadata,
     ModelFile,
-    Name,
     RequireForm,
     Spec,
     WrittenGoal,
@@ -30,6 +29,7 @@ from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import Many, nearest
 from aios.records.intent import Data, Goal, Intent, Pipeline, Requirement, Stage
+from aios.records.names import Name
 from aios.records.quantity import Quantity, Whole
 from aios.records.units import Dimension, format_exactly
 from aios.records.where import PlacementRules

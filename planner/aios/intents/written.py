@@ -15,6 +15,7 @@ from aios.records.errors import BadValue
 from aios.records.forms import Many, nearest
 from aios.records.intent import Goal
 from aios.records.metrics import PLAN_METRICS, Metric, find_metric, metric_names
+from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension, parse_quantity
 
@@ -23,21 +24,9 @@ __all__ = ["DEFAULT_GOAL", "AnyOf", "IntentForm", "ModelFile", "Spec"]
 DEFAULT_GOAL = "minimize power"
 """What an intent without ``goal`` asks for."""
 
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _MEASURE = r"[a-z][a-z0-9_]*"
 _GOAL = re.compile(r"(\S+)\s+(\S+)(?:\s+within\s+(.+))?")
-
-
-def _label(text: str) -> str:
-    if re.fullmatch(_LABEL, text):
-        return text
-    mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
-    raise BadValue(
-        f"`{text[:80]}` is no name: names are 1 to 63 lower-case letters, digits and `-`, "
-        "and begin and end with a letter or digit",
-        f"write `{mended}`" if mended else None,
-    )
 
 
 def _file_name(text: str) -> str:
@@ -112,7 +101,6 @@ def _in_schema(pattern: str) -> Any:
     return Field(json_schema_extra={"pattern": f"^{pattern}$"})
 
 
-Name: TypeAlias = Annotated[str, AfterValidator(_label), _in_schema(_LABEL)]
 FileName: TypeAlias = Annotated[str, AfterValidator(_file_name), _in_schema(_FILE_NAME)]
 Measure: TypeAlias = Annotated[str, AfterValidator(_measure)]
 File: TypeAlias = Annotated[str, AfterValidator(_path)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -26,8 +27,12 @@ def actions_for(
     unhealthy: Mapping[str, str],
     refused: frozenset[str],
     keep_others: bool,
+    unwanted: str = "its intent is not among those given",
 ) -> tuple[Action, ...]:
-    """Return the actions that turn ``state`` into ``wanted``, in the order in which they are to be carried out."""
+    """Return the actions that turn ``state`` into ``wanted``, in the order in which they are to be carried out.
+
+    unwanted: why what is not wanted is deleted
+    """
     found: list[Action] = []
     made = Claims(claims)
     for address, after in wanted.items():
@@ -40,7 +45,9 @@ def actions_for(
         else:
             promised = made.concerning(address)
             fields = in_place.get(after.executor, frozenset())
-            found.append(_change(resource, after, fields, unhealthy.get(address), promised))
+            change = _change(resource, after, fields, unhealthy.get(address), promised)
+            differ = resource.claims != promised
+            found.append(change.model_copy(update={"promised": resource.claims}) if differ else change)
     for address, resource in state.resources.items():
         if address in wanted:
             continue
@@ -49,7 +56,7 @@ def actions_for(
         elif address in refused:
             found.append(_delete(address, resource, "its intent was not admitted"))
         else:
-            found.append(_delete(address, resource, "its intent is not among those given"))
+            found.append(_delete(address, resource, unwanted))
     return tuple(sorted(found, key=lambda action: (_ORDER[action.action], action.address)))
 
 
@@ -122,6 +129,7 @@ def _delete(address: str, resource: Resource, reason: str) -> Action:
         executor=resource.executor,
         before=resource.deployment,
         undo=f"apply the intent {address} again",
+        promised=resource.claims,
     )
 
 
@@ -143,5 +151,5 @@ def _unknown(name: str, state: State) -> Diagnostic:
         summary=f"the state knows no service {name!r}",
         reason="it knows " + (", ".join(sorted(state.resources)) or "none"),
         remedy=f"did you mean `{near[0]}`?" if near else None,
-        command=f"aios destroy {near[0]}" if near else "aios status",
+        command=shlex.join(["aios", "destroy", near[0]]) if near else "aios status",
     )

@@ -17,7 +17,7 @@ from aios.records.base import Span, digest_of
 from aios.records.errors import Diagnostic, InputError
 from aios.records.plan import FORMAT_VERSION, Plan
 
-__all__ = ["plan_text", "read_plan", "with_id"]
+__all__ = ["plain_document", "plan_text", "read_plan", "with_id"]
 
 _REMEDY = "make the plan again"
 _COMMAND = "aios plan PATH -o plan.json"
@@ -28,7 +28,13 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 def with_id(plan: Plan) -> Plan:
     """Return ``plan`` with the id that its content has."""
-    return plan.model_copy(update={"id": _identity(_plain(plan))})
+    return plan.model_copy(update={"id": _identity(plain_document(plan))})
+
+
+def plain_document(plan: Plan) -> dict[str, Any]:
+    """Return ``plan`` as the JSON document that it is written as."""
+    document: dict[str, Any] = _plain(plan)
+    return document
 
 
 def plan_text(plan: Plan) -> str:

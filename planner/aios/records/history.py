@@ -9,7 +9,7 @@ from aios.records.plan import ActionKind, Inputs
 
 __all__ = ["Run", "RunOutcome", "Step", "Who"]
 
-RunOutcome = Literal["running", "complete", "failed", "interrupted"]
+RunOutcome = Literal["running", "complete", "failed", "interrupted", "rolled back"]
 """``running`` while it is at work; whoever takes over from one that was killed makes it ``interrupted``."""
 
 
@@ -38,7 +38,7 @@ class Run(Record):
     was none (``destroy``); the plan itself is kept beside the record · begun, ended: ISO time, UTC, by the clock of who
     ran it: the number tells the order · inputs: fingerprints of what the plan was made from · journal: number of its
     lines in the journal · lineage, serial_before, serial_after: of the state · error: why it ended early · verdicts:
-    address -> what was measured of it afterwards
+    address -> what was measured of it afterwards, and ``measured_at`` when (ISO time, UTC)
     """
 
     number: int = 0
@@ -56,3 +56,4 @@ class Run(Record):
     outcome: RunOutcome = "running"
     error: str | None = None
     verdicts: Mapping[str, tuple[Verdict, ...]] = {}
+    measured_at: Mapping[str, str] = {}

@@ -9,6 +9,7 @@ from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
 from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
+from aios.records.policy import Ruling
 from aios.records.schedule import Frame, Run
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
@@ -27,11 +28,14 @@ __all__ = [
     "PipelineDecision",
     "Plan",
     "Refusal",
+    "Return",
+    "Signature",
     "SolverNote",
     "Stayed",
+    "Validity",
 ]
 
-FORMAT_VERSION = "1.4"
+FORMAT_VERSION = "1.5"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]
@@ -41,7 +45,8 @@ class Inputs(Record):
     """Fingerprints of all that a plan was made from; ``apply`` refuses when one no longer matches (exit 4).
 
     state: lineage and serial of the state it was planned against, ``<lineage>:<serial>`` · current: digest of the
-    placement that a saved plan said stands, where one was named instead of the state
+    placement that a saved plan said stands, where one was named instead of the state · policies: what their rules say,
+    where there are any
     """
 
     intents: str
@@ -51,6 +56,26 @@ class Inputs(Record):
     catalogue: str
     state: str
     current: str | None = Field(default=None, exclude_if=lambda current: current is None)
+    policies: str | None = Field(default=None, exclude_if=lambda policies: policies is None)
+
+
+class Validity(Record):
+    """From when to when a plan may be applied; ISO 8601, UTC. made_at: by the clock of the machine that planned"""
+
+    made_at: str
+    expires_at: str
+
+
+class Signature(Record):
+    """Who vouches for the document: over the canonical JSON of all of it but ``id`` and ``signature``.
+
+    algorithm: ``Ed25519`` is the only one that is written · key_id: of the public key, for people: the key itself is
+    what counts · value: base64
+    """
+
+    algorithm: str
+    key_id: str
+    value: str
 
 
 class Disruption(Record):
@@ -246,7 +271,10 @@ class Claims:
 
 
 class Action(Record):
-    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words."""
+    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
+    what stands, when it was applied; empty where this plan promises the same of it · waits_for: addresses whose actions
+    are done before it, as they free what it takes · downtime_s: of a replace, where the old and the new do not fit
+    beside each other: the old one ends first, and nobody serves for so long"""
 
     address: str
     action: ActionKind
@@ -255,6 +283,9 @@ class Action(Record):
     before: Deployment | None = None
     after: Deployment | None = None
     undo: str
+    promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
+    waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    downtime_s: Disruption | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
 
 
 class SolverNote(Record):
@@ -271,18 +302,32 @@ class SolverNote(Record):
     version: str
 
 
+class Return(Record):
+    """That a plan goes back to what an earlier run wanted. run: its number in the history · plan: id of its plan, or of
+    what stood after it"""
+
+    run: int
+    plan: str
+
+
 class Plan(Record):
     """The versioned plan document; its JSON is the contract with pipelines.
 
     id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
     replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
-    frame: where a plan in time stands in it
+    frame: where a plan in time stands in it · made_from: fingerprint -> thing -> part of it -> what that was, in short,
+    so that a stale plan can say what changed · valid: only where an expiry was asked for ·
+    back_to: of a rollback · labels: intent name ->
+    labels, of those that have any · rulings: what came of each rule of the policies
     """
 
     format_version: str = FORMAT_VERSION
     id: str
     aios_version: str
     inputs: Inputs
+    back_to: Return | None = Field(default=None, exclude_if=lambda back: back is None)
+    made_from: Mapping[str, Mapping[str, Mapping[str, str]]] = Field(default={}, exclude_if=lambda parts: not parts)
+    valid: Validity | None = Field(default=None, exclude_if=lambda valid: valid is None)
     status: Literal["optimal", "feasible", "infeasible", "unknown"]
     goals: tuple[str, ...] = ()
     objective: tuple[ObjectiveValue, ...] = ()
@@ -296,7 +341,10 @@ class Plan(Record):
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()
     evaluate: Mapping[str, tuple[str, ...]] = {}
+    labels: Mapping[str, Mapping[str, str]] = Field(default={}, exclude_if=lambda labels: not labels)
+    rulings: tuple[Ruling, ...] = Field(default=(), exclude_if=lambda rulings: not rulings)
     files: Mapping[str, Any] = Field(
         default_factory=dict, description="Paths the plan was made from, to check it again."
     )
     solver: SolverNote
+    signature: Signature | None = Field(default=None, exclude_if=lambda signature: signature is None)

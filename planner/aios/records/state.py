@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from pydantic import ValidationError, field_serializer
+from pydantic import Field, ValidationError, field_serializer
 
 from aios.records.base import Record, canonical_json
 from aios.records.errors import ConflictError, Diagnostic
 from aios.records.plan import ActionKind, Claim, Deployment
 
-__all__ = ["NEW", "STATE_VERSION", "Resource", "Resources", "State"]
+__all__ = ["NEW", "STATE_VERSION", "Resource", "Resources", "State", "Touched", "UnfinishedRun"]
 
 STATE_VERSION = 1
 """Version of the state file: a newer one is refused, never rewritten."""
@@ -35,6 +35,26 @@ class Resource(Record):
     plan: str
     applied_at: str
     unfinished: ActionKind | None = None
+
+
+class Touched(Record):
+    """An address that a run has begun to change. action: what it began with · before: what stood there, if anything"""
+
+    address: str
+    action: ActionKind
+    before: Resource | None
+
+
+class UnfinishedRun(Record):
+    """A run that has begun and has not come to its end.
+
+    plan: its id, or a word for what is no plan · touched: in the order in which they were begun · back: what it did is
+    being taken back
+    """
+
+    plan: str
+    touched: tuple[Touched, ...] = ()
+    back: bool = False
 
 
 class Resources(Mapping[str, Resource]):
@@ -80,13 +100,14 @@ class Resources(Mapping[str, Resource]):
             found = self._texts[address] = canonical_json(self._records[address])
         return found
 
-    def changed(self, address: str, resource: Resource | None) -> "Resources":
-        """Return these with ``resource`` at ``address``; None takes it out."""
+    def changed(self, changes: Mapping[str, Resource | None]) -> "Resources":
+        """Return these with ``changes``, where None takes an address out."""
         records, texts = dict(self._records), dict(self._texts)
-        records.pop(address, None)
-        texts.pop(address, None)
-        if resource is not None:
-            records[address] = resource
+        for address, resource in changes.items():
+            records.pop(address, None)
+            texts.pop(address, None)
+            if resource is not None:
+                records[address] = resource
         return Resources(records, texts)
 
 
@@ -102,19 +123,23 @@ def _read(address: str, text: str) -> Resource:
 
 
 class State(Record):
-    """The state file's content. lineage: made once per state · serial: grows by one with every write."""
+    """The state file's content.
+
+    lineage: made once per state · serial: grows by one with every write · run: the last run, unless it is finished
+    """
 
     version: int = STATE_VERSION
     lineage: str
     serial: int
     resources: Mapping[str, Resource] = {}
+    run: UnfinishedRun | None = Field(default=None, exclude_if=lambda run: run is None)
 
     @field_serializer("resources")
     def _plain(self, resources: Mapping[str, Resource]) -> dict[str, Resource]:
         return dict(resources)
 
-    def following(self, address: str, resource: Resource | None) -> Self:
-        """Return the next serial, with ``resource`` at ``address``; None takes it out."""
+    def following(self, changes: Mapping[str, Resource | None], run: UnfinishedRun | None = None) -> Self:
+        """Return the next serial, with ``changes``, where None takes an address out. run: unless it is finished"""
         held = self.resources if isinstance(self.resources, Resources) else Resources(self.resources)
-        changes = {"serial": self.serial + 1, "resources": held.changed(address, resource)}
-        return self.model_copy(update=changes)
+        update = {"serial": self.serial + 1, "resources": held.changed(changes), "run": run}
+        return self.model_copy(update=update)

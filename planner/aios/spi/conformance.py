@@ -39,7 +39,8 @@ from aios.records.base import digest_of
 from aios.records.errors import AiosError
 from aios.records.measurement import PROBABILITIES, subject_of
 from aios.records.plan import Action, ActionKind, Deployment
-from aios.spi.executor import API_VERSION, Executor, Exercise, Observation, Outcome, Store, Tensors
+from aios.spi.counting import BOUNDS_S
+from aios.spi.executor import API_VERSION, Executor, Exercise, Observation, Outcome, Store, Tensors, Watching
 
 __all__ = ["ExecutorConformance", "Interrupted", "NotedJournal", "action"]
 
@@ -322,6 +323,40 @@ class ExecutorConformance:
         assert (trace.latency_s > 0).all()
         for name, value in expected.items():
             assert np.allclose(trace.outputs[name], value, rtol=1e-3, atol=1e-4), f"{name} differs when served"
+
+    def test_what_it_counts_is_what_was_sent(self, world: _World, inputs: Tensors) -> None:
+        if not isinstance(world.executor, Watching):
+            pytest.skip("this executor counts nothing")
+        import numpy as np
+
+        count = len(next(iter(inputs.values())))
+        handle = world.create()
+        load = Exercise(at_s=np.arange(count, dtype=np.float64) * 0.01, item=np.arange(count), inputs=inputs)
+        trace = world.executor.exercise(handle, load)
+        stretches = world.executor.counted(handle)
+        assert sum(stretch.requests for stretch in stretches) == count, "not every request was counted once"
+        assert sum(number for stretch in stretches for _, number in stretch.latency) == count, "not each has a latency"
+        assert all(stretch.began_s >= stretch.ended_s for stretch in stretches), "a stretch ends before it begins"
+        begins = [stretch.began_s for stretch in stretches]
+        assert begins == sorted(begins, reverse=True), "the oldest does not come first"
+        slowest = max(index for stretch in stretches for index, _ in stretch.latency)
+        assert ([0.0, *BOUNDS_S][slowest]) <= float(trace.latency_s.max()), "it counted longer than the client waited"
+        recent = world.observe(handle).recent
+        assert recent is not None, "what was just counted is not shown"
+        assert recent.requests == count
+        world.carry_out("delete", None, handle)
+        assert not world.executor.counted(handle), "what is gone still counts"
+
+    def test_what_nobody_looks_after_is_found(self, world: _World) -> None:
+        if not isinstance(world.executor, Watching):
+            pytest.skip("this executor cannot tell")
+        handle = world.create()
+        folder = world.store.runtime(world.address).parent
+        assert not world.executor.strangers(folder, [handle]), "what is looked after is called a stranger"
+        assert len(world.executor.strangers(folder, [])) == 1, "what nobody looks after is not found"
+        assert not world.executor.strangers(folder / "elsewhere", []), "a service of elsewhere is called a stranger"
+        world.carry_out("delete", None, handle)
+        assert not world.executor.strangers(folder, []), "what is gone is still found"
 
     def test_a_load_on_a_dead_service_is_told_and_not_hidden(self, world: _World, inputs: Tensors) -> None:
         import numpy as np

@@ -15,6 +15,7 @@ from aios.records.units import Dimension, format_quantity
 from aios.spi.backend import Backend, Held
 from aios.spi.owner import Owner
 from aios.workflow.setting import Setting
+from aios.workflow.stages import note
 
 if TYPE_CHECKING:
     from aios.spi.backend import Lock as AnyLock
@@ -96,6 +97,7 @@ def locked_state(setting: Setting, purpose: str) -> Iterator[Backend]:
             for text in (lock.notice, *backend.warnings()):
                 if text:
                     setting.warn(text)
+                    note("state.warning", "warning", text=text)
             yield backend
         finally:
             lock.__exit__(None, None, None)

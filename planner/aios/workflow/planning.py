@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,23 +15,26 @@ from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.intent import Intent
 from aios.records.joins import Joins
-from aios.records.measurement import Measurement
-from aios.records.plan import Inputs, PipelineDecision, Plan
+from aios.records.plan import Disruption, Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
+from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
 from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
+from aios.workflow.ruling import Evaluator, check_rules, judged
 from aios.workflow.setting import Setting, silent
+from aios.workflow.stages import of_command, stage
 from aios.workflow.timing import takes_time
+from aios.workflow.watching import found_by, tell_rejected
 
 if TYPE_CHECKING:
     from aios.cost import Evidence
 
-__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan"]
+__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "unhealthy"]
 
 NOTHING_WISHED = Wished()
 ANY_DAY = Frame()
@@ -73,15 +77,19 @@ def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
         profiles = given.profiles[intent.name]
         failed = _failed(given, intent, engines)
         search = search_in(given.fleet)
-        tell(f"finding candidates of {intent.name}")
-        found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
-        evidence = evidence_of(given, intent)
-        tell(f"pricing {len(found.candidates):,} candidates of {intent.name}")
-        steady = intent.placement.survive is not None or intent.name in accompanied
-        pricing = _pricing(given, intent, evidence, steady=steady)
-        kept = worthwhile(intent, with_fewest(intent, pricing(found.candidates), _keeps, pricing))
+        with stage("candidates", tell, f"finding candidates of {intent.name}", intent=intent.name) as at:
+            found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
+            at.note(candidates=len(found.candidates), rejected=len(found.rejections))
+        told = f"pricing {len(found.candidates):,} candidates of {intent.name}"
+        with stage("pricing", tell, told, intent=intent.name, candidates=len(found.candidates)) as at:
+            evidence = evidence_of(given, intent)
+            steady = intent.placement.survive is not None or intent.name in accompanied
+            pricing = _pricing(given, intent, evidence, steady=steady)
+            kept = worthwhile(intent, with_fewest(intent, pricing(found.candidates), _keeps, pricing))
+            at.note(kept=len(kept.options), rejected=len(kept.rejections))
         options[intent.name] = kept.options
         rejections.extend((*found.rejections, *kept.rejections))
+        tell_rejected((*found.rejections, *kept.rejections))
     sited = sites_of(given.demands, given.fleet)
     return Considered(given, options, sited.sites, (*rejections, *sited.rejections))
 
@@ -151,19 +159,22 @@ def inputs_of(given: Given, state: State, current: Current | None = None) -> Inp
         catalogue=digest_of(dict(given.fleet.types)),
         state=f"{state.lineage}:{state.serial}",
         current=None if current is None else digest_of(dict(current.footings)),
+        policies=_policies(given),
     )
+
+
+def _policies(given: Given) -> str | None:
+    if not given.rules:
+        return None
+    from aios.policy import digest_of_rules
+
+    return digest_of_rules(given.rules)
 
 
 def _evidence(given: Given) -> object:
     """Return all that was measured or learnt and that estimates follow from."""
     learnt = given.calibrations.digests()
-    return {"measurements": _relevant(given), "calibrations": learnt} if learnt else _relevant(given)
-
-
-def _relevant(given: Given) -> Mapping[str, Measurement]:
-    """Return the measurements of the models that are planned: measuring others makes no plan stale."""
-    models = {profile.digest for profiles in given.profiles.values() for profile in profiles.values()}
-    return {key: found for key, found in sorted(given.measurements.items()) if found.subject.model in models}
+    return {"measurements": relevant(given), "calibrations": learnt} if learnt else relevant(given)
 
 
 def make_plan(
@@ -173,14 +184,25 @@ def make_plan(
     keep_others: bool = False,
     wished: Wished = NOTHING_WISHED,
     frame: Frame = ANY_DAY,
+    evaluator: Evaluator | None = None,
 ) -> Planned:
-    """Plan the intents of ``setting``. wished: of moves · frame: where the plan stands in time, where that matters
+    """Plan the intents of ``setting``, and ask their policies of the plan. wished: of moves · frame: where the plan
+    stands in time, where that matters · evaluator: of rules, that goes on after this plan
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
+    with Evaluator() if evaluator is None else nullcontext(evaluator) as asked:
+        given = considered.given if considered else gather(setting)
+        check_rules(given.rules, asked)
+        planned = _drafted(
+            setting, considered or consider(given, setting.tell), keep_others=keep_others, wished=wished, frame=frame
+        )
+        return planned._replace(plan=judged(planned.plan, given.rules, asked))
+
+
+def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wished: Wished, frame: Frame) -> Planned:
     from aios.plan import make_plan as draft
 
-    considered = considered or consider(gather(setting), setting.tell)
     whole, state = considered.given, state_of(setting).load()
     choose = _in_time if takes_time(whole) else _choice
     choice = choose(setting, considered, state, wished, frame)
@@ -196,13 +218,15 @@ def make_plan(
         calibration=given.calibration,
         state=state,
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
+        made_from=basis_of(whole, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
-        unhealthy=unhealthy(given, state),
+        unhealthy=unhealthy(given.executors, state),
         files={
             "intents": list(setting.paths),
             "fleet": setting.fleet,
             "profiles": str(setting.profiles),
             "state": str(setting.state),
+            **({"policies": list(setting.policies)} if setting.policies else {}),
         },
         version=__version__,
         keep_others=keep_others,
@@ -211,8 +235,26 @@ def make_plan(
         pipelines=_pipelines(given.intents, selection, choice.joins),
         at_once=choice.at_once,
         schedule=choice.schedule,
+        labels=_labels(whole),
+        restart=_restart(),
     )
+    of_command(plan=plan.id, status=plan.status, serial=state.serial)
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
+
+
+def _labels(given: Given) -> Mapping[str, Mapping[str, str]]:
+    """Return intent name -> labels, of those that have any."""
+    labels = {intent.name: intent.labels for intent in given.intents}
+    labels |= {demand.name: demand.labels for demand in given.demands}
+    return {name: found for name, found in labels.items() if found}
+
+
+def _restart() -> Disruption:
+    """Return how long a service is away that ends before its successor starts, on its own machine."""
+    from aios.cost.moving import Way, outage
+
+    found = outage(0.0, Way(None, "analytic", "nothing travels within one machine"))
+    return Disruption(value=found.value, low=found.low, high=found.high, source=found.source, basis=found.basis)
 
 
 class _Choice(NamedTuple):
@@ -238,11 +280,12 @@ def _choice(setting: Setting, considered: Considered, state: State, wished: Wish
         considered = groups_of(considered, consider, setting.tell)
     given = considered.given
     before = replanning(considered, state, wished)
-    setting.tell("choosing")
     started = time.perf_counter()
     joins = joins_of(given.intents, considered.options, given.fleet)
     asked = given.intents, considered.options, given.demands, considered.sites, given.objective, given.fleet
-    selection = choose_together(*asked, setting.limits(), before.moving, joins)
+    with stage("solving", setting.tell, "choosing", intents=len(given.intents), demands=len(given.demands)) as at:
+        selection = choose_together(*asked, setting.limits(), before.moving, joins)
+        at.note(**found_by(selection))
     if considered is not whole and selection.status == "infeasible":
         selection, considered = _unsplit(whole, selection), whole
         before = replanning(considered, state, wished)
@@ -254,8 +297,8 @@ def _choice(setting: Setting, considered: Considered, state: State, wished: Wish
 
         selection = with_rules(considered, selection, consider, partial(_is_possible, setting))
     seconds = time.perf_counter() - started
-    setting.tell("checking the choice")
-    ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective, before.moving, joins)
+    with stage("checking", setting.tell, "checking the choice"):
+        ledger = audit(given.intents, selection, given.fleet, given.demands, given.objective, before.moving, joins)
     if not ledger.holds:
         broken = ", ".join(row.clause.text for row in ledger.rows if not row.holds)
         raise AssertionError(f"the solver's choice breaks what the checker recomputed: {broken}")
@@ -325,14 +368,22 @@ def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) ->
     )
 
 
-def unhealthy(given: Given, state: State) -> Mapping[str, str]:
-    """Return address -> what is wrong, for every resource in the state that is not as it was applied."""
+def unhealthy(executors: Collection[str], state: State) -> Mapping[str, str]:
+    """Return address -> what is wrong, for every resource in the state that is not as it was applied.
+
+    executors: those that are installed, by name
+    """
+    from aios.workflow.observing import observe
+
+    known = [resource for resource in state.resources.values() if resource.executor in executors]
     found = {}
-    for address, resource in state.resources.items():
-        executor = given.executors.get(resource.executor)
-        if executor is None:
+    for address, (seen, _) in observe(known).items():
+        if seen is None:
             continue
-        seen = executor.observe(address, resource.handle)
         if seen.condition in ("absent", "dead", "degraded"):
             found[address] = f"{seen.condition}: {seen.detail}"
+        elif seen.differences:
+            found[address] = "; ".join(seen.differences)
+        elif seen.deployment_digest not in (None, digest_of(state.resources[address].deployment)):
+            found[address] = "it runs another deployment than was applied"
     return found

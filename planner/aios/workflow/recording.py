@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,15 @@ class Recording:
         self._steps[event.address, event.action] = Step(
             address=event.address, action=event.action, status=status, note=event.text
         )
+
+    def noting(self, on_event: Callable[[Event], None]) -> Callable[[Event], None]:
+        """Return what takes in each event before it hands it on."""
+
+        def tell(event: Event) -> None:
+            self.note(event)
+            on_event(event)
+
+        return tell
 
     def ended(self, kept: Opened, now: str, outcome: RunOutcome, error: str | None) -> Run:
         """Return the record of the run as it ended."""
@@ -122,6 +131,8 @@ def note_verdicts(setting: Setting, state: State, verdicts: Mapping[str, Sequenc
 def _outcome(report: Report) -> tuple[RunOutcome, str | None]:
     if report.complete:
         return "complete", None
+    if report.rolled_back:
+        return "rolled back", "; ".join(item.summary for item in report.diagnostics) or None
     if report.interrupted:
         return "interrupted", "asked to stop"
     return "failed", "; ".join(item.summary for item in report.diagnostics) or None

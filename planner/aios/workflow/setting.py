@@ -63,7 +63,7 @@ class Setting:
     lock_id: by which our own lock can be released from outside; one is made up where none is given · tell: receives
     progress, one line each · warn: receives what is not used although it was given, one line each · now: UTC time, ISO
     8601 · edit: receives the documents of each file right after they were read and returns those that hold · effort: of
-    searches
+    searches · policies: files and folders of policies, beside those found with the intents
     """
 
     paths: tuple[str, ...] = ()
@@ -78,6 +78,7 @@ class Setting:
     stdin: Callable[[], bytes] = field(default=_no_stdin)
     edit: Callable[[tuple[Document, ...]], tuple[Document, ...]] = field(default=_as_read)
     effort: Effort = Effort.NORMAL
+    policies: tuple[str, ...] = ()
 
     def limits(self, share: float = 1.0) -> Limits:
         """Return how long to search. share: of the work that one plan may take"""

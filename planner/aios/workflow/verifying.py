@@ -20,7 +20,9 @@ from aios.workflow.metering import RESIDENT_METER, best_meter, dynamic_energy, m
 from aios.workflow.reading import fleet_of
 from aios.workflow.recording import note_verdicts
 from aios.workflow.setting import Setting
+from aios.workflow.stages import stage
 from aios.workflow.verifyingwhole import Part, verify_whole
+from aios.workflow.watching import watched_executors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +72,9 @@ def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int
     done: list[Verified] = []
     pipelines: dict[str, list[Part]] = {}
     for resource in pick(state, _stages(state, targets)):
-        one, part = _verify_one(setting, fleet, resource, seconds, seed)
+        with stage("verify", address=resource.address, plan=resource.plan, load_s=seconds) as at:
+            one, part = _verify_one(setting, fleet, resource, seconds, seed)
+            at.note(verdicts={verdict.metric: verdict.verdict for verdict in one.verdicts})
         done.append(one)
         if "/" in resource.address:
             pipelines.setdefault(resource.address.partition("/")[0], []).append(part)
@@ -95,7 +99,8 @@ def _verify_one(setting: Setting, fleet: Fleet, resource: Resource, seconds: flo
     from aios.spi import registry
     from aios.verify import judge
 
-    executor = registry.load("aios.executors", resource.executor)
+    loaded = registry.load("aios.executors", resource.executor)
+    executor = watched_executors({resource.executor: loaded})[resource.executor]
     seen = executor.observe(resource.address, resource.handle)
     claims = tuple(claim for claim in resource.claims if claim.address == resource.address)
     profile = None

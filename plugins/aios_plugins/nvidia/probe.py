@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from aios.records.fleet import DeviceType, Fact
+from aios.spi.checkup import Finding
 from aios.spi.matrix import in_words
 from aios.spi.probe import Discovery, Found
 from aios_plugins.nvidia.cards import Card, in_order, read_cards, topologies
@@ -29,6 +30,12 @@ class Probe:
                 return discovery_of_cards(read_cards(pynvml))
         except NvmlAbsent as absent:
             return Discovery(missing=(str(absent),))
+
+    def examine(self) -> list[Finding]:
+        """Return what keeps the GPUs from being used."""
+        from aios_plugins.nvidia.examining import examine
+
+        return list(examine())
 
 
 def discovery_of_cards(cards: Sequence[Card]) -> Discovery:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from aios.spi.checkup import Finding, tried_apart
 from aios.spi.model_reader import ReadModel
 
 __all__ = ["Reader"]
@@ -18,6 +19,21 @@ class Reader:
     api_version: ClassVar[int] = 1
     revision: ClassVar[int] = 3
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+
+    def examine(self) -> list[Finding]:
+        """Import ``onnx``, in a process of its own."""
+        works, said = tried_apart("import onnx; print(onnx.__version__)")
+        if works:
+            return [Finding(check="model-reader.onnx", status="ok", seen=f"onnx {said}")]
+        return [
+            Finding(
+                check="model-reader.onnx",
+                status="fail",
+                seen=f"onnx cannot be imported: {said}",
+                remedy="install it anew: no ONNX model can be read without",
+                command="pip install --force-reinstall onnx",
+            )
+        ]
 
     def read(self, path: Path, sizes: Mapping[str, int]) -> ReadModel:
         """Return the model's profile, per item, with dynamic dimensions at ``sizes`` or at stated assumptions.

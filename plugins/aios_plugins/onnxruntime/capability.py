@@ -17,7 +17,7 @@ from aios.records.plan import Action, Deployment
 from aios.spi.executor import Refusal
 from aios_plugins.onnxruntime.control import identify
 
-__all__ = ["PROVIDERS", "can", "unreachable", "validate"]
+__all__ = ["INSTALL", "MODULES", "PROVIDERS", "can", "unreachable", "validate"]
 
 PROVIDERS: dict[str, tuple[str, ...]] = {
     "cpu": ("CPUExecutionProvider",),
@@ -35,8 +35,8 @@ _PRECISIONS: dict[str, tuple[str, ...]] = {
 """Kind of device -> precisions that onnxruntime's providers for it compute in (CUDA, TensorRT, ROCm; QNN, OpenVINO,
 CANN; QNN; Vitis AI). https://onnxruntime.ai/docs/execution-providers/ lists them; there is none for tpu."""
 
-_MODULES = ("onnxruntime", "onnx", "numpy", "uvloop", "httptools")
-_INSTALL = "pip install 'aios-planner[onnxruntime]'"
+MODULES = ("onnxruntime", "onnx", "numpy", "uvloop", "httptools")
+INSTALL = "pip install 'aios-planner[onnxruntime]'"
 
 
 def can(candidate: Candidate, device: DeviceType, model: ModelProfile) -> Refusal | None:
@@ -157,14 +157,14 @@ def _places(wanted: Deployment) -> Iterator[Diagnostic]:
 
 
 def _engine() -> list[Diagnostic]:
-    missing = [name for name in _MODULES if find_spec(name) is None]
+    missing = [name for name in MODULES if find_spec(name) is None]
     if not missing:
         return []
     return [
         Diagnostic(
             summary=f"the onnxruntime executor needs {', '.join(missing)}, not installed here",
             remedy="install what it needs",
-            command=_INSTALL,
+            command=INSTALL,
         )
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from aios.records.candidate import Candidate
@@ -12,19 +13,22 @@ from aios.records.fleet import DeviceType
 from aios.records.measurement import Measurement
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
+from aios.spi.checkup import Finding
 from aios.spi.executor import (
     API_VERSION,
     Artefact,
+    Counted,
     Exercise,
     Journal,
     Observation,
     Outcome,
     Refusal,
     Store,
+    Stranger,
     Tensors,
     Trace,
 )
-from aios_plugins.onnxruntime import artefacts, capability, lifecycle
+from aios_plugins.onnxruntime import artefacts, capability, lifecycle, observing
 
 __all__ = ["Executor"]
 
@@ -73,13 +77,22 @@ class Executor:
             raise WorldError(*found)
         artefact = self.prepare(wanted, store)
         store.verify(artefact)
-        if action.action == "replace":
+        if action.downtime_s is not None:
             lifecycle.delete(action.address, runtime, prior, journal)
-        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal)
+        anew = action.action == "replace"
+        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal, anew=anew)
 
     def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
         """Say what is true of the service now."""
-        return lifecycle.observe(address, handle)
+        return observing.observe(address, handle)
+
+    def counted(self, handle: Mapping[str, Any]) -> Sequence[Counted]:
+        """Return what the service counted in each minute of the last day."""
+        return observing.counted(handle)
+
+    def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
+        """Return services below the folder that no handle names."""
+        return observing.strangers(folder, handles)
 
     def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
         """Return one JSON file per deployment: what its service is told, apart from what only starting it decides."""
@@ -94,6 +107,12 @@ class Executor:
         from aios_plugins.onnxruntime.measuring import measure
 
         return measure(deployment, artefact, inputs, budget_s)
+
+    def examine(self) -> Sequence[Finding]:
+        """Return whether the engine can be imported, and what it can compute on here."""
+        from aios_plugins.onnxruntime.examining import examine
+
+        return examine()
 
     def infer(self, deployment: Deployment, artefact: Artefact, inputs: Tensors) -> Tensors:
         """Return the model's outputs for all items."""

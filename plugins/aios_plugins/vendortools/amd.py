@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from aios.records.fleet import Topology
+from aios.spi.checkup import Finding
 from aios.spi.matrix import Matrix, islands, pcie_tree
 from aios.spi.probe import Discovery
 from aios_plugins.vendortools.cards import Card, Unreadable, absent, discovery, in_order, mebibytes, read
+from aios_plugins.vendortools.examining import examine
 from aios_plugins.vendortools.running import ask
 
 __all__ = ["Amd", "parse_amd_smi", "parse_rocm_smi", "parse_rocm_topology"]
@@ -20,6 +22,11 @@ __all__ = ["Amd", "parse_amd_smi", "parse_rocm_smi", "parse_rocm_topology"]
 _ROCM_QUESTIONS = ("--showproductname", "--showmeminfo", "vram", "--showuse", "--showmaxpower", "--showdriverversion")
 _LINK = re.compile(r"\(Topology\) Link type between DRM devices (\d+) and (\d+)")
 _SHARE_IN_USE = 0.02  # an idle card shows below 1 % of its memory taken
+
+
+_TOOLS = ("amd-smi", "rocm-smi")
+_VENDOR_IDS = ("0x1002",)
+_HINT = "the tools come with ROCm"
 
 
 class Amd:
@@ -45,7 +52,11 @@ class Amd:
         both = new.absent and old.absent
         told = "neither `amd-smi` nor `rocm-smi` is on PATH" if both else problem if old.absent else problem_of_old
         answer = old._replace(problem=told, absent=both)
-        return absent("AMD GPU", answer, "the tools come with ROCm", ("0x1002",), self._root)
+        return absent("AMD GPU", answer, _HINT, _VENDOR_IDS, self._root)
+
+    def examine(self) -> list[Finding]:
+        """Return what keeps the GPUs from being seen."""
+        return examine(self, _TOOLS, _VENDOR_IDS, _HINT, self._root)
 
 
 def parse_amd_smi(text: str) -> Sequence[Card]:

@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import ClassVar
 
 from aios.records.fleet import Topology
+from aios.spi.checkup import Finding
 from aios.spi.matrix import islands, pcie_tree, read_matrix
 from aios.spi.probe import Discovery
 from aios_plugins.vendortools.cards import Card, Unreadable, absent, discovery, in_order, read
+from aios_plugins.vendortools.examining import examine
 from aios_plugins.vendortools.running import ask
 from aios_plugins.vendortools.tables import card_rows, pair
 
 __all__ = ["Ascend", "parse_info", "parse_topology"]
 
 _SHARE_IN_USE = 0.1  # an idle 910B shows 5 % of its memory taken, an idle 310P 9 %
+
+
+_TOOLS = ("npu-smi",)
+_VENDOR_IDS = ("0x19e5",)
+_HINT = "npu-smi comes with Huawei's driver"
 
 
 class Ascend:
@@ -35,8 +42,12 @@ class Ascend:
         cards, problem = read(answer, parse_info, "npu-smi info")
         if not cards:
             answer = answer._replace(problem=problem)
-            return absent("Ascend NPU", answer, "npu-smi comes with Huawei's driver", ("0x19e5",), self._root)
+            return absent("Ascend NPU", answer, _HINT, _VENDOR_IDS, self._root)
         return discovery(cards, "npu-smi", parse_topology(ask("npu-smi", "info", "-t", "topo").text, cards))
+
+    def examine(self) -> list[Finding]:
+        """Return what keeps the NPUs from being seen."""
+        return examine(self, _TOOLS, _VENDOR_IDS, _HINT, self._root)
 
 
 def parse_info(text: str) -> Sequence[Card]:

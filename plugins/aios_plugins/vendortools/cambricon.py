@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from aios.spi.checkup import Finding
 from aios.spi.probe import Discovery
 from aios_plugins.vendortools.cards import Card, Unreadable, absent, discovery, read
+from aios_plugins.vendortools.examining import examine
 from aios_plugins.vendortools.running import ask
 from aios_plugins.vendortools.tables import card_rows, pair
 
 __all__ = ["Cambricon", "parse_cnmon"]
+
+
+_TOOLS = ("cnmon",)
+_VENDOR_IDS = ("0xcabc",)
+_HINT = "cnmon comes with Cambricon's driver"
 
 
 class Cambricon:
@@ -31,8 +38,12 @@ class Cambricon:
         cards, problem = read(answer, parse_cnmon, "cnmon")
         if not cards:
             answer = answer._replace(problem=problem)
-            return absent("Cambricon MLU", answer, "cnmon comes with Cambricon's driver", ("0xcabc",), self._root)
+            return absent("Cambricon MLU", answer, _HINT, _VENDOR_IDS, self._root)
         return discovery(cards, "cnmon")
+
+    def examine(self) -> list[Finding]:
+        """Return what keeps the MLUs from being seen."""
+        return examine(self, _TOOLS, _VENDOR_IDS, _HINT, self._root)
 
 
 def parse_cnmon(text: str) -> Sequence[Card]:

@@ -12,7 +12,7 @@ from aios.spi.matrix import in_words
 from aios.spi.probe import Discovery, Found
 from aios_plugins.vendortools.running import Answer
 
-__all__ = ["Card", "Unreadable", "absent", "discovery", "in_order", "mebibytes", "read"]
+__all__ = ["Card", "Unreadable", "absent", "discovery", "in_order", "mebibytes", "plugged_in", "read"]
 
 
 class Unreadable(ValueError):
@@ -74,7 +74,7 @@ def absent(what: str, answer: Answer, hint: str, vendor_ids: Sequence[str], root
 
     vendor_ids: of PCI · root: stands before /sys
     """
-    plugged = _plugged_in(vendor_ids, root)
+    plugged = plugged_in(vendor_ids, root)
     if plugged:
         count = f"{plugged} PCI device{'s' if plugged > 1 else ''}"
         return Discovery(missing=(f"{what}: {count} of this maker, but {answer.problem}; {hint}",))
@@ -131,7 +131,7 @@ def _shares(what: str, shares: Sequence[float]) -> str | None:
     return f"{what}: {told} of {len(shares)} of them" if shares else None
 
 
-def _plugged_in(vendor_ids: Sequence[str], root: Path) -> int:
+def plugged_in(vendor_ids: Sequence[str], root: Path) -> int:
     """Return how many accelerators of a maker the PCI bus shows: display controllers (03), accelerators (12)."""
     count = 0
     for device in sorted((root / "sys/bus/pci/devices").glob("*")):

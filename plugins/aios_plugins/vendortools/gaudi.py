@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from aios.spi.checkup import Finding
 from aios.spi.probe import Discovery
 from aios_plugins.vendortools.cards import Card, Unreadable, absent, discovery, read
+from aios_plugins.vendortools.examining import examine
 from aios_plugins.vendortools.running import ask
 from aios_plugins.vendortools.tables import card_rows, pair
 
 __all__ = ["Gaudi", "parse_hl_smi"]
 
 _SHARE_IN_USE = 0.02  # an idle card shows 768 of 98304 MiB or 512 of 32768 MiB taken
+
+
+_TOOLS = ("hl-smi",)
+_VENDOR_IDS = ("0x1da3",)
+_HINT = "hl-smi comes with the package habanalabs-firmware-tools"
 
 
 class Gaudi:
@@ -33,9 +40,12 @@ class Gaudi:
         cards, problem = read(answer, parse_hl_smi, "hl-smi")
         if not cards:
             answer = answer._replace(problem=problem)
-            hint = "hl-smi comes with the package habanalabs-firmware-tools"
-            return absent("Gaudi accelerator", answer, hint, ("0x1da3",), self._root)
+            return absent("Gaudi accelerator", answer, _HINT, _VENDOR_IDS, self._root)
         return discovery(cards, "hl-smi")
+
+    def examine(self) -> list[Finding]:
+        """Return what keeps the accelerators from being seen."""
+        return examine(self, _TOOLS, _VENDOR_IDS, _HINT, self._root)
 
 
 def parse_hl_smi(text: str) -> Sequence[Card]:

@@ -8,13 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from aios.spi.checkup import Finding
 from aios.spi.probe import Discovery
 from aios_plugins.vendortools.cards import Card, Unreadable, absent, discovery, read
+from aios_plugins.vendortools.examining import examine
 from aios_plugins.vendortools.running import ask
 
 __all__ = ["Intel", "parse_device", "parse_discovery"]
 
 _MOST_ASKED = 16  # cards that are asked for their details one by one
+
+
+_TOOLS = ("xpu-smi",)
+_VENDOR_IDS: tuple[str, ...] = ()
+_HINT = ""
 
 
 class Intel:
@@ -33,12 +40,16 @@ class Intel:
         cards, problem = read(answer, parse_discovery, "xpu-smi discovery -j")
         if not cards:
             # Every Intel processor's display controller is a PCI device of Intel: the bus says nothing here.
-            return absent("Intel GPU", answer._replace(problem=problem), "", (), self._root)
+            return absent("Intel GPU", answer._replace(problem=problem), _HINT, _VENDOR_IDS, self._root)
         detailed = []
         for number, card in enumerate(cards):
             told = ask("xpu-smi", "discovery", "-d", str(number), "-j") if number < _MOST_ASKED else None
             detailed.append(parse_device(told.text, card) if told else card)
         return discovery(detailed, "xpu-smi")
+
+    def examine(self) -> list[Finding]:
+        """Return what keeps the GPUs from being seen."""
+        return examine(self, _TOOLS, _VENDOR_IDS, _HINT, self._root)
 
 
 def parse_discovery(text: str) -> Sequence[Card]:

@@ -1,0 +1,69 @@
+"""How an unfinished run is taken back: from what stands and what stood before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from aios.records.plan import Action, ActionKind, Deployment
+from aios.records.state import Resource, State, Touched
+
+__all__ = ["Undo", "undo_actions"]
+
+
+class Undo(NamedTuple):
+    """undoes: kind of the action that is taken back · action: that does it · restores: what the state says after it"""
+
+    undoes: ActionKind
+    action: Action
+    restores: Resource | None
+
+    @property
+    def address(self) -> str:
+        """Where it acts."""
+        return self.action.address
+
+
+def undo_actions(state: State) -> tuple[Undo, ...]:
+    """Return what takes the unfinished run of ``state`` back, in the order in which it is to be done."""
+    touched = state.run.touched if state.run is not None else ()
+    return tuple(undo for item in reversed(touched) for undo in _undos(item, state.resources.get(item.address)))
+
+
+def _undos(touched: Touched, now: Resource | None) -> Iterator[Undo]:
+    before = touched.before
+    if before is None or before.unfinished == "create":  # nothing whole stood there
+        if now is not None:
+            yield _undo(touched, "delete", now.executor, now.deployment, None, None)
+        return
+    whole = before.model_copy(update={"unfinished": None})
+    if now is None:
+        yield _undo(touched, "create", before.executor, None, before.deployment, whole)
+    elif now.executor != before.executor:
+        yield _undo(touched, "delete", now.executor, now.deployment, None, None)
+        yield _undo(touched, "create", before.executor, None, before.deployment, whole)
+    elif now.unfinished or now.deployment != before.deployment:
+        kind: ActionKind = "update" if touched.action == "update" and before.unfinished is None else "replace"
+        yield _undo(touched, kind, before.executor, now.deployment, before.deployment, whole)
+    elif now != whole:
+        yield _undo(touched, "keep", before.executor, now.deployment, before.deployment, whole)
+
+
+def _undo(
+    touched: Touched,
+    kind: ActionKind,
+    executor: str,
+    before: Deployment | None,
+    after: Deployment | None,
+    restores: Resource | None,
+) -> Undo:
+    action = Action(
+        address=touched.address,
+        action=kind,
+        reason=f"takes the {touched.action} back",
+        executor=executor,
+        before=before,
+        after=after,
+        undo="apply the plan again",
+    )
+    return Undo(touched.action, action, restores)

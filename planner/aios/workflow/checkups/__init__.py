@@ -1,0 +1,1 @@
+"""What `aios doctor` looks at, by subject: software, places on disk, the machine, services that stand."""

@@ -1,0 +1,99 @@
+"""What several checks look at, read once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from aios.spi.executor import Observation
+from aios.workflow.setting import Setting
+
+if TYPE_CHECKING:
+    from aios.records.state import Resource, State
+    from aios.workflow.reading import Written
+
+__all__ = ["Patient"]
+
+
+_AT_ONCE = 32
+"""Services that are asked at the same time: each has a second to answer."""
+
+
+class Patient:
+    """The state and the files of a setting. Who asks second waits for who asked first."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self._state_lock = threading.Lock()
+        self._files_lock = threading.Lock()
+        self._seen_lock = threading.Lock()
+        self._state: State | None = None
+        self._seen: Mapping[str, Observation] | None = None
+        self._files: Written | None = None
+
+    def state(self) -> State:
+        """Return the state. Raises ConflictError for a damaged one, WorldError where it cannot be read."""
+        from aios.workflow.standing import load_state
+
+        with self._state_lock:
+            if self._state is None:
+                self._state = load_state(self.setting)
+            return self._state
+
+    def known_state(self) -> State | None:
+        """Return the state; None where it cannot be read, which the check of the state tells."""
+        from aios.records.errors import AiosError
+
+        try:
+            return self.state()
+        except AiosError:
+            return None
+
+    def observed(self) -> Mapping[str, Observation]:
+        """Return what is true now of everything that stands, by address."""
+        kept = self.known_state()
+        with self._seen_lock:
+            if self._seen is None:
+                self._seen = _observed(list(kept.resources.values())) if kept else {}
+            return self._seen
+
+    def files(self) -> Written | None:
+        """Return what the given files say, the fleet file here where none is given; None where there is nothing.
+
+        Raises InputError with every mistake of every file.
+        """
+        from aios.workflow.documents import fleet_beside
+        from aios.workflow.reading import read_written
+
+        if not self.setting.paths and self.setting.fleet is None and fleet_beside(()) is None:
+            return None
+        with self._files_lock:
+            if self._files is None:
+                self._files = read_written(self.setting)
+            return self._files
+
+    def known_files(self) -> Written | None:
+        """Return what the files say; None where they are wrong, which the check of the files tells."""
+        from aios.records.errors import AiosError
+
+        try:
+            return self.files()
+        except AiosError:
+            return None
+
+
+def _observed(resources: list[Resource]) -> Mapping[str, Observation]:
+    from aios.spi import registry
+
+    def look(resource: Resource) -> Observation:
+        try:
+            executor = registry.load("aios.executors", resource.executor)
+            found: Observation = executor.observe(resource.address, resource.handle)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other services are told all the same
+            return Observation(address=resource.address, condition="absent", detail=f"cannot be observed: {error}")
+        return found
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip((item.address for item in resources), pool.map(look, resources), strict=True))

@@ -1,0 +1,107 @@
+"""Checks of what stands: whether it is well, and who holds the ports that it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from aios.spi.checkup import Finding
+from aios.workflow.checkups.patient import Patient
+
+__all__ = ["ports", "services"]
+
+
+def services(patient: Patient) -> Iterable[Finding]:
+    """Observe everything that stands; what is not well is told with its last words."""
+    kept = patient.known_state()
+    if kept is None or not kept.resources:
+        yield Finding(check="services", status="skipped", seen="nothing stands")
+        return
+    seen = patient.observed()
+    well = [item for item in seen.values() if item.condition in ("healthy", "written")]
+    if well:
+        yield Finding(check="services", status="ok", seen=f"{len(well):,} of {len(seen):,} are as they were applied")
+    for address, item in seen.items():
+        if item.condition == "starting":
+            yield Finding(check=f"service.{address}", status="warn", seen=f"it is starting: {item.detail}")
+        elif item not in well:
+            yield Finding(
+                check=f"service.{address}",
+                status="fail",
+                seen=f"{item.condition}: {item.detail}",
+                remedy="apply again: what is not as it should be is made anew",
+                command="aios apply",
+            )
+
+
+def ports(patient: Patient) -> Iterable[Finding]:
+    """Try the ports that services stand at or are to stand at; say who holds one that is not theirs to hold."""
+    kept, written = patient.known_state(), patient.known_files()
+    standing = list(kept.resources.values()) if kept else []
+    wanted = {(item.deployment.serve.host, item.deployment.serve.port): item.address for item in standing}
+    for intent in written.intents if written else ():
+        wanted.setdefault((intent.serve.host, intent.serve.port), intent.name)
+    asked = {place: address for place, address in wanted.items() if place[1] is not None}
+    if not asked:
+        yield Finding(check="ports", status="skipped", seen="no port is asked for: services take free ones")
+        return
+    owners = {pid: address for address, item in patient.observed().items() for pid in item.pids}
+    troubles = 0
+    for (host, port), address in asked.items():
+        trouble = _trouble(host, port or 0)
+        if trouble is None:
+            continue
+        holder = _holder(port or 0)
+        if holder is not None and owners.get(holder) == address:
+            continue
+        troubles += 1
+        who = _in_words(holder) if holder is not None else "a process that this user cannot see"
+        taken = "in use" in trouble.lower()
+        yield Finding(
+            check=f"port.{port}",
+            status="fail",
+            seen=f"{host}:{port}, for {address}, is held by {who}" if taken else f"{host}:{port}: {trouble}",
+            remedy=f"end that program, or choose another port in the `serve` of {address}",
+            command=f"ss -ltnp 'sport = :{port}'",
+        )
+    if not troubles:
+        yield Finding(check="ports", status="ok", seen=f"{len(asked)} asked for, free or held by their own services")
+
+
+def _trouble(host: str, port: int) -> str | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _holder(port: int) -> int | None:
+    """Return the process that listens on ``port``; None where this user may not see it (proc(5), net/tcp)."""
+    inodes = set()
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/net/{name}").read_text(encoding="ascii")
+            # local address, remote address, state 0A (listening), ..., inode
+            rows = (line.split() for line in text.splitlines()[1:])
+            inodes |= {row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
+    marks = {f"socket:[{inode}]" for inode in inodes}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            for link in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(link.readlink()) in marks:
+                        return int(process.name)
+    return None
+
+
+def _in_words(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        command = re.sub(r"\s+", " ", " ".join(words)).strip()[:100]
+        return f"process {pid} ({command})"
+    return f"process {pid}"
