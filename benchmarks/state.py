@@ -112,7 +112,7 @@ def reading(count: int, folder: Path) -> None:
     load, state = timed(LocalBackend(backend.path).load)
     touch, _ = timed(lambda: [state.resources[name] for name in state.resources])
     name = next(iter(state.resources))
-    save, _ = timed(lambda: backend.save(state.following(name, None)))
+    save, _ = timed(lambda: backend.save(state.following({name: None})))
     print(
         "\n| resources | MiB | load | read every one | first save | save with one changed |"
         "\n|---:|---:|---:|---:|---:|---:|"

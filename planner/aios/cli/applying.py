@@ -73,6 +73,22 @@ def apply(
     return tell_report(report, json=json, json_into=json_into)
 
 
+def _replanning(setting: Setting, keep_others: bool, json: bool) -> Callable[[], Plan]:
+    """Return what plans again, and shows it, when the state has moved since the first plan."""
+
+    def again() -> Plan:
+        from aios.workflow.planning import make_plan
+
+        setting.warn("somebody else applied in the meantime: planned again")
+        planned = make_plan(setting, keep_others=keep_others)
+        stream = sys.stderr if json else sys.stdout
+        print(shown(plan_words(planned, keep_others=keep_others, applying=True), Ink(stream)), file=stream)
+        gate(planned)
+        return planned.plan
+
+    return again
+
+
 def abort(setting: Setting, *, yes: bool, json: bool, json_into: Path | None) -> int:
     """Take back what the last run did, which did not come to its end."""
     from aios.workflow.applying import roll_back, to_roll_back
@@ -94,20 +110,6 @@ def abort(setting: Setting, *, yes: bool, json: bool, json_into: Path | None) ->
         report = roll_back(replace(setting, tell=progress), Underway(progress))
     code = tell_report(report, json=json, json_into=json_into)
     return Exit.DONE if report.rolled_back and code == Exit.WORLD else code
-
-
-def _replanning(setting: Setting, keep_others: bool, json: bool) -> Callable[[], Plan]:
-    """Return what plans again, and shows it, when the state has moved since the first plan."""
-
-    def again() -> Plan:
-        from aios.workflow.planning import make_plan
-
-        setting.warn("somebody else applied in the meantime: planned again")
-        planned = make_plan(setting, keep_others=keep_others)
-        print(plan_words(planned, keep_others=keep_others, applying=True), file=sys.stderr if json else sys.stdout)
-        return planned.plan
-
-    return again
 
 
 def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:

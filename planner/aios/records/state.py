@@ -141,7 +141,7 @@ class State(Record):
     def _plain(self, resources: Mapping[str, Resource]) -> dict[str, Resource]:
         return dict(resources)
 
-    def following(self, changes: Mapping[str, Resource | None], run: UnfinishedRun | None) -> Self:
+    def following(self, changes: Mapping[str, Resource | None], run: UnfinishedRun | None = None) -> Self:
         """Return the next serial with ``changes``, where None takes an address out. run: unless finished"""
         held = self.resources if isinstance(self.resources, Resources) else Resources(self.resources)
         return self.model_copy(update={"serial": self.serial + 1, "resources": held.changed(changes), "run": run})
