@@ -76,7 +76,7 @@ def test_an_unknown_address_is_a_mistake_and_nothing_is_nothing(standing, aios):
 def test_promises_the_load_and_what_slows_it(served, few):
     """The promise is one that a service keeps with ease while it runs and breaks when it is stopped in turns."""
     aios = served(rate="20/s")
-    assert not asked_of(aios, few, 60, 2.0).errors
+    assert not asked_of(aios, few, 400, 2.0).errors
     ran = aios("drift", "--json")
     assert ran.code == 5
     assert kinds(ran) == {("load", "load")}

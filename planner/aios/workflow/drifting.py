@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from aios.records.drift import Deviation
-from aios.records.errors import AiosError
 from aios.records.state import Resource
 from aios.spi.executor import Counted, Stranger
 from aios.verify.drift import Looked, deviations
@@ -45,11 +44,11 @@ def drift(setting: Setting, targets: Sequence[str]) -> Drift:
     resources = pick(state, targets)
     setting.tell(f"looking at {len(resources)} services")
     seen = observe(resources)
-    executors, _ = executors_of(state.resources.values() if not targets else resources)
+    executors, _ = executors_of(resources)
     watching = {name: executor for name, executor in executors.items() if isinstance(executor, Watching)}
     counted = _counted(resources, seen, watching)
     looks = [_looked(resource, seen[resource.address], counted, at) for resource in resources]
-    strangers = [] if targets or _at_work(setting) else _strangers(setting, state.resources.values(), watching)
+    strangers = [] if targets or _at_work(setting) else _strangers(setting, state.resources.values())
     setting.tell("reading what it was planned from")
     plans = applied_plans(setting, [resource.address for resource in resources])
     found = (
@@ -98,22 +97,28 @@ def _at_work(setting: Setting) -> bool:
     return True
 
 
-def _strangers(setting: Setting, resources: Any, watching: Mapping[str, Any]) -> list[Stranger]:
-    folder = artefacts_of(setting).runtime_root
-    handles = [resource.handle for resource in resources]
-    found: list[Stranger] = []
-    for _, executor in sorted((watching or _installed()).items()):
-        try:
-            found += executor.strangers(folder, handles)
-        except AiosError as error:
-            setting.warn(f"nobody can tell whether {executor.name} left something: {error.diagnostics[0].summary}")
-    return found
-
-
-def _installed() -> dict[str, Any]:
-    """Return every executor that can tell: where the state is empty, anything of theirs is a stranger."""
+def _strangers(setting: Setting, resources: Iterable[Resource]) -> list[Stranger]:
+    """Ask every installed executor that can tell: what it made may be all that is left of it."""
     from aios.spi import registry
     from aios.spi.executor import Watching
 
-    executors = registry.load_all("aios.executors")
-    return {name: executor for name, executor in executors.items() if isinstance(executor, Watching)}
+    folder = artefacts_of(setting).runtime_root
+    handles = [resource.handle for resource in resources]
+    names = [plugin.name for plugin in registry.installed("aios.executors")]
+
+    def ask(name: str) -> Callable[[], Sequence[Stranger]]:
+        def asked() -> Sequence[Stranger]:
+            executor = registry.load("aios.executors", name)
+            return executor.strangers(folder, handles) if isinstance(executor, Watching) else ()
+
+        return asked
+
+    found: list[Stranger] = []
+    answers = at_once({name: ask(name) for name in names}, DEADLINE_S)
+    for name in names:
+        answer = answers.get(name)
+        if answer is None or isinstance(answer, Exception):
+            setting.warn(f"nobody can tell whether executor {name!r} left something: {answer or 'it does not answer'}")
+        else:
+            found += answer
+    return found
