@@ -148,10 +148,13 @@ def drift(
     return work(setting_of(None, None, state), tuple(targets or ()), json=json, json_into=json_into)
 
 
-@standing_app.command(epilog="Example: aios destroy --yes")
+@standing_app.command(epilog="Examples: aios destroy --yes, or: aios destroy --target read-digits --target ocr")
 def destroy(
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to remove; everything by default.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", metavar="ADDRESS", help="The same as an argument; repeatable.")
     ] = None,
     state: State = STATE,
     lock_timeout: LockTimeout = 0.0,
@@ -164,7 +167,8 @@ def destroy(
     from aios.cli.applying import destroy as work
 
     setting = setting_of(None, None, state, lock=(lock_timeout, lock_id))
-    return work(setting, tuple(targets or ()), parallelism=parallelism, yes=yes, json=json)
+    names = tuple(dict.fromkeys((*(targets or ()), *(target or ()))))
+    return work(setting, names, parallelism=parallelism, yes=yes, json=json)
 
 
 @standing_app.command(epilog="Example: aios verify --seconds 20")
