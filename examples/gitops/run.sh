@@ -18,7 +18,7 @@ set -euo pipefail
 intents=${AIOS_INTENTS:-intents}
 fleet=${AIOS_FLEET:-fleet.yaml}
 state=${AIOS_STATE:-.aios/state.json}
-out=${AIOS_OUT:-.aios-plan}
+out=${AIOS_OUT:-aios-plan}
 rendered=${AIOS_RENDERED:-rendered}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -58,7 +58,11 @@ apply() {
   local again=$out/again
   code=0
   plan_into "$again" "${1-}" || code=$?
-  case $code in 0 | 2) ;; *) return "$code" ;; esac
+  case $code in
+  0) return 0 ;; # what stands is what the intents ask for, such as when this job is run once more
+  2) ;;
+  *) return "$code" ;;
+  esac
   if [ -f "$out/plan.json" ] && ! same_change "$out" "$again"; then
     echo "what would be done now is not what was reviewed: open another pull request, or remove $out/plan.json" >&2
     return 4

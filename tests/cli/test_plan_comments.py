@@ -113,8 +113,8 @@ def test_what_policies_say_is_told_first_with_rule_and_place():
     ]
     text = comment(plan_of([action("digits", "create", after=deployment())], rulings=tuple(rulings)))
     assert "### aios plan: denied by policies, nothing can be applied (1 to create)" in text
-    assert "- `digits`: `one replica, deny of @all` (rule `team/deny` at `policy.yaml:3:9`)" in text
-    assert text.index("Denied by policy:") < text.index("Warnings of policies:") < text.index("| action |")
+    assert "- **denied** by `team/deny` at `policy.yaml:3:9`: `digits`: `one replica, deny of @all`" in text
+    assert text.index("**denied** by") < text.index("- warning by `team/warn`") < text.index("| action |")
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -145,7 +145,7 @@ class Team:
         checkout = self.place / f"run-{self.runs}"
         self.do(self.place, "git", "clone", "-q", "--depth=2", "-b", branch, f"file://{self.remote}", str(checkout))
         if reviewed is not None:
-            shutil.copytree(reviewed, checkout / ".aios-plan")
+            shutil.copytree(reviewed, checkout / "aios-plan")
         event = self.place / "event.json"
         event.write_text('{"pull_request": {"number": 7}}')
         said = []
@@ -164,7 +164,7 @@ class Team:
                     GITHUB_TOKEN="secret",
                 )
             )
-        return said[-1], checkout / ".aios-plan"
+        return said[-1], checkout / "aios-plan"
 
     def stands(self):
         state = load_state(Setting(state=self.place / "state" / "state.json"))
@@ -255,6 +255,7 @@ def test_a_plan_that_grew_stale_is_applied_only_as_it_was_reviewed(team):
     said, _ = team.ci("main", "apply", reviewed=reviewed)
     assert "planning again" in said
     assert team.stands() == {"a": 20, "b": 30}
+    team.ci("main", "apply", reviewed=reviewed)  # the job is run once more
 
 
 def test_a_plan_that_does_not_fit_fails_and_says_why_in_the_comment(team):
@@ -262,7 +263,7 @@ def test_a_plan_that_does_not_fit_fails_and_says_why_in_the_comment(team):
     path.write_text(path.read_text().replace("5 s", "1 us"))
     team.push("main")
     team.ci("main", "plan", code=3)
-    (latest,) = team.place.glob("run-*/.aios-plan/comment.md")
+    (latest,) = team.place.glob("run-*/aios-plan/comment.md")
     assert "infeasible" in latest.read_text()
     path.write_text("kind: Intent\n")
     team.push("main")

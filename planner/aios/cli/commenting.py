@@ -40,11 +40,7 @@ def comment(plan: Plan, remarks: Sequence[str] = ()) -> str:
             page.add(what)
             page.add_items("lines of the conflict", items, bullets, 12_000)
         return page.text()
-    for outcome in ("deny", "warn"):
-        heading, findings = _ruled(plan, outcome)
-        if findings:
-            page.add(heading)
-            page.add_items("findings of policies", findings, bullets, 8_000)
+    page.add_items("findings of policies", [*_findings(plan)], bullets, 12_000)
     promises = _before(plan), _after(plan)
     page.add(_goals(plan))
     page.add(_sums(plan, *promises))
@@ -131,17 +127,15 @@ def _outcome(plan: Plan) -> str:
     return f"aios plan: {changes}, {proved}"
 
 
-def _ruled(plan: Plan, outcome: str) -> tuple[str, list[str]]:
-    """Return what policies deny, or warn of: a heading, and each finding with its rule and the place of that."""
-    heading = "Denied by policy:" if outcome == "deny" else "Warnings of policies:"
-    lines = []
-    for ruling in plan.rulings:
-        for finding in ruling.findings if ruling.outcome == outcome else ():
+def _findings(plan: Plan) -> Iterator[str]:
+    """Yield what policies deny, then what they warn of, each with its rule, the place of that, and what it saw."""
+    for ruling in sorted(plan.rulings, key=lambda ruling: ruling.outcome != "deny"):
+        word = "**denied**" if ruling.outcome == "deny" else "warning"
+        for finding in ruling.findings:
             whose = f"{code(finding.subject)}: " if finding.subject else ""
             seen = ", ".join(f"{name} = {value}" for name, value in finding.seen.items())
-            rule = f"rule {code(ruling.rule)} at {code(str(ruling.where))}{f', {code(seen)}' if seen else ''}"
-            lines.append(f"{whose}{told(finding.message)} ({rule})")
-    return heading, lines
+            said = f"{whose}{told(finding.message)}{f' ({code(seen)})' if seen else ''}"
+            yield f"{word} by {code(ruling.rule)} at {code(str(ruling.where))}: {said}"
 
 
 def _goals(plan: Plan) -> str:
