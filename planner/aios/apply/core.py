@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from aios.apply.breaches import outcome_breaches, world_breaches
 from aios.apply.instructions import CarryOut, Instruction, Look, Note, Proceed, Reply, Save, Tell, Trouble, Turn
 from aios.apply.reporting import Event, Report, Result, Status
-from aios.apply.resources import Promise, begun, is_done, settled, written
+from aios.apply.resources import Promise, begun, is_done, settled
 from aios.apply.undo import undo_actions
 from aios.records.errors import Diagnostic
 from aios.records.plan import Action
@@ -65,7 +65,7 @@ def steps_back(state: State, recalled: Mapping[str, Mapping[str, Any]]) -> Gener
     assert state.run is not None, "only a run that is not finished can be taken back"
     plan = state.run.plan
     if not state.run.back:
-        following = written(state, {}, state.run.model_copy(update={"back": True}))
+        following = state.following({}, state.run.model_copy(update={"back": True}))
         yield Note("rollback", {"of": plan, "serial": following.serial})
         state = yield Save(following)
     undone = undo_actions(state)
@@ -170,7 +170,7 @@ class _Course:
                 self._end(position, "not begun", self._why_not(position))
         yield from self._flush()
         if self._complete() and self.state.run is not None:
-            after = written(self.state, {}, None)
+            after = self.state.following({}, None)
             yield Note("settled", {"of": self.run.plan, "serial": after.serial})
             self.state = yield Save(after)
 
@@ -188,11 +188,14 @@ class _Course:
         return len(ended) == len(self.run.actions) and all(result.status in ("done", "kept") for result in ended)
 
     def _why_not(self, position: int) -> str:
-        needed = [self._results.get(other) for other in sorted(self.run.needs.get(position, ()))]
-        lost = [f"{item.action} {item.address}" for item in needed if item and item.status in ("failed", "not begun")]
-        if lost and not self._stopped:
-            return f"it waits for {', '.join(lost)}, which {'was' if len(lost) == 1 else 'were'} not done"
-        return "asked to stop before it" if self._stopped else "another action failed, and the run is taken back"
+        if self._stopped:
+            return "asked to stop before it"
+        done = {other for other, result in self._results.items() if result.status in ("done", "kept")}
+        lost = [self.run.actions[other] for other in sorted(self.run.needs.get(position, frozenset()) - done)]
+        if not lost:
+            return "another action failed, and the run is taken back"
+        named = ", ".join(f"{action.action} {action.address}" for action in lost)
+        return f"it waits for {named}, which {'was' if len(lost) == 1 else 'were'} not done"
 
     # One turn: what has ended, then what can begin.
 
@@ -316,7 +319,7 @@ class _Course:
         yield from batch.before
         if batch.changes:
             record = None if self._complete() else self._record
-            self.state = yield Save(written(self.state, batch.changes, record))
+            self.state = yield Save(self.state.following(batch.changes, record))
         yield from batch.after
         yield from batch.tells
         yield from batch.starts

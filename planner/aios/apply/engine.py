@@ -16,7 +16,7 @@ from aios.apply.resources import Promise, is_done
 from aios.apply.undo import undo_actions
 from aios.apply.workers import Notebook, Shelf, Workers
 from aios.records.errors import Diagnostic, InputError, WorldError
-from aios.records.plan import Action, Claim
+from aios.records.plan import Action, Claim, Claims
 from aios.records.state import State
 from aios.spi.backend import RunLog, StateKeeper
 from aios.spi.executor import Executor, Outcome, Store
@@ -53,10 +53,9 @@ def execute(
     ConflictError when the state is not the one that was read: the run ends there and the next resumes it.
     """
     state = state_store.load()
+    made = Claims(claims)
     promises = {
-        address: Promise(
-            tuple(claim for claim in claims if claim.concerns(address)), tuple(files), address in protected
-        )
+        address: Promise(made.concerning(address), tuple(files), address in protected)
         for address, files in (evaluate or {}).items()
     }
     needs = needs_of(actions)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from aios.records.plan import Action, Claim
-from aios.records.state import Resource, State, UnfinishedRun
+from aios.records.state import Resource
 
-__all__ = ["Promise", "begun", "is_done", "settled", "written"]
+__all__ = ["Promise", "begun", "is_done", "settled"]
 
 
 class Promise(NamedTuple):
@@ -72,10 +72,3 @@ def settled(
         applied_at=at,
         prevent_destroy=prevented,
     )
-
-
-def written(state: State, changes: Mapping[str, Resource | None], run: UnfinishedRun | None) -> State:
-    """Return the next serial of ``state`` with ``changes``, where None takes an address out. run: unless finished"""
-    resources = {**state.resources, **changes}
-    ordered = {name: item for name in sorted(resources) if (item := resources[name]) is not None}
-    return state.model_copy(update={"serial": state.serial + 1, "resources": ordered, "run": run})

@@ -78,6 +78,8 @@ def show(
     ],
     state: State = STATE,
     markdown: Markdown = False,
+    verify_key: VerifyKey = None,
+    decrypt_key: DecryptKey = None,
     every: Every = False,
     json: Json = False,
     json_into: JsonInto = None,
@@ -85,8 +87,10 @@ def show(
     """Show a saved plan, or what a run did, from its document alone: neither intents, fleet nor models need be at
     hand."""
     from aios.cli.showing import show as work
+    from aios.workflow.planfiles import Trust
 
-    return work(setting_of(None, None, state), plan, markdown=markdown, every=every, json=json, json_into=json_into)
+    setting, trust = setting_of(None, None, state), Trust(verify_key, decrypt_key)
+    return work(setting, plan, trust, markdown=markdown, every=every, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios render intent.yaml --into rendered")
@@ -104,13 +108,14 @@ def render(
     state: State = STATE,
     profiles: Profiles = PROFILES,
     keep_others: KeepOthers = False,
+    policy: Policies = None,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Write what a plan would hand to the world as files, the same bytes every time. Changes nothing else."""
     from aios.cli.rendering import render_files
 
-    setting = setting_of(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles, policies=policy)
     return render_files(setting, into=into, check=check, keep_others=keep_others, json=json, json_into=json_into)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from aios.plan.difference import changed_fields, in_words
 from aios.records.errors import Diagnostic, InputError
-from aios.records.plan import Action, ActionKind, Claim, Deployment
+from aios.records.plan import Action, ActionKind, Claim, Claims, Deployment
 from aios.records.state import Resource, State
 
 __all__ = ["actions_for", "destroy_actions", "doomed_by", "standing_as"]
@@ -35,6 +35,7 @@ def actions_for(
     unwanted: why what is not wanted is deleted · moved: address -> those that it had before
     """
     found: list[Action] = []
+    made = Claims(claims)
     sources = {address: standing_as(address, state, moved or {}) for address in wanted}
     for address, after in wanted.items():
         resource = sources[address]
@@ -49,7 +50,7 @@ def actions_for(
         if reason:
             found += [_delete(resource.address, resource, reason), _create(address, after, reason)]
         else:
-            promised = tuple(claim for claim in claims if claim.concerns(address))
+            promised = made.concerning(address)
             change = _change(resource, address, after, fields, unhealthy.get(resource.address), promised)
             differ = resource.claims != promised
             found.append(change.model_copy(update={"promised": resource.claims}) if differ else change)

@@ -7,7 +7,6 @@ is refused here. Who decides badly on purpose is found out by a signature alone.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -18,9 +17,6 @@ from aios.records.intent import Intent
 from aios.records.plan import Action, Decision, Deployment, Plan
 
 __all__ = ["Asked", "astray", "contradictions"]
-
-_ADDRESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
-"""The name of an intent, or of a stage or a group of one."""
 
 _DECIDED = (
     "model",
@@ -54,7 +50,7 @@ class Asked(NamedTuple):
 
 def contradictions(plan: Plan, asked: Asked) -> tuple[Diagnostic, ...]:
     """Return every way in which the actions of ``plan`` are not those of its decisions; empty when all is well."""
-    found = [*_addresses(plan)]
+    found = [*_doubled(plan)]
     decisions = {decision.intent: decision for decision in plan.decisions}
     intents = {intent.name: intent for intent in asked.intents}
     reached = {name: node.address for node in asked.fleet.nodes for name in node.instances()}
@@ -86,7 +82,7 @@ def astray(plan: Plan, right: Plan, standing: Collection[Deployment] | None) -> 
 
     standing: deployments that the state knows; None where an earlier run of the same plan has changed some of them
     """
-    found = [*_addresses(plan)]
+    found = [*_doubled(plan)]
     wanted = {action.address: action.after for action in right.actions if action.after is not None}
     made = {action.address for action in plan.actions if action.after is not None}
     for action in plan.actions:
@@ -114,10 +110,7 @@ def _moved(action: Action, intents: Mapping[str, Intent]) -> Iterator[str]:
         yield f"it renames {action.moved_from!r:.80}, which no intent says was its name"
 
 
-def _addresses(plan: Plan) -> Iterator[Diagnostic]:
-    for name in sorted({action.address for action in plan.actions}):
-        if not _ADDRESS.fullmatch(name):
-            yield _diagnostic(f"{name[:80]!r} is no name of a service")
+def _doubled(plan: Plan) -> Iterator[Diagnostic]:
     for (address, kind), count in Counter((action.address, action.action) for action in plan.actions).items():
         if count > 1:
             yield _diagnostic(f"{address[:80]} has {count} actions `{kind}`")

@@ -1,9 +1,10 @@
 """The plan document: what will be done, why, and what is promised."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
@@ -18,6 +19,7 @@ __all__ = [
     "Action",
     "ActionKind",
     "Claim",
+    "Claims",
     "Decision",
     "Deployment",
     "Disruption",
@@ -63,6 +65,13 @@ class Validity(Record):
 
     made_at: str
     expires_at: str
+
+    @field_validator("made_at", "expires_at")
+    @classmethod
+    def _is_instant(cls, text: str) -> str:
+        if datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError("it states no time zone")
+        return text
 
 
 class Signature(Record):
@@ -253,6 +262,20 @@ class Claim(Record):
     def concerns(self, address: str) -> bool:
         """Say whether it is a promise of what stands there, or of the pipeline that this is a stage of."""
         return self.address in (address, address.partition("/")[0])
+
+
+class Claims:
+    """The promises of a plan, to be asked for by address: of a thousand services, each has a few of six thousand."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._of: dict[str, list[tuple[int, Claim]]] = {}
+        for place, claim in enumerate(claims):
+            self._of.setdefault(claim.address, []).append((place, claim))
+
+    def concerning(self, address: str) -> tuple[Claim, ...]:
+        """Return those that concern what stands at ``address``, in the order of the plan."""
+        found = [pair for name in {address, address.partition("/")[0]} for pair in self._of.get(name, ())]
+        return tuple(claim for _, claim in sorted(found, key=lambda pair: pair[0]))
 
 
 class Action(Record):

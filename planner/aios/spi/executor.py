@@ -191,7 +191,8 @@ class Exercise:
     at_s: when to send each request, seconds from the start, sorted · item: which item of ``inputs`` each request
     carries ·
     inputs: name -> array, first axis counts items · keep_outputs: whether to return the answers ·
-    timeout_s: after which a request counts as failed
+    timeout_s: after which a request counts as failed · trial: whether the service shall count it apart from what its
+    clients ask for
     """
 
     at_s: NDArray[np.float64]
@@ -199,6 +200,7 @@ class Exercise:
     inputs: Tensors
     keep_outputs: bool = False
     timeout_s: float = 10.0
+    trial: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,32 @@ def apply_plan(
     setting: Setting,
     on_event: Callable[[Event], None],
     manner: Manner = _AS_USUAL,
+    again: Callable[[], Plan] | None = None,
 ) -> Report:
     """Carry out ``plan``; where its last run was being rolled back, end that instead.
+
+    again: makes the plan anew, where the approval holds for whatever is planned; it is asked for one when somebody else
+    has applied while we waited for the lock
 
     Raises ConflictError, saying what changed, unless everything that it was made from is still the same, and when
     somebody else holds the lock; WorldError when its actions cannot be carried out from here.
     """
+    _see_that_it_can_be_applied(plan)
+    setting = _setting_of(plan, setting)
+    with opened(setting, "aios apply") as kept, stopping.patient():
+        last = kept.state.load().run
+        if last is not None and last.back and last.plan == plan.id:
+            return _roll_back(kept, setting, on_event)
+        if again is not None and _has_moved(plan, kept):
+            plan = again()
+            _see_that_it_can_be_applied(plan)
+        of_command(plan=plan.id)
+        with stage("freshness", plan=plan.id):
+            _check_fresh(plan, setting, kept)
+        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
+
+
+def _see_that_it_can_be_applied(plan: Plan) -> None:
     if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to apply", command="aios plan"))
     denied = denials(plan)
@@ -55,15 +75,11 @@ def apply_plan(
         raise InputError(Diagnostic(summary=f"this plan is denied by {names}: it is not applied", command="aios plan"))
     if not plan.at_once:
         raise InputError(_not_at_once(plan))
-    setting = _setting_of(plan, setting)
-    with opened(setting, "aios apply") as kept, stopping.patient():
-        last = kept.state.load().run
-        if last is not None and last.back and last.plan == plan.id:
-            return _roll_back(kept, setting, on_event)
-        of_command(plan=plan.id)
-        with stage("freshness", plan=plan.id):
-            _check_fresh(plan, setting, kept)
-        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
+
+
+def _has_moved(plan: Plan, kept: Opened) -> bool:
+    state = kept.state.load()
+    return plan.inputs.state != f"{state.lineage}:{state.serial}" and not kept.journal.resumes(plan.id, state)
 
 
 def to_roll_back(setting: Setting) -> tuple[Undo, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
-from aios.spi.executor import Artefact, Journal, Outcome
+from aios.spi.executor import Artefact, Journal, Observation, Outcome
 from aios_plugins.onnxruntime.control import ControlError, ask
 from aios_plugins.onnxruntime.handing import beside, take, turn_away
 from aios_plugins.onnxruntime.launching import START_S, handle_of, listen, spec_of, start, succeed
@@ -29,6 +29,8 @@ _TOKEN = re.compile(r"aios-[0-9a-f]{32}")
 
 _END_S = DRAIN_S + 4.0
 """Grace before a service is killed: its own time to drain and a little to clear away."""
+_LOOKS = 5
+"""How often a service may leave a question unanswered, for a second each, before it counts as dead."""
 
 
 def create(
@@ -47,18 +49,17 @@ def create(
     the old one goes; where the old one does not answer there is nothing to succeed
     """
     running = _running(runtime, prior, journal)
-    standing = observe(address, running) if running else None
+    if running:
+        # First of all: an elder that was succeeded may still take some of the connections, those of our looks too.
+        _end_others(running["token"], runtime, prior, journal)
+    standing = _patiently(address, running) if running else None
     if running and standing and standing.condition in ("healthy", "degraded"):
         replaced = anew and running["token"] == (prior or {}).get("token")
         here = _same_place(running, deployment)
         if here and not replaced:
             if standing.deployment_digest == digest_of(deployment):
-                outcome = Outcome(address=address, handle=running, note="it runs already")
-            else:
-                outcome = _change(address, deployment, artefact, runtime, running, journal)
-            _end_others(running["token"], runtime, prior, journal)
-            return outcome
-        _end_others(running["token"], runtime, prior, journal)
+                return Outcome(address=address, handle=running, note="it runs already")
+            return _change(address, deployment, artefact, runtime, running, journal)
         inherited = _inherit(running, deployment)
         if inherited is not None:
             outcome = succeed(address, deployment, artefact, runtime, inherited, journal)
@@ -71,6 +72,15 @@ def create(
         note = f"{outcome.note}; the old one had to end first, and requests were turned away meanwhile"
         return outcome.model_copy(update={"note": note})
     return outcome
+
+
+def _patiently(address: str, running: Mapping[str, Any]) -> Observation:
+    """Observe a service whose process lives; one that is merely slow to answer is not to be taken for dead."""
+    for _ in range(_LOOKS - 1):
+        seen = observe(address, running)
+        if seen.condition != "dead" or not seen.pids:
+            return seen
+    return observe(address, running)
 
 
 def _same_place(handle: Mapping[str, Any], deployment: Deployment) -> bool:

@@ -152,7 +152,7 @@ def find(tokens: Iterable[str]) -> list[int]:
 
 
 def commands(module: str) -> list[tuple[int, list[str]]]:
-    """Return (pid, arguments) of all live processes of this user that run a module with two arguments or more."""
+    """Return (pid, arguments of the module) of all live processes of this user that run it with two or more."""
     found = []
     for entry in _PROC.iterdir():
         if not entry.name.isdigit():
@@ -161,7 +161,7 @@ def commands(module: str) -> list[tuple[int, list[str]]]:
         with contextlib.suppress(ValueError, OSError):
             after = arguments[arguments.index(module) :]
             if len(after) > 2 and entry.stat().st_uid == os.getuid() and started_at(int(entry.name)):
-                found.append((int(entry.name), arguments))
+                found.append((int(entry.name), after[1:]))
     return found
 
 
@@ -193,7 +193,8 @@ def listener(port: int) -> str | None:
         return None
     for entry in _PROC.iterdir():
         if entry.name.isdigit() and inodes & set(_open_files(entry)):
-            return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
+            with contextlib.suppress(OSError):
+                return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
     return "a process of another user"
 
 
