@@ -265,3 +265,22 @@ def test_killed_after_the_files_and_before_the_state_it_is_adopted_by_the_next(a
     outcomes = [run["outcome"] for run in aios("history", "--json").json["runs"]]
     assert outcomes == ["complete", "interrupted"]
     assert list(addresses(aios)) == ["numbers"]
+
+
+def test_nothing_is_taken_over_that_cannot_be_proved(aios):
+    for arguments, word in (
+        (["--endpoint", "http://127.0.0.1:1"], "no service of aios answers"),
+        (["--endpoint", "nonsense"], "names no port"),
+        (["--endpoint", "http://127.0.0.1:99999999"], "names no port"),
+        (["--folder", "/etc"], "is not the folder of a service"),
+        (["--handle", '{"runtime": "/etc", "token": "x"}'], "is not the folder of a service"),
+        (["--handle", "[]"], "no JSON object"),
+        (["--handle", "{}", "--folder", "."], "give one"),
+        ([], "is not the folder of a service"),
+    ):
+        ran = aios("adopt", "digits", *arguments, "--yes")
+        assert ran.code in (1, 64), ran.err
+        assert word in ran.err
+    assert "is no name of a service" in aios("adopt", "../x", "--yes").err
+    assert aios("adopt", "digits").code == 64
+    assert "nothing is applied" in aios("status").out
