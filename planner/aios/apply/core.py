@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from aios.apply.breaches import outcome_breaches, world_breaches
 from aios.apply.instructions import CarryOut, Instruction, Look, Note, Proceed, Reply, Save, Tell, Trouble, Turn
 from aios.apply.reporting import Event, Report, Result, Status
-from aios.apply.resources import Promise, begun, is_done, settled, written
+from aios.apply.resources import Promise, begun, is_done, settled
 from aios.apply.undo import undo_actions
 from aios.records.errors import Diagnostic
 from aios.records.plan import Action
@@ -65,7 +65,7 @@ def steps_back(state: State, recalled: Mapping[str, Mapping[str, Any]]) -> Gener
     assert state.run is not None, "only a run that is not finished can be taken back"
     plan = state.run.plan
     if not state.run.back:
-        following = written(state, {}, state.run.model_copy(update={"back": True}))
+        following = state.following({}, state.run.model_copy(update={"back": True}))
         yield Note("rollback", {"of": plan, "serial": following.serial})
         state = yield Save(following)
     undone = undo_actions(state)
@@ -81,7 +81,9 @@ def steps_back(state: State, recalled: Mapping[str, Mapping[str, Any]]) -> Gener
     yield from course.go()
     came = course.report()
     results = tuple(
-        result.model_copy(update={"action": item.undoes, "status": _BACK.get(result.status, result.status)})
+        result.model_copy(
+            update={"address": item.of, "action": item.undoes, "status": _BACK.get(result.status, result.status)}
+        )
         for item, result in zip(undone, came.results, strict=True)
     )
     return Report(results=results, interrupted=came.interrupted, rolled_back=came.complete)
@@ -168,7 +170,7 @@ class _Course:
                 self._end(position, "not begun", self._why_not(position))
         yield from self._flush()
         if self._complete() and self.state.run is not None:
-            after = written(self.state, {}, None)
+            after = self.state.following({}, None)
             yield Note("settled", {"of": self.run.plan, "serial": after.serial})
             self.state = yield Save(after)
 
@@ -257,9 +259,8 @@ class _Course:
         if resource and self.run.restores is not None:
             restored = self.run.restores[position]
             known = restored and restored.model_copy(update={"handle": resource.handle})
-        elif resource and promise and (resource.claims, resource.evaluate) != (promise.claims, promise.evaluate):
-            update = {"claims": promise.claims, "evaluate": promise.evaluate, "plan": self.run.plan}
-            known = resource.model_copy(update=update)
+        elif resource and promise and not promise.holds_of(resource):
+            known = resource.model_copy(update={**promise._asdict(), "plan": self.run.plan})
         if known != resource:
             self._touch(action, resource)
             self._batch.changes[action.address] = known
@@ -269,6 +270,9 @@ class _Course:
     def _start(self, position: int, at: str) -> None:
         action = self.run.actions[position]
         address, resource = action.address, self._standing(action.address)
+        if resource is None and action.moved_from is not None:
+            resource = self._standing(action.moved_from)
+            self._batch.changes[action.moved_from] = None
         prior = self._recalled.pop(address, None) or (resource.handle if resource else None) or None
         self._touch(action, resource)
         self._batch.changes[address] = begun(action, resource, prior, self.run.plan, at)
@@ -315,7 +319,7 @@ class _Course:
         yield from batch.before
         if batch.changes:
             record = None if self._complete() else self._record
-            self.state = yield Save(written(self.state, batch.changes, record))
+            self.state = yield Save(self.state.following(batch.changes, record))
         yield from batch.after
         yield from batch.tells
         yield from batch.starts

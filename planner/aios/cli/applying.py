@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
 from aios.workflow.manner import Manner
 from aios.workflow.ruling import denials
+from aios.workflow.setting import place_of
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
@@ -53,22 +54,39 @@ def apply(
                 command="aios apply intent.yaml",
             )
         )
+    again = None
     saved = [path for path in setting.paths if is_plan_file(path)]
     if saved:
-        _refuse_planning(saved[0], setting, keep_others)
         plan = read_plan_file(saved[0], trust)
+        _refuse_planning(saved[0], plan, setting, keep_others)
     elif trust.verify_key is not None:
         raise UsageError(not_signed(["aios", "plan", *setting.paths, "-o", "plan.json", "--sign-key", "KEY"]))
     else:
-        planned = _plan_andask(setting, keep_others=keep_others, yes=yes, json=json)
+        planned = _plan_and_ask(setting, keep_others=keep_others, yes=yes, json=json)
         if planned.conflict is not None or denials(planned):
             if json or json_into is not None:
                 emit("", plan_text(planned), json=json, json_into=json_into)
             return code_of(planned)
-        plan = planned
+        plan, again = planned, _replanning(setting, keep_others, json) if yes else None
     with Progress("apply", quiet=json) as progress:
-        report = apply_plan(plan, replace(setting, tell=progress), Underway(progress), manner)
+        report = apply_plan(plan, replace(setting, tell=progress), Underway(progress), manner, again)
     return tell_report(report, json=json, json_into=json_into)
+
+
+def _replanning(setting: Setting, keep_others: bool, json: bool) -> Callable[[], Plan]:
+    """Return what plans again, and shows it, when the state has moved since the first plan."""
+
+    def again() -> Plan:
+        from aios.workflow.planning import make_plan
+
+        setting.warn("somebody else applied in the meantime: planned again")
+        planned = make_plan(setting, keep_others=keep_others)
+        stream = sys.stderr if json else sys.stdout
+        print(shown(plan_words(planned, keep_others=keep_others, applying=True), Ink(stream)), file=stream)
+        gate(planned)
+        return planned.plan
+
+    return again
 
 
 def abort(setting: Setting, *, yes: bool, json: bool, json_into: Path | None) -> int:
@@ -94,7 +112,7 @@ def abort(setting: Setting, *, yes: bool, json: bool, json_into: Path | None) ->
     return Exit.DONE if report.rolled_back and code == Exit.WORLD else code
 
 
-def _plan_andask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
+def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) -> Plan:
     from aios.workflow.planning import make_plan
 
     need_approval(yes, "apply", setting.paths)
@@ -109,12 +127,16 @@ def _plan_andask(setting: Setting, *, keep_others: bool, yes: bool, json: bool) 
     return planned.plan
 
 
-def _refuse_planning(path: str, setting: Setting, keep_others: bool) -> None:
-    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all."""
+def _refuse_planning(path: str, plan: Plan, setting: Setting, keep_others: bool) -> None:
+    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all.
+
+    The state that it was made for may be named, as a pipeline does that sets AIOS_STATE for all of its commands.
+    """
     defaults = type(setting)()
     given = {
         "--fleet": setting.fleet is not None,
-        "--state": setting.state != defaults.state,
+        f"another --state than its own ({plan.files['state']})": setting.state
+        not in (defaults.state, place_of(plan.files["state"])),
         "--profiles": setting.profiles != defaults.profiles,
         "--keep-others": keep_others,
         "--policy": bool(setting.policies),
@@ -234,13 +256,13 @@ def _say_stopped(report: Report, number: int) -> None:
 def destroy(setting: Setting, targets: tuple[str, ...], *, parallelism: int, yes: bool, json: bool) -> int:
     """Remove what was applied."""
     from aios.workflow.applying import destroy as work
-    from aios.workflow.standing import load_state, pick
+    from aios.workflow.applying import to_destroy
 
-    doomed = pick(load_state(setting), targets)
+    doomed = to_destroy(setting, targets)
     if doomed:
         need_approval(yes, "destroy", targets)
         if not yes:
-            ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
+            ask(f"destroy {', '.join(doomed)}?")
     with Progress("destroy", quiet=json) as progress:
         manner = Manner(parallelism=parallelism)
         report = work(replace(setting, tell=progress), targets, Underway(progress), manner)

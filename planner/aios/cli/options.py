@@ -101,9 +101,12 @@ def seconds(text: str | float) -> float:
     from aios.records.units import Dimension, UnitError, parse_quantity
 
     try:
-        return parse_quantity(text, Dimension.TIME)
+        found = parse_quantity(text, Dimension.TIME)
     except UnitError as error:
         raise typer.BadParameter(f"{error.summary}; {error.remedy}" if error.remedy else error.summary) from None
+    if found < 0:
+        raise typer.BadParameter(f"{text!r} is less than no time")
+    return found
 
 
 LockTimeout = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 
 from aios.records.base import Record
@@ -42,6 +43,14 @@ class Owner(Record):
     def __str__(self) -> str:
         named = f", lock {self.id}" if self.id else ""
         return f"{self.user} on {self.host}, process {self.pid}, for `{self.purpose}`, since {self.since}{named}"
+
+    def age_s(self, now: str) -> float | None:
+        """Return the seconds since it began, at ``now`` (ISO time, UTC): never less than 0, as clocks may differ; None
+        where either says no time."""
+        try:
+            return max(0.0, (datetime.fromisoformat(now) - datetime.fromisoformat(self.since)).total_seconds())
+        except (ValueError, TypeError):
+            return None
 
     def alive(self) -> bool | None:
         """Say whether that very process still runs; None when it is on another host, where nobody can tell."""

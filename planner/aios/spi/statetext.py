@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aios.records.base import digest_of
+from aios.records.base import canonical_json, digest_of
 from aios.records.errors import ConflictError, Diagnostic
-from aios.records.state import STATE_VERSION, State
+from aios.records.state import STATE_VERSION, Resources, State
 
 __all__ = ["Damaged", "decode", "encode", "moved", "unreadable"]
 
@@ -25,14 +25,59 @@ class Damaged(Exception):
 
 
 def encode(state: State) -> str:
-    """Return the text of ``state``, with a checksum over its content."""
-    content = state.model_dump(mode="json")
-    envelope = {"kind": _KIND, "version": state.version, "checksum": digest_of(content), "state": content}
-    return json.dumps(envelope, indent=2, ensure_ascii=False) + "\n"
+    """Return the text of ``state``: JSON with a line for each resource, and a checksum over its canonical form."""
+    held = state.resources if isinstance(state.resources, Resources) else Resources(state.resources)
+    empty = canonical_json(state.model_copy(update={"resources": {}}))
+    before, after = empty.split(_NOTHING, 1)
+    rows = ",\n".join(f"{canonical_json(address)}:{held.text(address)}" for address in held)
+    content = f"{before}{_OPENING}\n{rows}\n{_CLOSING}{after}"
+    head = json.dumps({"kind": _KIND, "version": state.version, "checksum": _checksum(content)})
+    return f'{head[:-1]}, "state":\n{content}\n}}\n'
 
 
 def decode(data: bytes) -> State:
     """Return the state in ``data``. Raises Damaged."""
+    return _as_written(data) or _parsed(data)
+
+
+_NOTHING, _OPENING, _CLOSING = '"resources":{}', '"resources":{', "}"
+
+
+def _checksum(content: str) -> str:
+    """Return the digest of a state's canonical JSON, with line breaks (of which that has none) put in between."""
+    return digest_of(content.replace("\n", "").encode())
+
+
+def _as_written(data: bytes) -> State | None:
+    """Return the state in a text that `encode` made, its resources unread; None where it is not as it was made.
+
+    The checksum says that what is unread is what was written.
+    """
+    try:
+        head, content = data.decode().split("\n", 1)
+        if not content.endswith("\n}\n"):
+            return None
+        content = content[:-3]
+        envelope = json.loads(head + "null}")
+        if (envelope["kind"], envelope["version"], envelope["checksum"]) != (_KIND, STATE_VERSION, _checksum(content)):
+            return None
+        before, *rows, after = content.split("\n")
+        state = State.model_validate_json(before + after)
+    except (ValueError, KeyError, TypeError):
+        return None
+    texts = {}
+    for row in rows:
+        if row:
+            address, end = _DECODER.raw_decode(row)
+            texts[address] = row[end + 1 :].removesuffix(",")
+    return state.model_copy(update={"resources": Resources({}, texts)})
+
+
+_DECODER = json.JSONDecoder()
+
+
+def _parsed(data: bytes) -> State:
+    """Return the state in any JSON of it, read whole. Raises Damaged."""
     try:
         envelope: Any = json.loads(data)
     except ValueError as error:

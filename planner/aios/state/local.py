@@ -125,5 +125,5 @@ def _unsafe(path: Path) -> Iterator[str]:
         return
     if file.st_mode & stat.S_IWOTH:
         yield f"anybody may write to the state file {path}: `chmod o-w {path}`"
-    if file.st_uid not in (os.geteuid(), 0, folder.st_uid):
+    if file.st_uid not in (os.geteuid(), 0):
         yield f"the state file {path} belongs to another user (uid {file.st_uid}), who may change it at any time"

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shlex
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,9 @@ from aios.spi.owner import Owner
 from aios.state.files import disk_trouble, make_folder, read_bytes
 
 __all__ = ["Lock", "Owner", "holder_of", "release"]
+
+_TRIES, _TRY_AGAIN_S = 20, 0.01
+"""How often a lock is tried whose holder has not said yet who it is, or has just died: either takes milliseconds."""
 
 _HELD: set[int] = set()
 """Descriptors of held locks; a forked child closes its copies, so that no orphan keeps the lock of a dead parent."""
@@ -82,6 +86,7 @@ class Lock:
 
     def _locked(self) -> int:
         """Return a descriptor that holds the lock on the file that ``path`` names now."""
+        patience = iter(range(_TRIES))
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
@@ -92,7 +97,10 @@ class Lock:
             except BlockingIOError:
                 holder = _read(descriptor)
                 os.close(descriptor)
-                raise self._held(holder) from None
+                if (holder is not None and holder.alive() is not False) or next(patience, None) is None:
+                    raise self._held(holder) from None
+                time.sleep(_TRY_AGAIN_S)
+                continue
             except BaseException:
                 os.close(descriptor)
                 raise

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from aios.records.errors import ConflictError, Diagnostic
 from aios.records.state import NEW, State
 from aios.spi.statetext import Damaged, decode, encode, moved, unreadable
-from aios.state.files import read_bytes, write_atomically
+from aios.state.files import keep_backup, read_bytes, write_atomically
 
 __all__ = ["StateStore"]
 
@@ -18,6 +19,18 @@ def _random_lineage() -> str:
     import uuid
 
     return str(uuid.uuid4())
+
+
+_Mark: TypeAlias = tuple[int, int, int, int, int]
+
+
+def _mark(path: Path) -> _Mark | None:
+    """Return what changes whenever a file is written, by whomever; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 class StateStore:
@@ -31,6 +44,7 @@ class StateStore:
         self.path = path
         self.backup = path.with_name(path.name + ".backup")
         self._new_lineage = new_lineage
+        self._written: tuple[_Mark | None, str, int] | None = None
 
     def load(self) -> State:
         """Return the state; serial 0 and lineage ``new`` when there is no file.
@@ -46,16 +60,12 @@ class StateStore:
 
         Raises ConflictError when somebody else wrote in between, or the file was damaged: nothing is overwritten then.
         """
-        current = self._on_disk()
-        serial, lineage = (current.serial, current.lineage) if current else (0, NEW)
+        lineage, serial = self._standing()
         if lineage != state.lineage or serial + 1 != state.serial:
             raise moved(f"the state file {self.path}", lineage, serial, state)
-        if current:
-            self._keep_backup()
-        else:
+        if lineage == NEW:
             state = state.model_copy(update={"lineage": self._new_lineage()})
-        write_atomically(self.path, encode(state))
-        return state
+        return self._write(state)
 
     def restore(self, state: State) -> State:
         """Write ``state`` over whatever there is, with a serial beyond both; what cannot be read is put aside.
@@ -72,13 +82,21 @@ class StateStore:
         serial = max(current.serial if current else 0, state.serial) + 1
         lineage = self._new_lineage() if state.lineage == NEW else state.lineage
         state = state.model_copy(update={"serial": serial, "lineage": lineage})
-        if current:
-            self._keep_backup()
-        write_atomically(self.path, encode(state))
-        return state
+        return self._write(state, backup=current is not None)
 
-    def _keep_backup(self) -> None:
-        write_atomically(self.backup, read_bytes(self.path) or b"")
+    def _standing(self) -> tuple[str, int]:
+        """Return lineage and serial of the file on disk, which is read only where it is not the one last written."""
+        if self._written is not None and self._written[0] == _mark(self.path):
+            return self._written[1:]
+        current = self._on_disk()
+        return (current.lineage, current.serial) if current else (NEW, 0)
+
+    def _write(self, state: State, backup: bool = True) -> State:
+        if backup:
+            keep_backup(self.path, self.backup)
+        write_atomically(self.path, encode(state))
+        self._written = (_mark(self.path), state.lineage, state.serial)
+        return state
 
     def _on_disk(self) -> State | None:
         data = read_bytes(self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import uuid
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aios.records.errors import Diagnostic, InputError
+from aios.records.errors import ConflictError, Diagnostic, InputError
+from aios.records.units import Dimension, format_quantity
 from aios.spi.backend import Backend, Held
 from aios.spi.owner import Owner
 from aios.workflow.setting import Setting
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from aios.spi.backend import Lock as AnyLock
     from aios.state import ArtefactStore, Lock, RunJournal
 
-__all__ = ["Opened", "artefacts_of", "locked", "locked_state", "opened", "state_of"]
+__all__ = ["Opened", "age_words", "artefacts_of", "locked", "locked_state", "opened", "state_of"]
 
 _ASK_AGAIN_S = 0.25
 """How often a lock that somebody else holds is tried: short beside any apply, and four questions a second cost nobody
@@ -112,12 +114,31 @@ def _patiently(backend: Backend, setting: Setting, purpose: str) -> AnyLock:
         except Held as held:
             left = end - time.monotonic()
             if left <= 0:
-                raise
+                raise _explained(held, setting) from None
             text = f"waiting for the lock: {held.diagnostics[0].summary}"
             if text != told:
                 told = text
                 setting.tell(text)
             time.sleep(min(_ASK_AGAIN_S, left))
+
+
+def _explained(held: Held, setting: Setting) -> ConflictError:
+    """Return the refusal with how long the lock has been held, and how to release it where its owner may be gone."""
+    (told,), owner = held.diagnostics, held.hold.owner
+    if owner is None:
+        return held
+    changes = {"reason": f"{told.reason}; held {age_words(owner, setting.now())}"}
+    if held.hold.alive is None and owner.id:
+        place = [] if setting.state == Setting().state else ["--state", str(setting.state)]
+        changes["remedy"] = "make sure that it has ended, then release its lock"
+        changes["command"] = shlex.join(["aios", "unlock", owner.id, *place])
+    return ConflictError(told.model_copy(update=changes))
+
+
+def age_words(owner: Owner, now: str) -> str:
+    """Return for how long somebody has held the lock, in words."""
+    seconds = owner.age_s(now)
+    return "for an unknown time" if seconds is None else f"for {format_quantity(seconds, Dimension.TIME)}"
 
 
 def _owner(setting: Setting, purpose: str) -> Owner:

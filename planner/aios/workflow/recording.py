@@ -11,13 +11,15 @@ from aios.records.errors import AiosError
 from aios.records.history import Run, RunOutcome, Step, Who
 from aios.records.plan import Action, Plan
 from aios.spi.owner import user_name
-from aios.workflow.keeping import Opened, state_of
+from aios.workflow.keeping import Opened, locked_state, state_of
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
+    from aios.records.measurement import Verdict
+    from aios.records.state import State
 
-__all__ = ["Recording", "history", "job_of", "recorded"]
+__all__ = ["Recording", "history", "job_of", "note_verdicts", "recorded"]
 
 _JOBS = ("AIOS_JOB", "CI_JOB_URL", "BUILD_URL", "TRAVIS_JOB_WEB_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
 """Variables in which pipelines name their run: our own, then GitLab's, Jenkins', Travis', CircleCI's, Buildkite's."""
@@ -102,7 +104,28 @@ def recorded(
             kept.state.record(recording.ended(kept, setting.now(), outcome, str(error) or type(error).__name__))
         raise
     assert recording.report is not None, "give it the report"
-    kept.state.record(recording.ended(kept, setting.now(), *_outcome(recording.report)))
+    try:
+        kept.state.record(recording.ended(kept, setting.now(), *_outcome(recording.report)))
+    except AiosError as error:
+        setting.warn(f"what the run came to could not be recorded, and the next run will do so: {error}")
+
+
+def note_verdicts(setting: Setting, state: State, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
+    """Add what was measured of services, by address, to the runs that applied them as they stand in ``state``.
+
+    A measurement that cannot be noted now is none the worse: that is told, not raised.
+    """
+    plans = {address.partition("/")[0]: item.plan for address, item in state.resources.items()}  # of whole pipelines
+    plans |= {address: item.plan for address, item in state.resources.items()}
+    try:
+        with locked_state(setting, "aios verify") as backend:
+            newest = {run.plan: run for run in backend.runs()}
+            for plan, run in newest.items():
+                found = {name: tuple(judged) for name, judged in verdicts.items() if plans.get(name) == plan}
+                if found:
+                    backend.record(run.model_copy(update={"verdicts": {**run.verdicts, **found}}))
+    except AiosError as error:
+        setting.warn(f"what was measured is not noted in the history: {error}")
 
 
 def _outcome(report: Report) -> tuple[RunOutcome, str | None]:
@@ -118,6 +141,11 @@ def _outcome(report: Report) -> tuple[RunOutcome, str | None]:
 def _close_killed(kept: Opened, setting: Setting) -> None:
     """Close the record of a run that was killed: as we hold the lock, none that says it is at work is."""
     for run in kept.state.runs(last=1):
+        if max(run.begun, run.ended or "") > setting.now():
+            setting.warn(
+                f"the clock says {setting.now()}, and run @{run.number} was at work at {run.ended or run.begun}: one "
+                "of the two clocks is wrong. What counts is the order of numbers and serials, not of times"
+            )
         if run.outcome == "running":
             state, reached = kept.state.load(), kept.journal.reached(run.journal)
             steps = tuple(_reached(step, reached) for step in run.steps)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.spi.backend import Backend, Hold
 from aios.spi.owner import Owner
-from aios.workflow.keeping import state_of
+from aios.workflow.keeping import age_words, state_of
 from aios.workflow.setting import Setting
 
 __all__ = ["Holding", "holding", "release"]
@@ -27,23 +27,23 @@ def holding(setting: Setting, lock: str | None, *, force: bool) -> Holding | Non
     Raises InputError where the lock has another id, and ConflictError where its owner is at work, unless forced.
     """
     with closing(state_of(setting)) as backend:
-        return _checked(backend, lock, force)
+        return _checked(backend, lock, force, setting.now())
 
 
 def release(setting: Setting, lock: str | None, *, force: bool) -> Holding | None:
     """Release the lock and return whose it was; see `holding`."""
     with closing(state_of(setting)) as backend:
-        found = _checked(backend, lock, force)
+        found = _checked(backend, lock, force, setting.now())
         if found is not None:
             backend.release()
         return found
 
 
-def _checked(backend: Backend, lock: str | None, force: bool) -> Holding | None:
+def _checked(backend: Backend, lock: str | None, force: bool, now: str) -> Holding | None:
     hold = backend.holder()
     if hold is None:
         return None
-    text = _words(hold)
+    text = _words(hold, now)
     if lock is not None and (hold.owner is None or hold.owner.id != lock):
         raise InputError(
             Diagnostic(
@@ -64,8 +64,8 @@ def _checked(backend: Backend, lock: str | None, force: bool) -> Holding | None:
     return Holding(hold.owner, text)
 
 
-def _words(hold: Hold) -> str:
+def _words(hold: Hold, now: str) -> str:
     if hold.owner is None:
         return "a run that does not say who it is"
     state = {True: "at work", False: "ended without releasing it", None: "whether it still runs cannot be told here"}
-    return f"{hold.owner} ({state[hold.alive]})"
+    return f"{hold.owner}, {age_words(hold.owner, now)} ({state[hold.alive]})"

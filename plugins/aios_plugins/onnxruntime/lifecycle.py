@@ -22,7 +22,7 @@ from aios_plugins.onnxruntime.observing import LOG, observe
 from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, SPEC, SUCCESSOR_SPEC, read_spec, write_spec
 from aios_plugins.onnxruntime.system import end, find, tail
 
-__all__ = ["create", "delete"]
+__all__ = ["create", "delete", "rename"]
 
 _TOKEN = re.compile(r"aios-[0-9a-f]{32}")
 """Processes are ended by it: a state from elsewhere must not name one that others have among their arguments."""
@@ -168,7 +168,30 @@ def _change(
         ) from error
     (runtime / NEXT_SPEC).unlink(missing_ok=True)
     journal.note("changed", token=old.token, port=old.port)
-    return Outcome(address=address, handle=handle, note="changed in place; no request was turned away")
+    renamed = f"; clients call it {spec.model} now" if spec.model != old.model else ""
+    note = f"changed in place; no request was turned away{renamed}"
+    return Outcome(address=address, handle={**handle, "model": spec.model}, note=note)
+
+
+def rename(before: Path, runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> None:
+    """Have what stands in ``before`` stand in ``runtime``, whether it runs or not. What is another's stays.
+
+    A service holds its folder and not the folder's name, so that it need not know.
+    """
+    try:
+        spec = read_spec(before / SPEC)
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError):
+            before.rmdir()  # it was made by asking for it
+        return
+    own = spec.token in _tokens(runtime, prior, journal) or (prior or {}).get("runtime") == str(before)
+    if not own or (runtime / SPEC).exists():
+        return
+    journal.note("renaming", token=spec.token, runtime=str(runtime))
+    try:
+        before.rename(runtime)
+    except OSError as error:
+        raise WorldError(f"cannot rename {before} to {runtime}: {error.strerror}") from error
 
 
 def _clear(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> None:
@@ -176,12 +199,23 @@ def _clear(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> 
     for pid in find(_tokens(runtime, prior, journal)):
         journal.note("stopping", pid=pid, runtime=str(runtime))
         end(pid, _END_S)
+    for folder in {runtime, *_left_behind(runtime, prior)}:
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise WorldError(f"cannot remove {folder}: {error.strerror}") from error
+
+
+def _left_behind(runtime: Path, prior: Mapping[str, Any] | None) -> tuple[Path, ...]:
+    """Return the folder that a service had before it was renamed, where a run was killed before that was."""
     try:
-        shutil.rmtree(runtime)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise WorldError(f"cannot remove {runtime}: {error.strerror}") from error
+        folder = Path(str((prior or {})["runtime"]))
+        own = folder.parent == runtime.parent and read_spec(folder / SPEC).token == (prior or {})["token"]
+    except (OSError, ValueError, KeyError):
+        return ()
+    return (folder,) if own else ()
 
 
 def delete(address: str, runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> Outcome:
