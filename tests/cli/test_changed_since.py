@@ -189,6 +189,18 @@ def test_it_works_from_folders_below_and_in_worktrees(repository, monkeypatch):
     assert notes(repository, ".", "../fleet.yaml") == same
 
 
+@pytest.mark.usefixtures("repository")
+def test_what_stands_in_no_file_of_the_repository_is_planned(asked, monkeypatch):
+    text = intent(asked, "z").replace("../", "./").encode()
+    setting = Setting(paths=("-", "intents"), fleet="fleet.yaml", stdin=lambda: text)
+    monkeypatch.setenv("GIT_DIR", ".git")  # as Git's hooks have it
+    said = changed_since(setting, "main", Wished()).remarks
+    assert said == (
+        "2 intents unchanged since main: left as they stand",
+        "1 intent planned: z (<stdin> is in no file of the repository)",
+    )
+
+
 def test_a_shallow_clone_says_what_to_fetch(repository):
     first = git(repository.place, "rev-parse", "main")
     repository.write("more", "x")

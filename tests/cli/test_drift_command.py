@@ -76,7 +76,7 @@ def test_an_unknown_address_is_a_mistake_and_nothing_is_nothing(standing, aios):
 def test_promises_the_load_and_what_slows_it(served, few):
     """The promise is one that a service keeps with ease while it runs and breaks when it is stopped in turns."""
     aios = served(rate="20/s")
-    assert not asked_of(aios, few, 60, 2.0).errors
+    assert not asked_of(aios, few, 400, 2.0).errors
     ran = aios("drift", "--json")
     assert ran.code == 5
     assert kinds(ran) == {("load", "load")}
@@ -211,3 +211,30 @@ def test_status_imports_only_the_executors_that_it_needs(standing):
     for name in ("numpy", "onnx", "onnxruntime", "ortools", "prometheus_client", "aios.solve", "aios_plugins.dryrun"):
         assert f"'{name}'" not in done.stdout, f"aios status imports {name}"
     assert "aios_plugins.onnxruntime" in done.stdout
+
+
+def test_while_an_apply_is_at_work_what_it_makes_is_no_stranger(served):
+    aios = served(pin="{executor: dryrun}")
+    (aios.place / ".aios" / "run").mkdir(exist_ok=True)
+    code = (
+        "import sys, time; from aios.workflow.keeping import opened; from aios.workflow.setting import Setting\n"
+        "with opened(Setting(), 'aios apply'): print('held', flush=True); time.sleep(60)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], cwd=aios.place, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    ran = aios("drift")
+    holder.kill()
+    holder.communicate()
+    assert ran.code == 0, ran.out
+    assert "aios apply of " in ran.err
+    assert "is at work" in ran.err
+    assert "at work" not in aios("drift").err, "whoever held the lock is gone"
+
+
+def test_verify_is_no_drift(served):
+    """It sends bursts, and whatever data the load does not reach as fast as it can."""
+    aios = served(rate="20/s")
+    assert aios("verify", "--seconds", "1").code == 0
+    ran = aios("drift", "--json")
+    assert ran.code == 0, ran.out
+    assert "no request came" in ran.json["deviations"][0]["text"]

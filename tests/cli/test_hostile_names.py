@@ -8,7 +8,8 @@ import sys
 import pytest
 from refusals import refused, untouched
 
-from aios.cli.words import Ink, diagnostic_text, harmless, one_line, shown, table
+from aios.cli.output import as_json
+from aios.cli.words import Ink, diagnostic_text, discreet, harmless, one_line, shown, table
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic
 
@@ -62,6 +63,15 @@ def test_a_message_does_not_repeat_megabytes():
     text = diagnostic_text(Diagnostic(summary="x" * 10**7), Ink(Plain()))
     assert len(text) < 5000
     assert "9,996,000 characters more" in text
+
+
+def test_what_looks_like_a_secret_is_not_repeated_and_json_stays_whole():
+    key = "-----BEGIN " + "PRIVATE KEY-----\nMC4CAQ"
+    found = Diagnostic(summary=f"`{key}` is no file", line_text="pass" + "word: hunter22", reason="AKIA" + "A" * 16)
+    told = discreet(found)
+    for text in (as_json({"errors": [told]}), diagnostic_text(found, Ink(Plain()))):
+        assert not any(part in text for part in ("MC4CAQ", "hunter22", "A" * 16))
+    assert json.loads(as_json({"errors": [told]}))["errors"][0]["summary"] == "`***"
 
 
 @pytest.mark.usefixtures("fleet")

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from aios.cli.commenting import MOST_BYTES, comment
 from aios.cli.markdown import code, table_of, told
+from aios.records.policy import Finding, Ruling
 from aios.records.selection import Clause, Conflict, Relaxation
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -96,6 +97,24 @@ def test_a_conflict_is_told_with_its_places_and_what_would_do():
     text = comment(plan_of(status="infeasible", conflict=conflict))
     assert "- `digits`: latency.p99 &lt;= 1 ms at `a.yaml:3:5`" in text
     assert "- `digits/latency.p99` → 2.9 ms" in text
+
+
+def test_what_policies_say_is_told_first_with_rule_and_place():
+    rulings = [
+        Ruling(
+            rule=f"team/{outcome}",
+            severity=outcome,
+            outcome=outcome,
+            asked=1,
+            findings=(Finding(subject="digits", message=f"one replica, {outcome} of @all"),),
+            where={"file": "policy.yaml", "line": 3, "column": 9},
+        )
+        for outcome in ("warn", "deny")
+    ]
+    text = comment(plan_of([action("digits", "create", after=deployment())], rulings=tuple(rulings)))
+    assert "### aios plan: denied by policies, nothing can be applied (1 to create)" in text
+    assert "- **denied** by `team/deny` at `policy.yaml:3:9`: `digits`: `one replica, deny of @all`" in text
+    assert text.index("**denied** by") < text.index("- warning by `team/warn`") < text.index("| action |")
 
 
 @pytest.mark.parametrize("text", HOSTILE)

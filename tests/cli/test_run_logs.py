@@ -151,7 +151,7 @@ def test_logs_that_are_a_file_cost_one_line(written):
 
 
 def test_no_secret_is_logged(written):
-    secrets = {"STATE_PASSWORD": SECRET, "PROXY": f"http://u:{SECRET}x@proxy:80"}
+    secrets = {"STATE_PASSWORD": SECRET, "PROXY": f"socks5://u:{SECRET}x@proxy:80"}
     ran = written(
         "apply", "intent.yaml", "--yes", "--log-level", "debug", "--fleet", f"postgresql://u:{SECRET}y@h/d", **secrets
     )

@@ -6,6 +6,11 @@ from pathlib import Path
 import defusedxml.ElementTree
 import pytest
 
+from aios.cli.junit import junit_text
+from aios.records.base import Span
+from aios.records.errors import Diagnostic
+from aios.workflow.testing import Outcome
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "described-fleet"
 HEAD = "apiVersion: aios/v1\nkind: Test\nmetadata: {name: pictures}\nspec:\n  intents: intent.yaml\n  cases:\n"
 SMALL_FLEET = """\
@@ -214,9 +219,28 @@ def test_a_test_file_among_intents_is_passed_over_and_named_is_told(aios, tests)
     assert "aios test" in ran.err
 
 
-def test_control_characters_do_not_reach_the_report_or_the_terminal(aios, tests):
-    ran = tests('    - {name: "bad \\e[31m \\x01 name", expect: infeasible}\n', "--junit", "report.xml")
+def test_what_nobody_sees_is_refused_in_a_test_file(tests):
+    ran = tests('    - {name: "bad \\e[31m name", expect: infeasible}\n', "--junit", "report.xml")
     assert ran.code == 1
-    assert "\x1b" not in ran.out
-    root = defusedxml.ElementTree.parse(aios.place / "report.xml").getroot()
-    assert root.find(".//testcase").get("name") == "bad ?[31m ? name"
+    assert "U+001B" in ran.err
+    assert "\x1b" not in ran.err
+
+
+def test_a_report_is_well_formed_whatever_stands_in_it(tmp_path):
+    where = Span(file="a\x00.test.yaml", line=1, column=1)
+    told = (Diagnostic(summary="<b>\x1b[31m&\ud800</b>", where=where),)
+    outcome = Outcome("a\x00.test.yaml", "]]> \x01 \uffff name", where, "failed", told, (), 0.5)
+    (tmp_path / "report.xml").write_text(junit_text([outcome]), encoding="utf-8")
+    root = defusedxml.ElementTree.parse(tmp_path / "report.xml").getroot()
+    assert root.find(".//testcase").get("name") == "]]> ? ? name"
+    assert root.find(".//failure").get("message") == "expected <b>?[31m&?</b>".removeprefix("expected ")
+
+
+def test_an_expression_may_be_written_over_several_lines(aios, tests):
+    aios.write(
+        "policy.yaml",
+        "apiVersion: aios/v1\nkind: Policy\nmetadata: {name: gate}\nspec:\n  rules:\n    - name: r\n      warn: |\n"
+        "        plan.moves > 3 ||  // a comment\n        plan.replicas < 2\n",
+    )
+    ran = tests("    - name: a\n      expect:\n        warn: r\n        holds: |\n          plan.replicas == 1\n")
+    assert ran.code == 0, ran.out + ran.err

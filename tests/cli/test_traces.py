@@ -170,7 +170,7 @@ def test_a_collector_that_does_not_answer_costs_a_bounded_time_and_one_line(writ
 
 def test_a_collector_that_refuses_or_is_gone_costs_one_line(written, collector):
     collector.status = 400
-    refused = written("status", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://u:{SECRET}@{collector.endpoint[7:]}")
+    refused = written("status", OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint.replace("//", f"//u:{SECRET}@"))
     assert refused.code == 0
     assert len(refused.err.splitlines()) == 1
     assert "u:***@" in refused.err

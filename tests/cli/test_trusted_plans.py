@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -11,8 +12,8 @@ from refusals import refused, untouched
 
 from aios.cli.differing import diff
 from aios.records.base import digest_of
-from aios.records.errors import UsageError
-from aios.workflow.planfiles import Keeping, see_keeping
+from aios.records.errors import InputError, UsageError
+from aios.workflow.planfiles import Keeping, Trust, make_keys, read_plan_file, see_keeping
 
 pytestmark = pytest.mark.usefixtures("fleet")
 
@@ -96,61 +97,106 @@ def test_a_signed_plan_is_applied_where_its_key_is_demanded(aios, planned):
     assert aios("apply", "plan.json", AIOS_VERIFY_KEY="deploy.pem.pub").code == 0
 
 
+def read(aios, trust, name="plan.json"):
+    """Read a plan as every command does; return what is refused."""
+    with pytest.raises(InputError) as caught:
+        read_plan_file(str(aios.place / name), trust)
+    found = caught.value.diagnostics[0]
+    return f"{found.summary} {found.reason} {found.remedy}"
+
+
 def test_what_is_not_signed_by_the_demanded_key_is_refused(aios, planned):
-    demanded = ("apply", "plan.json", "--verify-key", "deploy.pem.pub")
-    one, other = (aios("key", "generate", name, "--json").json["key_id"] for name in ("deploy.pem", "other.pem"))
-    planned()
-    refused(aios(*demanded), 1, "is not signed", one)
+    one, other = (make_keys(aios.place / name, None).id for name in ("deploy.pem", "other.pem"))
+    demanded = Trust(verify_key=str(aios.place / "deploy.pem.pub"))
     planned("--sign-key", "other.pem")
-    refused(aios(*demanded), 1, "signed by another key", one, other)
-    planned("--sign-key", "deploy.pem")
+    told = read(aios, demanded)
+    assert "signed by another key" in told
+    assert one in told
+    assert other in told
     document = json.loads((aios.place / "plan.json").read_text())
-    document["actions"][0]["reason"] = "because"
+    document["signature"]["key_id"] = one
     rewrite(aios, document)
-    refused(aios(*demanded), 1, "the signature of the plan plan.json is wrong", "changed after it was signed")
+    assert "changed after it was signed" in read(aios, demanded)
+    del document["signature"]
+    rewrite(aios, document)
+    assert "is not signed" in read(aios, demanded)
+    refused(aios("apply", "plan.json", "--verify-key", "deploy.pem.pub"), 1, "is not signed", one)
     refused(aios("apply", "intent.yaml", "--yes", "--verify-key", "deploy.pem.pub"), 64, "a signed plan is demanded")
-    refused(aios("apply", "plan.json", "--verify-key", "none.pub"), 1, "none.pub cannot be read")
-    refused(aios("apply", "plan.json", "--verify-key", "deploy.pem"), 1, "holds no public key")
+    assert "cannot be read" in read(aios, Trust(verify_key="none.pub"))
+    assert "holds no public key" in read(aios, Trust(verify_key=str(aios.place / "deploy.pem")))
     untouched(aios)
 
 
-def test_keys_are_handled_with_care(aios, asked):
-    aios.write("intent.yaml", asked(pin=DRY))
+def kept(keeping, **environment):
+    """Return why keys are refused before anything is planned."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with pytest.raises(InputError) as caught:
+            see_keeping(keeping, "2027-03-01T10:00:00Z", saved=True)
+    found = caught.value.diagnostics[0]
+    return f"{found.summary} {found.reason} {found.remedy} {found.command}"
+
+
+def test_keys_are_handled_with_care(aios):
     assert aios("key", "generate", "k.pem", "--passphrase", "env:PP", PP="a long passphrase").code == 0
-    kept = (aios.place / "k.pem").read_bytes()
+    path = aios.place / "k.pem"
+    key, content = str(path), path.read_bytes()
     refused(aios("key", "generate", "k.pem"), 1, "k.pem and k.pem.pub is there already")
     refused(aios("key", "generate", "new.pem", "--passphrase", "hunter2"), 1, "was given itself")
-    assert (aios.place / "k.pem").read_bytes() == kept
-    plan = ("plan", "intent.yaml", "-o", "plan.json", "--sign-key", "k.pem")
-    refused(aios(*plan), 1, "is protected by a passphrase")
-    refused(aios(*plan, "--sign-passphrase", "env:PP", PP="another passphrase"), 1, "does not open")
-    refused(aios(*plan, "--sign-passphrase", "env:PP"), 1, "the environment variable PP is not set")
-    (aios.place / "k.pem").chmod(0o644)
-    refused(aios(*plan), 1, "everybody on this machine may read k.pem", "0644", "chmod o-rwx -- k.pem")
-    refused(aios(*plan[:-1], kept.decode()), 1, "was given itself")
-    assert not (aios.place / "plan.json").exists(), "found out before anything was planned"
+    assert path.read_bytes() == content
+    opened = Keeping(sign_key=key, sign_passphrase="env:PP")
+    assert "is protected by a passphrase" in kept(Keeping(sign_key=key))
+    assert "does not open" in kept(opened, PP="another passphrase")
+    assert "PP is not set" in kept(opened)
+    path.chmod(0o644)
+    told = kept(opened, PP="a long passphrase")
+    assert "may read" in told
+    assert "0644" in told
+    assert f"chmod o-rwx -- {key}" in told
+    assert "was given itself" in kept(Keeping(sign_key=content.decode()))
+    assert "was given itself" in kept(Keeping(encrypt_key="correct horse battery staple"))
+    aios.write("intent.yaml", "")
+    refused(aios("plan", "intent.yaml", "--sign-key", "k.pem"), 1, "everybody on this machine may read k.pem")
 
 
 @pytest.mark.parametrize("secret", ["0f" * 32, "correct horse battery staple"])
-def test_an_encrypted_plan_is_read_with_its_secret_alone(aios, planned, secret):
+def test_an_encrypted_plan_is_read_with_its_secret_alone(aios, planned, monkeypatch, secret):
     planned("--encrypt-key", "env:KEY", KEY=secret)
     text = (aios.place / "plan.json").read_text()
     assert "digits" not in text
-    with_key = {"KEY": secret, "AIOS_DECRYPT_KEY": "env:KEY"}
-    assert aios("diff", "plan.json", "plan.json", **with_key).code == 0
-    refused(aios("apply", "plan.json"), 1, "the plan plan.json is encrypted", "--decrypt-key env:NAME")
-    wrong = {**with_key, "KEY": "another secret altogether"}
-    refused(aios("apply", "plan.json", **wrong), 1, "this secret does not open the plan")
+    monkeypatch.setenv("KEY", secret)
+    monkeypatch.setenv("OTHER", "another secret altogether")
+    monkeypatch.delenv("AIOS_DECRYPT_KEY", raising=False)
+    assert "the plan" in read(aios, Trust())
+    assert "--decrypt-key env:NAME" in read(aios, None)
+    assert "this secret does not open the plan" in read(aios, Trust(decrypt_key="env:OTHER"))
     aios.write("torn.json", text.replace('"ciphertext": "', '"ciphertext": "AAAA'))
-    refused(aios("apply", "torn.json", **with_key), 1, "was changed after it was made, or is damaged")
+    assert "was changed after it was made, or is damaged" in read(aios, Trust(decrypt_key="env:KEY"), "torn.json")
+    refused(aios("apply", "plan.json"), 1, "the plan plan.json is encrypted", "--decrypt-key env:NAME")
     untouched(aios)
     shutil.move(aios.place / "plan.json", aios.place / "sealed")
-    assert aios("apply", "sealed", **with_key).code == 0
+    assert aios("apply", "sealed", "--decrypt-key", "env:KEY").code == 0
 
 
 def test_nothing_is_encrypted_that_is_not_saved(aios, asked):
     aios.write("intent.yaml", asked(pin=DRY))
     refused(aios("plan", "intent.yaml", "--encrypt-key", "env:KEY", KEY="0f" * 32), 64, "none is saved")
+
+
+def test_without_the_library_everything_else_works(aios, planned):
+    planned("--encrypt-key", "env:KEY", KEY="0f" * 32)
+    aios.write("none/cryptography/__init__.py", "raise ImportError")
+    without = {"PYTHONPATH": os.pathsep.join([str(aios.place / "none"), os.environ.get("PYTHONPATH", "")])}
+    for command in (
+        ("diff", "plan.json", "plan.json"),
+        ("key", "generate", "k.pem"),
+        ("plan", "intent.yaml", "-o", "x.json", "--encrypt-key", "env:KEY"),
+    ):
+        ran = aios(*command, **without, KEY="0f" * 32, AIOS_DECRYPT_KEY="env:KEY")
+        refused(ran, 6, "need `cryptography`, which is not installed", "pip install 'aios-planner[signing]'")
+    assert aios("plan", "intent.yaml", "-o", "x.json", **without).code == 0
+    assert not (aios.place / "k.pem").exists()
 
 
 def rewrite(aios, document):
@@ -160,7 +206,7 @@ def rewrite(aios, document):
 
 
 def other_address(plan):
-    plan["actions"][0]["address"] = plan["actions"][0]["after"]["intent"] = "../../x"
+    plan["actions"][0]["address"] = plan["actions"][0]["after"]["intent"] = "miner"
 
 
 def other_file(plan):

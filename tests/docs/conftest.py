@@ -17,7 +17,7 @@ EXAMPLE_DATABASE = "postgresql://ci@db.example.org/aios"
 """The database that pages write; one of the tests' own server takes its place when they run."""
 EXAMPLE_PORT = "8000"
 """The port that pages write; a free one takes its place when they run."""
-PROGRESS = re.compile(r"[a-z]+: .+, \d+ s")
+PROGRESS = re.compile(r"[a-z]+: (.+, \d+ s|still at work: .+)")
 """What a command says that takes over two seconds: on a busy machine any may."""
 
 _FENCE = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import os
@@ -79,7 +80,7 @@ def test_minutes_are_differences(clock: SimpleNamespace) -> None:
     assert (second["requests"], second["latency"]) == (0, [])
     assert [count for _, count in second["delay"]] == [3]
     assert tally.under_way == 0
-    assert tally.outcomes == {"ok": 2, "invalid": 1, "failed": 1, "overloaded": 0, "abandoned": 1}
+    assert tally.outcomes == {"ok": 2, "invalid": 1, "failed": 1, "overloaded": 0, "abandoned": 1, "trial": 0}
 
 
 def test_what_is_older_than_a_day_is_forgotten_and_the_rest_is_small(clock: SimpleNamespace) -> None:
@@ -185,3 +186,16 @@ def test_a_changed_artefact_and_a_stolen_port_are_seen(tmp_path: Path, kit: Any,
     assert served.observe().taken_by is None
     with http.client.socket.create_server(("127.0.0.1", served.handle["port"])):
         assert served.observe().taken_by.startswith(f"process {os.getpid()} (")
+
+
+def test_trials_are_counted_apart(shared: Any, kit: Any) -> None:
+    before = samples(get(shared.url, "/metrics")[2])
+    asked = shared.observe().recent.requests
+    trial = dataclasses.replace(load(kit.images(), 20), trial=True)
+    assert not shared.executor.exercise(shared.handle, trial).errors
+    after = samples(get(shared.url, "/metrics")[2])
+    grew = {name: after[name] - before[name] for name in after}
+    assert grew["aios_requests_total", "trial"] == 20
+    assert grew["aios_requests_total", "ok"] == grew["aios_request_duration_seconds_count", ""] == 0
+    assert after["aios_requests_in_flight", ""] == 0
+    assert shared.observe().recent.requests <= asked

@@ -74,7 +74,7 @@ def test_states_of_long_ago_go_and_the_records_stay(folder: Path, resource: Make
     backend = LocalBackend(folder / "state.json")
     state = State(lineage="new", serial=0)
     for number in range(1, 53):
-        state = backend.save(state.following({f"r{number}": resource(f"r{number}")}))
+        state = backend.save(state.following({f"r{number}": resource(f"r{number}")}, None))
         backend.record(run(ended="2027"), plan="plan")
     assert backend.state_after(2) is None
     third = backend.state_after(3)
@@ -86,9 +86,9 @@ def test_states_of_long_ago_go_and_the_records_stay(folder: Path, resource: Make
 
 def test_the_state_that_a_run_left_is_not_changed_by_what_follows(folder: Path, resource: Make) -> None:
     backend = LocalBackend(folder / "state.json")
-    first = backend.save(State(lineage="new", serial=0).following({"a": resource("a")}))
+    first = backend.save(State(lineage="new", serial=0).following({"a": resource("a")}, None))
     backend.record(run(ended="2027"))
-    backend.save(first.following({"a": None}))
+    backend.save(first.following({"a": None}, None))
     assert backend.state_after(1) == first
     (folder / "history" / "000001.state.json").write_text("{")
     with pytest.raises(ConflictError, match="that run @1 left is damaged"):
@@ -110,9 +110,9 @@ def test_a_state_is_read_resource_by_resource(resource: Make) -> None:
     assert list(found.resources) == ["a", "b", "c"]
     assert found == whole
     assert whole == found
-    following = found.following({"b": None}).following({"d": resource("d")})
+    following = found.following({"b": None, "d": resource("d")}, None)
     assert list(following.resources) == ["a", "c", "d"]
-    assert following.serial == 6
+    assert following.serial == 5
     assert "b" in found.resources, "what was read is not changed"
     assert decode(encode(following).encode()) == following
     assert following.resources["a"] is found.resources["a"], "a resource is read once"

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from aios.apply.breaches import outcome_breaches, world_breaches
 from aios.apply.instructions import CarryOut, Instruction, Look, Note, Proceed, Reply, Save, Tell, Trouble, Turn
 from aios.apply.reporting import Event, Report, Result, Status
-from aios.apply.resources import Promise, begun, is_done, settled, written
+from aios.apply.resources import Promise, begun, is_done, settled
 from aios.apply.undo import undo_actions
 from aios.records.errors import Diagnostic
 from aios.records.plan import Action
@@ -65,7 +65,7 @@ def steps_back(state: State, recalled: Mapping[str, Mapping[str, Any]]) -> Gener
     assert state.run is not None, "only a run that is not finished can be taken back"
     plan = state.run.plan
     if not state.run.back:
-        following = written(state, {}, state.run.model_copy(update={"back": True}))
+        following = state.following({}, state.run.model_copy(update={"back": True}))
         yield Note("rollback", {"of": plan, "serial": following.serial})
         state = yield Save(following)
     undone = undo_actions(state)
@@ -81,7 +81,9 @@ def steps_back(state: State, recalled: Mapping[str, Mapping[str, Any]]) -> Gener
     yield from course.go()
     came = course.report()
     results = tuple(
-        result.model_copy(update={"action": item.undoes, "status": _BACK.get(result.status, result.status)})
+        result.model_copy(
+            update={"address": item.of, "action": item.undoes, "status": _BACK.get(result.status, result.status)}
+        )
         for item, result in zip(undone, came.results, strict=True)
     )
     return Report(results=results, interrupted=came.interrupted, rolled_back=came.complete)
@@ -168,7 +170,7 @@ class _Course:
                 self._end(position, "not begun", self._why_not(position))
         yield from self._flush()
         if self._complete() and self.state.run is not None:
-            after = written(self.state, {}, None)
+            after = self.state.following({}, None)
             yield Note("settled", {"of": self.run.plan, "serial": after.serial})
             self.state = yield Save(after)
 
@@ -186,11 +188,14 @@ class _Course:
         return len(ended) == len(self.run.actions) and all(result.status in ("done", "kept") for result in ended)
 
     def _why_not(self, position: int) -> str:
-        needed = [self._results.get(other) for other in sorted(self.run.needs.get(position, ()))]
-        lost = [f"{item.action} {item.address}" for item in needed if item and item.status in ("failed", "not begun")]
-        if lost and not self._stopped:
-            return f"it waits for {', '.join(lost)}, which {'was' if len(lost) == 1 else 'were'} not done"
-        return "asked to stop before it" if self._stopped else "another action failed, and the run is taken back"
+        if self._stopped:
+            return "asked to stop before it"
+        done = {other for other, result in self._results.items() if result.status in ("done", "kept")}
+        lost = [self.run.actions[other] for other in sorted(self.run.needs.get(position, frozenset()) - done)]
+        if not lost:
+            return "another action failed, and the run is taken back"
+        named = ", ".join(f"{action.action} {action.address}" for action in lost)
+        return f"it waits for {named}, which {'was' if len(lost) == 1 else 'were'} not done"
 
     # One turn: what has ended, then what can begin.
 
@@ -254,9 +259,8 @@ class _Course:
         if resource and self.run.restores is not None:
             restored = self.run.restores[position]
             known = restored and restored.model_copy(update={"handle": resource.handle})
-        elif resource and promise and (resource.claims, resource.evaluate) != (promise.claims, promise.evaluate):
-            update = {"claims": promise.claims, "evaluate": promise.evaluate, "plan": self.run.plan}
-            known = resource.model_copy(update=update)
+        elif resource and promise and not promise.holds_of(resource):
+            known = resource.model_copy(update={**promise._asdict(), "plan": self.run.plan})
         if known != resource:
             self._touch(action, resource)
             self._batch.changes[action.address] = known
@@ -266,6 +270,9 @@ class _Course:
     def _start(self, position: int, at: str) -> None:
         action = self.run.actions[position]
         address, resource = action.address, self._standing(action.address)
+        if resource is None and action.moved_from is not None:
+            resource = self._standing(action.moved_from)
+            self._batch.changes[action.moved_from] = None
         prior = self._recalled.pop(address, None) or (resource.handle if resource else None) or None
         self._touch(action, resource)
         self._batch.changes[address] = begun(action, resource, prior, self.run.plan, at)
@@ -312,7 +319,7 @@ class _Course:
         yield from batch.before
         if batch.changes:
             record = None if self._complete() else self._record
-            self.state = yield Save(written(self.state, batch.changes, record))
+            self.state = yield Save(self.state.following(batch.changes, record))
         yield from batch.after
         yield from batch.tells
         yield from batch.starts

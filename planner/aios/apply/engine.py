@@ -5,7 +5,7 @@ This thread alone journals and saves; executors are called in threads of their o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Any
 
 from aios.apply.core import Run, steps, steps_back
@@ -30,6 +30,7 @@ def execute(
     plan: str,
     claims: Sequence[Claim] = (),
     evaluate: Mapping[str, tuple[str, ...]] | None = None,
+    protected: Collection[str] = (),
     state_store: StateKeeper,
     executors: Mapping[str, Executor],
     artefacts: Store,
@@ -43,8 +44,9 @@ def execute(
     """Carry out ``actions``, each once those that it needs are done, and return what came of each.
 
     plan: its id, or a word for what is no plan (``destroy``) · claims, evaluate: of the plan, kept in the state for
-    verify · now: ISO time, UTC · stop: asked whenever something has ended · parallelism: how many actions may run at
-    once · rollback_on_failure: once an action fails, begin no other one and take back what the run did
+    verify · protected: addresses that are not to be destroyed from then on · now: ISO time, UTC · stop: asked whenever
+    something has ended · parallelism: how many actions may run at once · rollback_on_failure: once an action
+    fails, begin no other one and take back what the run did
 
     A failing action stops those that need it, and no others. Raises WorldError, with every reason and before anything
     is touched, when executors see that actions cannot be carried out; also when journal or state cannot be written, and
@@ -52,7 +54,10 @@ def execute(
     """
     state = state_store.load()
     made = Claims(claims)
-    promises = {address: Promise(made.concerning(address), tuple(files)) for address, files in (evaluate or {}).items()}
+    promises = {
+        address: Promise(made.concerning(address), tuple(files), address in protected)
+        for address, files in (evaluate or {}).items()
+    }
     needs = needs_of(actions)
     _refuse_circle(actions, needs)
     left = [i for i, action in enumerate(actions) if not is_done(action, state.resources.get(action.address), plan)]

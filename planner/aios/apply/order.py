@@ -23,6 +23,8 @@ def needs_of(actions: Sequence[Action]) -> Mapping[int, frozenset[int]]:
     for position, action in enumerate(actions):
         if action.action != "keep":
             at[action.address].append(position)
+            if action.moved_from is not None:
+                at[action.moved_from].append(position)
     needs: dict[int, set[int]] = defaultdict(set)
     for positions in at.values():
         for first, then in pairwise(positions):

@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from aios.records.plan import Action, Claim
-from aios.records.state import Resource, State, UnfinishedRun
+from aios.records.state import Resource
 
-__all__ = ["Promise", "begun", "is_done", "settled", "written"]
+__all__ = ["Promise", "begun", "is_done", "settled"]
 
 
 class Promise(NamedTuple):
-    """What the plan claims of an address, and the files that accuracy is verified on."""
+    """What the plan claims of an address, the files that accuracy is verified on, whether it must not be destroyed."""
 
     claims: tuple[Claim, ...]
     evaluate: tuple[str, ...]
+    prevent_destroy: bool = False
+
+    def holds_of(self, resource: Resource) -> bool:
+        """Say whether the state says so already."""
+        return self == (resource.claims, resource.evaluate, resource.prevent_destroy)
 
 
 def is_done(action: Action, resource: Resource | None, plan: str) -> bool:
@@ -34,7 +39,8 @@ def is_done(action: Action, resource: Resource | None, plan: str) -> bool:
 def begun(action: Action, resource: Resource | None, handle: Mapping[str, Any] | None, plan: str, at: str) -> Resource:
     """Return what the state says while the action runs: that it is unfinished, and what stood before."""
     if resource is not None and action.action != "create":
-        return resource.model_copy(update={"unfinished": action.action, "handle": handle or {}})
+        update = {"address": action.address, "unfinished": action.action, "handle": handle or {}}
+        return resource.model_copy(update=update)
     deployment = action.after or action.before
     assert deployment is not None, "every action but a delete of nothing has a deployment"
     return Resource(
@@ -54,7 +60,7 @@ def settled(
     """Return what the state says once the action is done; None after a delete."""
     if action.after is None or handle is None:
         return None
-    claims, evaluate = promise or Promise((), ())
+    claims, evaluate, prevented = promise or Promise((), ())
     return Resource(
         address=action.address,
         executor=action.executor,
@@ -64,9 +70,5 @@ def settled(
         evaluate=evaluate,
         plan=plan,
         applied_at=at,
+        prevent_destroy=prevented,
     )
-
-
-def written(state: State, changes: Mapping[str, Resource | None], run: UnfinishedRun | None) -> State:
-    """Return the next serial of ``state`` with ``changes``, where None takes an address out. run: unless finished"""
-    return state.following(changes, run)

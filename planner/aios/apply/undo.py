@@ -12,9 +12,11 @@ __all__ = ["Undo", "undo_actions"]
 
 
 class Undo(NamedTuple):
-    """undoes: kind of the action that is taken back · action: that does it · restores: what the state says after it"""
+    """undoes: kind of the action that is taken back, and of: its address, under which what stood may be known no more ·
+    action: that does it · restores: what the state says after it"""
 
     undoes: ActionKind
+    of: str
     action: Action
     restores: Resource | None
 
@@ -27,7 +29,13 @@ class Undo(NamedTuple):
 def undo_actions(state: State) -> tuple[Undo, ...]:
     """Return what takes the unfinished run of ``state`` back, in the order in which it is to be done."""
     touched = state.run.touched if state.run is not None else ()
-    return tuple(undo for item in reversed(touched) for undo in _undos(item, state.resources.get(item.address)))
+    return tuple(undo for item in reversed(touched) for undo in _undos(item, _now(item, state)))
+
+
+def _now(touched: Touched, state: State) -> Resource | None:
+    """Return what stands of what a run touched: where it put it, or where it was before that."""
+    before = touched.before.address if touched.before is not None else touched.address
+    return state.resources.get(touched.address) or state.resources.get(before)
 
 
 def _undos(touched: Touched, now: Resource | None) -> Iterator[Undo]:
@@ -42,9 +50,11 @@ def _undos(touched: Touched, now: Resource | None) -> Iterator[Undo]:
     elif now.executor != before.executor:
         yield _undo(touched, "delete", now.executor, now.deployment, None, None)
         yield _undo(touched, "create", before.executor, None, before.deployment, whole)
-    elif now.unfinished or now.deployment != before.deployment:
+    elif now.unfinished or now.deployment != before.deployment or now.address != before.address:
         kind: ActionKind = "update" if touched.action == "update" and before.unfinished is None else "replace"
-        yield _undo(touched, kind, before.executor, now.deployment, before.deployment, whole)
+        undo = _undo(touched, kind, before.executor, now.deployment, before.deployment, whole)
+        moved = {"moved_from": touched.address} if touched.address != before.address else {}
+        yield undo._replace(action=undo.action.model_copy(update=moved))
     elif now != whole:
         yield _undo(touched, "keep", before.executor, now.deployment, before.deployment, whole)
 
@@ -58,7 +68,7 @@ def _undo(
     restores: Resource | None,
 ) -> Undo:
     action = Action(
-        address=touched.address,
+        address=touched.address if restores is None else restores.address,
         action=kind,
         reason=f"takes the {touched.action} back",
         executor=executor,
@@ -66,4 +76,4 @@ def _undo(
         after=after,
         undo="apply the plan again",
     )
-    return Undo(touched.action, action, restores)
+    return Undo(touched.action, touched.address, action, restores)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -77,10 +78,11 @@ class Workers:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _work(self, key: int, action: Action, call: Callable[[], Reply]) -> None:
-        try:
-            self._ended.put(_Ended(key, _asked(action, call), None))
-        except BaseException as error:  # noqa: BLE001 - an interrupt: the thread that waits raises it
-            self._ended.put(_Ended(key, None, error))
+        with suppress(Abandoned):  # which may also come when all is said
+            try:
+                self._ended.put(_Ended(key, _asked(action, call), None))
+            except BaseException as error:  # noqa: BLE001 - an interrupt: the thread that waits raises it
+                self._ended.put(_Ended(key, None, error))
 
 
 def _asked(action: Action, ask: Callable[[], Reply]) -> Reply:

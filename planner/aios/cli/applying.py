@@ -128,7 +128,10 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
 
 
 def _refuse_planning(path: str, plan: Plan, setting: Setting, keep_others: bool) -> None:
-    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all."""
+    """Raise UsageError for what would have to be planned again: a saved plan is carried out as it is, or not at all.
+
+    The state that it was made for may be named, as a pipeline does that sets AIOS_STATE for all of its commands.
+    """
     defaults = type(setting)()
     given = {
         "--fleet": setting.fleet is not None,
@@ -252,13 +255,13 @@ def _say_stopped(report: Report, number: int) -> None:
 def destroy(setting: Setting, targets: tuple[str, ...], *, parallelism: int, yes: bool, json: bool) -> int:
     """Remove what was applied."""
     from aios.workflow.applying import destroy as work
-    from aios.workflow.standing import load_state, pick
+    from aios.workflow.applying import to_destroy
 
-    doomed = pick(load_state(setting), targets)
+    doomed = to_destroy(setting, targets)
     if doomed:
         need_approval(yes, "destroy", targets)
         if not yes:
-            ask(f"destroy {', '.join(resource.address for resource in doomed)}?")
+            ask(f"destroy {', '.join(doomed)}?")
     with Progress("destroy", quiet=json) as progress:
         manner = Manner(parallelism=parallelism)
         report = work(replace(setting, tell=progress), targets, Underway(progress), manner)

@@ -51,7 +51,7 @@ def comment(plan: Plan, remarks: Sequence[str] = ()) -> str:
     page.add_items("intents that change", [sections.of(name) for name in changed[:_OPEN]], "\n\n".join)
     more = f"{counted(len(changed) - _OPEN, 'more intent')} that change"
     page.add_items("intents that change", [sections.of(name) for name in changed[_OPEN:]], _folding(more))
-    stay = f"{counted(len(predicted), 'intent')} left as it stands, with other predictions than when it was applied"
+    stay = f"{counted(len(predicted), 'intent')} of which nothing changes but what is promised or predicted"
     page.add_items("intents with other predictions", [sections.of(name) for name in predicted], _folding(stay))
     page.add_items("notes", [*_notes(plan)], lambda items: folded("notes", bullets(items)), 8_000)
     same = f"{counted(len(unchanged), 'intent')} of which nothing changes"
@@ -107,18 +107,6 @@ def _size(text: str) -> int:
     return len(text.encode())
 
 
-def _findings(plan: Plan) -> Iterator[str]:
-    """Yield where rules of policies are broken, and in one line which are kept."""
-    for ruling in plan.rulings:
-        word = "**denied**" if ruling.outcome == "deny" else "warning"
-        for item in ruling.findings:
-            seen = ", ".join(f"{name} = {value}" for name, value in item.seen.items())
-            yield f"{word} by {code(ruling.rule)}: {told(item.message)}" + (f" ({code(seen)})" if seen else "")
-    kept = [code(item.rule) for item in plan.rulings if item.outcome == "pass"]
-    if kept:
-        yield f"policies kept: {', '.join(kept)}"
-
-
 def _name(plan: Plan) -> str:
     """Return what the comment is known by: the paths that were planned, and what was given beside them."""
     parts = [",".join(map(str, plan.files.get("intents") or [])), str(plan.files.get("fleet") or "")]
@@ -130,13 +118,24 @@ def _outcome(plan: Plan) -> str:
         return "aios plan: infeasible, nothing can be applied"
     if plan.status == "unknown":
         return f"aios plan: unknown, {ended(plan)} before a plan was found"
-    if any(item.outcome == "deny" for item in plan.rulings):
-        return "aios plan: denied by policies, nothing can be applied"
     kinds = ("create", "update", "replace", "delete")
     counts = {kind: sum(action.action == kind for action in plan.actions) for kind in kinds}
     changes = ", ".join(f"{count} to {kind}" for kind, count in counts.items() if count) or "no change"
+    if any(ruling.outcome == "deny" for ruling in plan.rulings):
+        return f"aios plan: denied by policies, nothing can be applied ({changes})"
     proved = "proved optimal" if plan.status == "optimal" else "not proved optimal"
     return f"aios plan: {changes}, {proved}"
+
+
+def _findings(plan: Plan) -> Iterator[str]:
+    """Yield what policies deny, then what they warn of, each with its rule, the place of that, and what it saw."""
+    for ruling in sorted(plan.rulings, key=lambda ruling: ruling.outcome != "deny"):
+        word = "**denied**" if ruling.outcome == "deny" else "warning"
+        for finding in ruling.findings:
+            whose = f"{code(finding.subject)}: " if finding.subject else ""
+            seen = ", ".join(f"{name} = {value}" for name, value in finding.seen.items())
+            said = f"{whose}{told(finding.message)}{f' ({code(seen)})' if seen else ''}"
+            yield f"{word} by {code(ruling.rule)} at {code(str(ruling.where))}: {said}"
 
 
 def _goals(plan: Plan) -> str:
@@ -281,6 +280,9 @@ def _notes(plan: Plan) -> Iterator[str]:
     for decision in plan.decisions:
         for note in decision.notes:
             yield f"{code(decision.intent)}: {told(note)}"
+    kept = [code(item.rule) for item in plan.rulings if item.outcome == "pass"]
+    if kept:
+        yield f"rules of policies that are kept: {', '.join(kept)}"
     demands = sum(not decision.executor for decision in plan.decisions)
     if demands:
         yield f"{counted(demands, 'stated demand')} placed: aios starts none of them"

@@ -78,7 +78,7 @@ def _status_row(item: Standing, ink: Ink) -> list[str]:
     return [
         resource.address,
         ink(condition, _CONDITION_INKS[condition]),
-        (seen.endpoint if seen else None) or "-",
+        harmless((seen.endpoint if seen else None) or "-"),
         f"{deployment.model} {precision}",
         ready,
         _age(item.age_s),

@@ -130,7 +130,7 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
     import traceback
 
     from aios.cli.exits import Exit, exit_of
-    from aios.cli.words import print_diagnostics
+    from aios.cli.words import discreet, print_diagnostics
     from aios.records.errors import AiosError
     from aios.workflow.stages import note
 
@@ -140,10 +140,9 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
         print_diagnostics(error.diagnostics, every="--all" in arguments)
         if "--json" in arguments:
             from aios.cli.output import as_json
-            from aios.records.secrets import masked
 
-            told = masked(as_json({"errors": error.diagnostics, "exit_code": exit_of(error)}))
-            sys.stdout.write(told)
+            told = [discreet(item) for item in error.diagnostics]
+            sys.stdout.write(as_json({"errors": told, "exit_code": exit_of(error)}))
         return exit_of(error)
     note("bug", "error", traceback="".join(traceback.format_exception(error)))
     _say_bug(arguments)

@@ -47,6 +47,11 @@ class Progress:
         self._text, self._worded = text, worded
         note("progress", text=text)
 
+    def now(self) -> str:
+        """Return what goes on now, with how long it has."""
+        worded = self._worded
+        return worded() if worded else f"{self._text or 'working'}, {time.monotonic() - self._began:.0f} s"
+
     def begun(self, line: str, text: str, worded: Callable[[], str]) -> None:
         """Say that something begins beside what goes on. text, worded: all that goes on now, see `doing`"""
         self.doing(text, worded)
@@ -78,8 +83,7 @@ class Progress:
             if now - self._said < (_QUIET_S if text != self._told else _REPEAT_S):
                 continue
             self._told = text
-            worded = self._worded
-            self._print(worded() if worded else f"{text or 'working'}, {now - self._began:.0f} s")
+            self._print(self.now())
 
     def _redraw(self) -> None:
         if self._done.wait(_QUIET_S):

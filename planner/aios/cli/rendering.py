@@ -8,12 +8,15 @@ from typing import Any
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit
+from aios.cli.policing import gate
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
 from aios.cli.words import Ink, counted, harmless, warned
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
 from aios.workflow.rendering import INDEX, Difference, Rendered, difference, render, write
+from aios.workflow.ruling import denials
+from aios.workflow.saving import see_place
 from aios.workflow.setting import Setting
 
 __all__ = ["render_files"]
@@ -25,8 +28,10 @@ def render_files(
     """Print what a plan would hand to the world, or write it to files."""
     if check and into is None:
         raise UsageError(Diagnostic(summary="--check needs the folder to look at", remedy="name it with --into DIR"))
+    if into is not None and not check:
+        see_place(into / INDEX, made=True)
     plan = _plan(setting, keep_others=keep_others, quiet=json)
-    if plan.conflict is not None or plan.status == "unknown":
+    if plan.conflict is not None or plan.status == "unknown" or denials(plan):
         from aios.cli.planning import code_of
 
         return code_of(plan)
@@ -63,6 +68,7 @@ def _plan(setting: Setting, *, keep_others: bool, quiet: bool) -> Plan:
         print(conflict_of(planned, Ink(sys.stderr)), file=sys.stderr)
     elif planned.plan.status == "unknown":
         print("unknown: the search ended before a plan was found", file=sys.stderr)
+    gate(planned)
     return planned.plan
 
 

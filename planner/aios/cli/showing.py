@@ -7,10 +7,12 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aios.cli.conflicts import conflict_text
 from aios.cli.daywords import day_words
 from aios.cli.exits import Exit
+from aios.cli.keys import vouched
 from aios.cli.moving import move_words
 from aios.cli.output import emit
 from aios.cli.pipelines import pipeline_words
@@ -21,6 +23,9 @@ from aios.cli.words import Ink, counted, harmless, table
 from aios.records.plan import Decision, Plan
 from aios.workflow.setting import Setting
 
+if TYPE_CHECKING:
+    from aios.workflow.planfiles import Trust
+
 __all__ = ["show", "words_of"]
 
 _COLOURED = re.compile("(\x1b\\[(?:0|1|2|31|32|33|36|31;1)m)")
@@ -28,8 +33,13 @@ _ROWS = 40
 """Rows of a table that are told unless all are asked for."""
 
 
-def show(setting: Setting, file: str, *, markdown: bool, every: bool, json: bool, json_into: Path | None) -> int:
-    """Print a saved plan: as `plan` did, as a comment, or as the document that it is. Or a run of the history."""
+def show(
+    setting: Setting, file: str, trust: Trust, *, markdown: bool, every: bool, json: bool, json_into: Path | None
+) -> int:
+    """Print a saved plan: as `plan` did, as a comment, or as the document that it is. Or a run of the history.
+
+    trust: what a saved plan needs to be believed
+    """
     from aios.plan import plan_text
     from aios.workflow.planfiles import read_plan_file
     from aios.workflow.runs import is_run
@@ -38,7 +48,7 @@ def show(setting: Setting, file: str, *, markdown: bool, every: bool, json: bool
         from aios.cli.showingruns import show_run
 
         return show_run(setting, file, markdown=markdown, every=every, json=json, json_into=json_into)
-    plan = read_plan_file(file)
+    plan = read_plan_file(file, trust)
     if markdown and not json:
         from aios.cli.commenting import comment
 
@@ -73,6 +83,7 @@ def words_of(plan: Plan, file: str | None, ink: Ink, every: bool) -> str:
             "\n".join([*objective_words(plan, ink), *_proof(plan, ink)]),
             move_words(plan, ink, every),
             rulings_line(plan, ink),
+            vouched(plan, ink),
             action_words(plan, ink, command),
         ]
     return "\n\n".join(_harmless(block) for block in blocks if block)

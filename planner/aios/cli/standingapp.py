@@ -78,6 +78,8 @@ def show(
     ],
     state: State = STATE,
     markdown: Markdown = False,
+    verify_key: VerifyKey = None,
+    decrypt_key: DecryptKey = None,
     every: Every = False,
     json: Json = False,
     json_into: JsonInto = None,
@@ -85,8 +87,10 @@ def show(
     """Show a saved plan, or what a run did, from its document alone: neither intents, fleet nor models need be at
     hand."""
     from aios.cli.showing import show as work
+    from aios.workflow.planfiles import Trust
 
-    return work(setting_of(None, None, state), plan, markdown=markdown, every=every, json=json, json_into=json_into)
+    setting, trust = setting_of(None, None, state), Trust(verify_key, decrypt_key)
+    return work(setting, plan, trust, markdown=markdown, every=every, json=json, json_into=json_into)
 
 
 @standing_app.command(epilog="Example: aios render intent.yaml --into rendered")
@@ -104,13 +108,14 @@ def render(
     state: State = STATE,
     profiles: Profiles = PROFILES,
     keep_others: KeepOthers = False,
+    policy: Policies = None,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
     """Write what a plan would hand to the world as files, the same bytes every time. Changes nothing else."""
     from aios.cli.rendering import render_files
 
-    setting = setting_of(paths, fleet, state, profiles)
+    setting = setting_of(paths, fleet, state, profiles, policies=policy)
     return render_files(setting, into=into, check=check, keep_others=keep_others, json=json, json_into=json_into)
 
 
@@ -143,10 +148,13 @@ def drift(
     return work(setting_of(None, None, state), tuple(targets or ()), json=json, json_into=json_into)
 
 
-@standing_app.command(epilog="Example: aios destroy --yes")
+@standing_app.command(epilog="Examples: aios destroy --yes, or: aios destroy --target read-digits --target ocr")
 def destroy(
     targets: Annotated[
         list[str] | None, typer.Argument(metavar="[ADDRESS...]", help="What to remove; everything by default.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", metavar="ADDRESS", help="The same as an argument; repeatable.")
     ] = None,
     state: State = STATE,
     lock_timeout: LockTimeout = 0.0,
@@ -159,7 +167,8 @@ def destroy(
     from aios.cli.applying import destroy as work
 
     setting = setting_of(None, None, state, lock=(lock_timeout, lock_id))
-    return work(setting, tuple(targets or ()), parallelism=parallelism, yes=yes, json=json)
+    names = tuple(dict.fromkeys((*(targets or ()), *(target or ()))))
+    return work(setting, names, parallelism=parallelism, yes=yes, json=json)
 
 
 @standing_app.command(epilog="Example: aios verify --seconds 20")

@@ -7,6 +7,7 @@ import typer
 
 from aios.cli.options import (
     PARALLELISM,
+    PROFILES,
     STATE,
     EncryptKey,
     Every,
@@ -17,7 +18,9 @@ from aios.cli.options import (
     LockId,
     LockTimeout,
     Parallelism,
+    Paths,
     Policies,
+    Profiles,
     SignKey,
     SignPassphrase,
     State,
@@ -150,6 +153,36 @@ def rollback(
         json=json,
         json_into=json_into,
     )
+
+
+@state_app.command(epilog="Example: aios adopt read-digits intent.yaml --endpoint http://127.0.0.1:8000")
+def adopt(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Name of the intent that it serves.")],
+    paths: Paths = None,
+    executor: Annotated[
+        str, typer.Option("--executor", metavar="NAME", help="What made it: `aios plugins` lists them.")
+    ] = "onnxruntime",
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", metavar="URL", help="Where it answers, on this machine.")
+    ] = None,
+    folder: Annotated[str | None, typer.Option("--folder", metavar="DIR", help="Folder of its files.")] = None,
+    handle: Annotated[
+        str | None, typer.Option("--handle", metavar="JSON", help="As a state had it: `aios status --json`.")
+    ] = None,
+    fleet: Fleet = None,
+    state: State = STATE,
+    profiles: Profiles = PROFILES,
+    lock_timeout: LockTimeout = 0.0,
+    lock_id: LockId = None,
+    yes: Yes = False,
+    json: Json = False,
+) -> int:
+    """Take over something that runs already, as it runs: after a state was lost, or from one that nobody uses."""
+    from aios.cli.adopting import adopt as work
+    from aios.cli.adopting import hint_of
+
+    setting = setting_of(paths, fleet, state, profiles, lock=(lock_timeout, lock_id))
+    return work(setting, address, executor, hint_of(endpoint, folder, handle), yes=yes, json=json)
 
 
 @state_app.command(epilog="Example: aios unlock 4f1c9a2b7d30 --yes")

@@ -21,6 +21,7 @@ __all__ = [
     "Ink",
     "counted",
     "diagnostic_text",
+    "discreet",
     "further",
     "gap_text",
     "harmless",
@@ -137,6 +138,12 @@ def diagnostic_text(item: Diagnostic, ink: Ink, label: str = "error") -> str:
         if text:
             lines.append(f"  {ink(name, 'dim')} {_field(text)}")
     return "\n".join(lines)
+
+
+def discreet(item: Diagnostic) -> Diagnostic:
+    """Return a diagnostic whose texts repeat nothing that looks like a secret."""
+    texts = ((name, getattr(item, name)) for name in ("summary", "line_text", "reason", "remedy", "command"))
+    return item.model_copy(update={name: masked(text) for name, text in texts if text})
 
 
 def _field(text: str) -> str:

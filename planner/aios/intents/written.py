@@ -19,7 +19,7 @@ from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension, parse_quantity
 
-__all__ = ["DEFAULT_GOAL", "AnyOf", "IntentForm", "ModelFile", "Spec"]
+__all__ = ["DEFAULT_GOAL", "AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec"]
 
 DEFAULT_GOAL = "minimize power"
 """What an intent without ``goal`` asks for."""
@@ -145,6 +145,32 @@ class Metadata(Record):
     )
     labels: dict[str, str] = Field(
         {}, description="Words of your own, such as the team.", examples=[{"team": "vision"}]
+    )
+
+
+class MovedForm(Record):
+    """That the intent had another name."""
+
+    names: Many[Name] = Field(
+        alias="from", description="The name that it had before, or every one that it had.", examples=["read-digits"]
+    )
+
+
+class IntentMetadata(Metadata):
+    """What identifies an intent of which something is made to stand."""
+
+    moved: MovedForm | None = Field(
+        None,
+        description="That it had another name: what stands under that one is kept, under the new name.",
+        examples=[{"from": "read-digits"}],
+    )
+
+
+class Lifecycle(Record):
+    """What may become of the service once it stands."""
+
+    prevent_destroy: Annotated[bool, Strict()] = Field(
+        False, description="Refuse plans that delete or replace the service; what changes in place may change."
     )
 
 
@@ -375,6 +401,11 @@ class Spec(Record):
     serve: ServeForm = Field(
         default_factory=ServeForm, description="Where the service answers.", examples=[{"port": 8000}]
     )
+    lifecycle: Lifecycle = Field(
+        default_factory=Lifecycle,
+        description="What may become of the service once it stands.",
+        examples=[{"prevent_destroy": True}],
+    )
 
 
 class IntentForm(Record):
@@ -382,5 +413,5 @@ class IntentForm(Record):
 
     apiVersion: Literal["aios/v1"] = Field(description="Version of this form.")
     kind: Literal["Intent"] = Field(description="What this document is.")
-    metadata: Metadata = Field(description="What identifies the intent.", examples=[{"name": "classify-images"}])
+    metadata: IntentMetadata = Field(description="What identifies the intent.", examples=[{"name": "classify-images"}])
     spec: Spec = Field(description="What is wanted.")

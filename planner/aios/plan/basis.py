@@ -58,6 +58,8 @@ def basis_of(
     """Return the parts. models: path -> digest of a model · data: what the data is for -> digest · measurements: those
     that matter, by subject · learnt: file name -> digest of what was learnt · rules: of policies, by name"""
     stated = {item.name: _leaves_of(item) for item in intents}
+    # Each stage knows all of its pipeline: that is told once.
+    stated |= {f"pipeline {item.pipeline.name}": _leaves_of(item.pipeline) for item in intents if item.pipeline}
     stated |= {item.name: _leaves_of(item) for item in demands}
     if objective is not None:
         stated[f"objective {objective.name}"] = _leaves_of(objective)
@@ -105,7 +107,8 @@ def _content(record: Record) -> Any:
 
 
 def _leaves_of(record: Record) -> Mapping[str, str]:
-    return dict(_leaves("", {name: value for name, value in _content(record).items() if name != "name"}))
+    own = {name: value for name, value in _content(record).items() if name not in ("name", "pipeline")}
+    return dict(_leaves("", own))
 
 
 def _without_places(value: Any) -> Any:

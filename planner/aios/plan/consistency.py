@@ -7,7 +7,6 @@ is refused here. Who decides badly on purpose is found out by a signature alone.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -18,9 +17,6 @@ from aios.records.intent import Intent
 from aios.records.plan import Action, Decision, Deployment, Plan
 
 __all__ = ["Asked", "astray", "contradictions"]
-
-_ADDRESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
-"""The name of an intent, or of a stage or a group of one."""
 
 _DECIDED = (
     "model",
@@ -54,7 +50,7 @@ class Asked(NamedTuple):
 
 def contradictions(plan: Plan, asked: Asked) -> tuple[Diagnostic, ...]:
     """Return every way in which the actions of ``plan`` are not those of its decisions; empty when all is well."""
-    found = [*_addresses(plan)]
+    found = [*_doubled(plan)]
     decisions = {decision.intent: decision for decision in plan.decisions}
     intents = {intent.name: intent for intent in asked.intents}
     reached = {name: node.address for node in asked.fleet.nodes for name in node.instances()}
@@ -66,7 +62,13 @@ def contradictions(plan: Plan, asked: Asked) -> tuple[Diagnostic, ...]:
             said += _decided(action.after, decisions.get(action.address))
             said += _wanted(action.after, _intent_of(action.after, intents), asked)
             said += _placed(action.after, reached)
+        if action.moved_from is not None:
+            said += _moved(action, intents)
         found += [_contradiction(action, text) for text in said]
+    for name in decisions:
+        intent = intents.get(name) or intents.get(name.partition("/")[0])
+        if intent is not None and intent.prevent_destroy != (name in plan.protected):
+            found.append(_diagnostic(f"it says something else than {name[:80]} of whether that may be destroyed"))
     for name, files in plan.evaluate.items():
         intent = intents.get(name) or intents.get(name.partition("/")[0])
         if intent is None or files != intent.data.evaluate:
@@ -80,7 +82,7 @@ def astray(plan: Plan, right: Plan, standing: Collection[Deployment] | None) -> 
 
     standing: deployments that the state knows; None where an earlier run of the same plan has changed some of them
     """
-    found = [*_addresses(plan)]
+    found = [*_doubled(plan)]
     wanted = {action.address: action.after for action in right.actions if action.after is not None}
     made = {action.address for action in plan.actions if action.after is not None}
     for action in plan.actions:
@@ -92,16 +94,23 @@ def astray(plan: Plan, right: Plan, standing: Collection[Deployment] | None) -> 
         found += [_contradiction(action, text) for text in said]
     missing = wanted.keys() - made
     found += [_diagnostic(f"that run wanted {name[:80]} as well") for name in sorted(missing)]
-    for part in ("decisions", "claims", "evaluate", "pipelines"):
+    for part in ("decisions", "claims", "evaluate", "pipelines", "protected"):
         if getattr(plan, part) != getattr(right, part):
             found.append(_diagnostic(f"its {part} are not those of that run"))
     return tuple(found)
 
 
-def _addresses(plan: Plan) -> Iterator[Diagnostic]:
-    for name in sorted({action.address for action in plan.actions}):
-        if not _ADDRESS.fullmatch(name):
-            yield _diagnostic(f"{name[:80]!r} is no name of a service")
+def _moved(action: Action, intents: Mapping[str, Intent]) -> Iterator[str]:
+    """Yield that a service is renamed that no intent says was its own."""
+    service, _, part = action.address.partition("/")
+    intent = intents.get(action.address) or intents.get(service)
+    former = () if intent is None else intent.moved_from
+    own = {*former, *(f"{name}/{part}" for name in former)}
+    if action.moved_from not in own and (action.before is None or action.before.intent != action.moved_from):
+        yield f"it renames {action.moved_from!r:.80}, which no intent says was its name"
+
+
+def _doubled(plan: Plan) -> Iterator[Diagnostic]:
     for (address, kind), count in Counter((action.address, action.action) for action in plan.actions).items():
         if count > 1:
             yield _diagnostic(f"{address[:80]} has {count} actions `{kind}`")

@@ -63,6 +63,7 @@ def make_plan(
     at_once: bool = True,
     schedule: Schedule | None = None,
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    moved: Mapping[str, Sequence[str]] | None = None,
     restart: Disruption | None = None,
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
@@ -72,8 +73,9 @@ def make_plan(
     it now · made_from: what the fingerprints were taken of, in short · files: paths that the plan was made from ·
     version: of aios · options: intent name -> what was chosen from · account: what is told of moves ·
     pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same
-    time · schedule: when jobs run, of a plan in time · labels: intent name -> labels · restart: seconds without service
-    of what ends before its successor starts; None where room is not looked at
+    time · schedule: when jobs run, of a plan in time · labels: intent name -> labels · moved: intent name -> names that
+    it had before · restart: seconds without service of what ends before its successor starts; None where room is not
+    looked at
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
     says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
@@ -92,6 +94,7 @@ def make_plan(
         unhealthy=unhealthy or {},
         refused=frozenset(selection.refused),
         keep_others=keep_others,
+        moved=moved,
     )
     if restart is not None:
         actions = with_room(actions, claims, state, fleet, restart)
@@ -128,6 +131,7 @@ def make_plan(
             actions=actions if found else (),
             claims=claims,
             evaluate={intent.name: intent.data.evaluate for intent in chosen},
+            protected=tuple(intent.name for intent in chosen if intent.prevent_destroy),
             labels=labels or {},
             files=files or {},
             solver=_note(selection.termination),

@@ -9,9 +9,10 @@ from typing import Any
 from aios.plan.actions import actions_for
 from aios.plan.basis import Basis
 from aios.plan.document import with_id
+from aios.plan.room import with_room
 from aios.records.errors import Diagnostic
 from aios.records.fleet import Fleet
-from aios.records.plan import Deployment, Inputs, Plan, Return
+from aios.records.plan import Action, Deployment, Disruption, Inputs, Plan, Return
 from aios.records.state import State
 
 __all__ = ["going_back", "misfits", "wanted_by"]
@@ -44,6 +45,9 @@ def going_back(
     unhealthy: Mapping[str, str],
     files: Mapping[str, Any],
     version: str,
+    moved: Mapping[str, Sequence[str]],
+    fleet: Fleet,
+    restart: Disruption,
 ) -> Plan:
     """Return the plan that makes ``wanted`` stand again, with what ``target`` decided and promised of it.
 
@@ -57,8 +61,10 @@ def going_back(
         unhealthy=unhealthy,
         refused=frozenset(),
         keep_others=False,
+        moved=moved,
         unwanted=f"it was not wanted after run @{back_to.run}",
     )
+    actions = with_room(actions, target.claims, state, fleet, restart)
     update = {
         "aios_version": version,
         "inputs": inputs,
@@ -69,8 +75,20 @@ def going_back(
         "valid": None,
         "signature": None,
         "rulings": (),
+        "protected": _still_protected(target, actions, state),
     }
     return with_id(target.model_copy(update=update))
+
+
+def _still_protected(target: Plan, actions: Sequence[Action], state: State) -> tuple[str, ...]:
+    """Return what is not to be destroyed: as the earlier plan said, and what stands now; going back lifts nothing."""
+    now = {
+        action.address
+        for action in actions
+        for name in (action.address, action.moved_from or "")
+        if name in state.resources and state.resources[name].prevent_destroy
+    }
+    return tuple(sorted({*target.protected, *now}))
 
 
 def misfits(wanted: Mapping[str, Deployment], fleet: Fleet) -> Iterator[Diagnostic]:

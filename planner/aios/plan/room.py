@@ -44,7 +44,7 @@ def with_room(
     steps = [
         _Step(
             action,
-            standing.get(action.address, {}) if action.before is not None else {},
+            (standing.get(action.address) or standing.get(action.moved_from or "", {})) if action.before else {},
             _takes(action.after, claims, action.address) if action.after is not None else {},
         )
         for action in actions

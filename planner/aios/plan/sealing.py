@@ -86,11 +86,12 @@ def opened_text(text: str, secret: bytes | None, file: str) -> str:
 
 
 def _decrypted(envelope: Envelope, key: bytes, file: str) -> str:
+    opener = _cipher(key)
     from cryptography.exceptions import InvalidTag
 
     try:
         nonce, cipher = (base64.b64decode(item, validate=True) for item in (envelope.nonce, envelope.ciphertext))
-        plain: bytes = _cipher(key).decrypt(nonce, cipher, _header(envelope))
+        plain: bytes = opener.decrypt(nonce, cipher, _header(envelope))
         return plain.decode()
     except (InvalidTag, binascii.Error, ValueError):
         raise InputError(

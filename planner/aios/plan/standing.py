@@ -33,6 +33,7 @@ def without(plan: Plan, addresses: Collection[str]) -> Plan:
                 "claims": tuple(item for item in plan.claims if item.address not in gone | lost),
                 "evaluate": {name: files for name, files in plan.evaluate.items() if name not in gone},
                 "pipelines": tuple(wholes),
+                "protected": tuple(name for name in plan.protected if name not in gone),
                 "objective": (),
                 "rejections": (),
             }
@@ -84,6 +85,7 @@ def completed(plan: Plan, earlier: Plan, addresses: Collection[str]) -> Plan:
                     **{name: files for name, files in earlier.evaluate.items() if name in own},
                 },
                 "pipelines": (*plan.pipelines, *wholes),
+                "protected": (*plan.protected, *(name for name in earlier.protected if name in own)),
             }
         )
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aios.records.lazily import lazily
 
 if TYPE_CHECKING:
-    from aios.policy.judging import Stated, answered, explained, mistakes_of, place_of, request_of, rulings_of
+    from aios.policy.judging import Stated, answered, explained, misfit, mistakes_of, place_of, request_of, rulings_of
     from aios.policy.view import view_of
     from aios.policy.written import PolicyForm, compile_policies, digest_of_rules
 
@@ -20,6 +20,7 @@ __all__ = [
     "compile_policies",
     "digest_of_rules",
     "explained",
+    "misfit",
     "mistakes_of",
     "place_of",
     "request_of",
@@ -36,6 +37,7 @@ __getattr__ = lazily(
         "compile_policies": "aios.policy.written",
         "digest_of_rules": "aios.policy.written",
         "explained": "aios.policy.judging",
+        "misfit": "aios.policy.judging",
         "mistakes_of": "aios.policy.judging",
         "place_of": "aios.policy.judging",
         "request_of": "aios.policy.judging",

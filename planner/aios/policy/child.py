@@ -11,15 +11,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aios.policy.language import Language, Mistake, pieces_of, shown
+from aios.policy.language import Language, Mistake, message, pieces_of, shown, valued
 
 if TYPE_CHECKING:
     from aios.records.policy import About
 
-__all__ = ["MOST_BYTES", "answer", "main"]
+__all__ = ["MOST_BYTES", "MOST_S", "answer", "main"]
 
 MOST_BYTES = 2**30
-"""Address space that a request may take: rules on ten thousand intents need a tenth of it."""
+"""Address space of the process: rules on ten thousand intents need a third of it."""
+MOST_S = 10
+"""Seconds of a processor that a request may take: ten rules on a thousand intents need a third of one."""
 _MOST_FINDINGS = 1000
 """Findings of one rule that are told."""
 
@@ -28,10 +30,13 @@ def main() -> None:
     """Answer until standard input ends."""
     _limit_memory()
     for line in sys.stdin:
+        _limit_time()
         try:
             told = answer(json.loads(line))
         except MemoryError:
-            told = {"failed": "memory"}
+            told = {"failed": "they take too much memory"}
+        except (RuntimeError, RecursionError) as error:
+            told = {"failed": str(error)}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
 
@@ -42,6 +47,16 @@ def _limit_memory() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     soft = MOST_BYTES if most == resource.RLIM_INFINITY else min(MOST_BYTES, most)
     resource.setrlimit(resource.RLIMIT_AS, (soft, most))
+
+
+def _limit_time() -> None:
+    """Let the system end this process (SIGXCPU) where what comes takes longer than a request may."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = int(used.ru_utime + used.ru_stime) + 1 + MOST_S
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if most == resource.RLIM_INFINITY else min(soft, most), most))
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +81,8 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     if mistakes or request["view"] is None:
         return {"mistakes": mistakes}
     try:
-        subjects = {about: list(_subjects(about, language, request["view"])) for about, language in languages.items()}
+        plan = message("Plan", request["view"])
+        subjects = {about: list(_subjects(about, language, plan)) for about, language in languages.items()}
     except ValueError as error:
         return {"misfit": str(error)}
     return {"rules": [_asked(language, rule, parts, subjects[rule["about"]]) for language, rule, parts in compiled]}
@@ -96,26 +112,25 @@ class _Parts:
             if isinstance(piece, str):
                 pieces.append(piece)
                 continue
-            value = piece.eval(activation)
-            pieces.append("?" if value.type().name() == "ERROR" else shown(value.plain_value()))
+            value = valued(piece, activation)
+            pieces.append("?" if value is None else shown(value.plain_value()))
         return "".join(pieces)
 
 
 def _subjects(
-    about: About, language: Language, view: Mapping[str, Any]
+    about: About, language: Language, plan: Any
 ) -> Iterator[tuple[str | None, str | None, Mapping[str, str], Any]]:
-    """Yield name, intent, labels and activation of each thing that rules about ``about`` are asked of."""
-    plan = language.message("Plan", view)
+    """Yield name, intent, labels and activation of each thing that rules about ``about`` are asked of. plan: message"""
     if about == "plan":
         yield None, None, {}, language.bind({"plan": plan})
         return
-    intents = {item["name"]: item for item in view.get("intents", ())}
-    for item, message in zip(view.get(f"{about}s", ()), getattr(plan, f"{about}s"), strict=True):
-        whose = item.get("intent") or item.get("address") or ""
-        intent = intents.get(whose) or intents.get(whose.partition("/")[0]) or {"name": whose}
-        name = f"{whose} {item['metric']}" if about == "claim" and "metric" in item else whose
-        bound = {"plan": plan, "intent": language.message("Intent", intent), about: message}
-        yield name, whose, intent.get("labels", {}), language.bind(bound)
+    intents = {item.name: item for item in plan.intents}
+    for item in getattr(plan, f"{about}s"):
+        whose = item.intent if about == "decision" else item.address
+        intent = intents.get(whose) or intents.get(whose.partition("/")[0]) or message("Intent", {"name": whose})
+        name = f"{whose} {item.metric}" if about == "claim" else whose
+        bound = {"plan": plan, "intent": intent, about: item}
+        yield name, whose, dict(intent.labels), language.bind(bound)
 
 
 def _asked(language: Language, rule: Mapping[str, Any], parts: _Parts, subjects: list[Any]) -> dict[str, Any]:

@@ -13,11 +13,14 @@ from aios.records.forms import nearest
 from aios.records.metrics import METRICS
 from aios.records.policy import About, Finding, Rule, Ruling
 
-__all__ = ["Stated", "answered", "explained", "mistakes_of", "place_of", "request_of", "rulings_of"]
+__all__ = ["Stated", "answered", "explained", "misfit", "mistakes_of", "place_of", "request_of", "rulings_of"]
 
 _FIELD = re.compile(r"undefined field '(\w+)' not found in struct 'aios\.(\w+)'")
 _NAME = re.compile(r"undeclared reference to '([\w.\-]+)'")
 _OVERLOAD = re.compile(r"found no matching overload for '(.+?)' applied to '(.*)'")
+_EXPECTING = re.compile(r" expecting .*", re.DOTALL)
+_PARSING = re.compile(r"(?:Failed to parse \w+ field: )+")
+_UNKNOWN = re.compile(r'Message type "aios\.(\w+)" has no field named "([^"]*)" at "(.*?)"')
 _KEY = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 _STATUS = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]$")
 _OPERATORS = re.compile(r"_?([^\w\s]+|in)_")
@@ -95,7 +98,7 @@ def explained(text: str, about: About) -> tuple[str, str | None]:
         if match[2].replace("wrapper", "") in _NUMBERS:
             return what, 'write a number with a point, such as `2000.0`, or a quantity, such as `quantity("2 kW")`'
         return what, None
-    return text, None
+    return _EXPECTING.sub("", text).replace("'<EOF>'", "its end"), None
 
 
 def _unknown_name(name: str, about: About) -> tuple[str, str | None]:
@@ -178,6 +181,22 @@ def rulings_of(rules: Sequence[Stated], answer: Mapping[str, Any]) -> tuple[Ruli
             )
         )
     return tuple(found)
+
+
+def misfit(text: str) -> Diagnostic:
+    """Return what does not fit the vocabulary in a fragment of a plan. text: as Protocol Buffers say it"""
+    match = _UNKNOWN.search(text)
+    if match is None:
+        reason = _PARSING.sub("", text.partition("\n")[0]).rstrip(".")
+        return Diagnostic(summary="this is no plan that rules can be asked of", reason=reason)
+    kind, name, path = match.groups()
+    known = list(FIELDS[kind])
+    near = nearest(name, known)
+    meant = f"did you mean `{near}`? " if near else ""
+    where = f" at {path}" if path != "Plan" else ""
+    return Diagnostic(
+        summary=f"{_article(kind)} has no field `{name}`{where}", remedy=f"{meant}it has {_listed(known)}"
+    )
 
 
 def _article(kind: str) -> str:

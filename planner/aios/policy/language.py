@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aios.policy.vocabulary import BOUND, FIELDS
@@ -16,7 +17,7 @@ from aios.records.units import Dimension, UnitError, parse_quantity
 if TYPE_CHECKING:
     from aios.records.policy import About
 
-__all__ = ["Language", "Mistake", "pieces_of"]
+__all__ = ["Language", "Mistake", "message", "pieces_of", "shown", "valued"]
 
 _PACKAGE = "aios"
 _LISTED = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*?)(?=\nERROR: <input>|\Z)", re.DOTALL)
@@ -44,8 +45,9 @@ class Language:
         from cel_expr_python import cel
         from cel_expr_python.ext import ext_math, ext_optional, ext_strings
 
-        pool, self._classes = _messages()
+        pool, _ = _messages()
         self._names = BOUND[about]
+        self._chains: dict[str, list[tuple[str, Any]]] = {}
         self._env = cel.NewEnv(
             pool,
             variables={name: cel.Type(f"{_PACKAGE}.{kind}") for name, kind in self._names.items()},
@@ -69,27 +71,37 @@ class Language:
         """Return what expressions are evaluated with. values: name -> message"""
         return self._env.Activation(dict(values))
 
-    def message(self, kind: str, data: Mapping[str, Any]) -> Any:
-        """Return plain data as a message. Raises ValueError that says what does not fit."""
-        from google.protobuf import json_format
-
-        try:
-            return json_format.ParseDict(dict(data), self._classes[kind]())
-        except json_format.ParseError as error:
-            raise ValueError(str(error)) from None
-
     def seen(self, text: str, activation: Any) -> dict[str, str]:
         """Return what an expression reads of the plan, as text: path -> value, of single values alone."""
         found: dict[str, str] = {}
-        for chain in dict.fromkeys(_chains(text)):
-            if chain.partition(".")[0].partition("[")[0] not in self._names or len(found) == _MOST_SEEN:
-                continue
-            expression, mistakes = self.compile(chain)
-            if not mistakes:
-                value = expression.eval(activation)
-                if value.type().name() in ("STRING", "INT", "DOUBLE", "BOOL"):
-                    found[chain] = shown(value.plain_value())
+        for chain, expression in self._read_by(text):
+            value = valued(expression, activation)
+            if value is not None and value.type().name() in ("STRING", "INT", "DOUBLE", "BOOL"):
+                found[chain] = shown(value.plain_value())
         return found
+
+    def _read_by(self, text: str) -> list[tuple[str, Any]]:
+        """Return the paths that an expression reads, compiled, each with its text."""
+        if text not in self._chains:
+            own = (chain for chain in dict.fromkeys(_chains(text)) if re.split(r"[.[]", chain)[0] in self._names)
+            compiled = ((chain, *self.compile(chain)) for chain in list(own)[:_MOST_SEEN])
+            self._chains[text] = [(chain, found) for chain, found, mistakes in compiled if not mistakes]
+        return self._chains[text]
+
+
+def message(kind: str, data: Mapping[str, Any]) -> Any:
+    """Return plain data as a message. Raises ValueError that says what does not fit."""
+    from google.protobuf import json_format
+
+    made = _messages()[1][kind]
+    try:
+        return made(**data)
+    except (TypeError, ValueError):  # the slow way says what does not fit, and where
+        pass
+    try:
+        return json_format.ParseDict(dict(data), made())
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from None
 
 
 def _chains(text: str) -> Iterator[str]:
@@ -98,6 +110,15 @@ def _chains(text: str) -> Iterator[str]:
     for match in _CHAIN.finditer(text):
         if not any(start <= match.start() < end for start, end in literals):
             yield match[0].replace("[?", "[")
+
+
+def valued(expression: Any, activation: Any) -> Any:
+    """Return the value of an expression, None where it has none."""
+    try:
+        value = expression.eval(activation)
+    except RuntimeError:
+        return None
+    return None if value.type().name() == "ERROR" else value
 
 
 def shown(value: Any) -> str:
@@ -157,6 +178,7 @@ def _functions(cel: Any) -> list[Any]:
     return [cel.FunctionDecl("quantity", [of_quantity]), cel.FunctionDecl("sum", [of_sum])]
 
 
+@cache
 def _messages() -> tuple[Any, Mapping[str, Any]]:
     """Return the vocabulary as a pool of Protocol Buffers types, and its classes by name."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory

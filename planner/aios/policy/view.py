@@ -12,6 +12,12 @@ from aios.records.plan import Action, Claim, Decision, Deployment, Plan
 
 __all__ = ["view_of"]
 
+_NESTED = {
+    kind: [(name, type_.strip("[]{}"), type_) for name, type_ in fields.items() if type_.strip("[]{}") in FIELDS]
+    for kind, fields in FIELDS.items()
+}
+"""Message -> its fields that hold messages: name, message, type."""
+
 _PUT_TOGETHER: Mapping[str, Callable[[list[float]], float]] = {"sum": sum, "max": max, "min": min}
 """How values of several intents are put together, by what their metric says."""
 
@@ -44,18 +50,17 @@ def _own(record: Any, kind: str) -> dict[str, Any]:
 
 def _known(plain: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """Return what the vocabulary has of plain data and that is no null, within lists and mappings too."""
-    found: dict[str, Any] = {}
-    for name, type_ in FIELDS[kind].items():
-        value, inner = plain.get(name), type_.strip("[]{}")
-        if value is None:
+    found = {name: plain[name] for name in FIELDS[kind] if plain.get(name) is not None}
+    for name, inner, type_ in _NESTED[kind]:
+        if name not in found:
             continue
-        if inner in FIELDS and isinstance(value, list):
-            value = [_known(item, inner) for item in value]
-        elif inner in FIELDS and type_.startswith("{"):
-            value = {key: _known(item, inner) for key, item in value.items()}
-        elif inner in FIELDS:
-            value = _known(value, inner)
-        found[name] = value
+        value = found[name]
+        if type_.startswith("["):
+            found[name] = [_known(item, inner) for item in value]
+        elif type_.startswith("{"):
+            found[name] = {key: _known(item, inner) for key, item in value.items()}
+        else:
+            found[name] = _known(value, inner)
     return found
 
 

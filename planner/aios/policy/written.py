@@ -27,7 +27,15 @@ def _short(text: str) -> str:
     return text
 
 
+def _closed(text: str) -> str:
+    plain = text.replace("{{", "").replace("}}", "")
+    if plain.count("{") != plain.count("}"):
+        raise BadValue("a brace is opened or closed alone", "write `{intent.name}` for a value, `{{` for a brace")
+    return _short(text)
+
+
 Expression = Annotated[str, AfterValidator(_short)]
+Message = Annotated[str, AfterValidator(_closed)]
 
 
 class PolicyMetadata(Record):
@@ -53,7 +61,7 @@ class RuleForm(Record):
         None, description="CEL: where it is true, there is no plan to apply.", examples=["decision.replicas < 2"]
     )
     warn: Expression | None = Field(None, description="CEL: where it is true, a warning is printed.")
-    message: Expression | None = Field(
+    message: Message | None = Field(
         None,
         description="What to say, with CEL in braces.",
         examples=["{intent.name} runs on {decision.replicas} replica"],

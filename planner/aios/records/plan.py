@@ -1,9 +1,10 @@
 """The plan document: what will be done, why, and what is promised."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
@@ -64,6 +65,13 @@ class Validity(Record):
 
     made_at: str
     expires_at: str
+
+    @field_validator("made_at", "expires_at")
+    @classmethod
+    def _is_instant(cls, text: str) -> str:
+        if datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError("it states no time zone")
+        return text
 
 
 class Signature(Record):
@@ -272,9 +280,10 @@ class Claims:
 
 class Action(Record):
     """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
-    what stands, when it was applied; empty where this plan promises the same of it · waits_for: addresses whose actions
-    are done before it, as they free what it takes · downtime_s: of a replace, where the old and the new do not fit
-    beside each other: the old one ends first, and nobody serves for so long"""
+    what stands, when it was applied; empty where this plan promises the same of it · moved_from: address under which
+    what stands was known before · waits_for: addresses whose actions are done before it, as they free what it takes ·
+    downtime_s: of a replace, where the old and the new do not fit beside each other: the old one ends first, and nobody
+    serves for so long"""
 
     address: str
     action: ActionKind
@@ -284,6 +293,7 @@ class Action(Record):
     after: Deployment | None = None
     undo: str
     promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
+    moved_from: str | None = Field(default=None, exclude_if=lambda name: name is None)
     waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     downtime_s: Disruption | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
 
@@ -317,7 +327,8 @@ class Plan(Record):
     replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
     frame: where a plan in time stands in it · made_from: fingerprint -> thing -> part of it -> what that was, in short,
     so that a stale plan can say what changed · valid: only where an expiry was asked for ·
-    back_to: of a rollback · labels: intent name ->
+    back_to: of a rollback · protected: addresses whose services are neither deleted nor replaced ·
+    labels: intent name ->
     labels, of those that have any · rulings: what came of each rule of the policies
     """
 
@@ -341,6 +352,7 @@ class Plan(Record):
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()
     evaluate: Mapping[str, tuple[str, ...]] = {}
+    protected: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     labels: Mapping[str, Mapping[str, str]] = Field(default={}, exclude_if=lambda labels: not labels)
     rulings: tuple[Ruling, ...] = Field(default=(), exclude_if=lambda rulings: not rulings)
     files: Mapping[str, Any] = Field(

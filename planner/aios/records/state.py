@@ -23,7 +23,7 @@ class Resource(Record):
 
     handle: what the executor needs to find it again (pid and start time, port, log file...); only the executor reads
     it ·
-    applied_at: ISO time, UTC
+    applied_at: ISO time, UTC · prevent_destroy: it is neither deleted nor replaced
     """
 
     address: str
@@ -35,6 +35,7 @@ class Resource(Record):
     plan: str
     applied_at: str
     unfinished: ActionKind | None = None
+    prevent_destroy: bool = Field(default=False, exclude_if=lambda prevented: not prevented)
 
 
 class Touched(Record):
@@ -101,7 +102,9 @@ class Resources(Mapping[str, Resource]):
         return found
 
     def changed(self, changes: Mapping[str, Resource | None]) -> "Resources":
-        """Return these with ``changes``, where None takes an address out."""
+        """Return these with what ``changes`` says at its addresses; None takes one out."""
+        if not changes:
+            return self
         records, texts = dict(self._records), dict(self._texts)
         for address, resource in changes.items():
             records.pop(address, None)
@@ -139,7 +142,6 @@ class State(Record):
         return dict(resources)
 
     def following(self, changes: Mapping[str, Resource | None], run: UnfinishedRun | None = None) -> Self:
-        """Return the next serial, with ``changes``, where None takes an address out. run: unless it is finished"""
+        """Return the next serial with ``changes``, where None takes an address out. run: unless finished"""
         held = self.resources if isinstance(self.resources, Resources) else Resources(self.resources)
-        update = {"serial": self.serial + 1, "resources": held.changed(changes), "run": run}
-        return self.model_copy(update=update)
+        return self.model_copy(update={"serial": self.serial + 1, "resources": held.changed(changes), "run": run})

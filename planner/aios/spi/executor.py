@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from aios.records.base import Record
 from aios.records.candidate import Candidate
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "Adopting",
     "Artefact",
     "Counted",
     "Executor",
     "Exercise",
+    "Found",
+    "Hint",
     "Journal",
     "Observation",
     "Outcome",
@@ -134,6 +137,27 @@ class Observation(Record):
     recent: Counted | None = None
 
 
+class Hint(NamedTuple):
+    """Where something may be found that runs already; what is None is not known.
+
+    endpoint: where it answers · folder: where its files are · handle: as a state had it
+    """
+
+    endpoint: str | None = None
+    folder: str | None = None
+    handle: Mapping[str, Any] | None = None
+
+
+class Found(Record):
+    """Something that runs already, proved to be what it says. handle: how to find it again · deployment: what it runs ·
+    folder: of its files, ``<home>/run/<address>`` · note: by what it is known, one sentence"""
+
+    handle: Mapping[str, Any]
+    deployment: Deployment
+    folder: str
+    note: str
+
+
 class Journal(Protocol):
     """Write-ahead notes of an executor, kept on disk before it goes on; enough to find what a crash left behind."""
 
@@ -167,7 +191,8 @@ class Exercise:
     at_s: when to send each request, seconds from the start, sorted · item: which item of ``inputs`` each request
     carries ·
     inputs: name -> array, first axis counts items · keep_outputs: whether to return the answers ·
-    timeout_s: after which a request counts as failed
+    timeout_s: after which a request counts as failed · trial: whether the service shall count it apart from what its
+    clients ask for
     """
 
     at_s: NDArray[np.float64]
@@ -175,6 +200,7 @@ class Exercise:
     inputs: Tensors
     keep_outputs: bool = False
     timeout_s: float = 10.0
+    trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -250,3 +276,22 @@ class Watching(Protocol):
 
     def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
         """Return what it made below ``folder``, that of ``Store.runtime``, and what none of ``handles`` leads to."""
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """What an executor may offer beside: to take over what it made and nobody looks after any more."""
+
+    def find(self, address: str, hint: Hint, store: Store) -> Found:
+        """Return what ``hint`` leads to; without any, what stands where the files of ``address`` belong.
+
+        Changes nothing. Raises InputError where nothing is there, or it cannot be proved to be what it says.
+        """
+
+    def is_same(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Say whether two handles lead to the same thing."""
+
+    def take_over(self, address: str, found: Found, store: Store) -> Mapping[str, Any]:
+        """Bring the files of what was found to where those of ``address`` belong, without a restart, and return its
+        handle. Twice is the same as once. Raises InputError where something else is there.
+        """

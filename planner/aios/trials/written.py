@@ -183,7 +183,7 @@ def compile_tests(documents: Sequence[Document]) -> Trial:
     cases: dict[str, Case] = {}
     for document in documents:
         try:
-            form = check(document, TestForm)
+            form = check(document, TestForm, _taken_away(document))
         except InputError as error:
             mistakes += error.diagnostics
             continue
@@ -198,6 +198,12 @@ def compile_tests(documents: Sequence[Document]) -> Trial:
     if mistakes:
         raise InputError(*mistakes)
     return Trial(documents[0].file, tuple(cases.values()))
+
+
+def _taken_away(document: Document) -> list[tuple[str | int, ...]]:
+    """Return the mappings of changes, in which nothing stands for what is taken away."""
+    cases = (document.data.get("spec") or {}).get("cases") if isinstance(document.data.get("spec"), dict) else None
+    return [("spec", "cases", index, "set") for index in range(len(cases) if isinstance(cases, list) else 0)]
 
 
 def _mistakes(case: Case) -> Iterator[Diagnostic]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aios.records.base import Span
 from aios.records.errors import ConflictError, Diagnostic, InputError
 from aios.records.plan import Action, Plan
 from aios.workflow import stopping
@@ -15,6 +16,8 @@ from aios.workflow.basis import basis_of, places_of
 from aios.workflow.goingback import check_return
 from aios.workflow.keeping import Opened, opened
 from aios.workflow.manner import Manner
+from aios.workflow.moving import protects
+from aios.workflow.observing import unhealthy
 from aios.workflow.planning import inputs_of
 from aios.workflow.reading import Given, gather
 from aios.workflow.ruling import denials
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from aios.apply import Event, Report, Undo
     from aios.records.state import State
 
-__all__ = ["apply_plan", "carry_out", "destroy", "roll_back", "to_roll_back"]
+__all__ = ["apply_plan", "carry_out", "destroy", "roll_back", "to_destroy", "to_roll_back"]
 
 _AS_USUAL = Manner()
 _ONE_BY_ONE = Manner(parallelism=1)
@@ -40,8 +43,10 @@ def apply_plan(
     manner: Manner = _AS_USUAL,
     again: Callable[[], Plan] | None = None,
 ) -> Report:
-    """Carry out ``plan``; where its last run was being rolled back, end that instead. again: makes the plan anew, where
-    the approval holds for whatever is planned; asked for one when somebody else has applied while we waited
+    """Carry out ``plan``; where its last run was being rolled back, end that instead.
+
+    again: makes the plan anew, where the approval holds for whatever is planned; it is asked for one when somebody else
+    has applied while we waited for the lock
 
     Raises ConflictError, saying what changed, unless everything that it was made from is still the same, and when
     somebody else holds the lock; WorldError when its actions cannot be carried out from here.
@@ -70,6 +75,11 @@ def _see_that_it_can_be_applied(plan: Plan) -> None:
         raise InputError(Diagnostic(summary=f"this plan is denied by {names}: it is not applied", command="aios plan"))
     if not plan.at_once:
         raise InputError(_not_at_once(plan))
+
+
+def _has_moved(plan: Plan, kept: Opened) -> bool:
+    state = kept.state.load()
+    return plan.inputs.state != f"{state.lineage}:{state.serial}" and not kept.journal.resumes(plan.id, state)
 
 
 def to_roll_back(setting: Setting) -> tuple[Undo, ...]:
@@ -122,11 +132,6 @@ def _never() -> bool:
     return False
 
 
-def _has_moved(plan: Plan, kept: Opened) -> bool:
-    state = kept.state.load()
-    return plan.inputs.state != f"{state.lineage}:{state.serial}" and not kept.journal.resumes(plan.id, state)
-
-
 def _not_at_once(plan: Plan) -> Diagnostic:
     jobs = [decision.intent for decision in plan.decisions if decision.start_s]
     if jobs:
@@ -141,6 +146,13 @@ def _not_at_once(plan: Plan) -> Diagnostic:
         remedy="give them more machines, or state the highest rate alone; the plan says what whoever runs them starts "
         "and stops when (`hourly` of each place)",
     )
+
+
+def to_destroy(setting: Setting, targets: Sequence[str]) -> tuple[str, ...]:
+    """Return the addresses that ``destroy`` would remove. Raises InputError as that does."""
+    from aios.plan import destroy_actions
+
+    return tuple(action.address for action in destroy_actions(load_state(setting), targets))
 
 
 def destroy(
@@ -245,6 +257,7 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
         if not resumes:
             _check_time(plan, setting)
         check_return(plan, setting, kept.state, state, resumes=resumes)
+        _check_protected(plan, state, {})
         return
     given = gather(setting)
     current = inputs_of(given, state)
@@ -256,6 +269,7 @@ def _check_fresh(plan: Plan, setting: Setting, kept: Opened) -> None:
     problems = stale(plan, current, now, places_of(given, now["intents"]))
     if not problems:
         _check_actions(plan, given, None if resumes else state)
+        _check_protected(plan, state, {intent.name: protects(intent) for intent in given.intents})
         return
     policies = [word for path in plan.files.get("policies", ()) for word in ("--policy", path)]
     again = shlex.join(["aios", "plan", *plan.files["intents"], *policies, "-o"]) + " plan.json"
@@ -280,6 +294,17 @@ def _check_actions(plan: Plan, given: Given, state: State | None) -> None:
     problems = contradictions(plan, Asked(given.intents, models, given.calibration, given.fleet, standing))
     if problems:
         raise InputError(*problems)
+
+
+def _check_protected(plan: Plan, state: State, said: Mapping[str, Span | None]) -> None:
+    """Raise InputError for actions that would destroy what is not to be destroyed. said: see `forbidden`"""
+    from aios.plan import forbidden
+    from aios.spi import registry
+
+    if any(forbidden(plan, state, said, {})):
+        problems = tuple(forbidden(plan, state, said, unhealthy(registry.load_all("aios.executors"), state)))
+        if problems:
+            raise InputError(*problems)
 
 
 def _check_time(plan: Plan, setting: Setting) -> None:

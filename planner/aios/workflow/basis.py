@@ -57,6 +57,10 @@ def places_of(given: Given, stated: Parts) -> Places:
         found[intent.name, ""] = intent.where
         for part in stated.get(intent.name, ()):
             found[intent.name, part] = _place(intent, part)
+        if intent.pipeline is not None:
+            whole = f"pipeline {intent.pipeline.name}"
+            found[whole, ""] = intent.pipeline.where
+            found |= {(whole, bound.metric): bound.where for bound in intent.pipeline.require}
     for demand in given.demands:
         found |= {(demand.name, part): demand.where for part in ("", *stated.get(demand.name, ()))}
     return found

@@ -73,8 +73,8 @@ def changed_since(setting: Setting, revision: str, wished: Wished) -> Since:
     remarks = [f"{_intents(stay)} unchanged since {revision}: left as {_they(stay)}"] if stay else []
     others = [name for name in same if name not in set(stay)]
     if others:
-        why_planned = "as they do not stand as they would be planned"
-        remarks.append(f"{_intents(others)} unchanged since {revision}, yet planned {why_planned}: {_listed(others)}")
+        all_the_same = "and planned all the same, as nothing stands that could stay"
+        remarks.append(f"{_intents(others)} unchanged since {revision} {all_the_same}: {_listed(others)}")
     changed = [f"{name} ({why[name]})" for name in names if why[name] is not None]
     if changed:
         remarks.append(f"{_intents(changed)} planned: {_listed(changed)}")
@@ -142,7 +142,7 @@ class _Comparing:
     def changed(self, item: Intent | Demanded) -> str | None:
         """Return what of an intent changed, or cannot be told; None where nothing did."""
         file = item.where.file
-        place = self.there.inside(file) if file in self.read else None
+        place = self._place(file)
         if place is None:
             return f"{file} is in no file of the repository"
         origin = place if place in self.there.blobs else self._before_moving(place)
@@ -150,7 +150,8 @@ class _Comparing:
             return "new"
         if not self._same(file, origin):
             name = item.pipeline.name if isinstance(item, Intent) and item.pipeline else item.name
-            if _document(self.read[file], name) != _document(self._earlier(file), name):
+            said = _document(self.read.get(file, ()), name)
+            if said is None or said != _document(self._earlier(file), name):
                 return f"{file} says something else"
         if isinstance(item, Demanded):
             return None
@@ -174,8 +175,8 @@ class _Comparing:
         return None
 
     def _file(self, path: str, folders: tuple[str, str]) -> str | None:
-        place = self.there.inside(path)
-        if place is None or Path(path).is_dir():
+        place = self._place(path)
+        if place is None:
             return f"{path} is no plain file of the repository"
         then = place
         if folders[0] != folders[1] and not Path(path).is_absolute():
@@ -199,9 +200,13 @@ class _Comparing:
         then = {file: self.there.blobs[file] for file in self.there.below(place)}
         return sorted(file for file in {*here, *then} if file not in here or not file or now[file] != then.get(file))
 
+    def _place(self, file: str) -> str | None:
+        """Return where a file that is there lies in the repository; None for standard input, folders and links."""
+        return self.there.inside(file) if Path(file).is_file() else None
+
     def _same(self, file: str, origin: str | None = None) -> bool:
         """Say whether a file holds what it held, at ``origin`` if that is another place."""
-        place = self.there.inside(file)
+        place = self._place(file)
         return place is not None and self.there.now([place]).get(place) == self.there.blobs.get(origin or place, "")
 
     def _earlier(self, file: str) -> tuple[Document, ...]:
@@ -280,8 +285,8 @@ def _shared(documents: Sequence[Document], kind: str) -> bool:
 
 
 def _others(documents: Sequence[Document]) -> list[object]:
-    """Return what documents say that are no intents."""
-    return [document.data for document in documents if document.kind != "Intent"]
+    """Return what documents say of the fleet and the goals of all; policies are asked of every plan anew."""
+    return [document.data for document in documents if document.kind not in ("Intent", "Policy")]
 
 
 def _document(documents: Sequence[Document], name: str) -> object:

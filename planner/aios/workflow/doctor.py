@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from aios.records.errors import AiosError
+from aios.records.errors import AiosError, Diagnostic
 from aios.spi.checkup import Finding
 from aios.workflow.checkups import machine, places, services, software
 from aios.workflow.checkups.patient import Patient
@@ -42,10 +42,7 @@ class _Running:
         try:
             self._found = tuple(self._check.look())
         except AiosError as error:
-            self._found = tuple(
-                Finding(check=name, status="fail", seen=item.summary, remedy=item.remedy, command=item.command)
-                for item in error.diagnostics
-            )
+            self._found = tuple(_failed(name, item) for item in error.diagnostics)
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too; the others go on
             self._found = (Finding(check=name, status="fail", seen=f"{type(error).__name__}: {error}"),)
 
@@ -70,6 +67,12 @@ def examine(setting: Setting) -> tuple[Finding, ...]:
             note("finding", level, **finding.model_dump(exclude_none=True))  # type: ignore[arg-type]  # of LEVELS
         at.note(findings=len(findings))
     return findings
+
+
+def _failed(name: str, item: Diagnostic) -> Finding:
+    told = [f"{item.where}: {item.summary}" if item.where else item.summary, *([item.reason] if item.reason else [])]
+    remedy = item.remedy or "mend it, then look again"
+    return Finding(check=name, status="fail", seen="; ".join(told), remedy=remedy, command=item.command)
 
 
 def _clean(finding: Finding) -> Finding:

@@ -78,14 +78,32 @@ def documents_of(setting: Setting) -> tuple[list[Document], list[Diagnostic]]:
     documents: list[Document] = []
     problems: list[Diagnostic] = []
     files: dict[str | Path, str] = {}
-    beside = policies_beside(setting.paths)
-    for path in (*setting.paths, *setting.policies, *beside):
+    own = len(setting.paths)
+    ruling: set[str] = set()
+    for number, path in enumerate((*setting.paths, *setting.policies, *policies_beside(setting.paths))):
         for file in _files(path, problems):
             # A file that is named twice, such as by its folder and itself, is one file.
-            files.setdefault(file if file == "-" else Path(file).resolve(), file)
-    for file in files.values():
-        documents.extend(_parse(file, setting, problems))
+            key = file if file == "-" else Path(file).resolve()
+            if key not in files and number >= own:
+                ruling.add(file)
+            files.setdefault(key, file)
+    holding: set[str | Path] = set()
+    for key, file in files.items():
+        found = _parse(file, setting, problems)
+        holding |= {key for item in found if item.kind == "Policy"}
+        wrong = [item for item in found if file in ruling and item.kind != "Policy"]
+        problems += map(_no_policy, wrong)
+        documents += (item for item in found if item not in wrong)
+    for path in setting.policies:
+        where = Path(path).resolve()
+        if not problems and not any(where == key or where in Path(key).parents for key in holding):
+            problems.append(Diagnostic(summary=f"{path}: no document of kind Policy", remedy="name a file of policies"))
     return [document for document in documents if _known_kind(document, problems)], problems
+
+
+def _no_policy(document: Document) -> Diagnostic:
+    what = f"a document of kind {document.kind} is no policy" if document.kind else "the document says no `kind`"
+    return document.diagnostic(("kind",), what, remedy="keep policies in files of their own, each of `kind: Policy`")
 
 
 def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from aios.records.drift import Deviation
-from aios.records.errors import AiosError
 from aios.records.state import Resource
 from aios.spi.executor import Counted, Stranger
 from aios.verify.drift import Looked, deviations
 from aios.workflow.configured import applied_plans, configuration_deviations, with_paths
-from aios.workflow.keeping import artefacts_of
+from aios.workflow.keeping import artefacts_of, state_of
 from aios.workflow.metering import resident_bytes
 from aios.workflow.observing import DEADLINE_S, Seen, at_once, executors_of, observe
 from aios.workflow.setting import Setting
@@ -44,11 +44,11 @@ def drift(setting: Setting, targets: Sequence[str]) -> Drift:
     resources = pick(state, targets)
     setting.tell(f"looking at {len(resources)} services")
     seen = observe(resources)
-    executors, _ = executors_of(state.resources.values() if not targets else resources)
+    executors, _ = executors_of(resources)
     watching = {name: executor for name, executor in executors.items() if isinstance(executor, Watching)}
     counted = _counted(resources, seen, watching)
     looks = [_looked(resource, seen[resource.address], counted, at) for resource in resources]
-    strangers = () if targets else _strangers(setting, state.resources.values(), watching)
+    strangers = [] if targets or _at_work(setting) else _strangers(setting, state.resources.values())
     setting.tell("reading what it was planned from")
     plans = applied_plans(setting, [resource.address for resource in resources])
     found = (
@@ -77,29 +77,48 @@ def _counted(
 
 def _looked(resource: Resource, seen: Seen, counted: Mapping[str, Sequence[Counted]], at: str) -> Looked:
     """Put together what was found out of a resource. What was counted before it was applied was counted of another."""
-    age_s = seconds_since(resource.applied_at, at) + _WHOLE_SECOND
-    own = [stretch for stretch in counted.get(resource.address, ()) if stretch.began_s <= age_s]
+    own = list(counted.get(resource.address, ()))
+    if at > resource.applied_at:  # else the clock was set back, and nothing says which of it is older
+        age_s = seconds_since(resource.applied_at, at) + _WHOLE_SECOND
+        own = [stretch for stretch in own if stretch.began_s <= age_s]
     pids = seen.observation.pids if seen.observation else ()
     resident = resident_bytes(pids, mapped=bool(resource.deployment.tiers)) if pids else None
     return Looked(resource, seen.observation, seen.why, own, resident)
 
 
-def _strangers(setting: Setting, resources: Any, watching: Mapping[str, Any]) -> list[Stranger]:
-    folder = artefacts_of(setting).runtime_root
-    handles = [resource.handle for resource in resources]
-    found: list[Stranger] = []
-    for _, executor in sorted((watching or _installed()).items()):
-        try:
-            found += executor.strangers(folder, handles)
-        except AiosError as error:
-            setting.warn(f"nobody can tell whether {executor.name} left something: {error.diagnostics[0].summary}")
-    return found
+def _at_work(setting: Setting) -> bool:
+    """Say whether somebody holds the state's lock: what is being made is nobody's stranger yet."""
+    with closing(state_of(setting)) as backend:
+        hold = backend.holder()
+    if hold is None or hold.alive is False:
+        return False
+    who = f"{hold.owner.purpose} of {hold.owner.user}" if hold.owner else "somebody"
+    setting.warn(f"{who} is at work: what it has begun and not ended shows as drift")
+    return True
 
 
-def _installed() -> dict[str, Any]:
-    """Return every executor that can tell: where the state is empty, anything of theirs is a stranger."""
+def _strangers(setting: Setting, resources: Iterable[Resource]) -> list[Stranger]:
+    """Ask every installed executor that can tell: what it made may be all that is left of it."""
     from aios.spi import registry
     from aios.spi.executor import Watching
 
-    executors = registry.load_all("aios.executors")
-    return {name: executor for name, executor in executors.items() if isinstance(executor, Watching)}
+    folder = artefacts_of(setting).runtime_root
+    handles = [resource.handle for resource in resources]
+    names = [plugin.name for plugin in registry.installed("aios.executors")]
+
+    def ask(name: str) -> Callable[[], Sequence[Stranger]]:
+        def asked() -> Sequence[Stranger]:
+            executor = registry.load("aios.executors", name)
+            return executor.strangers(folder, handles) if isinstance(executor, Watching) else ()
+
+        return asked
+
+    found: list[Stranger] = []
+    answers = at_once({name: ask(name) for name in names}, DEADLINE_S)
+    for name in names:
+        answer = answers.get(name)
+        if answer is None or isinstance(answer, Exception):
+            setting.warn(f"nobody can tell whether executor {name!r} left something: {answer or 'it does not answer'}")
+        else:
+            found += answer
+    return found

@@ -201,6 +201,8 @@ def _without(case: Case, fleet: Fleet, lost: tuple[str, ...]) -> Fleet:
     machines = {machine: node.name for node in fleet.nodes for machine in node.instances()}
     problems = []
     for index, name in enumerate(lost):
+        if name in lost[:index]:
+            continue
         if name in nodes:
             del nodes[name]
         elif machines.get(name) in nodes:

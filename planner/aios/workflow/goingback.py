@@ -6,7 +6,8 @@ import hashlib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from aios.workflow.documents import documents_of, fleet_beside
 from aios.workflow.keeping import state_of
 from aios.workflow.reading import fleet_of
 from aios.workflow.ruling import Evaluator, check_rules, judged
-from aios.workflow.runs import find_run, whole_plan
+from aios.workflow.runs import find_run, renamed_since, whole_plan
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from aios.policy import Stated
     from aios.records.history import Run
     from aios.spi.backend import Backend
+    from aios.spi.executor import Executor
 
 __all__ = ["check_return", "plan_return"]
 
@@ -37,17 +39,21 @@ def plan_return(setting: Setting, text: str) -> Plan:
 
     Raises InputError for an unknown run, and with everything that keeps what it wanted from standing again.
     """
+    from aios.plan import forbidden
+
     with closing(state_of(setting)) as backend:
         run = find_run(backend, text)
         target, state = whole_plan(backend, run.number), backend.load()
+        renamed = renamed_since(backend, run.number)
     if not target.at_once:
         summary = f"{text} cannot be gone back to: not all of what it wanted stands at the same time"
         raise InputError(Diagnostic(summary=summary, remedy="plan its intents again", command="aios plan PATH"))
     files = _files(setting, target)
     fleet = _fleet(setting, files)
     rules = _rules(setting, files)
-    plan = _planned(target, run.number, state, fleet, files, rules)
-    problems = [*_problems(plan, fleet)]
+    now = _Now(state, fleet, files, rules, renamed)
+    plan = _planned(target, run.number, now)
+    problems = [*_problems(plan, fleet), *forbidden(plan, state, {}, now.unhealthy)]
     if problems:
         raise InputError(*problems)
     _warn(setting, run, target, plan)
@@ -66,13 +72,14 @@ def check_return(plan: Plan, setting: Setting, backend: Backend, state: State, *
 
     assert plan.back_to is not None, "only asked of a plan that goes back"
     try:
-        target = whole_plan(backend, plan.back_to.run)
+        target, renamed = whole_plan(backend, plan.back_to.run), renamed_since(backend, plan.back_to.run)
     except AiosError as error:
         raise ConflictError(*error.diagnostics) from None
     if target.id != plan.back_to.plan:
         raise ConflictError(_another_history(plan.back_to))
     fleet = _fleet(setting, plan.files)
-    now = _planned(target, plan.back_to.run, state, fleet, plan.files, _rules(setting, plan.files))
+    rules = _rules(setting, plan.files)
+    now = _planned(target, plan.back_to.run, _Now(state, fleet, plan.files, rules, renamed))
     inputs = now.inputs.model_copy(update={"state": plan.inputs.state}) if resumes else now.inputs
     command = shlex.join(["aios", "rollback", f"@{plan.back_to.run}"])
     problems = stale(plan, inputs, now.made_from)
@@ -121,33 +128,67 @@ def _there(paths: Sequence[str]) -> list[str]:
     return [path for path in paths if Path(path).exists()]
 
 
-def _planned(
-    target: Plan, run: int, state: State, fleet: Fleet, files: Mapping[str, Any], rules: Sequence[Stated]
-) -> Plan:
+@dataclass(frozen=True)
+class _Now:
+    """What there is to go back in. renamed: address -> address, of what was renamed since"""
+
+    state: State
+    fleet: Fleet
+    files: Mapping[str, Any]
+    rules: Sequence[Stated]
+    renamed: Sequence[tuple[str, str]]
+
+    @cached_property
+    def executors(self) -> Mapping[str, Executor]:
+        """Those that are installed, by name."""
+        from aios.spi import registry
+
+        return registry.load_all("aios.executors")
+
+    @cached_property
+    def unhealthy(self) -> Mapping[str, str]:
+        """Address -> what is wrong with what stands there."""
+        from aios.workflow.observing import unhealthy
+
+        return unhealthy(self.executors, self.state)
+
+    def names(self, address: str) -> tuple[str, ...]:
+        """Return the names that what stood at an address has had since, the last one first."""
+        found = [address]
+        for before, after in self.renamed:
+            if before == found[-1]:
+                found.append(after)
+        return tuple(reversed(found[1:]))
+
+
+def _planned(target: Plan, run: int, now: _Now) -> Plan:
     from aios.plan import going_back, wanted_by
     from aios.policy import digest_of_rules
-    from aios.spi import registry
-    from aios.workflow.planning import unhealthy
+    from aios.workflow.planning import restart
 
-    executors = registry.load_all("aios.executors")
+    state, fleet = now.state, now.fleet
+    wanted = wanted_by(target, fleet)
     inputs = {
         "fleet": fleet.digest,
         "catalogue": digest_of(dict(fleet.types)),
         "state": f"{state.lineage}:{state.serial}",
         "current": None,
-        "policies": digest_of_rules(rules) if rules else None,
+        "policies": digest_of_rules(now.rules) if now.rules else None,
     }
     return going_back(
         target,
         Return(run=run, plan=target.id),
-        wanted=wanted_by(target, fleet),
+        wanted=wanted,
         state=state,
         inputs=target.inputs.model_copy(update=inputs),
         made_from=_basis(fleet, state),
-        in_place={name: executor.in_place for name, executor in executors.items()},
-        unhealthy=unhealthy(executors, state),
-        files=files,
+        in_place={name: executor.in_place for name, executor in now.executors.items()},
+        unhealthy=now.unhealthy,
+        files=now.files,
         version=__version__,
+        fleet=fleet,
+        restart=restart(),
+        moved={address: names for address in wanted if (names := now.names(address))},
     )
 
 
@@ -160,10 +201,10 @@ def _basis(fleet: Fleet, state: State) -> Basis:
         objective=None,
         fleet=fleet,
         models={},
-        rules={},
         data={},
         measurements={},
         learnt={},
+        rules={},
         state=state,
     )
     return {name: parts[name] for name in ("fleet", "catalogue", "state")}

@@ -20,6 +20,8 @@ _PERHAPS = re.compile(r"\\[bfnr]|\\u(?:00[0189]|007f|20[26])")
 """As JSON writes such characters; a backslash of the text itself may look the same."""
 _MAY_BREAK = "intent"
 """The key of a sentence, in which a line break is a blank."""
+_EXPRESSIONS = frozenset({"deny", "warn", "holds"})
+"""Keys of expressions, which may be written over several lines."""
 _MOST_TOLD = 5
 
 
@@ -53,7 +55,8 @@ def unseen(document: Document) -> list[Diagnostic]:
         return []
     found = []
     for path, text, is_key in _texts(document.data, ()):
-        match = _UNSEEN.search(text.rstrip("\n"))
+        lines = text.replace("\n", " ") if _EXPRESSIONS.intersection(path[-2:]) else text.rstrip("\n")
+        match = _UNSEEN.search(lines)
         if match is not None and path[-1:] != (_MAY_BREAK,):
             summary = "a line break is not allowed here" if match[0] == "\n" else _character(match[0])
             found.append(document.diagnostic(path, summary, key=is_key, remedy="take it out: a value is one line"))

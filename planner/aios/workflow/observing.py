@@ -5,14 +5,15 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from aios.records.base import digest_of
 from aios.records.errors import AiosError
-from aios.records.state import Resource
+from aios.records.state import Resource, State
 from aios.spi.executor import Observation
 
-__all__ = ["DEADLINE_S", "Seen", "at_once", "executors_of", "observe"]
+__all__ = ["DEADLINE_S", "Seen", "at_once", "executors_of", "observe", "unhealthy"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -104,4 +105,23 @@ def at_once(work: Mapping[str, Callable[[], T]], deadline_s: float) -> dict[str,
         except queue.Empty:
             break
         found[name] = result
+    return found
+
+
+def unhealthy(executors: Collection[str], state: State) -> Mapping[str, str]:
+    """Return address -> what is wrong, for every resource in the state that is not as it was applied.
+
+    executors: those that are installed, by name
+    """
+    known = [resource for resource in state.resources.values() if resource.executor in executors]
+    found = {}
+    for address, (seen, _) in observe(known).items():
+        if seen is None:
+            continue
+        if seen.condition in ("absent", "dead", "degraded"):
+            found[address] = f"{seen.condition}: {seen.detail}"
+        elif seen.differences:
+            found[address] = "; ".join(seen.differences)
+        elif seen.deployment_digest not in (None, digest_of(state.resources[address].deployment)):
+            found[address] = "it runs another deployment than was applied"
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +13,7 @@ from aios.records.base import digest_of
 from aios.records.candidate import Candidate, Priced, Rejection
 from aios.records.current import Current
 from aios.records.demanded import Site
+from aios.records.errors import InputError
 from aios.records.intent import Intent
 from aios.records.joins import Joins
 from aios.records.plan import Disruption, Inputs, PipelineDecision, Plan
@@ -22,6 +23,8 @@ from aios.records.state import State
 from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
+from aios.workflow.moving import as_named_now, protects
+from aios.workflow.observing import unhealthy
 from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
@@ -34,7 +37,7 @@ from aios.workflow.watching import found_by, tell_rejected
 if TYPE_CHECKING:
     from aios.cost import Evidence
 
-__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "unhealthy"]
+__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "restart"]
 
 NOTHING_WISHED = Wished()
 ANY_DAY = Frame()
@@ -185,29 +188,35 @@ def make_plan(
     wished: Wished = NOTHING_WISHED,
     frame: Frame = ANY_DAY,
     evaluator: Evaluator | None = None,
+    state: State | None = None,
 ) -> Planned:
     """Plan the intents of ``setting``, and ask their policies of the plan. wished: of moves · frame: where the plan
-    stands in time, where that matters · evaluator: of rules, that goes on after this plan
+    stands in time, where that matters · evaluator: of rules, that goes on after this plan · state: what stands, where
+    that is not what is kept
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
     with Evaluator() if evaluator is None else nullcontext(evaluator) as asked:
         given = considered.given if considered else gather(setting)
         check_rules(given.rules, asked)
-        planned = _drafted(
-            setting, considered or consider(given, setting.tell), keep_others=keep_others, wished=wished, frame=frame
-        )
+        considered = considered or consider(given, setting.tell)
+        standing = state_of(setting).load() if state is None else state
+        planned = _drafted(setting, considered, standing, keep_others=keep_others, wished=wished, frame=frame)
         return planned._replace(plan=judged(planned.plan, given.rules, asked))
 
 
-def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wished: Wished, frame: Frame) -> Planned:
+def _drafted(
+    setting: Setting, considered: Considered, state: State, *, keep_others: bool, wished: Wished, frame: Frame
+) -> Planned:
+    from aios.plan import forbidden
     from aios.plan import make_plan as draft
 
-    whole, state = considered.given, state_of(setting).load()
+    whole = considered.given
     choose = _in_time if takes_time(whole) else _choice
-    choice = choose(setting, considered, state, wished, frame)
+    choice = choose(setting, considered, as_named_now(whole.intents, state), wished, frame)
     considered, selection = choice.considered, choice.selection
     given = considered.given
+    ill = unhealthy(given.executors, state)
     plan = draft(
         selection=selection,
         intents=given.intents,
@@ -220,7 +229,7 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
         made_from=basis_of(whole, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
-        unhealthy=unhealthy(given.executors, state),
+        unhealthy=ill,
         files={
             "intents": list(setting.paths),
             "fleet": setting.fleet,
@@ -236,8 +245,12 @@ def _drafted(setting: Setting, considered: Considered, *, keep_others: bool, wis
         at_once=choice.at_once,
         schedule=choice.schedule,
         labels=_labels(whole),
-        restart=_restart(),
+        moved={intent.name: intent.moved_from for intent in given.intents if intent.moved_from},
+        restart=restart(),
     )
+    wrong = tuple(forbidden(plan, state, {intent.name: protects(intent) for intent in given.intents}, ill))
+    if wrong:
+        raise InputError(*wrong)
     of_command(plan=plan.id, status=plan.status, serial=state.serial)
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
 
@@ -249,7 +262,7 @@ def _labels(given: Given) -> Mapping[str, Mapping[str, str]]:
     return {name: found for name, found in labels.items() if found}
 
 
-def _restart() -> Disruption:
+def restart() -> Disruption:
     """Return how long a service is away that ends before its successor starts, on its own machine."""
     from aios.cost.moving import Way, outage
 
@@ -366,24 +379,3 @@ def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) ->
         pipeline_decision(pipeline, selection.chosen, selection.placement, joins)
         for _, pipeline in sorted(found.items())
     )
-
-
-def unhealthy(executors: Collection[str], state: State) -> Mapping[str, str]:
-    """Return address -> what is wrong, for every resource in the state that is not as it was applied.
-
-    executors: those that are installed, by name
-    """
-    from aios.workflow.observing import observe
-
-    known = [resource for resource in state.resources.values() if resource.executor in executors]
-    found = {}
-    for address, (seen, _) in observe(known).items():
-        if seen is None:
-            continue
-        if seen.condition in ("absent", "dead", "degraded"):
-            found[address] = f"{seen.condition}: {seen.detail}"
-        elif seen.differences:
-            found[address] = "; ".join(seen.differences)
-        elif seen.deployment_digest not in (None, digest_of(state.resources[address].deployment)):
-            found[address] = "it runs another deployment than was applied"
-    return found

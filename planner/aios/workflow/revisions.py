@@ -13,6 +13,8 @@ from aios.records.errors import Diagnostic, InputError, WorldError
 __all__ = ["Revision", "open_revision"]
 
 _BLOB = b"blob"
+_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+"""Set by Git for its hooks, relative to where it runs them: they would say that a folder below is no repository."""
 
 
 class Revision:
@@ -95,9 +97,10 @@ def open_revision(name: str, folder: Path) -> Revision:
 
 def _git(folder: Path, arguments: Sequence[str], stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     asked = ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments]
+    around = {name: text for name, text in os.environ.items() if name not in _OF_A_HOOK}
     quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
-        return subprocess.run(asked, input=stdin, capture_output=True, check=False, env={**os.environ, **quiet})
+        return subprocess.run(asked, input=stdin, capture_output=True, check=False, env=around | quiet)
     except FileNotFoundError:
         remedy = "install git, or leave --changed-since out"
         raise WorldError(

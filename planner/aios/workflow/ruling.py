@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluator", "check_rules", "denials", "judge", "judged"]
 
-_LONGEST_S = 20.0
-"""After which an evaluation is ended: ten rules on a thousand intents take a tenth of a second."""
+_LONGEST_S = 300.0
+"""After which an evaluation is ended on a machine that is so busy that its processor time has not run out."""
+_TOO_MUCH = "they take too much memory"
 _INSTALL = "pip install 'aios-planner[policy]'"
 
 
@@ -43,21 +45,21 @@ class Evaluator:
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer. Raises InputError for rules that took too much, WorldError where CEL is not installed."""
-        process = self._process or self._start()
+        process, late = self._process or self._start(), False
         assert process.stdin is not None
+        line = b""
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
             line = self._read(process)
-        except (BrokenPipeError, TimeoutError) as trouble:
-            line = b""
-            what = "too long" if isinstance(trouble, TimeoutError) else "too much memory"
-        else:
-            what = "too much memory"
-        answer: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {"failed": what}
-        if "failed" in answer:
-            self._end()
-            raise InputError(_ended(what))
+        except BrokenPipeError:
+            pass
+        except TimeoutError:
+            late = True
+        answer: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+        if not answer or "failed" in answer:
+            late = self._end() == -signal.SIGXCPU or late
+            raise InputError(_ended(answer.get("failed", "they take too long" if late else _TOO_MUCH)))
         return answer
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -88,17 +90,20 @@ class Evaluator:
             found += piece
         return bytes(found)
 
-    def _end(self) -> None:
+    def _end(self) -> int | None:
+        """End the process, unless it has ended by itself; return its exit code, negative of a signal."""
         process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
+        if process is None:
+            return None
+        process.kill()
+        process.communicate()
+        return process.returncode
 
 
 def _ended(what: str) -> Diagnostic:
     return Diagnostic(
-        summary=f"evaluating the policies takes {what}",
-        reason=f"at most {_LONGEST_S:.0f} s and 1 GiB are allowed: a rule that is not judged is not kept",
+        summary=f"the policies cannot be evaluated: {what}",
+        reason="at most 10 s of a processor and 1 GiB are allowed: a rule that is not judged is not kept",
         remedy="look for a rule that joins texts within `map`; ask one thing at a time with `for: decision`",
     )
 
@@ -123,7 +128,9 @@ def judge(rules: Sequence[Stated], view: Mapping[str, Any], evaluator: Evaluator
 
     answer = evaluator.ask(request_of(rules, view))
     if "misfit" in answer:
-        raise InputError(Diagnostic(summary="this is no plan that rules can be asked of", reason=answer["misfit"]))
+        from aios.policy import misfit
+
+        raise InputError(misfit(answer["misfit"]))
     problems = [*mistakes_of(rules, answer)]
     problems += answered(rules, answer) if not problems else ()
     if problems:

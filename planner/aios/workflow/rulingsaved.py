@@ -42,9 +42,9 @@ def rule_saved(setting: Setting, path: str) -> tuple[Ruling, ...]:
 
 
 def rules_of(setting: Setting, *, beside: bool = False) -> tuple[Stated, ...]:
-    """Return the rules of the policies that are named. Raises InputError with every mistake; for none at all, too.
+    """Return the rules of the policies that are named. Raises InputError with every mistake.
 
-    beside: they stand beside what is named, and there may be none
+    beside: of those that stand beside the paths instead, where there may be none
     """
     from aios.policy import compile_policies
 
@@ -56,9 +56,6 @@ def rules_of(setting: Setting, *, beside: bool = False) -> tuple[Stated, ...]:
         rules = compile_policies([document for document in documents if document.kind == "Policy"])
     except InputError as error:
         problems += error.diagnostics
-    if not rules and not problems and not beside:
-        named = ", ".join(setting.policies)
-        problems.append(Diagnostic(summary=f"{named}: no document of kind Policy", remedy="name a file of policies"))
     if problems:
         raise InputError(*problems)
     return rules

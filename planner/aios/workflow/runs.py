@@ -27,6 +27,7 @@ __all__ = [
     "keep_verdicts",
     "plan_named",
     "plan_of",
+    "renamed_since",
     "runs_of",
     "tell_of",
     "whole_plan",
@@ -146,6 +147,23 @@ def whole_plan(backend: Backend, number: int) -> Plan:
     """Return the plan of a run with all that it left as it stood: decisions and promises that earlier plans made of
     services which this one kept without planning them."""
     return _completed(backend, plan_of(backend, number), number)
+
+
+def renamed_since(backend: Backend, number: int) -> Sequence[tuple[str, str]]:
+    """Return address -> address of every service that was renamed after a run, in order."""
+    from aios.plan import read_plan
+
+    newest = backend.runs(last=1)
+    most = newest[-1].number if newest else 0
+    found = []
+    for run in backend.runs(last=max(most - number, 0)) if most > number else ():
+        text = backend.plan_of(run.number)
+        if text is None or '"moved_from"' not in text:
+            continue
+        done = {step.address for step in run.steps if step.status == "done"}
+        actions = read_plan(text, f"of run @{run.number}").actions
+        found += [(item.moved_from, item.address) for item in actions if item.moved_from and item.address in done]
+    return found
 
 
 def _completed(backend: Backend, plan: Plan, number: int) -> Plan:

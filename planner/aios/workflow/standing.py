@@ -75,5 +75,8 @@ def _lately(resource: Resource, seen: Seen) -> Lately | None:
 
 
 def seconds_since(then: str, now: str) -> float:
-    """Return the seconds between two times in ISO form; none where a clock was set back."""
-    return max(0.0, (datetime.fromisoformat(now) - datetime.fromisoformat(then)).total_seconds())
+    """Return the seconds between two times in ISO form; none where a clock was set back, or one is no time."""
+    try:
+        return max(0.0, (datetime.fromisoformat(now) - datetime.fromisoformat(then)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

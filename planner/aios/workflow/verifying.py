@@ -293,7 +293,8 @@ def _accuracy(
     runs = [(first.item, trace)]
     left = np.setdiff1d(np.arange(len(labels)), first.item)
     if len(left) and capacity is not None:
-        load = Exercise(at_s=np.arange(len(left)) / (0.5 * capacity.value), item=left, inputs=items, keep_outputs=True)
+        at_s = np.arange(len(left)) / (0.5 * capacity.value)
+        load = Exercise(at_s=at_s, item=left, inputs=items, keep_outputs=True, trial=True)
         runs.append((left, executor.exercise(resource.handle, load)))
     for asked, answer in runs:
         output = next(iter(answer.outputs.values()))

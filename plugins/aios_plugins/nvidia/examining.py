@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import re
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def examine(root: Path = Path("/")) -> Iterator[Finding]:
             command="sudo modprobe nvidia && nvidia-smi",
         )
         return
-    closed = [path for path in (root / "dev/nvidiactl", *files) if path.exists() and not os.access(path, 6)]
+    closed = [path for path in (root / "dev/nvidiactl", *files) if path.exists() and not _is_usable(path)]
     if closed:
         yield _closed(closed)
         return
@@ -62,19 +63,27 @@ def _cards(root: Path) -> int:
     return count
 
 
-def _closed(paths: list[Path]) -> Finding:
-    import grp
+def _is_usable(path: Path) -> bool:
+    return os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
+
+def _closed(paths: list[Path]) -> Finding:
+    """Say which group may use the files; the driver's own setting is that everybody may."""
     try:
         group = grp.getgrgid(paths[0].stat().st_gid).gr_name
     except (OSError, KeyError):
         group = "video"
+    names = " ".join(map(str, paths))
+    if group == "root":  # nobody should join that one
+        remedy, command = "let users of this machine use them, as is usual", f"sudo chmod a+rw {names}"
+    else:
+        remedy, command = f"join the group {group}, then log in anew", f"sudo usermod -aG {group} $USER"
     return Finding(
         check=_CHECK,
         status="fail",
-        seen=f"this user may not use {', '.join(map(str, paths))}",
-        remedy=f"join the group {group}, then log in anew; in a container, pass the devices to it",
-        command=f"sudo usermod -aG {group} $USER",
+        seen=f"this user may not use {names}",
+        remedy=f"{remedy}; in a container, pass the devices to it",
+        command=command,
     )
 
 

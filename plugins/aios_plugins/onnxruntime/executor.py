@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,8 @@ from aios.spi.executor import (
     Artefact,
     Counted,
     Exercise,
+    Found,
+    Hint,
     Journal,
     Observation,
     Outcome,
@@ -28,7 +31,7 @@ from aios.spi.executor import (
     Tensors,
     Trace,
 )
-from aios_plugins.onnxruntime import artefacts, capability, lifecycle, observing
+from aios_plugins.onnxruntime import adopting, artefacts, capability, lifecycle, observing
 
 __all__ = ["Executor"]
 
@@ -39,7 +42,6 @@ class Executor:
     name: ClassVar[str] = "onnxruntime"
     api_version: ClassVar[int] = API_VERSION
     in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {
-        "intent",
         "executor",
         "serve",
         "addresses",
@@ -77,6 +79,8 @@ class Executor:
             raise WorldError(*found)
         artefact = self.prepare(wanted, store)
         store.verify(artefact)
+        if action.moved_from is not None:
+            lifecycle.rename(store.runtime(action.moved_from), runtime, prior, journal)
         if action.downtime_s is not None:
             lifecycle.delete(action.address, runtime, prior, journal)
         anew = action.action == "replace"
@@ -93,6 +97,23 @@ class Executor:
     def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
         """Return services below the folder that no handle names."""
         return observing.strangers(folder, handles)
+
+    def find(self, address: str, hint: Hint, store: Store) -> Found:
+        """Return the running service that ``hint`` leads to, proved by its token, its secret and its digest."""
+        runtime = store.runtime(address)
+        try:
+            return adopting.find(hint, runtime)
+        finally:
+            with suppress(OSError):
+                runtime.rmdir()  # it was made by asking for it
+
+    def is_same(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Say whether two handles lead to the same service."""
+        return adopting.is_same(one, other)
+
+    def take_over(self, address: str, found: Found, store: Store) -> Mapping[str, Any]:
+        """Have the folder of the service stand where that of ``address`` belongs."""
+        return adopting.take_over(address, found, store.runtime(address))
 
     def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
         """Return one JSON file per deployment: what its service is told, apart from what only starting it decides."""

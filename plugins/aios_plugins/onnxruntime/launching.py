@@ -192,6 +192,7 @@ def spec_of(deployment: Deployment, artefact: Artefact, port: int, token: str, s
         deployment=digest_of(deployment),
         token=token,
         secret=secret,
+        described=deployment.model_dump(mode="json"),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
-from aios.spi.executor import Artefact, Journal, Outcome
+from aios.spi.executor import Artefact, Journal, Observation, Outcome
 from aios_plugins.onnxruntime.control import ControlError, ask
 from aios_plugins.onnxruntime.handing import beside, take, turn_away
 from aios_plugins.onnxruntime.launching import START_S, handle_of, listen, spec_of, start, succeed
@@ -22,13 +22,15 @@ from aios_plugins.onnxruntime.observing import LOG, observe
 from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, SPEC, SUCCESSOR_SPEC, read_spec, write_spec
 from aios_plugins.onnxruntime.system import end, find, tail
 
-__all__ = ["create", "delete"]
+__all__ = ["create", "delete", "rename"]
 
 _TOKEN = re.compile(r"aios-[0-9a-f]{32}")
 """Processes are ended by it: a state from elsewhere must not name one that others have among their arguments."""
 
 _END_S = DRAIN_S + 4.0
 """Grace before a service is killed: its own time to drain and a little to clear away."""
+_LOOKS = 5
+"""How often a service may leave a question unanswered, for a second each, before it counts as dead."""
 
 
 def create(
@@ -47,18 +49,17 @@ def create(
     the old one goes; where the old one does not answer there is nothing to succeed
     """
     running = _running(runtime, prior, journal)
-    standing = observe(address, running) if running else None
+    if running:
+        # First of all: an elder that was succeeded may still take some of the connections, those of our looks too.
+        _end_others(running["token"], runtime, prior, journal)
+    standing = _patiently(address, running) if running else None
     if running and standing and standing.condition in ("healthy", "degraded"):
         replaced = anew and running["token"] == (prior or {}).get("token")
         here = _same_place(running, deployment)
         if here and not replaced:
             if standing.deployment_digest == digest_of(deployment):
-                outcome = Outcome(address=address, handle=running, note="it runs already")
-            else:
-                outcome = _change(address, deployment, artefact, runtime, running, journal)
-            _end_others(running["token"], runtime, prior, journal)
-            return outcome
-        _end_others(running["token"], runtime, prior, journal)
+                return Outcome(address=address, handle=running, note="it runs already")
+            return _change(address, deployment, artefact, runtime, running, journal)
         inherited = _inherit(running, deployment)
         if inherited is not None:
             outcome = succeed(address, deployment, artefact, runtime, inherited, journal)
@@ -71,6 +72,15 @@ def create(
         note = f"{outcome.note}; the old one had to end first, and requests were turned away meanwhile"
         return outcome.model_copy(update={"note": note})
     return outcome
+
+
+def _patiently(address: str, running: Mapping[str, Any]) -> Observation:
+    """Observe a service whose process lives; one that is merely slow to answer is not to be taken for dead."""
+    for _ in range(_LOOKS - 1):
+        seen = observe(address, running)
+        if seen.condition != "dead" or not seen.pids:
+            return seen
+    return observe(address, running)
 
 
 def _same_place(handle: Mapping[str, Any], deployment: Deployment) -> bool:
@@ -158,7 +168,30 @@ def _change(
         ) from error
     (runtime / NEXT_SPEC).unlink(missing_ok=True)
     journal.note("changed", token=old.token, port=old.port)
-    return Outcome(address=address, handle=handle, note="changed in place; no request was turned away")
+    renamed = f"; clients call it {spec.model} now" if spec.model != old.model else ""
+    note = f"changed in place; no request was turned away{renamed}"
+    return Outcome(address=address, handle={**handle, "model": spec.model}, note=note)
+
+
+def rename(before: Path, runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> None:
+    """Have what stands in ``before`` stand in ``runtime``, whether it runs or not. What is another's stays.
+
+    A service holds its folder and not the folder's name, so that it need not know.
+    """
+    try:
+        spec = read_spec(before / SPEC)
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError):
+            before.rmdir()  # it was made by asking for it
+        return
+    own = spec.token in _tokens(runtime, prior, journal) or (prior or {}).get("runtime") == str(before)
+    if not own or (runtime / SPEC).exists():
+        return
+    journal.note("renaming", token=spec.token, runtime=str(runtime))
+    try:
+        before.rename(runtime)
+    except OSError as error:
+        raise WorldError(f"cannot rename {before} to {runtime}: {error.strerror}") from error
 
 
 def _clear(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> None:
@@ -166,12 +199,23 @@ def _clear(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> 
     for pid in find(_tokens(runtime, prior, journal)):
         journal.note("stopping", pid=pid, runtime=str(runtime))
         end(pid, _END_S)
+    for folder in {runtime, *_left_behind(runtime, prior)}:
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise WorldError(f"cannot remove {folder}: {error.strerror}") from error
+
+
+def _left_behind(runtime: Path, prior: Mapping[str, Any] | None) -> tuple[Path, ...]:
+    """Return the folder that a service had before it was renamed, where a run was killed before that was."""
     try:
-        shutil.rmtree(runtime)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise WorldError(f"cannot remove {runtime}: {error.strerror}") from error
+        folder = Path(str((prior or {})["runtime"]))
+        own = folder.parent == runtime.parent and read_spec(folder / SPEC).token == (prior or {})["token"]
+    except (OSError, ValueError, KeyError):
+        return ()
+    return (folder,) if own else ()
 
 
 def delete(address: str, runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> Outcome:

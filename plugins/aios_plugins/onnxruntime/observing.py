@@ -9,7 +9,7 @@ from typing import Any
 from aios.spi.executor import Counted, Observation, Stranger
 from aios_plugins.onnxruntime.control import ControlError, ask, bracketed
 from aios_plugins.onnxruntime.spec import READY_MARK, SPEC, Spec, read_spec, verified
-from aios_plugins.onnxruntime.system import alive, commands, listener, tail
+from aios_plugins.onnxruntime.system import alive, commands, folders, listener, tail
 
 __all__ = ["LOG", "counted", "observe", "strangers"]
 
@@ -117,13 +117,16 @@ def strangers(folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[St
     known = {handle.get("token") for handle in handles}
     found = []
     for pid, arguments in commands("aios_plugins.onnxruntime.serve"):
-        spec_file, token = Path(arguments[-2]), arguments[-1]
-        if token in known or not spec_file.is_relative_to(folder.absolute()):
+        if not known.isdisjoint(arguments):
             continue
-        what = f"process {pid} serves from {spec_file.parent}"
+        own = [place for place in folders(pid, arguments) if place.is_relative_to(folder.absolute())]
+        if not own:
+            continue
+        place = next((place for place in own if (place / SPEC).exists()), own[0])
+        what = f"process {pid} serves from {place}"
         try:
-            spec = read_spec(spec_file)
-            what += f" on port {spec.port}" if spec.token == token else ", where another service stands now"
+            spec = read_spec(place / SPEC)
+            what += f" on port {spec.port}" if spec.token in arguments else ", where another service stands now"
             address = spec.model
         except (OSError, ValueError):
             address = None

@@ -22,28 +22,28 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from aios.spi.counting import TRIAL_HEADER
 from aios_plugins.onnxruntime import handing
-from aios_plugins.onnxruntime.arrivals import watch_arrivals
+from aios_plugins.onnxruntime.counting import Counting
 from aios_plugins.onnxruntime.httpd import Exchange, Server
 from aios_plugins.onnxruntime.pool import Answer, Pool, Refused
-from aios_plugins.onnxruntime.processes import Processes
 from aios_plugins.onnxruntime.protocol import HEADER_LENGTH, Asked, Codec
 from aios_plugins.onnxruntime.replica import ReplicaError
 from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, read_spec, write_spec
 from aios_plugins.onnxruntime.system import allow_descriptors, keep_memory
-from aios_plugins.onnxruntime.tally import Tally, until_next_minute
 
 __all__ = ["Service", "main"]
 
 _LISTENING_FD = 3
 _STARTER_FD = 4
+_TRIAL = TRIAL_HEADER.encode()
 
 
 class Service:
@@ -52,16 +52,14 @@ class Service:
     def __init__(self, folder: Path, spec: Spec) -> None:
         self.folder = folder
         self.spec = spec
-        self.tally = Tally()
+        self.counting = Counting()
+        self.tally = self.counting.tally
         self.pool = Pool(spec, self.tally)
         self.started = False
         self._codec = Codec(spec.model, [], [])
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._processes = Processes()
-        self._minutes: asyncio.TimerHandle | None = None
-        self._unwatch: Callable[[], None] | None = None
-        self._infer_paths = {f"/v2/models/{spec.model}/infer", f"/v2/models/{spec.model}/versions/1/infer"}
+        self._infer_paths = _infer_paths(spec)
 
     def __call__(self, exchange: Exchange) -> None:
         """Answer one request, at once or when its turn has come."""
@@ -88,14 +86,17 @@ class Service:
         except Refused as error:
             self._turn_away(exchange, error)
         except Exception:
-            self.tally.answered("failed", exchange.read_ns)
+            self._count(exchange, "failed")
             raise
 
     def _turn_away(self, exchange: Exchange, error: Refused) -> None:
         """Refuse a request for inference, and count it."""
         outcome = "invalid" if error.status < 500 else "overloaded" if error.status == 503 else "failed"
         self._refuse(exchange, error)
-        self.tally.answered(outcome, exchange.read_ns)
+        self._count(exchange, outcome)
+
+    def _count(self, exchange: Exchange, outcome: str) -> None:
+        self.tally.answered("trial" if _TRIAL in exchange.headers else outcome, exchange.read_ns)
 
     def _queue(self, exchange: Exchange) -> None:
         if exchange.headers.get(b"content-encoding", b"identity") != b"identity":
@@ -112,7 +113,7 @@ class Service:
                 if isinstance(outcome, Refused):
                     raise outcome
                 exchange.answer(200, *_shown(codec, asked, outcome))
-                self.tally.answered("ok", exchange.read_ns)
+                self._count(exchange, "ok")
             except Refused as error:
                 self._turn_away(exchange, error)
             except Exception:  # noqa: BLE001 - whatever it is, it must not end the service
@@ -123,7 +124,7 @@ class Service:
 
         def gone() -> None:
             call.drop()
-            self.tally.answered("abandoned", exchange.read_ns)
+            self._count(exchange, "abandoned")
 
         exchange.gone = gone
 
@@ -217,38 +218,8 @@ class Service:
     def _metrics(self, exchange: Exchange) -> None:
         if exchange.method not in ("GET", "HEAD"):
             raise Refused(405, f"/metrics takes GET, not {exchange.method}")
-        from aios_plugins.onnxruntime.exposition import Shown, exposition
-
-        pids = self.pool.pids
-        shown = Shown(
-            tally=self.tally,
-            model=self.spec.model,
-            version=_version(),
-            deployment=self.spec.deployment,
-            replicas=self.spec.replicas,
-            ready=self.pool.ready - self.pool.stuck,
-            cpu_s=self._processes.cpu_seconds(pids),
-            resident_bytes=self._processes.resident_bytes(pids),
-            started_s=self._processes.started_s,
-            energy_j=self._processes.energy_j(),
-            why_no_energy=self._processes.why_no_energy,
-        )
-        text, kind = exposition(shown, exchange.headers.get(b"accept", b"").decode("latin-1"))
-        exchange.answer(200, text, b"content-type: %b\r\n" % kind.encode())
-
-    def _each_minute(self) -> None:
-        """Close the minute's counts, when the clock on the wall turns to the next one."""
-        self.tally.close_minute()
-        self._processes.energy_j()
-        self._minutes = asyncio.get_running_loop().call_later(until_next_minute(), self._each_minute)
-
-    def count(self) -> None:
-        """Begin to count what depends on time."""
-        try:
-            self._unwatch = watch_arrivals(self.tally.delayed)
-        except OSError as error:
-            print(f"delays of arrivals are not counted: {error}", flush=True)  # noqa: T201 - stdout is the service's log
-        self._minutes = asyncio.get_running_loop().call_later(until_next_minute(), self._each_minute)
+        text, kind = self.counting.exposition(self.pool, _version(), exchange.headers.get(b"accept", b""))
+        exchange.answer(200, text, b"content-type: %b\r\n" % kind)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -278,6 +249,7 @@ class Service:
                 raise Refused(500, f"the new replicas do not start, the old ones go on: {error}") from None
             write_spec(self.folder / SPEC, spec)
             old, self.pool, self.spec = self.pool, fresh, spec
+            self._infer_paths = _infer_paths(spec)
             self.tally.close_minute()  # what is counted from now on was promised by the new plan
             self._keep(old.drain(DRAIN_S))
             return {"deployment": spec.deployment}
@@ -286,7 +258,7 @@ class Service:
         """Start the replicas and leave the mark; raises ReplicaError."""
         await self.pool.start()
         self.started = True
-        self.count()
+        self.counting.begin()
         (self.folder / READY_MARK).touch()
         # What was loaded so far stays: the collector need not walk it while requests wait.
         gc.freeze()
@@ -294,10 +266,7 @@ class Service:
 
     async def stop(self) -> None:
         """Answer what is under way and end the replicas."""
-        if self._minutes is not None:
-            self._minutes.cancel()
-        if self._unwatch is not None:
-            self._unwatch()
+        self.counting.end()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self.pool.drain(DRAIN_S)
@@ -391,6 +360,15 @@ async def _takes_over(folder: Path, spec: Spec, starter: socket.socket, stopping
     return not stopping.done() and read_spec(folder / SPEC).token == spec.token
 
 
+def _infer_paths(spec: Spec) -> set[str]:
+    return {f"/v2/models/{spec.model}/infer", f"/v2/models/{spec.model}/versions/1/infer"}
+
+
+def _held(folder: Path) -> Path:
+    """Return the folder by a descriptor that stays open, so that it may be renamed while the service runs."""
+    return Path(f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}")
+
+
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; returns the exit code."""
     allow_descriptors()
@@ -399,7 +377,7 @@ def main(arguments: list[str]) -> int:
     os.chdir("/")
     starter = socket.socket(fileno=_STARTER_FD) if arguments[2:] == ["successor"] else None
     with socket.socket(fileno=_LISTENING_FD) as listening:
-        return uvloop.run(_serve(path.parent, read_spec(path), listening, starter))
+        return uvloop.run(_serve(_held(path.parent), read_spec(path), listening, starter))
 
 
 if __name__ == "__main__":

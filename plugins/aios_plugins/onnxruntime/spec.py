@@ -44,7 +44,7 @@ class Spec:
     providers: execution providers, in order · optimized: the file holds the final graph, nothing is left to do ·
     threads: per replica · batch: items that a replica computes at once · deployment: digest of the Deployment ·
     token: in the argv of the supervisor, names this service among all processes · secret: proves to the service that
-    a command comes from who started it
+    a command comes from who started it · described: the Deployment itself, for whoever takes the service over
     """
 
     model: str
@@ -60,6 +60,7 @@ class Spec:
     deployment: str
     token: str
     secret: str
+    described: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the spec as JSON-able data."""

@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "die_with_parent",
     "end",
     "find",
+    "folders",
     "how_it_ended",
     "keep_memory",
     "listener",
@@ -151,7 +152,7 @@ def find(tokens: Iterable[str]) -> list[int]:
 
 
 def commands(module: str) -> list[tuple[int, list[str]]]:
-    """Return (pid, arguments) of all live processes of this user that run a module with two arguments or more."""
+    """Return (pid, arguments of the module) of all live processes of this user that run it with two or more."""
     found = []
     for entry in _PROC.iterdir():
         if not entry.name.isdigit():
@@ -160,8 +161,19 @@ def commands(module: str) -> list[tuple[int, list[str]]]:
         with contextlib.suppress(ValueError, OSError):
             after = arguments[arguments.index(module) :]
             if len(after) > 2 and entry.stat().st_uid == os.getuid() and started_at(int(entry.name)):
-                found.append((int(entry.name), arguments))
+                found.append((int(entry.name), after[1:]))
     return found
+
+
+def folders(pid: int, arguments: Sequence[str]) -> Iterator[Path]:
+    """Yield the folder of the file that a process was started with, then those that it holds open: it may have been
+    renamed since."""
+    yield from (Path(text).parent for text in arguments if text.endswith(".json"))
+    with contextlib.suppress(OSError):
+        for entry in (_PROC / str(pid) / "fd").iterdir():
+            target = entry.readlink()
+            if target.is_dir():
+                yield target
 
 
 _LISTENING = "0A"
@@ -181,7 +193,8 @@ def listener(port: int) -> str | None:
         return None
     for entry in _PROC.iterdir():
         if entry.name.isdigit() and inodes & set(_open_files(entry)):
-            return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
+            with contextlib.suppress(OSError):
+                return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
     return "a process of another user"
 
 

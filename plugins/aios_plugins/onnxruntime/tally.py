@@ -40,13 +40,14 @@ class _Mark(NamedTuple):
 class Tally:
     """Counts of one service since its start, whatever it was told to run meanwhile.
 
-    outcomes: how requests for inference ended -> count · latency_ns, delay_ns: sums · latency, delay: counts per bucket
-    of ``BOUNDS_S``, and of one more · batch_sizes: counts per bucket of ``BATCH_BOUNDS``, and of one more ·
-    restarts: replicas that died · under_way: requests that were read and not answered yet
+    outcomes: how requests for inference ended -> count; those of a trial are ``trial``, however they ended, and have no
+    latency · latency_ns, delay_ns: sums · latency, delay: counts per bucket of ``BOUNDS_S``, and of one more ·
+    batch_sizes: counts per bucket of ``BATCH_BOUNDS``, and of one more · restarts: replicas that died · under_way:
+    requests that were read and not answered yet
     """
 
     def __init__(self) -> None:
-        self.outcomes = {"ok": 0, "invalid": 0, "failed": 0, "overloaded": 0, "abandoned": 0}
+        self.outcomes = {"ok": 0, "invalid": 0, "failed": 0, "overloaded": 0, "abandoned": 0, "trial": 0}
         self.latency = [0] * (len(BOUNDS_S) + 1)
         self.delay = [0] * (len(BOUNDS_S) + 1)
         self.latency_ns = self.delay_ns = 0

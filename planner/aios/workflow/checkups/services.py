@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +19,8 @@ def services(patient: Patient) -> Iterable[Finding]:
     """Observe everything that stands; what is not well is told with its last words."""
     kept = patient.known_state()
     if kept is None or not kept.resources:
-        yield Finding(check="services", status="skipped", seen="nothing stands")
+        why = "the state, which names them, cannot be read" if kept is None else "nothing stands"
+        yield Finding(check="services", status="skipped", seen=why)
         return
     seen = patient.observed()
     well = [item for item in seen.values() if item.condition in ("healthy", "written")]
@@ -33,7 +35,7 @@ def services(patient: Patient) -> Iterable[Finding]:
                 status="fail",
                 seen=f"{item.condition}: {item.detail}",
                 remedy="apply again: what is not as it should be is made anew",
-                command="aios apply",
+                command=shlex.join(["aios", "apply", *(patient.setting.paths or ("intent.yaml",))]),
             )
 
 

@@ -96,6 +96,6 @@ def files(patient: Patient) -> Iterable[Finding]:
     if written is None:
         yield Finding(check="files", status="skipped", seen="no file is given, and there is no fleet.yaml here")
         return
-    parts = [f"{len(written.intents)} intents" if written.intents else "", "a fleet" if written.fleet else ""]
-    parts.append(f"{len(written.demands)} demands" if written.demands else "")
-    yield Finding(check="files", status="ok", seen=", ".join(filter(None, parts)) or "nothing is written in them")
+    counts = {"intent": len(written.intents), "demand": len(written.demands), "fleet": int(written.fleet is not None)}
+    parts = [f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count]
+    yield Finding(check="files", status="ok", seen=", ".join(parts) or "nothing is written in them")
