@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aios.records.base import digest_of
 from aios.records.errors import WorldError
@@ -189,3 +191,42 @@ def go_on(case: Case, world: Any, actions: Any, known: dict[str, Any], already: 
             assert all(count == 1 for count in made.values()), f"made twice: {made}"
     assert world.stands() == expected, way
     assert world.state().run is None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(
+    kind=st.sampled_from(KINDS),
+    line=st.integers(0, 25),
+    written=st.integers(0, 400),
+    garbage=st.binary(max_size=200).filter(lambda data: b"\n" not in data),
+    ends=st.booleans(),
+)
+def test_a_power_loss_in_the_midst_of_a_write(
+    kind: str,
+    line: int,
+    written: int,
+    garbage: bytes,
+    ends: bool,
+    world: Any,
+    open_world: Callable[[Path], Any],
+    deployment: Make,
+    file_executor: type[Any],
+) -> None:
+    """The last line of the journal, and what was being written beside the state, hold anything at all."""
+    case = Case(kind, line, deployment, file_executor)
+    folder = world.folder / "stood"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    stood = open_world(folder)
+    if case.before:
+        stood.apply(stood.plan(case.before), plan="p0")
+    actions, known = stood.plan(case.after), as_it_was(stood.state())
+    already = Counter(stood.made())
+    if not killed_at(3 * line, case, stood, actions):
+        return
+    torn = b'{"n":7,"at":"2026-01-01T00:00:00Z","event":"begin","address":"a"}'[:written] + garbage
+    with max((folder / "journal").iterdir()).open("ab") as journal:
+        journal.write(torn + b"\x00}" + (b"\n" if ends else b""))
+    for name in ("state.json.part", "state.json.backup.part", ".state.json.tmp"):
+        (folder / name).write_bytes(torn)
+    go_on(case, stood, actions, known, already)

@@ -14,6 +14,7 @@ from aios.cli.words import Ink, harmless, table
 from aios.records.drift import Deviation
 
 if TYPE_CHECKING:
+    from aios.records.state import UnfinishedRun
     from aios.verify.lately import Lately
     from aios.workflow.drifting import Drift
     from aios.workflow.setting import Setting
@@ -37,25 +38,24 @@ _LATELY_S = 60.0
 
 def status(setting: Setting, targets: Sequence[str], *, json: bool) -> int:
     """Show what stands."""
-    from aios.workflow.standing import look
+    from aios.workflow.standing import load_state, look
 
-    standing = look(setting, targets)
+    state = load_state(setting)
+    standing = look(setting, targets, state)
     ink = Ink(sys.stdout)
     rows = [_status_row(item, ink) for item in standing]
     head = ["ADDRESS", "CONDITION", "ENDPOINT", "RUNS", "READY", "AGE", "LOAD", "LATENCY", "DETAIL"]
     words = table(head, rows, ink) if rows else "nothing is applied"
-    emit(words, {"resources": [_status_document(item) for item in standing]}, json=json)
-    _say_unfinished(setting)
+    unfinished = None if state.run is None else {"plan": state.run.plan, "back": state.run.back}
+    document = {"resources": [_status_document(item) for item in standing], "unfinished_run": unfinished}
+    emit(words, document, json=json)
+    if state.run is not None:
+        _say_unfinished(state.run)
     return Exit.DONE
 
 
-def _say_unfinished(setting: Setting) -> None:
+def _say_unfinished(run: UnfinishedRun) -> None:
     """Say how to go on where the last run did not come to its end."""
-    from aios.workflow.standing import load_state
-
-    run = load_state(setting).run
-    if run is None:
-        return
     left = "was being rolled back" if run.back else "did not come to its end"
     print(
         f"the last run ({run.plan}) {left}: the same command goes on, and `aios apply --abort` takes back what it did",

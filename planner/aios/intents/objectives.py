@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from aios.intents.written import Metadata, PlanGoal
+from aios.intents.goals import PlanGoal
+from aios.intents.written import Metadata
 from aios.records.base import Record
 from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError

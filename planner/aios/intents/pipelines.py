@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, Strict
 
 from aios.intents.contradicting import contradicting_choices
+from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.moving import former_names
 from aios.intents.reader import Path, Reader, load_of, value_at
 from aios.intents.where import WhereForm, where_of
 from aios.intents.written import (
-    DEFAULT_GOAL,
     AnyOf,
     ConstraintsForm,
     DataForm,
@@ -23,8 +23,6 @@ from aios.intents.written import (
     ModelFile,
     RequireForm,
     Spec,
-    WrittenGoal,
-    read_goal,
 )
 from aios.records.base import Record, Span
 from aios.records.document import Document, check

@@ -171,13 +171,20 @@ def _written(address: str, memory: _Memory, state: State) -> bool:
 
 
 def _lines(kept: Lines, run: int) -> Iterator[Mapping[str, Any]]:
-    """Yield the lines of a run."""
-    for number, text in enumerate(kept.read(run), 1):
+    """Yield the lines of a run.
+
+    A last line that is no JSON was never acknowledged: the power went while it was written, and what came to the disk
+    of it came in any order.
+    """
+    texts = list(kept.read(run))
+    for number, text in enumerate(texts, 1):
         try:
             line = json.loads(text)
             if not (isinstance(line, dict) and line["n"] == number):
                 raise ValueError(f"line {number} is not number {number} of a run")
         except (ValueError, KeyError, RecursionError) as error:
+            if number == len(texts) and isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+                return
             raise ConflictError(
                 Diagnostic(
                     summary=f"line {number} of the journal {kept.where(run)} is damaged",

@@ -50,9 +50,9 @@ def pick(state: State, targets: Sequence[str]) -> tuple[Resource, ...]:
     return tuple(state.resources[name] for name in sorted(set(targets) or set(state.resources)))
 
 
-def look(setting: Setting, targets: Sequence[str] = ()) -> tuple[Standing, ...]:
-    """Return what stands of these addresses, or of all, each observed now."""
-    resources = pick(load_state(setting), targets)
+def look(setting: Setting, targets: Sequence[str] = (), state: State | None = None) -> tuple[Standing, ...]:
+    """Return what stands of these addresses, or of all, each observed now. state: where it was read already"""
+    resources = pick(load_state(setting) if state is None else state, targets)
     seen = observe(resources)
     return tuple(
         Standing(
