@@ -286,7 +286,7 @@ def limited(aios, most_bytes, *arguments):
 
 def test_a_disk_that_is_full(aios, asked):
     aios.write("intent.yaml", asked())
-    for most_bytes, word in ((256, "cannot write"), (4096, "could not be written")):  # the journal; the artefact
+    for most_bytes, word in ((256, "cannot write"), (40_000, "could not be written")):  # the history; the artefact
         ran = limited(aios, most_bytes, "apply", "intent.yaml", "--yes")
         assert ran.returncode == 6, ran.stderr
         assert word in ran.stderr

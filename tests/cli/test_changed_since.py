@@ -244,3 +244,15 @@ def test_outside_of_a_repository_and_without_git_it_says_so(aios, asked, fleet, 
     assert ran.code == 6
     assert "git, which is not installed" in ran.err
     assert fleet.is_file()
+
+
+def test_where_what_was_left_is_in_the_way_it_is_said(repository, asked):
+    tight = (repository.place / "fleet.yaml").read_text().replace("cores: 8", "cores: 2").replace("cpu: 8", "cpu: 2")
+    repository.write("fleet.yaml", tight)
+    commit(repository.place)
+    repository.write("intents/b.yaml", intent(asked, "b").replace(PIN, "{executor: dryrun, threads: 2, replicas: 1}"))
+    ran = repository("plan", "intents", "--changed-since", "main", "--markdown-into", "c.md")
+    assert ran.code == 3
+    said = "what was left as it stands is a part of this; without --changed-since more may be possible"
+    assert said in ran.err
+    assert said in (repository.place / "c.md").read_text()

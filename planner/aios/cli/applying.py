@@ -135,8 +135,7 @@ def _refuse_planning(path: str, plan: Plan, setting: Setting, keep_others: bool)
     defaults = type(setting)()
     given = {
         "--fleet": setting.fleet is not None,
-        f"another --state than its own ({plan.files['state']})": setting.state
-        not in (defaults.state, place_of(plan.files["state"])),
+        "--state": setting.state not in (defaults.state, place_of(plan.files["state"])),
         "--profiles": setting.profiles != defaults.profiles,
         "--keep-others": keep_others,
         "--policy": bool(setting.policies),

@@ -20,8 +20,8 @@ _INERT = re.compile(r"(?:[ ,;()'=%/<>.:+×→≤≥·…-]|[^\W_])*")
 """Letters, digits and marks that Markdown, in any flavour, does not read in the middle of a line."""
 _BEGINS = re.compile(r"[+.:=>-]|\d+[.)](?:\s|$)")
 """What is read at the beginning of a line all the same: lists, quotes, underlines."""
-_READ = re.compile(r"https?:|ftp:|www\.|:\S|[0-9a-f]{7,}|\bGH-\d|<\S*[a-z/!?]", re.IGNORECASE)
-"""And in the middle of one: addresses, emoji, digests of commits, references to issues, tags."""
+_READ = re.compile(r"https?:|ftp:|www\.|:\S|[0-9a-f]{7,}|\bGH-\d|%\w|<\S*[a-z/!?]", re.IGNORECASE)
+"""And in the middle of one: addresses, emoji, digests of commits, references to issues and milestones, tags."""
 
 
 def code(text: str) -> str:

@@ -37,6 +37,8 @@ def wrong_moves(documents: Sequence[Document]) -> Iterator[Diagnostic]:
             elif name in named:
                 summary, reason, remedy = _both(name, own, named)
                 yield document.diagnostic(path, summary, reason=reason, remedy=remedy)
+            elif name in names[:index]:
+                yield document.diagnostic(path, f"`{name}` is named twice", remedy="keep one of the two")
             elif first != document.span(path):
                 summary = f"two intents are said to have moved from `{name}`"
                 reason = f"the first one says so at {first}"

@@ -222,6 +222,7 @@ def carry_out(
             plan=plan,
             claims=made.claims if made else (),
             evaluate=made.evaluate if made else None,
+            protected=made.protected if made else (),
             state_store=watching.states(kept.state),
             executors=watching.executors(registry.load_all("aios.executors")),
             artefacts=kept.artefacts,
