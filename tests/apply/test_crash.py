@@ -82,7 +82,7 @@ def every_point(
         shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("copy-*"))
         copy = open_world(folder)
         if not killed_at(point, lambda copy=copy: copy.apply(actions, plan="p1")):
-            assert point > 100
+            assert point > 50
             return
         yield point, copy
         shutil.rmtree(folder)

@@ -45,6 +45,13 @@ def test_mappings_are_compared_on_a_small_mesh():
         assert 0 < aware <= min(others), training
 
 
+def test_states_are_read_planned_beside_and_shared():
+    reading, planning, sharing = rows(run("state.py", "--resources", "50", "--services", "6", "--applies", "2"))
+    assert reading[0] == "50"
+    assert planning[0] == "6"
+    assert sharing[2:] == ["2", "2", "2", "yes"]
+
+
 def test_predictions_of_every_kind_are_counted():
     found = rows(run("predictions.py", "--rows", "500", "--rounds", "1"))
     assert len(found) == 11

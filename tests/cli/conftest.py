@@ -117,6 +117,14 @@ def aios(tmp_path):
     terminal.close()
 
 
+@pytest.fixture
+def here(aios):
+    """Runs commands in that folder too, but in this process: for what does not ask whose process it is."""
+    from in_process import InProcess
+
+    return InProcess(aios)
+
+
 @pytest.fixture(scope="session")
 def digits():
     return ROOT / "examples" / "digits"

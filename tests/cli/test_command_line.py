@@ -81,7 +81,7 @@ def test_plan_document(aios, digits):
     assert (
         plan == json.loads((aios.place / "into.json").read_text()) == json.loads((aios.place / "plan.json").read_text())
     )
-    assert plan["format_version"] == "1.4"
+    assert plan["format_version"] == "1.5"
     assert plan["status"] == "optimal"
     assert set(plan["inputs"]) == {"intents", "fleet", "models", "profiles", "catalogue", "state"}
     (decision,) = plan["decisions"]

@@ -41,7 +41,7 @@ def test_plans_that_cannot_be_trusted(aios, asked):
     sound = (aios.place / "plan.json").read_text()
     for text, word in (
         (sound[:-20], "is damaged"),
-        (sound.replace('"format_version": "1.4"', '"format_version": "2.0"'), "has format 2.0"),
+        (sound.replace('"format_version": "1.5"', '"format_version": "2.0"'), "has format 2.0"),
         (sound.replace('"threads": 1', '"threads": 2'), "was changed after it was made"),
         ("[]", "is no plan"),
     ):

@@ -106,17 +106,28 @@ def test_profile_goes_on_where_it_stopped(aios, asked):
 def test_apply_goes_on_where_it_stopped(aios, asked):
     aios.write("intent.yaml", asked())
     assert aios("plan", "intent.yaml", "-o", "plan.json").code == 0
-    for number, command in ((SIGINT, ("apply", "plan.json")), (SIGKILL, ("apply", "intent.yaml", "--yes"))):
-        process = reached(aios.start(*command), "create digits")
-        until(lambda: services(aios))
-        end(process, number)
-        if number is SIGINT:
-            assert aios.wait_until_alone() == []
-            words = aios("status")
-            assert "an earlier create did not finish, apply again" in words.out
-            done = aios(*command)
-            assert done.code == 0, done.err
-            assert aios("destroy", "--yes").code == 0
+    # Once: what is under way ends well. Twice: it is cleared away, and the state says so.
+    process = reached(aios.start("apply", "plan.json"), "create digits")
+    end(process, SIGTERM)
+    assert state_of(aios)["observed"]["condition"] == "healthy"
+    assert aios("destroy", "--yes").code == 0
+    assert aios("plan", "intent.yaml", "-o", "plan.json").code == 0
+    process = reached(aios.start("apply", "plan.json"), "create digits")
+    until(lambda: services(aios))
+    os.killpg(process.pid, SIGINT)
+    reached(process, "once more stops at once")
+    end(process, SIGINT)
+    assert aios.wait_until_alone() == []
+    words = aios("status")
+    assert "an earlier create did not finish, apply again" in words.out
+    assert "did not come to its end" in words.err
+    done = aios("apply", "plan.json")
+    assert done.code == 0, done.err
+    assert aios("destroy", "--yes").code == 0
+
+    process = reached(aios.start("apply", "intent.yaml", "--yes"), "create digits")
+    until(lambda: services(aios))
+    end(process, SIGKILL)
     assert state_of(aios)["resource"]["unfinished"] == "create"
     assert "an earlier create did not finish" in aios("plan", "intent.yaml").out
     done = aios("apply", "intent.yaml", "--yes")

@@ -87,13 +87,15 @@ def test_the_search_lets_other_paths_be():
         assert not [what for what, pattern in _FORBIDDEN.items() if pattern.search(line)], line
 
 
-@pytest.mark.parametrize("name", ["intent", "fleet", "device", "table", "calibration"])
+@pytest.mark.parametrize("name", ["intent", "fleet", "device", "table", "calibration", "policy", "test"])
 def test_a_checked_in_schema_is_what_the_code_makes(name):
     from aios.fidelity.keeping import CalibrationDocument
     from aios.fleet.forms.fleet import DeviceForm, FleetForm
     from aios.intents.written import IntentForm
+    from aios.policy import PolicyForm
     from aios.records.document import schema_text
     from aios.tables.written import FormDocument
+    from aios.trials import TestForm
 
     form, title = {
         "intent": (IntentForm, "aios intent"),
@@ -101,6 +103,8 @@ def test_a_checked_in_schema_is_what_the_code_makes(name):
         "device": (DeviceForm, "aios device type"),
         "table": (FormDocument, "aios table"),
         "calibration": (CalibrationDocument, "aios calibration"),
+        "policy": (PolicyForm, "aios policy"),
+        "test": (TestForm, "aios test"),
     }[name]
     written = (root() / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")
     assert written == schema_text(form, title, f"aios/v1/{name}.schema.json")

@@ -13,9 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+EXAMPLE_DATABASE = "postgresql://ci@db.example.org/aios"
+"""The database that pages write; one of the tests' own server takes its place when they run."""
 EXAMPLE_PORT = "8000"
 """The port that pages write; a free one takes its place when they run."""
-PROGRESS = re.compile(r"[a-z]+: .+, \d+ s")
+PROGRESS = re.compile(r"[a-z]+: (.+, \d+ s|still at work: .+)")
 """What a command says that takes over two seconds: on a busy machine any may."""
 
 _FENCE = re.compile(
@@ -118,6 +120,7 @@ class Reader:
     def __init__(self, place, port):
         self.place = place
         self.port = port
+        self.database = EXAMPLE_DATABASE
         self.code = 0
         self.environment = {
             **os.environ,
@@ -128,7 +131,7 @@ class Reader:
         }
 
     def own(self, text):
-        return re.sub(rf"\b{EXAMPLE_PORT}\b", self.port, text)
+        return re.sub(rf"\b{EXAMPLE_PORT}\b", self.port, text.replace(EXAMPLE_DATABASE, self.database))
 
     def write(self, name, text):
         path = self.place / name
@@ -226,6 +229,23 @@ def trial(tmp_path, free_port):
     reader = Reader(tmp_path, free_port)
     yield reader
     reader.clean()
+
+
+@pytest.fixture
+def with_database(request, trial):
+    """Has a page that names the example database run with one that is there."""
+
+    def prepare(page):
+        if EXAMPLE_DATABASE in page.read_text(encoding="utf-8"):
+            from postgresql_server import PASSWORD
+
+            server = request.getfixturevalue("postgresql")
+            server.sql("drop database if exists pages")
+            server.sql("create database pages")
+            trial.database = server.url(database="pages").partition("?")[0]
+            trial.environment["PGPASSWORD"] = PASSWORD
+
+    return prepare
 
 
 @pytest.fixture

@@ -37,9 +37,10 @@ def tried(pages):
 
 
 @pytest.mark.parametrize("page", tried(PAGES), ids=lambda path: path.stem)
-def test_a_page_does_what_it_says(page, trial):
+def test_a_page_does_what_it_says(page, trial, with_database):
     if "$ curl " in page.read_text(encoding="utf-8") and shutil.which("curl") is None:
         pytest.skip("this page uses curl, which is not installed here")
+    with_database(page)
     trial.try_page(page)
 
 

@@ -48,3 +48,14 @@ def test_apply_refuses_what_it_cannot_reach(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 6
     assert "no address" in done.stderr
+
+
+def test_the_tests_beside_the_intents_pass(tmp_path):
+    report = tmp_path / "report.xml"
+    command = [AIOS, "test", "examples/described-fleet", "--junit", report]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "13 passed"
+    shown = (ROOT / "examples" / "described-fleet" / "README.md").read_text(encoding="utf-8")
+    assert done.stdout in shown, "`make accept` writes what is printed into the README"
+    assert report.read_text(encoding="utf-8").count("<testcase ") == 13

@@ -15,10 +15,10 @@ from aios.records.errors import InputError
 from aios.records.plan import Plan
 from aios.records.selection import Clause, Conflict
 
-BEFORE = {"1.0": "degrees", "1.1": "notes", "1.2": "count", "1.3": "pipelines"}
+BEFORE = {"1.0": "degrees", "1.1": "notes", "1.2": "count", "1.3": "pipelines", "1.4": "made_from"}
 """Earlier format -> a key of the next one."""
 FOLDER = Path(__file__).parent / "golden"
-GOLDEN = FOLDER / "plan-1.4.json"
+GOLDEN = FOLDER / "plan-1.5.json"
 
 
 def identified(document: dict[str, Any]) -> str:
@@ -95,6 +95,20 @@ def test_broken_json_is_refused_where_it_breaks(planned: Callable[..., Plan]) ->
     found = refusal("\n".join(lines))
     assert found.where.line == 4
     assert found.line_text == lines[3]
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc", "a/b/c", "a b", "A", "a\nb", "\x1b[2J", "", "-", "a" * 64])
+@pytest.mark.parametrize("where", ["decisions", "actions", "claims"])
+def test_names_that_no_intent_can_have_are_refused(planned: Callable[..., Plan], name: str, where: str) -> None:
+    document = json.loads(plan_text(planned()))
+    document[where][0]["intent" if where == "decisions" else "address"] = name
+    assert "is no name of a service" in refusal(identified(document)).summary
+
+
+@pytest.mark.parametrize("text", ["soon", "2027-03-01T10:00:00", "", "9" * 99])
+def test_an_expiry_that_is_none_is_refused(planned: Callable[..., Plan], text: str) -> None:
+    document = json.loads(plan_text(planned())) | {"valid": {"made_at": "2027-03-01T10:00:00Z", "expires_at": text}}
+    assert "valid.expires_at" in refusal(identified(document)).summary
 
 
 def test_a_wrong_value_is_refused_where_it_stands(planned: Callable[..., Plan]) -> None:

@@ -192,3 +192,73 @@ def test_each_service_has_its_runtime_folder_whatever_it_is_called(folder: Path)
     assert len(set(paths)) == len(names)
     assert all(path.parent == folder / "run" and path.is_dir() for path in paths)
     assert store.runtime("classify-digits") == paths[0]
+
+
+def replaced(path: Path, make: Callable[[Path, Path], object]) -> None:
+    """Put something in the place of ``path``; the thing itself stands elsewhere."""
+    top = next(parent for parent in path.parents if parent.name == "artefacts").parent
+    aside = top / f"aside-{path.name}"
+    path.rename(aside)
+    make(path, aside)
+
+
+TRICKS: dict[str, Callable[[Path], None]] = {
+    "the folder is a link": lambda made: replaced(made.parent, lambda path, aside: path.symlink_to(aside)),
+    "its files are a link": lambda made: replaced(made, lambda path, aside: path.symlink_to(aside)),
+    "a file is a link": lambda made: replaced(made / "model.onnx", lambda path, aside: path.symlink_to(aside)),
+    "a file has two names": lambda made: replaced(made / "model.onnx", lambda path, aside: path.hardlink_to(aside)),
+    "a folder is a link": lambda made: replaced(made / "sub", lambda path, aside: path.symlink_to(aside)),
+    "a file is a pipe": lambda made: replaced(made / "model.onnx", lambda path, _: os.mkfifo(path)),
+    "a file is a folder": lambda made: replaced(made / "model.onnx", lambda path, _: path.mkdir()),
+    "a link to a folder more": lambda made: (made / "more").symlink_to("/etc"),
+    "the manifest is a link": lambda made: replaced(
+        made.parent / "manifest.json", lambda path, aside: path.symlink_to(aside)
+    ),
+    "the manifest is a pipe": lambda made: replaced(made.parent / "manifest.json", lambda path, _: os.mkfifo(path)),
+    "a file stands in its place": lambda made: replaced(made.parent, lambda path, _: path.write_text("")),
+}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_what_could_be_changed_from_elsewhere_is_never_used(folder: Path, trick: str) -> None:
+    store = ArtefactStore(folder / "artefacts")
+    made = store.fetch(RECIPE, build)
+    TRICKS[trick](Path(made.path))
+    if "manifest" not in trick and trick != "the folder is a link":
+        with pytest.raises(WorldError):
+            store.verify(made)
+    kept = sorted(path for path in folder.rglob("*") if "aside" in path.name)
+    assert store.fetch(RECIPE, build) == made, "it is built anew"
+    store.verify(made)
+    final = Path(made.path)
+    assert not any(path.is_symlink() for path in (final.parent, *final.parent.rglob("*")))
+    assert sorted(path for path in folder.rglob("*") if "aside" in path.name) == kept, "nothing elsewhere is touched"
+    assert leftovers(store) == []
+
+
+def test_where_artefacts_are_built_may_be_no_link(folder: Path) -> None:
+    store, precious = ArtefactStore(folder / "artefacts"), folder / "precious"
+    (precious / "thesis").mkdir(parents=True)
+    store.root.mkdir()
+    (store.root / ".building").symlink_to(precious)
+    with pytest.raises(WorldError, match="is a link to"):
+        store.fetch(RECIPE, build)
+    assert (precious / "thesis").is_dir()
+
+
+def test_what_a_service_keeps_may_be_no_link(folder: Path) -> None:
+    store = ArtefactStore(folder / "artefacts", folder / "run")
+    (folder / "run").mkdir()
+    (folder / "run" / "chat").symlink_to("/etc")
+    with pytest.raises(WorldError, match="is a link to"):
+        store.runtime("chat")
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc", "..", ".", "a/b", "\x1b[2J", "a\nb", "\udce9"])
+def test_no_address_leads_out_of_the_folder_of_services(folder: Path, name: str) -> None:
+    store = ArtefactStore(folder / "artefacts", folder / "run")
+    try:
+        found = store.runtime(name)
+    except UnicodeEncodeError:
+        return
+    assert found.resolve().parent == (folder / "run").resolve()

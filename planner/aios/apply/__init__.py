@@ -7,7 +7,8 @@ next one.
 
 from __future__ import annotations
 
-from aios.apply.core import Event, Report, Result
-from aios.apply.engine import execute
+from aios.apply.engine import execute, roll_back
+from aios.apply.reporting import Event, Report, Result
+from aios.apply.undo import Undo, undo_actions
 
-__all__ = ["Event", "Report", "Result", "execute"]
+__all__ = ["Event", "Report", "Result", "Undo", "execute", "roll_back", "undo_actions"]

@@ -1,347 +1,325 @@
 """The pure core of apply: a generator of instructions that is sent what came of each.
 
-For every action, in the plan's order: note that it begins, mark it unfinished in the state, have the executor carry it
-out, look whether the world agrees, note the outcome, write it to the state, note that it is done. Whatever point a run
-ends at, the state names every address that was touched, and the journal the handle that the state does not know yet.
+An action begins once those that it needs are done, beside at most ``parallelism`` others. Each turn is one batch: the
+journal notes what begins and what was done, the state is written once, then the executors are called. Whatever point a
+run ends at, the state names every address that was touched and what stood there before, and the journal the handle that
+the state does not know yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Any, TypeAlias
 
-from aios.records.base import Record, digest_of
+from aios.apply.breaches import outcome_breaches, world_breaches
+from aios.apply.instructions import CarryOut, Instruction, Look, Note, Proceed, Reply, Save, Tell, Trouble, Turn
+from aios.apply.reporting import Event, Report, Result, Status
+from aios.apply.resources import Promise, begun, is_done, settled
+from aios.apply.undo import undo_actions
 from aios.records.errors import Diagnostic
-from aios.records.plan import Action, ActionKind, Claim
-from aios.records.state import Resource, State
-from aios.spi.executor import Observation, Outcome
+from aios.records.plan import Action
+from aios.records.state import Resource, State, Touched, UnfinishedRun
+from aios.spi.executor import Outcome
 
-__all__ = [
-    "Answer",
-    "CarryOut",
-    "Event",
-    "Instruction",
-    "Look",
-    "Note",
-    "Proceed",
-    "Promise",
-    "Report",
-    "Result",
-    "Run",
-    "Save",
-    "Tell",
-    "Trouble",
-    "Turn",
-    "is_done",
-    "steps",
-]
+__all__ = ["Run", "steps", "steps_back"]
 
-
-Status: TypeAlias = Literal["done", "kept", "failed", "not begun"]
-"""How an action ended: ``kept`` needed nothing, ``not begun`` is left for another run."""
-
-
-class Event(Record):
-    """Progress. phase: ``begin`` or how it ended · text: the reason; then the executor's note, or why not."""
-
-    address: str
-    action: ActionKind
-    phase: Literal["begin"] | Status
-    text: str
-
-
-class Result(Record):
-    """How one action ended. note: one sentence · diagnostics: why it failed."""
-
-    address: str
-    action: ActionKind
-    status: Status
-    note: str
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-
-class Report(Record):
-    """What a run came to. interrupted: it was asked to stop; what is ``not begun`` is left for the next run."""
-
-    results: tuple[Result, ...]
-    interrupted: bool
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything that was asked for is so."""
-        return all(result.status in ("done", "kept") for result in self.results)
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """Why actions failed, all together."""
-        return tuple(item for result in self.results for item in result.diagnostics)
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What the plan claims of an address, and the files that accuracy is verified on."""
-
-    claims: tuple[Claim, ...]
-    evaluate: tuple[str, ...]
+_Steps: TypeAlias = Generator[Instruction, Any, None]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is to be carried out. promises: address -> ...; an address without one keeps what the state says of it."""
+    """What is to be carried out.
+
+    promises: address -> what the plan claims of it; an address without one keeps what the state says · recalled:
+    address -> handle that its executor answered with in a run that ended before the state was written · needs: position
+    of an action -> positions of those that must be done before it · parallelism: how many may run at once · rollback:
+    once an action has failed, take back what the run did · restores: of a run that takes another one back: position of
+    an action -> what the state shall say again when it is done
+    """
 
     plan: str
     actions: Sequence[Action]
-    promises: Mapping[str, Promise]
-    recalled: Mapping[str, Mapping[str, Any]]
-    """Address -> handle that its executor answered with in a run that ended before the state was written."""
-
-
-# What the core may ask for, and (where something comes back) what it is sent.
-@dataclass(frozen=True)
-class Proceed:
-    """Ask whether to go on; answered by a Turn."""
-
-
-@dataclass(frozen=True)
-class Note:
-    """Write a line to the journal."""
-
-    event: str
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Save:
-    """Write the state; answered by the State as it was written."""
-
-    state: State
-
-
-@dataclass(frozen=True)
-class CarryOut:
-    """Have the executor act; answered by an Outcome or by Trouble."""
-
-    action: Action
-    prior: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Look:
-    """Have the executor observe; answered by an Observation or by Trouble."""
-
-    action: Action
-    handle: Mapping[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Tell:
-    """Report progress."""
-
-    event: Event
-
-
-@dataclass(frozen=True)
-class Turn:
-    """stop: do not begin another action · at: ISO time, UTC."""
-
-    stop: bool
-    at: str
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why an executor did not do what it was asked to."""
-
-    diagnostics: tuple[Diagnostic, ...]
-
-
-Instruction: TypeAlias = Proceed | Note | Save | CarryOut | Look | Tell
-Answer: TypeAlias = Turn | State | Outcome | Observation | Trouble | None
-_Steps: TypeAlias = Generator[Instruction, Any, tuple[State, Result]]
+    promises: Mapping[str, Promise] = field(default_factory=dict)
+    recalled: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    needs: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    parallelism: int = 1
+    rollback: bool = False
+    restores: Mapping[int, Resource | None] | None = None
 
 
 def steps(run: Run, state: State) -> Generator[Instruction, Any, Report]:
     """Yield what to do next; what comes of it is sent back in. Returns the report."""
-    results: list[Result] = []
-    recalled = dict(run.recalled)
-    for position, action in enumerate(run.actions):
-        turn: Turn = yield Proceed()
-        if turn.stop:
-            left = [_result(a, "not begun", "asked to stop before it") for a in run.actions[position:]]
-            for result in left:
-                yield Tell(_event(result))
-            return Report(results=(*results, *left), interrupted=True)
-        if any(past.address == action.address and past.status == "failed" for past in results):
-            result = _result(action, "not begun", "the action on it before this one failed")
-        elif is_done(action, state, run.plan):
-            result = _result(action, "done", "was done before the last run was interrupted")
-        elif action.action == "keep":
-            state, result = yield from _keep(run, action, state)
+    forward = _Course(run, state)
+    yield from forward.go()
+    report = forward.report()
+    if not (run.rollback and forward.failed) or report.interrupted:
+        return report
+    back = yield from steps_back(forward.state, {})
+    return _merged(report, back)
+
+
+def steps_back(state: State, recalled: Mapping[str, Mapping[str, Any]]) -> Generator[Instruction, Any, Report]:
+    """Yield what takes the unfinished run of ``state`` back, one action after the other, the last one first."""
+    assert state.run is not None, "only a run that is not finished can be taken back"
+    plan = state.run.plan
+    if not state.run.back:
+        following = state.following({}, state.run.model_copy(update={"back": True}))
+        yield Note("rollback", {"of": plan, "serial": following.serial})
+        state = yield Save(following)
+    undone = undo_actions(state)
+    same = {i: frozenset({i - 1}) for i in range(1, len(undone)) if undone[i].address == undone[i - 1].address}
+    run = Run(
+        plan=plan,
+        actions=[item.action for item in undone],
+        recalled=recalled,
+        needs=same,
+        restores={position: item.restores for position, item in enumerate(undone)},
+    )
+    course = _Course(run, state)
+    yield from course.go()
+    came = course.report()
+    results = tuple(
+        result.model_copy(
+            update={"address": item.of, "action": item.undoes, "status": _BACK.get(result.status, result.status)}
+        )
+        for item, result in zip(undone, came.results, strict=True)
+    )
+    return Report(results=results, interrupted=came.interrupted, rolled_back=came.complete)
+
+
+_BACK: Mapping[Status, Status] = {"done": "rolled back", "kept": "rolled back"}
+
+
+def _merged(report: Report, back: Report) -> Report:
+    """Say of each action of ``report`` what became of it when the run was taken back."""
+    last = {result.address: result for result in back.results}
+    results = []
+    for result in report.results:
+        undone = last.get(result.address)
+        if undone is None or result.status == "not begun":
+            results.append(result)
+        elif result.status == "failed":
+            note = f"{result.note}; what it left behind: {undone.note}"
+            results.append(
+                result.model_copy(update={"note": note, "diagnostics": result.diagnostics + undone.diagnostics})
+            )
+        elif undone.status == "rolled back":
+            results.append(result.model_copy(update={"status": "rolled back", "note": undone.note}))
         else:
-            yield Tell(Event(address=action.address, action=action.action, phase="begin", text=action.reason))
-            resource = state.resources.get(action.address)
-            prior = recalled.pop(action.address, None) or (resource.handle if resource else None) or None
-            state, result = yield from _act(run, action, state, prior, turn.at)
-        yield Tell(_event(result))
-        results.append(result)
-    return Report(results=tuple(results), interrupted=False)
+            note = f"{result.note}; taking it back: {undone.note}"
+            results.append(result.model_copy(update={"note": note, "diagnostics": undone.diagnostics}))
+    return Report(results=tuple(results), interrupted=back.interrupted, rolled_back=back.rolled_back)
 
 
-def is_done(action: Action, state: State, plan: str) -> bool:
-    """Say whether an earlier, interrupted run of the same plan has finished this action."""
-    resource = state.resources.get(action.address)
-    if action.action == "delete":
-        return resource is None or (resource.plan == plan and resource.executor != action.executor)
-    return (
-        action.action != "keep"
-        and resource is not None
-        and resource.unfinished is None
-        and resource.plan == plan
-        and resource.deployment == action.after
-    )
+@dataclass
+class _Batch:
+    """What one turn comes to. before, after: lines of the journal around the write of the state"""
+
+    before: list[Note] = field(default_factory=list)
+    changes: dict[str, Resource | None] = field(default_factory=dict)
+    after: list[Note] = field(default_factory=list)
+    tells: list[Tell] = field(default_factory=list)
+    starts: list[CarryOut | Look] = field(default_factory=list)
 
 
-def _keep(run: Run, action: Action, state: State) -> _Steps:
-    """Leave the service alone; bring what is promised of it up to date."""
-    resource, promise = state.resources.get(action.address), run.promises.get(action.address)
-    if resource and promise and (resource.claims, resource.evaluate) != (promise.claims, promise.evaluate):
-        new = resource.model_copy(update={"claims": promise.claims, "evaluate": promise.evaluate, "plan": run.plan})
-        after = _with(state, action.address, new)
-        yield Note("promises", {"of": action.address, "serial": after.serial})
-        state = yield Save(after)
-    return state, _result(action, "kept", action.reason)
+@dataclass
+class _Underway:
+    """An action that runs. at: when it began · outcome: once its executor has answered and the world is looked at"""
+
+    at: str
+    outcome: Outcome | None = None
 
 
-def _act(run: Run, action: Action, state: State, prior: Mapping[str, Any] | None, at: str) -> _Steps:
-    """Carry one action out. prior: handle of what stands now, if anything."""
-    address = action.address
-    begun = _with(state, address, _begun(run, action, state.resources.get(address), prior, at))
-    yield Note("begin", {"address": address, "action": action.action, "serial": begun.serial})
-    state = yield Save(begun)
-    outcome, problems = yield from _attempt(action, prior)
-    if outcome is None or problems:
-        if outcome is not None and outcome.handle:
-            state = yield from _keep_handle(address, outcome.handle, state)
-        yield Note("failed", {"address": address, "reason": "; ".join(item.summary for item in problems)})
-        return state, _result(action, "failed", problems[0].summary, problems)
-    settled = _with(state, address, _settled(run, action, outcome, at))
-    yield Note("did", {"address": address, "handle": outcome.handle, "serial": settled.serial})
-    state = yield Save(settled)
-    yield Note("done", {"address": address})
-    return state, _result(action, "done", outcome.note)
+class _Course:
+    """One way through a run's actions."""
 
+    def __init__(self, run: Run, state: State) -> None:
+        self.run, self.state = run, state
+        self.failed = False
+        self._stopped = False
+        self._results: dict[int, Result] = {}
+        self._running: dict[int, _Underway] = {}
+        self._recalled = dict(run.recalled)
+        self._missing = {position: len(needed) for position, needed in run.needs.items()}
+        self._followers: dict[int, list[int]] = {}
+        for position, needed in run.needs.items():
+            for other in needed:
+                self._followers.setdefault(other, []).append(position)
+        self._ready = [position for position in range(len(run.actions)) if not self._missing.get(position)]
+        heapify(self._ready)
+        self._batch = _Batch()
+        earlier = state.run
+        goes_on = earlier is not None and earlier.plan == run.plan and earlier.back == (run.restores is not None)
+        self._record = earlier if goes_on and earlier else UnfinishedRun(plan=run.plan)
 
-def _attempt(
-    action: Action, prior: Mapping[str, Any] | None
-) -> Generator[Instruction, Any, tuple[Outcome | None, tuple[Diagnostic, ...]]]:
-    """Have the action carried out and observed; return the outcome, if it can be trusted, and what is wrong."""
-    answer: Outcome | Trouble = yield CarryOut(action, prior)
-    if isinstance(answer, Trouble):
-        return None, answer.diagnostics
-    breaches = _outcome_breaches(action, answer)
-    if breaches:
-        return None, breaches
-    seen: Observation | Trouble = yield Look(action, answer.handle)
-    return answer, seen.diagnostics if isinstance(seen, Trouble) else _world_breaches(action, seen)
+    def go(self) -> _Steps:
+        """Carry out everything that can be."""
+        while True:
+            turn: Turn = yield Proceed()
+            self._stopped = self._stopped or turn.stop
+            for position, reply in turn.ended:
+                self._take(position, reply)
+            self._begin(turn.at)
+            yield from self._flush()
+            if not self._running:
+                break
+        for position in range(len(self.run.actions)):
+            if position not in self._results:
+                self._end(position, "not begun", self._why_not(position))
+        yield from self._flush()
+        if self._complete() and self.state.run is not None:
+            after = self.state.following({}, None)
+            yield Note("settled", {"of": self.run.plan, "serial": after.serial})
+            self.state = yield Save(after)
 
+    def report(self) -> Report:
+        """Return how every action ended, in the plan's order."""
+        results = tuple(self._results[position] for position in range(len(self.run.actions)))
+        cut = self._stopped and any(result.status == "not begun" for result in results)
+        return Report(results=results, interrupted=cut)
 
-def _keep_handle(address: str, handle: Mapping[str, Any], state: State) -> Generator[Instruction, Any, State]:
-    """Remember how to find what a breaching executor made, so that it can be deleted."""
-    known = _with(state, address, state.resources[address].model_copy(update={"handle": handle}))
-    yield Note("breach", {"address": address, "handle": handle, "serial": known.serial})
-    saved: State = yield Save(known)
-    return saved
+    def _closed(self) -> bool:
+        return self._stopped or (self.failed and self.run.rollback)
 
+    def _complete(self) -> bool:
+        ended = self._results.values()
+        return len(ended) == len(self.run.actions) and all(result.status in ("done", "kept") for result in ended)
 
-def _begun(run: Run, action: Action, resource: Resource | None, handle: Mapping[str, Any] | None, at: str) -> Resource:
-    """Return what the state says while the action runs: that it is unfinished, and what stood before."""
-    if resource is not None and action.action != "create":
-        return resource.model_copy(update={"unfinished": action.action, "handle": handle or {}})
-    deployment = action.after or action.before
-    assert deployment is not None, "every action but a delete of nothing has a deployment"
-    return Resource(
-        address=action.address,
-        executor=action.executor,
-        deployment=deployment,
-        handle=handle or {},
-        plan=run.plan,
-        applied_at=at,
-        unfinished=action.action,
-    )
+    def _why_not(self, position: int) -> str:
+        if self._stopped:
+            return "asked to stop before it"
+        done = {other for other, result in self._results.items() if result.status in ("done", "kept")}
+        lost = [self.run.actions[other] for other in sorted(self.run.needs.get(position, frozenset()) - done)]
+        if not lost:
+            return "another action failed, and the run is taken back"
+        named = ", ".join(f"{action.action} {action.address}" for action in lost)
+        return f"it waits for {named}, which {'was' if len(lost) == 1 else 'were'} not done"
 
+    # One turn: what has ended, then what can begin.
 
-def _settled(run: Run, action: Action, outcome: Outcome, at: str) -> Resource | None:
-    """Return what the state says once the action is done; None after a delete."""
-    if action.after is None or outcome.handle is None:
-        return None
-    promise = run.promises.get(action.address, Promise((), ()))
-    return Resource(
-        address=action.address,
-        executor=action.executor,
-        deployment=action.after,
-        handle=outcome.handle,
-        claims=promise.claims,
-        evaluate=promise.evaluate,
-        plan=run.plan,
-        applied_at=at,
-    )
+    def _take(self, position: int, reply: Reply) -> None:
+        """Judge what an executor answered."""
+        action, underway = self.run.actions[position], self._running[position]
+        if underway.outcome is None:
+            problems = reply.diagnostics if isinstance(reply, Trouble) else outcome_breaches(action, reply)
+            if not problems and isinstance(reply, Outcome):
+                underway.outcome = reply
+                self._batch.starts.append(Look(position, action, reply.handle))
+                return
+        else:
+            problems = reply.diagnostics if isinstance(reply, Trouble) else world_breaches(action, reply)
+        del self._running[position]
+        if problems:
+            self._fail(position, underway.outcome, problems)
+        else:
+            assert underway.outcome is not None
+            self._settle(position, underway.outcome, underway.at)
 
+    def _settle(self, position: int, outcome: Outcome, at: str) -> None:
+        action, address = self.run.actions[position], self.run.actions[position].address
+        if self.run.restores is None:
+            known = settled(action, outcome.handle, self.run.promises.get(address), self.run.plan, at)
+        else:
+            restored = self.run.restores[position]
+            known = restored and restored.model_copy(update={"handle": outcome.handle})
+        self._batch.changes[address] = known
+        self._note("did", {"address": address, "handle": outcome.handle})
+        self._batch.after.append(Note("done", {"address": address}))
+        self._end(position, "done", outcome.note)
 
-def _outcome_breaches(action: Action, outcome: object) -> tuple[Diagnostic, ...]:
-    """Return how the outcome breaks the rules of the seam."""
-    if not isinstance(outcome, Outcome):
-        return (_breach(action, f"it returned a {type(outcome).__name__} instead of an outcome"),)
-    if outcome.address != action.address:
-        return (_breach(action, f"it answered for {outcome.address!r}"),)
-    if action.action == "delete" and outcome.handle is not None:
-        return (_breach(action, "it says done, but returns a handle, as if something still stood"),)
-    if action.action != "delete" and not outcome.handle:
-        return (_breach(action, "it says done, but returns no handle to find the service by"),)
-    return ()
+    def _fail(self, position: int, outcome: Outcome | None, problems: tuple[Diagnostic, ...]) -> None:
+        """Remember how to find what a breaching executor made, so that it can be deleted."""
+        address, standing = self.run.actions[position].address, self._standing(self.run.actions[position].address)
+        if outcome is not None and outcome.handle and standing is not None:
+            self._batch.changes[address] = standing.model_copy(update={"handle": outcome.handle})
+            self._note("breach", {"address": address, "handle": outcome.handle})
+        reason = "; ".join(item.summary for item in problems)
+        self._batch.after.append(Note("failed", {"address": address, "reason": reason}))
+        self.failed = True
+        self._end(position, "failed", problems[0].summary, problems)
 
+    def _begin(self, at: str) -> None:
+        while self._ready and not self._closed() and len(self._running) < self.run.parallelism:
+            position = heappop(self._ready)
+            action = self.run.actions[position]
+            if self.run.restores is None and is_done(action, self._standing(action.address), self.run.plan):
+                self._end(position, "done", "was done before the last run was interrupted")
+            elif action.action == "keep":
+                self._keep(position)
+            else:
+                self._start(position, at)
 
-def _world_breaches(action: Action, seen: object) -> tuple[Diagnostic, ...]:
-    """Return how what is observed contradicts ``done``."""
-    if not isinstance(seen, Observation):
-        return (_breach(action, f"it observed a {type(seen).__name__} instead of an observation"),)
-    if seen.address != action.address:
-        return (_breach(action, f"it observed {seen.address!r} instead"),)
-    if action.action == "delete":
-        if seen.condition == "absent":
-            return ()
-        return (_breach(action, f"it says deleted, but observes that it is {seen.condition} ({seen.detail})"),)
-    if seen.condition in ("absent", "dead"):
-        return (_breach(action, f"it says done, but observes that it is {seen.condition} ({seen.detail})"),)
-    wanted = digest_of(action.after)
-    if seen.deployment_digest is not None and seen.deployment_digest != wanted:
-        return (_breach(action, f"it runs another deployment ({seen.deployment_digest}) than asked for ({wanted})"),)
-    return ()
+    def _keep(self, position: int) -> None:
+        """Leave the service alone; bring what is promised of it up to date."""
+        action = self.run.actions[position]
+        resource, promise = self._standing(action.address), self.run.promises.get(action.address)
+        known = resource
+        if resource and self.run.restores is not None:
+            restored = self.run.restores[position]
+            known = restored and restored.model_copy(update={"handle": resource.handle})
+        elif resource and promise and not promise.holds_of(resource):
+            known = resource.model_copy(update={**promise._asdict(), "plan": self.run.plan})
+        if known != resource:
+            self._touch(action, resource)
+            self._batch.changes[action.address] = known
+            self._note("promises", {"of": action.address})
+        self._end(position, "kept", action.reason)
 
+    def _start(self, position: int, at: str) -> None:
+        action = self.run.actions[position]
+        address, resource = action.address, self._standing(action.address)
+        if resource is None and action.moved_from is not None:
+            resource = self._standing(action.moved_from)
+            self._batch.changes[action.moved_from] = None
+        prior = self._recalled.pop(address, None) or (resource.handle if resource else None) or None
+        self._touch(action, resource)
+        self._batch.changes[address] = begun(action, resource, prior, self.run.plan, at)
+        self._note("begin", {"address": address, "action": action.action})
+        self._tell(action, "begin", action.reason)
+        self._batch.starts.append(CarryOut(position, action, prior))
+        self._running[position] = _Underway(at)
 
-def _breach(action: Action, what: str) -> Diagnostic:
-    return Diagnostic(
-        summary=f"executor {action.executor!r} broke its contract on {action.action} of {action.address}: {what}",
-        reason="the core checks every outcome against the world; this is a fault of that plugin, not of the plan",
-        remedy=f"see whether the service is well, and report it to the makers of {action.executor!r}",
-        command="aios status",
-    )
+    def _touch(self, action: Action, before: Resource | None) -> None:
+        """Remember what stands at an address, before this run changes it for the first time."""
+        if self.run.restores is None and all(item.address != action.address for item in self._record.touched):
+            mark = Touched(address=action.address, action=action.action, before=before)
+            self._record = self._record.model_copy(update={"touched": (*self._record.touched, mark)})
 
+    def _standing(self, address: str) -> Resource | None:
+        changes = self._batch.changes
+        return changes[address] if address in changes else self.state.resources.get(address)
 
-def _with(state: State, address: str, resource: Resource | None) -> State:
-    """Return the next serial of ``state`` with ``resource`` at ``address``; None takes it out."""
-    resources = {name: item for name, item in state.resources.items() if name != address}
-    if resource is not None:
-        resources[address] = resource
-    ordered = {name: resources[name] for name in sorted(resources)}
-    return state.model_copy(update={"serial": state.serial + 1, "resources": ordered})
+    def _end(self, position: int, status: Status, note: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
+        """Keep how an action ended, and release those that need it, or give them up with it."""
+        action = self.run.actions[position]
+        self._results[position] = Result(
+            address=action.address, action=action.action, status=status, note=note, diagnostics=tuple(diagnostics)
+        )
+        self._tell(action, status, note)
+        if status not in ("done", "kept"):
+            return
+        for follower in self._followers.get(position, ()):
+            self._missing[follower] -= 1
+            if not self._missing[follower]:
+                heappush(self._ready, follower)
 
+    def _note(self, event: str, facts: Mapping[str, Any]) -> None:
+        self._batch.before.append(Note(event, {**facts, "serial": self.state.serial + 1}))
 
-def _result(action: Action, status: Status, note: str, diagnostics: Sequence[Diagnostic] = ()) -> Result:
-    return Result(
-        address=action.address, action=action.action, status=status, note=note, diagnostics=tuple(diagnostics)
-    )
+    def _tell(self, action: Action, phase: Any, text: str) -> None:
+        back = self.run.restores is not None
+        event = Event(address=action.address, action=action.action, phase=phase, text=text, back=back)
+        self._batch.tells.append(Tell(event))
 
-
-def _event(result: Result) -> Event:
-    return Event(address=result.address, action=result.action, phase=result.status, text=result.note)
+    def _flush(self) -> _Steps:
+        """Do the turn: journal, state, journal, then the world."""
+        batch, self._batch = self._batch, _Batch()
+        yield from batch.before
+        if batch.changes:
+            record = None if self._complete() else self._record
+            self.state = yield Save(self.state.following(batch.changes, record))
+        yield from batch.after
+        yield from batch.tells
+        yield from batch.starts

@@ -12,12 +12,15 @@ import typer
 
 from aios.cli.exits import EPILOGUE, Exit
 from aios.cli.hardwareapp import hardware_app
+from aios.cli.keyapp import key_app
 from aios.cli.learningapp import learning_app
 from aios.cli.modelapp import model_app
 from aios.cli.options import (
     PROFILES,
     STATE,
+    EncryptKey,
     Every,
+    Expires,
     Fleet,
     HowHard,
     Json,
@@ -25,14 +28,21 @@ from aios.cli.options import (
     KeepOthers,
     LogFile,
     LogLevel,
+    Markdown,
+    MarkdownInto,
     Paths,
+    Policies,
     Profiles,
+    SignKey,
+    SignPassphrase,
     State,
     setting_of,
     to_write,
 )
+from aios.cli.policyapp import policy_app, testing_app
 from aios.cli.questionsapp import questions_app
 from aios.cli.standingapp import standing_app
+from aios.cli.stateapp import state_app, state_group
 from aios.workflow.setting import Effort
 
 __all__ = ["app", "run"]
@@ -48,6 +58,9 @@ app = typer.Typer(
 )
 app.add_typer(model_app, name="model")
 app.add_typer(hardware_app, name="hardware")
+app.add_typer(state_group, name="state")
+app.add_typer(key_app, name="key")
+app.add_typer(policy_app, name="policy")
 
 
 def _version(wanted: bool) -> None:
@@ -113,22 +126,35 @@ def plan(
     freeze: Annotated[
         list[str] | None, typer.Option("--freeze", metavar="NAME", help="Leave this intent as it stands; repeatable.")
     ] = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option("--changed-since", metavar="REV", help="Leave what did not change since, by content."),
+    ] = None,
     start: Annotated[
         str | None, typer.Option("--start", metavar="TIME", help="When the plan starts, for jobs: 2027-03-01T16:00Z.")
     ] = None,
     svg: Annotated[
         Path | None, typer.Option("--svg", metavar="FILE", help="Draw when jobs run: .svg, .png, .pdf.")
     ] = None,
+    expires: Expires = None,
+    sign_key: SignKey = None,
+    sign_passphrase: SignPassphrase = None,
+    encrypt_key: EncryptKey = None,
+    policy: Policies = None,
     effort: HowHard = Effort.NORMAL,
     every: Annotated[bool, typer.Option("--all", help="List every candidate, not only the leading ones.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
+    markdown: Markdown = False,
+    markdown_into: MarkdownInto = None,
 ) -> int:
     """Choose how to run the intents, prove the choice, and say what apply would do. Changes nothing."""
+    from aios.cli.planning import Comment
     from aios.cli.planning import plan as work
+    from aios.workflow.planfiles import Keeping
     from aios.workflow.replanning import Wished
 
-    setting = setting_of(paths, fleet, state, profiles, effort)
+    setting = setting_of(paths, fleet, state, profiles, effort, policies=policy)
     return work(
         setting,
         wished=Wished(current, tuple(dict.fromkeys(freeze or ())), max_moves),
@@ -140,6 +166,9 @@ def plan(
         json_into=json_into,
         start=start,
         picture=svg,
+        keeping=Keeping(expires, sign_key, sign_passphrase, encrypt_key),
+        comment=Comment(markdown, markdown_into),
+        changed_since=changed_since,
     )
 
 
@@ -157,7 +186,7 @@ def candidates(
     return work(setting_of(paths, fleet, STATE, profiles), json=json, json_into=json_into)
 
 
-for _part in (questions_app, learning_app, standing_app):
+for _part in (questions_app, learning_app, standing_app, state_app, testing_app):
     app.registered_commands += _part.registered_commands
 
 
@@ -213,7 +242,9 @@ def run(arguments: list[str]) -> int:
     try:
         return int(_asked(arguments)(arguments, prog_name="aios", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
+        from aios.cli.words import harmless
+
+        print(f"error: {harmless(error.format_message())}", file=sys.stderr)
         asked = getattr(error, "ctx", None)  # of the command that was meant, where one was
         print(f"run `{asked.command_path if asked else 'aios'} --help`", file=sys.stderr)
         return Exit.USAGE

@@ -13,6 +13,7 @@ from aios.cli.words import Ink, counted, harmless, table
 from aios.records.candidate import Rejection
 from aios.records.differences import FieldChange, GoalChange, IntentChange, Move, PlanDifference, ValueChange
 from aios.records.selection import Conflict
+from aios.workflow.setting import Setting
 
 __all__ = ["conflict_words", "diff", "intent_words"]
 
@@ -44,11 +45,20 @@ _DETAILS = {
 }
 
 
-def diff(before: str, after: str, *, detailed: bool, every: bool, json: bool, json_into: Path | None) -> int:
-    """Print how two saved plans differ."""
+def diff(
+    setting: Setting,
+    before: str,
+    after: str,
+    *,
+    detailed: bool,
+    every: bool,
+    json: bool,
+    json_into: Path | None,
+) -> int:
+    """Print how two plans differ."""
     from aios.workflow.differing import compare_plans
 
-    found = compare_plans(before, after).difference
+    found = compare_plans(setting, before, after).difference
     words = "" if json else _words(found, Ink(sys.stdout), every)
     emit(words, found.model_dump_json(indent=2) + "\n", json=json, json_into=json_into)
     return Exit.CHANGES if detailed and not found.same else Exit.DONE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aios.cli.output import emit, save_text
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, harmless
+from aios.cli.words import Ink, harmless, shown
 from aios.records.errors import Diagnostic, InputError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def discover(out: Path | None, *, measure: bool, force: bool, json: bool, json_i
         "written": None if out is None else str(out),
     }
     if out is None and not json:
-        print(words, file=sys.stderr)
+        print(shown(words, Ink(sys.stderr)), file=sys.stderr)
     emit(text if out is None else f"{words}\nwritten\n  {out}", document, json=json, json_into=json_into)
     return 0
 

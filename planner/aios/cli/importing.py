@@ -53,7 +53,7 @@ def import_fleet(asked: Asked, stdin: Callable[[], bytes], *, json: bool, json_i
         save_fleet(asked.out, imported.text, force=asked.force)
     if json_into is not None:
         save_text(json_into, as_json(assembled))
-    sys.stderr.write(_told(assembled, asked.out))
+    sys.stderr.write(harmless(_told(assembled, asked.out)))
     sys.stdout.write(as_json(assembled) if json else imported.text if asked.out is None else "")
     return Exit.INPUT if asked.strict and assembled.unmatched else Exit.DONE
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from aios.cli.output import emit
-from aios.cli.words import Ink, harmless, table
+from aios.cli.words import Ink, harmless, one_line, table
 from aios.records.errors import InputError, UsageError
 from aios.records.model import ModelProfile, TensorSpec
 from aios.records.units import Dimension, format_quantity
@@ -72,13 +72,13 @@ def _model_text(profile: ModelProfile) -> str:
         facts.append(("assumed", ", ".join(f"{name} = {size}" for name, size in profile.assumed.items())))
     for name, value in profile.declared.items():
         facts.append(("declared", f"{name} = {value:.4g}"))
-    lines = [ink(profile.name, "bold")]
-    lines += [*(f"  {ink(name.ljust(12), 'dim')}{harmless(value)}" for name, value in facts), ""]
+    lines = [ink(one_line(profile.name), "bold")]
+    lines += [*(f"  {ink(name.ljust(12), 'dim')}{one_line(value)}" for name, value in facts), ""]
     lines.append(_operators(profile, ink))
     if profile.unknown_operators:
         names = ", ".join(f"{count} × {kind}" for kind, count in profile.unknown_operators.items())
-        lines += ["", ink("unknown operators", "yellow") + f" (their cost is not in the totals): {harmless(names)}"]
-    lines += [f"note: {harmless(note)}" for note in profile.notes]
+        lines += ["", ink("unknown operators", "yellow") + f" (their cost is not in the totals): {one_line(names)}"]
+    lines += [f"note: {one_line(note)}" for note in profile.notes]
     return "\n".join(lines)
 
 

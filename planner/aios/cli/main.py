@@ -130,7 +130,7 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
     import traceback
 
     from aios.cli.exits import Exit, exit_of
-    from aios.cli.words import print_diagnostics
+    from aios.cli.words import discreet, print_diagnostics
     from aios.records.errors import AiosError
     from aios.workflow.stages import note
 
@@ -141,7 +141,8 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
         if "--json" in arguments:
             from aios.cli.output import as_json
 
-            sys.stdout.write(as_json({"errors": error.diagnostics, "exit_code": exit_of(error)}))
+            told = [discreet(item) for item in error.diagnostics]
+            sys.stdout.write(as_json({"errors": told, "exit_code": exit_of(error)}))
         return exit_of(error)
     note("bug", "error", traceback="".join(traceback.format_exception(error)))
     _say_bug(arguments)
@@ -149,14 +150,16 @@ def _say_error(error: Exception, arguments: list[str]) -> int:
 
 
 def _say_bug(arguments: list[str]) -> None:
+    import shlex
     import traceback
 
     from aios import __version__
+    from aios.cli.words import harmless
 
     traceback.print_exc()
     print(
         f"this is a bug in aios {__version__}: please report it with the lines above and the command "
-        f"`aios {' '.join(arguments)}`",
+        f"`{harmless(shlex.join(['aios', *arguments]))}`",
         file=sys.stderr,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from aios.workflow.setting import Setting
     from aios.workflow.verifying import Verified
 
-__all__ = ["profile", "verify"]
+__all__ = ["profile", "verdict_table", "verify"]
 
 
 def profile(setting: Setting, *, seconds: float, fresh: bool, json: bool, json_into: Path | None) -> int:
@@ -87,10 +88,12 @@ def verify(
     """Measure each promise; exit 5 when one is broken."""
     from dataclasses import replace
 
+    from aios.workflow.runs import keep_verdicts
     from aios.workflow.verifying import verify as work
 
     with Progress("verify", quiet=json) as progress:
         done = work(replace(setting, tell=progress), targets, seconds, seed)
+        keep_verdicts(setting, done)
     document = {
         "verified": [
             {"address": item.address, "conditions": item.conditions, "verdicts": item.verdicts} for item in done
@@ -106,12 +109,17 @@ _INKS = {"held": "green", "broken": "red", "unmeasured": "yellow", "noted": "dim
 
 def _verified_words(item: Verified) -> str:
     ink = Ink(sys.stdout)
-    rows = [_verdict_row(verdict) for verdict in item.verdicts]
-    text = table(["VERDICT", "METRIC", "REQUIRED", "PREDICTED", "90 % INTERVAL", "MEASURED", "REMARK"], rows, ink)
+    text = verdict_table(item.verdicts, ink)
     conditions = [ink(f"{name}: {value}", "dim") for name, value in item.conditions.items()]
     counts = {name: sum(verdict.verdict == name for verdict in item.verdicts) for name in _INKS}
     summary = ", ".join(ink(f"{count} {name}", _INKS[name]) for name, count in counts.items() if count)
     return "\n".join([f"{ink(item.address, 'bold')}: {summary}", text, *conditions])
+
+
+def verdict_table(verdicts: Sequence[Verdict], ink: Ink) -> str:
+    """Return a table of promises beside what was measured of each."""
+    rows = [_verdict_row(verdict) for verdict in verdicts]
+    return table(["VERDICT", "METRIC", "REQUIRED", "PREDICTED", "90 % INTERVAL", "MEASURED", "REMARK"], rows, ink)
 
 
 def _verdict_row(verdict: Verdict) -> list[str]:

@@ -6,28 +6,42 @@ from typing import Annotated
 
 import typer
 
-from aios.workflow.setting import Effort, Setting
+from aios.workflow.manner import PARALLELISM
+from aios.workflow.setting import Effort, Setting, place_of
 
 __all__ = [
+    "PARALLELISM",
     "PROFILES",
     "STATE",
+    "DecryptKey",
+    "EncryptKey",
     "Every",
+    "Expires",
     "Fleet",
     "HowHard",
     "Json",
     "JsonInto",
     "KeepOthers",
+    "LockId",
+    "LockTimeout",
     "LogFile",
     "LogLevel",
+    "Markdown",
+    "MarkdownInto",
+    "Parallelism",
     "Paths",
+    "Policies",
     "Profiles",
+    "SignKey",
+    "SignPassphrase",
     "State",
+    "VerifyKey",
     "Yes",
     "setting_of",
     "to_write",
 ]
 
-STATE = Path(".aios/state.json")
+STATE = ".aios/state.json"
 PROFILES = Path("profiles")
 
 Fleet = Annotated[
@@ -53,6 +67,13 @@ JsonInto = Annotated[
     Path | None,
     typer.Option("--json-into", metavar="FILE", callback=to_write, help="Also write the JSON to a file."),
 ]
+Markdown = Annotated[
+    bool, typer.Option("--markdown", help="Print the comment of a pull request, in Markdown, instead of words.")
+]
+MarkdownInto = Annotated[
+    Path | None,
+    typer.Option("--markdown-into", metavar="FILE", callback=to_write, help="Also write that comment to a file."),
+]
 HowHard = Annotated[
     Effort,
     typer.Option(
@@ -65,10 +86,96 @@ Every = Annotated[bool, typer.Option("--all", help="Tell everything, not only wh
 Paths = Annotated[
     list[str] | None, typer.Argument(metavar="PATH...", help="Intent files or folders; - reads standard input.")
 ]
-State = Annotated[Path, typer.Option("--state", help="State file.")]
+State = Annotated[
+    str,
+    typer.Option(
+        "--state", envvar="AIOS_STATE", metavar="FILE | URL", help="State file, or postgresql://HOST/DATABASE."
+    ),
+]
+
+
+def seconds(text: str | float) -> float:
+    """Return the seconds that an option names: `30s`, `5 min`."""
+    if isinstance(text, float):
+        return text  # the default
+    from aios.records.units import Dimension, UnitError, parse_quantity
+
+    try:
+        found = parse_quantity(text, Dimension.TIME)
+    except UnitError as error:
+        raise typer.BadParameter(f"{error.summary}; {error.remedy}" if error.remedy else error.summary) from None
+    if found < 0:
+        raise typer.BadParameter(f"{text!r} is less than no time")
+    return found
+
+
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        "--lock-timeout",
+        metavar="TIME",
+        parser=seconds,
+        help="Wait so long for another run that holds the state's lock, such as 30s. Default: not at all.",
+    ),
+]
+LockId = Annotated[
+    str | None,
+    typer.Option(
+        "--lock-id",
+        envvar="AIOS_LOCK_ID",
+        metavar="ID",
+        help="Name the lock, so that a pipeline can release its own: aios unlock ID.",
+    ),
+]
 Profiles = Annotated[Path, typer.Option("--profiles", help="Folder of measurements, fit to be checked in.")]
+Policies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy",
+        metavar="PATH",
+        help="File or folder of policies that the plan must keep; repeatable. Files policy.yaml and *.policy.yaml "
+        "beside the intents always count.",
+    ),
+]
 KeepOthers = Annotated[
     bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
+]
+Expires = Annotated[
+    str | None,
+    typer.Option("--expires", metavar="TIME", help="How long the saved plan may be applied: 2h, or until when."),
+]
+SignKey = Annotated[
+    str | None,
+    typer.Option("--sign-key", metavar="KEY", help="Sign the plan: file of a private key, or env:NAME."),
+]
+SignPassphrase = Annotated[
+    str | None,
+    typer.Option("--sign-passphrase", metavar="REFERENCE", help="What opens the private key: env:NAME or file:PATH."),
+]
+EncryptKey = Annotated[
+    str | None,
+    typer.Option("--encrypt-key", metavar="REFERENCE", help="Encrypt the saved plan: env:NAME or file:PATH."),
+]
+VerifyKey = Annotated[
+    str | None,
+    typer.Option(
+        "--verify-key",
+        metavar="FILE",
+        envvar="AIOS_VERIFY_KEY",
+        help="Demand a plan that one of these public keys signed.",
+    ),
+]
+DecryptKey = Annotated[
+    str | None,
+    typer.Option(
+        "--decrypt-key",
+        metavar="REFERENCE",
+        envvar="AIOS_DECRYPT_KEY",
+        help="What opens an encrypted plan: env:NAME or file:PATH.",
+    ),
+]
+Parallelism = Annotated[
+    int, typer.Option("--parallelism", min=1, metavar="N", help="How many actions may run at the same time.")
 ]
 LogLevel = Annotated[
     str | None,
@@ -89,21 +196,26 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 def setting_of(
     paths: list[str] | None,
     fleet: str | None,
-    state: Path = STATE,
+    state: str = STATE,
     profiles: Path = PROFILES,
     effort: Effort = Effort.NORMAL,
+    lock: tuple[float, str | None] = (0.0, None),
+    policies: list[str] | None = None,
 ) -> Setting:
-    """Return what a command was given."""
+    """Return what a command was given. lock: seconds to wait for it, and the name of our own"""
     from aios.cli.recording import keep_logs_beside
 
     setting = Setting(
         paths=tuple(paths or ()),
         fleet=fleet,
-        state=state,
+        state=place_of(state),
         profiles=profiles,
         warn=_warned,
         stdin=sys.stdin.buffer.read,
         effort=effort,
+        lock_timeout_s=lock[0],
+        lock_id=lock[1],
+        policies=tuple(policies or ()),
     )
     keep_logs_beside(setting.home)
     return setting

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aios.cli.words import Ink, shown
 from aios.records.base import Record
 from aios.records.metrics import find_metric, is_endless
 from aios.records.units import Dimension, format_quantity
@@ -29,13 +30,14 @@ def _plain(value: Any) -> Any:
 
 
 def emit(words: str, document: Any, *, json: bool, json_into: Path | None = None) -> None:
-    """Print ``words`` or, with ``json``, ``document`` (text is taken as it is); also write it to ``json_into``."""
+    """Print ``words``, made harmless, or with ``json`` ``document``, to the letter (text is taken as it is); also write
+    it to ``json_into``."""
     text = ""
     if json or json_into is not None:
         text = document if isinstance(document, str) else as_json(document)
     if json_into is not None:
         save_text(json_into, text)
-    sys.stdout.write(text if json else words.rstrip("\n") + "\n")
+    sys.stdout.write(text if json else shown(words.rstrip("\n"), Ink(sys.stdout)) + "\n")
 
 
 def save_text(path: Path, text: str) -> None:

@@ -38,6 +38,7 @@ def new_figure() -> Any:
             )
         ) from error
     mpl.rcParams["svg.hashsalt"] = "aios"  # the same picture is the same file
+    mpl.rcParams["text.parse_math"] = False  # a name may hold a dollar sign
     return Figure()
 
 

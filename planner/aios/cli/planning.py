@@ -4,45 +4,55 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aios.cli.candidates import columns_of, option_table, written
-from aios.cli.conflicts import also_enough
+from aios.cli.conflicts import conflict_text
 from aios.cli.daywords import day_words, rate_words
 from aios.cli.demands import demand_words, nowhere
 from aios.cli.exits import Exit
+from aios.cli.keys import vouched
 from aios.cli.moving import move_words
-from aios.cli.output import emit, metric_text, save_text
+from aios.cli.output import emit, save_text
 from aios.cli.pipelines import pipeline_words
+from aios.cli.planwords import action_words, ended, objective_words, promise_words, residence_words
+from aios.cli.policing import gate, rulings_line
 from aios.cli.progress import Progress
 from aios.cli.splitwords import split_words
 from aios.cli.standing import budget_words, machine_words
 from aios.cli.threads import one_thread
 from aios.cli.ways import spread_words
-from aios.cli.words import Ink, counted, further, gap_text, table
-from aios.records.candidate import Residence
+from aios.cli.words import Ink, counted, further
 from aios.records.intent import Intent
-from aios.records.metrics import PLAN_METRICS
 from aios.records.plan import Plan
-from aios.records.selection import ObjectiveValue
-from aios.records.units import Dimension, format_quantity
+from aios.workflow.planfiles import Keeping, finished, see_keeping, text_to_save
 from aios.workflow.ranking import ranked
+from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
+    from aios.records.schedule import Frame
     from aios.workflow.planning import Considered, Planned
     from aios.workflow.replanning import Wished
 
-__all__ = ["code_of", "conflict_text", "plan", "plan_words"]
+__all__ = ["Comment", "code_of", "conflict_of", "plan", "plan_words"]
 
 _SHOWN = 8
 """Candidates listed per intent unless all are asked for: the chosen one and its nearest rivals."""
-
 _MOST_TYPES = 12
 """Device types of a fleet that are named."""
-_SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "keep": " "}
-_INKS = {"create": "green", "update": "yellow", "replace": "yellow", "delete": "red", "keep": "dim"}
+
+
+class Comment(NamedTuple):
+    """Whether the plan is printed as the comment of a pull request, and the file that this is written to."""
+
+    printed: bool = False
+    file: Path | None = None
+
+
+NO_COMMENT = Comment()
 
 
 def plan(
@@ -57,31 +67,75 @@ def plan(
     json_into: Path | None,
     start: str | None = None,
     picture: Path | None = None,
+    keeping: Keeping,
+    comment: Comment = NO_COMMENT,
+    changed_since: str | None = None,
 ) -> int:
-    """Make a plan, print it, save it if asked to. start: of a plan in time · picture: file to draw its jobs into"""
+    """Make a plan, print it, save it. start: of a plan in time · picture: file to draw jobs into · keeping: the file ·
+    changed_since: revision since which what did not change is left as it stands"""
     from dataclasses import replace
 
     from aios.plan import plan_text
     from aios.solve.interrupting import allow
-    from aios.workflow.planning import make_plan
     from aios.workflow.scheduling import frame_of
 
+    see_keeping(keeping, setting.now(), saved=out is not None)
     one_thread()
     allow()
     with Progress("plan", quiet=json) as progress:
-        told = replace(setting, tell=progress.doing)
-        planned = make_plan(told, keep_others=keep_others, wished=wished, frame=frame_of(start))
+        remarks: list[str] = []
+        told = replace(setting, tell=progress.doing, warn=_noting(remarks, setting.warn))
+        planned = _made(told, wished, changed_since, keep_others=keep_others, frame=frame_of(start))
+        planned = planned._replace(plan=finished(planned.plan, keeping, setting))
         progress.doing("writing it down")
         if picture is not None:
             from aios.cli.scheduling import draw_jobs
 
             draw_jobs(planned, picture)
-        words = "" if json else plan_words(planned, every=every, out=out, keep_others=keep_others)
+        said = comment_on(planned.plan, remarks) if any(comment) else ""
+        words = said if comment.printed else plan_words(planned, every=every, out=out, keep_others=keep_others)
     text = plan_text(planned.plan)
-    if out is not None and planned.plan.conflict is None:
-        save_text(out, text)
+    if out is not None and planned.plan.conflict is None and not denials(planned.plan):
+        save_text(out, text_to_save(text, keeping))
+    if comment.file is not None:
+        save_text(comment.file, said)
     emit(words, text, json=json, json_into=json_into)
+    gate(planned, out)
     return code_of(planned.plan, detailed)
+
+
+def _made(setting: Setting, wished: Wished, revision: str | None, *, keep_others: bool, frame: Frame) -> Planned:
+    """Make the plan. revision: what did not change since is left as it stands, which is said"""
+    from aios.workflow.planning import make_plan
+
+    if revision is None:
+        return make_plan(setting, keep_others=keep_others, wished=wished, frame=frame)
+    from aios.workflow.changedsince import changed_since
+
+    found = changed_since(setting, revision, wished)
+    for remark in found.remarks:
+        setting.warn(remark)
+    planned = make_plan(setting, found.considered, keep_others=keep_others, wished=found.wished, frame=frame)
+    if planned.plan.conflict is not None and found.wished.freeze:
+        setting.warn("what was left as it stands is a part of this; without --changed-since more may be possible")
+    return planned
+
+
+def _noting(remarks: list[str], warn: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what warns and keeps what it warned of."""
+
+    def warned(text: str) -> None:
+        remarks.append(text)
+        warn(text)
+
+    return warned
+
+
+def comment_on(plan: Plan, remarks: Sequence[str]) -> str:
+    """Return a plan as the comment of a pull request."""
+    from aios.cli.commenting import comment
+
+    return comment(plan, remarks)
 
 
 def code_of(plan: Plan, detailed: bool = False) -> Exit:
@@ -93,7 +147,7 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
     if plan.status == "unknown":
         return Exit.WORLD
     changes = any(action.action != "keep" for action in plan.actions)
-    return Exit.CHANGES if detailed and changes else Exit.DONE
+    return Exit.INPUT if denials(plan) else Exit.CHANGES if detailed and changes else Exit.DONE
 
 
 def plan_words(
@@ -113,7 +167,7 @@ def plan_words(
     if planned.plan.status == "unknown":
         blocks.append(_nothing_found(planned, ink))
     elif planned.plan.conflict is not None:
-        blocks.append(conflict_text(planned, ink))
+        blocks.append(conflict_of(planned, ink))
     else:
         blocks += [
             _refusals(planned, ink),
@@ -122,15 +176,17 @@ def plan_words(
             _times(planned, ink),
             split_words(planned.plan, ink),
             _spread(planned, ink),
-            _residences(planned, ink),
+            residence_words(planned.plan, ink, _sparse(planned)),
             pipeline_words(planned.plan, ink),
             day_words(planned.plan, ink),
-            _promises(planned.plan, ink),
+            promise_words(planned.plan, ink),
             _remarks(planned, ink),
             budget_words(planned, ink),
             _objective(planned, ink),
             move_words(planned.plan, ink, every),
-            _actions(planned.plan, ink, None if applying else _apply_command(planned, out, keep_others)),
+            vouched(planned.plan, ink),
+            rulings_line(planned.plan, ink),
+            action_words(planned.plan, ink, None if applying else _apply_command(planned, out, keep_others)),
         ]
     return "\n\n".join(block for block in blocks if block)
 
@@ -200,61 +256,21 @@ def _spread(planned: Planned, ink: Ink) -> str:
     return "\n".join(f"{ink('spread', 'dim')} {name}: {text}" for name, text in told.items() if text)
 
 
-def _residences(planned: Planned, ink: Ink) -> str:
-    """Say where the parts of each model live and what reading them costs."""
-    lines = []
-    for decision in planned.plan.decisions:
-        if not decision.memory:
-            continue
-        profile = planned.considered.given.profiles[decision.intent][decision.model]
-        sparse = profile.transformer is not None and profile.transformer.experts is not None
-        parts = "; ".join(_residence(item, sparse) for item in decision.memory)
-        lines.append(f"{ink('memory', 'dim')} {decision.intent}: {parts}")
-    return "\n".join(lines)
-
-
-def _residence(item: Residence, sparse: bool) -> str:
-    """Return a part of a model. sparse: a token reads only the experts that it is routed to"""
-    size = format_quantity(item.bytes, Dimension.BYTES)
-    where = f"{item.part.replace('_', ' ')} {size} in {item.tier}"
-    if item.read_bytes_per_s is None or item.seconds is None:
-        return f"{where}, read at an unknown rate"
-    rate, time = (
-        format_quantity(item.read_bytes_per_s, Dimension.BANDWIDTH),
-        format_quantity(item.seconds, Dimension.TIME),
-    )
-    what = "read all experts" if sparse and item.part == "weights" else "read"
-    return f"{where}, {time} to {what} at {rate} ({item.source})"
-
-
-def _promises(plan: Plan, ink: Ink) -> str:
-    rows = [
-        [
-            claim.address,
-            claim.metric,
-            metric_text(claim.metric, claim.estimate.value),
-            f"{metric_text(claim.metric, claim.estimate.low)} .. {metric_text(claim.metric, claim.estimate.high)}",
-            claim.estimate.source,
-            claim.clause or "-",
-        ]
-        for claim in plan.claims
-    ]
-    return table(["INTENT", "PROMISE", "VALUE", "90 % INTERVAL", "SOURCE", "REQUIRED"], rows, ink) if rows else ""
+def _sparse(planned: Planned) -> set[str]:
+    """Return the intents of whose model a token reads only the experts that it is routed to."""
+    profiles = planned.considered.given.profiles
+    chosen = ((item.intent, profiles[item.intent][item.model]) for item in planned.plan.decisions if item.memory)
+    return {name for name, made in chosen if made.transformer is not None and made.transformer.experts is not None}
 
 
 def _objective(planned: Planned, ink: Ink) -> str:
-    lines = []
-    for item in planned.plan.objective:
-        proof = (
-            "proved optimal" if item.gap == 0 else f"bound {_goal_value(item, item.bound)}, gap {gap_text(item.gap)}"
-        )
-        lines.append(f"{ink('objective', 'dim')} {item.goal}: {_goal_value(item, item.value)}, {proof}")
+    lines = objective_words(planned.plan, ink)
     given = planned.considered.given
     count = sum(len(options) for options in planned.considered.options.values())
     note = planned.plan.solver
     if planned.plan.status == "feasible":
         lines.append(
-            f"{ink('not proved', 'yellow')}: {_ended(planned.plan)}; a better plan is possible within the gaps above"
+            f"{ink('not proved', 'yellow')}: {ended(planned.plan)}; a better plan is possible within the gaps above"
             + further(given.setting, "plan")
         )
     lines.append(
@@ -264,19 +280,13 @@ def _objective(planned: Planned, ink: Ink) -> str:
     return "\n".join(lines)
 
 
-def _ended(plan: Plan) -> str:
-    """Say why there is no proof."""
-    interrupted = plan.solver.termination == "interrupted"
-    return "the search was interrupted" if interrupted else "the search came to the end of its allowance"
-
-
 def _nothing_found(planned: Planned, ink: Ink) -> str:
     plan = planned.plan
     given = planned.considered.given
     turns = "services first, demands that must stand first and all demands first were tried\n"
-    ended = f"{_ended(plan)} before a plan was found; that there is none is not proved"
+    why = f"{ended(plan)} before a plan was found; that there is none is not proved"
     return (
-        f"{ink('unknown', 'red', 'bold')}: {ended}{further(given.setting, 'plan')}\n"
+        f"{ink('unknown', 'red', 'bold')}: {why}{further(given.setting, 'plan')}\n"
         f"{turns if given.intents and given.demands else ''}"
         "plan fewer intents at a time, pin what is settled, or leave more room in the fleet"
     )
@@ -298,28 +308,6 @@ def _remarks(planned: Planned, ink: Ink) -> str:
     return "\n".join(lines)
 
 
-def _goal_value(item: ObjectiveValue, value: float) -> str:
-    if ": minimize unknown " in item.goal:
-        return counted(round(value), "intent")
-    if item.goal.split()[1] in (*PLAN_METRICS, "fair-share", "max-min"):
-        return f"{value:,.7g}"
-    return f"{100 * value:.4g} %" if item.unit == "1" else f"{value:.4g} {item.unit}"
-
-
-def _actions(plan: Plan, ink: Ink, command: str | None) -> str:
-    lines = []
-    for action in plan.actions:
-        sign = f"{_SIGNS[action.action]} {action.action}"
-        lines.append(f"{ink(sign.ljust(9), _INKS[action.action])} {action.address}: {action.reason}")
-    counts = {kind: sum(action.action == kind for action in plan.actions) for kind in _SIGNS}
-    changes = [f"{count} to {kind}" for kind, count in counts.items() if count and kind != "keep"]
-    if not changes:
-        stands = "what stands is what the intents ask for" if plan.actions else "demands are placed, not started"
-        return "\n".join([*lines, f"nothing to do: {stands}"])
-    lines.append(f"plan: {', '.join(changes)}")
-    return "\n".join([*lines, f"next: {command}"] if command else lines)
-
-
 def _apply_command(planned: Planned, out: Path | None, keep_others: bool) -> str | None:
     """Return the command that carries out exactly this plan; none where there is not room for all of it at once.
 
@@ -327,7 +315,7 @@ def _apply_command(planned: Planned, out: Path | None, keep_others: bool) -> str
     plans carry out.
     """
     plan = planned.plan
-    if not plan.at_once:
+    if not plan.at_once or denials(plan):
         return None
     if out is not None:
         return shlex.join(["aios", "apply", str(out)])
@@ -346,50 +334,7 @@ def _apply_command(planned: Planned, out: Path | None, keep_others: bool) -> str
     return shlex.join([*words, *(["--keep-others"] if keep_others else [])])
 
 
-_MOST, _FIRST = 12, 8
-"""Kinds of demands of a conflict that are all told, and how many of more are."""
-
-
-def conflict_text(planned: Planned, ink: Ink) -> str:
+def conflict_of(planned: Planned, ink: Ink) -> str:
     """Say why there is no plan, and what would do."""
-    conflict = planned.plan.conflict
-    assert conflict is not None
     impossible = [name for name, options in planned.considered.options.items() if not options]
-    if impossible:
-        head = f"there is no way at all to run {', '.join(impossible)}"
-        rows = [
-            f"  {row.what}: {row.reason}" + (f"; {row.resolvable}" if row.resolvable else "")
-            for row in planned.considered.rejections
-        ]
-        lines = [f"{ink('infeasible', 'red', 'bold')}: {head}; left out:", *rows]
-        rules = [clause for clause in conflict.clauses if clause.id != f"{clause.intent}/runs"]
-        if rules:
-            lines.append("by what is asked here:")
-            lines += [f"  {clause.text}  {ink(str(clause.where), 'dim')}" for clause in rules]
-        if conflict.relaxations:
-            lines.append("each of these alone would do:" if len(conflict.relaxations) > 1 else "this would do:")
-            lines += [f"  {item.clause} -> {ink(item.to, 'green')}" for item in conflict.relaxations]
-        return "\n".join(lines)
-    alone = len(conflict.clauses) == 1
-    head = "this cannot hold" if alone else "these cannot hold together"
-    if not alone and len(conflict.relaxations) == len(conflict.clauses):
-        head += "; without any one of them the others can"
-    lines = [f"{ink('infeasible', 'red', 'bold')}: {head}"]
-    stands = [clause for clause in conflict.clauses if clause.id == f"{clause.intent}/stands"]
-    left_out = stands[_FIRST:] if len(stands) > _MOST else []
-    for clause in conflict.clauses:
-        if clause in left_out:
-            continue
-        asked = clause.where is None or clause.where.file.startswith("--")  # an option, which its words name
-        where = "" if asked else f"  {ink(str(clause.where), 'dim')}"
-        owner = f"{clause.intent}: " if clause.intent else ""
-        lines.append(f"  {owner}{clause.text}{where}")
-        if left_out and clause is stands[_FIRST - 1]:
-            lines.append(f"  … and {len(left_out):,} more kinds of demands, smaller ones (--json lists them)")
-    if conflict.relaxations:
-        this = "this" if alone else "each of these alone"
-        lines.append(f"{this} would do, the others as they are:")
-        lines += [f"  {item.clause} -> {ink(item.to, 'green')}" for item in conflict.relaxations]
-    lines += also_enough(conflict, ink)
-    lines += [f"note: {note}" for note in (*conflict.notes, *nowhere(planned))]
-    return "\n".join(lines)
+    return conflict_text(planned.plan, impossible, tuple(nowhere(planned)), ink)

@@ -54,10 +54,13 @@ def explain(
     return work(setting, json=json, json_into=json_into)
 
 
-@questions_app.command(epilog="Example: aios diff yesterday.json plan.json")
+@questions_app.command(epilog="Examples: aios diff yesterday.json plan.json, or: aios diff @2 @-1")
 def diff(
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A saved plan.")],
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="A saved plan, or a run of the history: @2; @-1 is the last one.")
+    ],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="Another one.")],
+    state: State = STATE,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when the plans differ, 0 when they do not.")
     ] = False,
@@ -65,10 +68,11 @@ def diff(
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
-    """Say how two saved plans differ: goals, choices, places, promises, and why."""
+    """Say how two plans differ, saved or carried out: goals, choices, places, promises, and why."""
     from aios.cli.differing import diff as work
 
-    return work(before, after, detailed=detailed_exitcode, every=every, json=json, json_into=json_into)
+    setting = setting_of(None, None, state)
+    return work(setting, before, after, detailed=detailed_exitcode, every=every, json=json, json_into=json_into)
 
 
 @questions_app.command(epilog="Example: aios whatif examples/chat-described-fleet/intent.yaml --set nodes.l40s=null")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aios.cli.candidates import columns_of, option_table
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text, save_text
-from aios.cli.planning import conflict_text
+from aios.cli.planning import conflict_of
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
 from aios.cli.words import Ink, counted, further, table
@@ -104,7 +104,7 @@ def _nothing(found: Sizing, sought: Sought, ink: Ink) -> str:
         return f"{ink('unknown', 'yellow', 'bold')}: {limit}{further(found.given.setting, 'size')}"
     if found.planned is not None:
         head = f"not even all of them together do, of each {sought.machines} at most (--max-nodes):"
-        return f"{head}\n{conflict_text(found.planned, ink)}"
+        return f"{head}\n{conflict_of(found.planned, ink)}"
     most = counted(sought.machines, "machine")
     why = f"each intent runs on some machine, but all together not on {most}"
     remedy = "allow more with --max-nodes, offer larger shapes, or relax rules and budgets"

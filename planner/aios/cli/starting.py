@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def init(folder: Path, *, force: bool, json: bool) -> int:
             Diagnostic(
                 summary=f"{taken} is there already",
                 remedy="remove it, choose another folder, or overwrite it",
-                command=f"aios init {folder} --force",
+                command=shlex.join(["aios", "init", str(folder), "--force"]),
             )
         )
     with Progress("init", quiet=json) as progress:
@@ -46,10 +47,13 @@ def validate(setting: Setting, *, json: bool, json_into: Path | None) -> int:
     """Check files and say what they hold."""
     from aios.workflow.cataloguing import overridden
     from aios.workflow.reading import read_written
+    from aios.workflow.ruling import Evaluator, check_rules
 
     if not setting.paths and setting.fleet is None:
         raise InputError(Diagnostic(summary="there is nothing to validate", command="aios validate intent.yaml"))
-    intents, demands, objective, fleet = read_written(setting)
+    intents, demands, objective, fleet, rules = read_written(setting)
+    with Evaluator() as evaluator:
+        check_rules(rules, evaluator)
     lines = [_counted(intent) for intent in intents]
     if demands:
         copies = sum(demand.copies for demand in demands)
@@ -57,6 +61,9 @@ def validate(setting: Setting, *, json: bool, json_into: Path | None) -> int:
     if objective is not None:
         goals = "; ".join(map(str, objective.goal)) or "no goal"
         lines.append(f"objective {objective.name}: {goals}, {len(objective.budget)} budgets")
+    if rules:
+        policies = len({item.policy for item in rules})
+        lines.append(f"{counted(policies, 'policy', 'policies')}: {counted(len(rules), 'rule')}")
     if fleet is not None:
         machines = sum(node.count for node in fleet.nodes)
         devices = sum(node.count * _devices(node) for node in fleet.nodes)
@@ -65,7 +72,7 @@ def validate(setting: Setting, *, json: bool, json_into: Path | None) -> int:
     replaced = overridden(fleet) if fleet is not None else ()
     lines += [f"device type {name}: described in the fleet, in place of the catalogue's" for name in replaced]
     read = {"intents": (*intents, *demands), "objective": objective, "fleet": fleet}
-    document = {"valid": True, **read, "overridden": replaced}
+    document = {"valid": True, **read, "overridden": replaced, "rules": [item.name for item in rules]}
     emit("\n".join([*lines, "valid"]), document, json=json, json_into=json_into)
     return 0
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from aios.records.secrets import masked
+
 if TYPE_CHECKING:
     from aios.records.base import Span
     from aios.records.errors import Diagnostic
@@ -19,16 +21,32 @@ __all__ = [
     "Ink",
     "counted",
     "diagnostic_text",
+    "discreet",
     "further",
     "gap_text",
     "harmless",
+    "one_line",
     "print_diagnostics",
+    "shown",
     "table",
     "warned",
 ]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_HARMFUL = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # what terminals obey
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u2060-\u2064\ufeff\U000e0000-\U000e007f"  # what nobody sees
+    "\u202a-\u202e\u2066-\u2069"  # what turns the order of letters round
+    "\u2028\u2029"  # what breaks lines beside the line break
+)
+_JOINERS = "(?<![^\x00-\x7f])[\u200c\u200d]"
+"""Not seen either; between letters of scripts that need them they are spelling, and in emoji."""
+_UNWANTED = re.compile(f"[{_HARMFUL}]|{_JOINERS}")
+_OWN = r"\x1b\[(?:0|(?:[123]|3[1236])(?:;(?:[123]|3[1236]))*)m"
+"""A colour of ours."""
+_UNWANTED_BUT_COLOUR = re.compile(f"({_OWN})|{_UNWANTED.pattern}")
+_LONGEST_FIELD = 4000
+"""Characters of one part of a message: what quotes more of a file tells nobody anything."""
 _LONGEST_LINE = 400
 """Characters of a line that fit into a message."""
 
@@ -57,6 +75,7 @@ class Ink:
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], ink: Ink, marked: Sequence[int] = ()) -> str:
     """Return aligned columns; numbers keep to the right. marked: rows shown bold, with a leading ``✔``."""
     marks = bool(marked)
+    rows = [[cell.replace("\n", "\ufffd") for cell in row] for row in rows]  # a name must not begin a line of its own
     cells = [[*(["✔" if index in marked else " "] if marks else []), *row] for index, row in enumerate(rows)]
     head = [*([" "] if marks else []), *headers]
     widths = [max(_width(line[column]) for line in [head, *cells]) for column in range(len(head))]
@@ -106,24 +125,50 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
 
 def diagnostic_text(item: Diagnostic, ink: Ink, label: str = "error") -> str:
     """Return a diagnostic as people read it: what, where with a caret, why, what to do."""
-    lines = [f"{ink(label, 'red', 'bold')}: {ink(harmless(item.summary), 'bold')}"]
+    lines = [f"{ink(label, 'red', 'bold')}: {ink(_field(item.summary), 'bold')}"]
     if item.where is not None:
-        lines.append(f"  {ink('at', 'dim')} {harmless(str(item.where))}")
+        lines.append(f"  {ink('at', 'dim')} {one_line(str(item.where))}")
         line = item.line_text if item.line_text is not None else _line_at(item.where)
         if line is not None:
-            number = str(item.where.line)
+            line, number = masked(line), str(item.where.line)
             caret = _under(line[: item.where.column - 1]) + "^"
-            lines.append(f"  {ink(f'{number} |', 'dim')} {harmless(line)}")
+            lines.append(f"  {ink(f'{number} |', 'dim')} {one_line(line)}")
             lines.append(f"  {ink(' ' * len(number) + ' |', 'dim')} {ink(caret, 'red')}")
     for name, text in (("because", item.reason), ("remedy ", item.remedy), ("run    ", item.command)):
         if text:
-            lines.append(f"  {ink(name, 'dim')} {harmless(text)}")
+            lines.append(f"  {ink(name, 'dim')} {_field(text)}")
     return "\n".join(lines)
 
 
+def discreet(item: Diagnostic) -> Diagnostic:
+    """Return a diagnostic whose texts repeat nothing that looks like a secret."""
+    texts = ((name, getattr(item, name)) for name in ("summary", "line_text", "reason", "remedy", "command"))
+    return item.model_copy(update={name: masked(text) for name, text in texts if text})
+
+
+def _field(text: str) -> str:
+    """Return a part of a message; what it quotes begins no line, which could look like a message of its own."""
+    left = len(text) - _LONGEST_FIELD
+    short = text if left <= 0 else f"{text[:_LONGEST_FIELD]}… and {left:,} characters more"
+    return harmless(masked(short)).replace("\n", "\n          ")
+
+
 def harmless(text: str) -> str:
-    """Return ``text`` without what a terminal would obey: it may quote a file or a program that means harm."""
-    return _CONTROL.sub("\ufffd", text)
+    """Return ``text`` without what a terminal would obey or a reader cannot see: it may quote a file or a program that
+    means harm."""
+    return _UNWANTED.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Return what has to stay within its line, such as a name: harmless, and without line breaks."""
+    return harmless(text).replace("\n", "\ufffd")
+
+
+def shown(text: str, ink: Ink) -> str:
+    """Return words as they may leave for the stream of ``ink``: harmless, in the colours of ``ink`` and no others."""
+    if not ink.on:
+        return harmless(re.sub(_OWN, "", text))
+    return _UNWANTED_BUT_COLOUR.sub(lambda found: found[1] or "\ufffd", text)
 
 
 def _under(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aios.intents.contradicting import contradicting_choices, nothing_left
 from aios.intents.demands import compile_demand, states_demand, too_many
+from aios.intents.moving import former_names, wrong_moves
 from aios.intents.pipelines import compile_pipeline, states_pipeline
 from aios.intents.reader import Reader, load_of, value_at
 from aios.intents.splits import wrong_splits
@@ -67,6 +68,7 @@ def _between(
 ) -> Iterator[Diagnostic]:
     """Yield what is wrong between intents that are each well written."""
     yield from waiting_mistakes(intents, demands)
+    yield from wrong_moves(documents)
     if not any(intent.placement.together or intent.placement.apart for intent in intents):
         return
     rules, others = {intent.name: intent.placement for intent in intents}, [demand.name for demand in demands]
@@ -108,6 +110,8 @@ def _compile(document: Document) -> Intent:
         exclude=exclude,
         placement=rules,
         serve=Serve(host=spec.serve.host, port=spec.serve.port),
+        moved_from=former_names(form.metadata),
+        prevent_destroy=spec.lifecycle.prevent_destroy,
         where=document.span(("metadata", "name")),
         spans=document.leaves(),
     )

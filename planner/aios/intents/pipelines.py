@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, Strict
 
 from aios.intents.contradicting import contradicting_choices
+from aios.intents.moving import former_names
 from aios.intents.reader import Path, Reader, load_of, value_at
 from aios.intents.where import WhereForm, where_of
 from aios.intents.written import (
@@ -16,10 +17,10 @@ from aios.intents.written import (
     ConstraintsForm,
     DataForm,
     File,
+    IntentMetadata,
+    Lifecycle,
     LoadForm,
-    Metadata,
     ModelFile,
-    Name,
     RequireForm,
     Spec,
     WrittenGoal,
@@ -30,6 +31,7 @@ from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import Many, nearest
 from aios.records.intent import Data, Goal, Intent, Pipeline, Requirement, Stage
+from aios.records.names import Name
 from aios.records.quantity import Quantity, Whole
 from aios.records.units import Dimension, format_exactly
 from aios.records.where import PlacementRules
@@ -83,6 +85,9 @@ class PipelineSpec(Record):
     priority: Whole = Field(0, description="Goals of intents with a higher priority come first.")
     risk: Literal["pessimistic", "expected"] = Field("pessimistic", description="Which end of an estimate counts.")
     where: WhereForm = Field(default_factory=WhereForm, description="Where stages may stand, by what nodes state.")
+    lifecycle: Lifecycle = Field(
+        default_factory=Lifecycle, description="What may become of the stages once they stand."
+    )
 
 
 class PipelineIntentForm(Record):
@@ -90,7 +95,7 @@ class PipelineIntentForm(Record):
 
     apiVersion: Literal["aios/v1"] = Field(description="Version of this form.")
     kind: Literal["Intent"] = Field(description="What this document is.")
-    metadata: Metadata = Field(description="What identifies the intent.", examples=[{"name": "ocr"}])
+    metadata: IntentMetadata = Field(description="What identifies the intent.", examples=[{"name": "ocr"}])
     spec: PipelineSpec = Field(description="What is wanted.")
 
 
@@ -151,6 +156,8 @@ def _stage(
         pin=pin,
         exclude=exclude,
         placement=PlacementRules(where=where_of(spec.where)),
+        moved_from=tuple(f"{name}/{stage.name}" for name in former_names(form.metadata)),
+        prevent_destroy=spec.lifecycle.prevent_destroy,
         where=reader.document.span((*base, "name")),
         spans=_spans(reader.document, index),
     )

@@ -15,29 +15,18 @@ from aios.records.errors import BadValue
 from aios.records.forms import Many, nearest
 from aios.records.intent import Goal
 from aios.records.metrics import PLAN_METRICS, Metric, find_metric, metric_names
+from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension, parse_quantity
 
-__all__ = ["DEFAULT_GOAL", "AnyOf", "IntentForm", "ModelFile", "Spec"]
+__all__ = ["DEFAULT_GOAL", "AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec"]
 
 DEFAULT_GOAL = "minimize power"
 """What an intent without ``goal`` asks for."""
 
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _MEASURE = r"[a-z][a-z0-9_]*"
 _GOAL = re.compile(r"(\S+)\s+(\S+)(?:\s+within\s+(.+))?")
-
-
-def _label(text: str) -> str:
-    if re.fullmatch(_LABEL, text):
-        return text
-    mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
-    raise BadValue(
-        f"`{text[:80]}` is no name: names are 1 to 63 lower-case letters, digits and `-`, "
-        "and begin and end with a letter or digit",
-        f"write `{mended}`" if mended else None,
-    )
 
 
 def _file_name(text: str) -> str:
@@ -112,7 +101,6 @@ def _in_schema(pattern: str) -> Any:
     return Field(json_schema_extra={"pattern": f"^{pattern}$"})
 
 
-Name: TypeAlias = Annotated[str, AfterValidator(_label), _in_schema(_LABEL)]
 FileName: TypeAlias = Annotated[str, AfterValidator(_file_name), _in_schema(_FILE_NAME)]
 Measure: TypeAlias = Annotated[str, AfterValidator(_measure)]
 File: TypeAlias = Annotated[str, AfterValidator(_path)]
@@ -157,6 +145,32 @@ class Metadata(Record):
     )
     labels: dict[str, str] = Field(
         {}, description="Words of your own, such as the team.", examples=[{"team": "vision"}]
+    )
+
+
+class MovedForm(Record):
+    """That the intent had another name."""
+
+    names: Many[Name] = Field(
+        alias="from", description="The name that it had before, or every one that it had.", examples=["read-digits"]
+    )
+
+
+class IntentMetadata(Metadata):
+    """What identifies an intent of which something is made to stand."""
+
+    moved: MovedForm | None = Field(
+        None,
+        description="That it had another name: what stands under that one is kept, under the new name.",
+        examples=[{"from": "read-digits"}],
+    )
+
+
+class Lifecycle(Record):
+    """What may become of the service once it stands."""
+
+    prevent_destroy: Annotated[bool, Strict()] = Field(
+        False, description="Refuse plans that delete or replace the service; what changes in place may change."
     )
 
 
@@ -387,6 +401,11 @@ class Spec(Record):
     serve: ServeForm = Field(
         default_factory=ServeForm, description="Where the service answers.", examples=[{"port": 8000}]
     )
+    lifecycle: Lifecycle = Field(
+        default_factory=Lifecycle,
+        description="What may become of the service once it stands.",
+        examples=[{"prevent_destroy": True}],
+    )
 
 
 class IntentForm(Record):
@@ -394,5 +413,5 @@ class IntentForm(Record):
 
     apiVersion: Literal["aios/v1"] = Field(description="Version of this form.")
     kind: Literal["Intent"] = Field(description="What this document is.")
-    metadata: Metadata = Field(description="What identifies the intent.", examples=[{"name": "classify-images"}])
+    metadata: IntentMetadata = Field(description="What identifies the intent.", examples=[{"name": "classify-images"}])
     spec: Spec = Field(description="What is wanted.")

@@ -7,12 +7,44 @@ here, and two documents are compared.
 
 from __future__ import annotations
 
-from aios.plan.actions import destroy_actions
+from aios.plan.actions import destroy_actions, doomed_by
+from aios.plan.basis import basis_of
+from aios.plan.consistency import Asked, astray, contradictions
 from aios.plan.deployment import deployment_of
 from aios.plan.differences import differences
-from aios.plan.document import plan_text, read_plan
+from aios.plan.document import plan_text, read_plan, with_id
 from aios.plan.figures import figures
-from aios.plan.freshness import stale
+from aios.plan.freshness import changes, stale
 from aios.plan.make import make_plan
+from aios.plan.protecting import forbidden
+from aios.plan.returning import going_back, misfits, wanted_by
+from aios.plan.standing import as_stood, completed, empty_plan, without
+from aios.plan.validity import out_of_time, validity
 
-__all__ = ["deployment_of", "destroy_actions", "differences", "figures", "make_plan", "plan_text", "read_plan", "stale"]
+__all__ = [
+    "Asked",
+    "as_stood",
+    "astray",
+    "basis_of",
+    "changes",
+    "completed",
+    "contradictions",
+    "deployment_of",
+    "destroy_actions",
+    "differences",
+    "doomed_by",
+    "empty_plan",
+    "figures",
+    "forbidden",
+    "going_back",
+    "make_plan",
+    "misfits",
+    "out_of_time",
+    "plan_text",
+    "read_plan",
+    "stale",
+    "validity",
+    "wanted_by",
+    "with_id",
+    "without",
+]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from aios.plan.difference import changed_fields, in_words
 from aios.records.errors import Diagnostic, InputError
-from aios.records.plan import Action, ActionKind, Claim, Deployment
+from aios.records.plan import Action, ActionKind, Claim, Claims, Deployment
 from aios.records.state import Resource, State
 
-__all__ = ["actions_for", "destroy_actions"]
+__all__ = ["actions_for", "destroy_actions", "doomed_by", "standing_as"]
 
 _ORDER: Mapping[ActionKind, int] = {"delete": 0, "replace": 1, "update": 2, "create": 3, "keep": 4}
 """Deletes come first: they free ports, cores and memory that the others may need."""
@@ -26,51 +27,117 @@ def actions_for(
     unhealthy: Mapping[str, str],
     refused: frozenset[str],
     keep_others: bool,
+    unwanted: str = "its intent is not among those given",
+    moved: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Action, ...]:
-    """Return the actions that turn ``state`` into ``wanted``, in the order in which they are to be carried out."""
+    """Return the actions that turn ``state`` into ``wanted``, in the order in which they are to be carried out.
+
+    unwanted: why what is not wanted is deleted · moved: address -> those that it had before
+    """
     found: list[Action] = []
+    made = Claims(claims)
+    sources = {address: standing_as(address, state, moved or {}) for address in wanted}
     for address, after in wanted.items():
-        resource = state.resources.get(address)
+        resource = sources[address]
         if resource is None:
             found.append(_create(address, after, "nothing stands yet"))
-        elif resource.executor != after.executor:
+            continue
+        fields, reason = in_place.get(after.executor, frozenset()), ""
+        if resource.executor != after.executor:
             reason = f"executor {resource.executor} -> {after.executor}"
-            found += [_delete(address, resource, reason), _create(address, after, reason)]
+        elif address != resource.deployment.intent and "intent" not in fields:
+            reason = f"moved {resource.deployment.intent} -> {address}: {after.executor} renames nothing that runs"
+        if reason:
+            found += [_delete(resource.address, resource, reason), _create(address, after, reason)]
         else:
-            promised = tuple(claim for claim in claims if claim.concerns(address))
-            fields = in_place.get(after.executor, frozenset())
-            found.append(_change(resource, after, fields, unhealthy.get(address), promised))
+            promised = made.concerning(address)
+            change = _change(resource, address, after, fields, unhealthy.get(resource.address), promised)
+            differ = resource.claims != promised
+            found.append(change.model_copy(update={"promised": resource.claims}) if differ else change)
+    used = {resource.address for resource in sources.values() if resource is not None}
     for address, resource in state.resources.items():
-        if address in wanted:
+        if address in used:
             continue
         if keep_others and address not in refused:
             found.append(_keep(address, resource.deployment, "not among the given intents: left as it is", resource))
         elif address in refused:
             found.append(_delete(address, resource, "its intent was not admitted"))
         else:
-            found.append(_delete(address, resource, "its intent is not among those given"))
+            found.append(_delete(address, resource, unwanted))
     return tuple(sorted(found, key=lambda action: (_ORDER[action.action], action.address)))
+
+
+def standing_as(address: str, state: State, moved: Mapping[str, Sequence[str]]) -> Resource | None:
+    """Return what stands at an address, or stood at one that it had before. moved: address -> those that it had"""
+    names = (address, *moved.get(address, ()))
+    return next((state.resources[name] for name in names if name in state.resources), None)
 
 
 def destroy_actions(state: State, targets: Sequence[str] = ()) -> tuple[Action, ...]:
     """Return the deletes of ``targets``, or of everything that stands when none is named.
 
-    Raises InputError for a target that the state does not know.
+    Raises InputError as `doomed_by` does, and for services that are not to be destroyed.
     """
-    unknown = [name for name in targets if name not in state.resources]
-    if unknown:
-        raise InputError(*(_unknown(name, state) for name in unknown))
-    names = sorted(set(targets) or set(state.resources))
+    names = doomed_by(state, targets)
+    protected = [name for name in names if state.resources[name].prevent_destroy]
+    if protected:
+        raise InputError(*(_protected(state.resources[name]) for name in protected))
     return tuple(_delete(name, state.resources[name], "asked to destroy it") for name in names)
 
 
+def doomed_by(state: State, targets: Sequence[str]) -> tuple[str, ...]:
+    """Return the addresses that targets mean; all that stand where none is named. A pipeline, or a service in groups,
+    means all of its parts.
+
+    Raises InputError for a target that the state does not know, and for a part without the others.
+    """
+    wholes: dict[str, list[str]] = {}
+    for name in state.resources:
+        if "/" in name:
+            wholes.setdefault(name.partition("/")[0], []).append(name)
+    meant = {part for name in targets for part in wholes.get(name, [name])}
+    problems = [_unknown(name, state) for name in sorted(meant) if name not in state.resources]
+    for whole, parts in sorted(wholes.items()):
+        left = [name for name in parts if name not in meant]
+        if left and len(left) < len(parts):
+            problems.append(_part(whole, [name for name in parts if name in meant], left))
+    if problems:
+        raise InputError(*problems)
+    return tuple(sorted(meant or state.resources))
+
+
+def _part(whole: str, named: Sequence[str], left: Sequence[str]) -> Diagnostic:
+    return Diagnostic(
+        summary=f"{', '.join(named)} cannot be destroyed without {', '.join(left)}",
+        reason=f"together they are {whole}: none of them answers its requests without the others",
+        remedy="destroy all of it; or plan an intent that does without, and apply that",
+        command=shlex.join(["aios", "destroy", whole]),
+    )
+
+
+def _protected(resource: Resource) -> Diagnostic:
+    return Diagnostic(
+        summary=f"{resource.address} is not to be destroyed",
+        reason="its intent said `prevent_destroy: true` when it was applied, and the state keeps that",
+        remedy="write `lifecycle: {prevent_destroy: false}` in its intent and apply that, then destroy it",
+        command="aios apply PATH",
+    )
+
+
 def _change(
-    resource: Resource, after: Deployment, in_place: frozenset[str], trouble: str | None, claims: tuple[Claim, ...]
+    resource: Resource,
+    address: str,
+    after: Deployment,
+    in_place: frozenset[str],
+    trouble: str | None,
+    claims: tuple[Claim, ...],
 ) -> Action:
-    """Return the one action for a service that stands and is still wanted from the same executor."""
-    before, address = resource.deployment, resource.address
+    """Return the one action for a service that stands and is still wanted from the same executor, there or here."""
+    before, source = resource.deployment, resource.address
+    moved = source if source != address else before.intent if before.intent != address else None
     if resource.unfinished == "create":
-        return _create(address, after, "an earlier create did not finish")
+        action = _create(address, after, "an earlier create did not finish")
+        return action.model_copy(update={"moved_from": moved})
     changed = changed_fields(before, after)
     reasons = [in_words(before, after, changed)] if changed else []
     if resource.unfinished:
@@ -90,6 +157,7 @@ def _change(
         before=before,
         after=after,
         undo=undo,
+        moved_from=moved,
     )
 
 
@@ -121,6 +189,7 @@ def _delete(address: str, resource: Resource, reason: str) -> Action:
         executor=resource.executor,
         before=resource.deployment,
         undo=f"apply the intent {address} again",
+        promised=resource.claims,
     )
 
 
@@ -142,5 +211,5 @@ def _unknown(name: str, state: State) -> Diagnostic:
         summary=f"the state knows no service {name!r}",
         reason="it knows " + (", ".join(sorted(state.resources)) or "none"),
         remedy=f"did you mean `{near[0]}`?" if near else None,
-        command=f"aios destroy {near[0]}" if near else "aios status",
+        command=shlex.join(["aios", "destroy", near[0]]) if near else "aios status",
     )

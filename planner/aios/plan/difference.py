@@ -12,6 +12,7 @@ from aios.records.selection import Placement
 __all__ = ["changed_fields", "in_words", "told_fields"]
 
 _LABELS = {
+    "intent": "moved",
     "model_path": "model file",
     "model_digest": "content of the model file",
     "calibrate": "calibration files",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -17,18 +17,27 @@ from aios.records.base import Span, digest_of
 from aios.records.errors import Diagnostic, InputError
 from aios.records.plan import FORMAT_VERSION, Plan
 
-__all__ = ["plan_text", "read_plan", "with_id"]
+__all__ = ["ADDRESS", "plain_document", "plan_text", "read_plan", "with_id"]
 
 _REMEDY = "make the plan again"
 _COMMAND = "aios plan PATH -o plan.json"
 
+
+ADDRESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
+"""The name of an intent, or of a stage or a group of one."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def with_id(plan: Plan) -> Plan:
     """Return ``plan`` with the id that its content has."""
-    return plan.model_copy(update={"id": _identity(_plain(plan))})
+    return plan.model_copy(update={"id": _identity(plain_document(plan))})
+
+
+def plain_document(plan: Plan) -> dict[str, Any]:
+    """Return ``plan`` as the JSON document that it is written as."""
+    document: dict[str, Any] = _plain(plan)
+    return document
 
 
 def plan_text(plan: Plan) -> str:
@@ -59,7 +68,16 @@ def read_plan(text: str, file: str) -> Plan:
         raise _refusal(
             f"the plan {file} was changed after it was made", _start(file), "its id is not the digest of its content"
         )
+    for name in _names(plan):
+        if not ADDRESS.fullmatch(name):
+            raise _refusal(f"the plan {file} is none of aios: {name[:80]!r} is no name of a service", _start(file))
     return plan
+
+
+def _names(plan: Plan) -> Iterator[str]:
+    yield from (decision.intent for decision in plan.decisions)
+    yield from (action.address for action in plan.actions)
+    yield from (claim.address for claim in plan.claims)
 
 
 def _plain(value: Any) -> Any:

@@ -6,25 +6,37 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aios.plan.actions import actions_for
+from aios.plan.basis import Basis
 from aios.plan.demands import decisions_on
 from aios.plan.deployment import deployment_of
 from aios.plan.document import with_id
 from aios.plan.moving import Account
 from aios.plan.notes import OF_THE_DAY, notes_on
+from aios.plan.room import with_room
 from aios.plan.timing import OF_THE_HOURS, in_time
 from aios.records.candidate import Priced, Rejection
 from aios.records.demanded import Demanded
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
-from aios.records.plan import Claim, Decision, Deployment, Inputs, PipelineDecision, Plan, Refusal, SolverNote
+from aios.records.plan import (
+    Claim,
+    Decision,
+    Deployment,
+    Disruption,
+    Inputs,
+    PipelineDecision,
+    Plan,
+    Refusal,
+    SolverNote,
+)
 from aios.records.schedule import Schedule
 from aios.records.selection import Placement, Selection, Termination
 from aios.records.state import State
 
 __all__ = ["make_plan"]
 
-_PREDICTED = ("latency.p99", "throughput", "power", "energy", "memory")
+_PREDICTED = ("latency.p99", "throughput", "power", "energy", "memory", "cost", "carbon")
 """Metrics that are claimed even when nobody requires them, beside every ``accuracy.*``: predictions worth measuring."""
 
 
@@ -39,6 +51,7 @@ def make_plan(
     calibration: Mapping[str, Mapping[str, str]],
     state: State,
     inputs: Inputs,
+    made_from: Basis | None = None,
     in_place: Mapping[str, frozenset[str]],
     version: str,
     unhealthy: Mapping[str, str] | None = None,
@@ -49,15 +62,20 @@ def make_plan(
     pipelines: Sequence[PipelineDecision] = (),
     at_once: bool = True,
     schedule: Schedule | None = None,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+    moved: Mapping[str, Sequence[str]] | None = None,
+    restart: Disruption | None = None,
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
 
     profiles, calibration: intent name -> model name -> profile, digest of calibration data · in_place: executor name
     -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
-    it now · files: paths that the plan was made from · version: of aios · options: intent name -> what was chosen from
-    · account: what is told of moves
-    · pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same
-    time · schedule: when jobs run, of a plan in time
+    it now · made_from: what the fingerprints were taken of, in short · files: paths that the plan was made from ·
+    version: of aios · options: intent name -> what was chosen from · account: what is told of moves ·
+    pipelines: what the decisions on their stages come to · at_once: whether all replicas have room at the same
+    time · schedule: when jobs run, of a plan in time · labels: intent name -> labels · moved: intent name -> names that
+    it had before · restart: seconds without service of what ends before its successor starts; None where room is not
+    looked at
 
     The given intents are the whole truth: a service in the state whose intent is not given is deleted, and the plan
     says so. Leaving it would keep it running for ever once its file is gone, on capacity that the plan gave to
@@ -76,7 +94,10 @@ def make_plan(
         unhealthy=unhealthy or {},
         refused=frozenset(selection.refused),
         keep_others=keep_others,
+        moved=moved,
     )
+    if restart is not None:
+        actions = with_room(actions, claims, state, fleet, restart)
     notes = {}
     for i in chosen:
         own, among = selection.chosen[i.name], (options or {}).get(i.name, ())
@@ -96,6 +117,7 @@ def make_plan(
             id="",
             aios_version=version,
             inputs=inputs,
+            made_from=made_from or {},
             status=selection.status,
             goals=tuple(objective.goal for objective in selection.objective),
             objective=selection.objective,
@@ -109,6 +131,8 @@ def make_plan(
             actions=actions if found else (),
             claims=claims,
             evaluate={intent.name: intent.data.evaluate for intent in chosen},
+            protected=tuple(intent.name for intent in chosen if intent.prevent_destroy),
+            labels=labels or {},
             files=files or {},
             solver=_note(selection.termination),
         )
@@ -187,8 +211,7 @@ def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
                 bound=requirement.bound,
             )
     accuracies = sorted(metric for metric in priced.estimates if metric.startswith("accuracy."))
-    money = ("cost", "expense") if "expense" in priced.estimates else ()
-    for metric in (*_PREDICTED, *money, *accuracies):
+    for metric in (*_PREDICTED, "expense", *accuracies):
         if metric in priced.estimates and metric not in (*required, *of_day):
             yield Claim(address=intent.name, metric=metric, estimate=priced.estimates[metric])
 

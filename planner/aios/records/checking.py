@@ -5,6 +5,7 @@ pydantic finds the mistakes; this file finds where they stand and puts them into
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -70,10 +71,10 @@ class _Mistake(NamedTuple):
         return tuple(step for step, foreign in self.steps if not foreign)
 
 
-def check(document: Document, model: type[M], nothing_at: Path | None = None) -> M:
+def check(document: Document, model: type[M], nothing_at: Collection[Path] = ()) -> M:
     """Return the document as ``model``; raises InputError with every mistake in it, in the order of the file.
 
-    A key without a value is a mistake: leaving a field out is written by leaving it out. nothing_at: a mapping in which
+    A key without a value is a mistake: leaving a field out is written by leaving it out. nothing_at: mappings in which
     it is none, because there it means something.
     """
     checked: M | None = None
@@ -82,7 +83,7 @@ def check(document: Document, model: type[M], nothing_at: Path | None = None) ->
         checked = model.model_validate(document.data)
     except ValidationError as error:
         mistakes = _boil_down([_mistake(document.data, item) for item in error.errors(include_url=False)], 0)
-    empty = {path for path in document.empty() if nothing_at is None or path[:-1] != nothing_at}
+    empty = {path for path in document.empty() if path[:-1] not in nothing_at}
     if checked is not None and not empty:
         return checked
     mistakes = [item for item in mistakes if item.path not in empty]

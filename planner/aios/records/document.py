@@ -16,6 +16,7 @@ from aios.records.base import Span, trusted
 from aios.records.checking import check, dotted, first_of
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
+from aios.records.scalars import place_within
 from aios.records.yamltree import MAX_BYTES, Node, Source, compose
 
 if TYPE_CHECKING:
@@ -73,6 +74,43 @@ class Document:
     ) -> Diagnostic:
         """Return a diagnostic at ``path`` (see ``span``) with the text of that line."""
         return self._source.diagnostic(summary, *self.place(path, key), reason=reason, remedy=remedy)
+
+    def diagnostic_within(
+        self,
+        path: Sequence[str | int],
+        at: tuple[int, int],
+        summary: str,
+        *,
+        reason: str | None = None,
+        remedy: str | None = None,
+    ) -> Diagnostic:
+        """Return a diagnostic at a line and column (0-based) of the text that stands at ``path``."""
+        text = self._value(path)
+        place = place_within(self._source.lines, self.place(path), text, at) if text else self.place(path)
+        return self._source.diagnostic(summary, *place, reason=reason, remedy=remedy)
+
+    def _value(self, path: Sequence[str | int]) -> str:
+        node: Node | None = self._root
+        for step in path:
+            found = None if node is None else _child(node, step)
+            node = None if found is None else found[0]
+        return node.value if node is not None and isinstance(node.value, str) else ""
+
+    def part(self, path: Sequence[str | int], kind: str, name: str) -> Document:
+        """Return the mapping at ``path`` as the ``spec`` of a document of its own, with every place as it is here."""
+        node: Node = self._root
+        for step in path:
+            found = _child(node, step)
+            assert found is not None, "a part is taken of what is there"
+            node = found[0]
+        data = {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": node.value}
+        heads = {key: Node(data[key], node.line, node.column, {}, {}, []) for key in ("apiVersion", "kind")}
+        named = Node(name, node.line, node.column, {}, {}, [])
+        begin = (node.line, node.column)
+        heads["metadata"] = Node(data["metadata"], *begin, {"name": begin}, {"name": named}, [])
+        children = heads | {"spec": node}
+        root = Node(data, *begin, dict.fromkeys(children, begin), children, [], node.size)
+        return Document(self.file, data, API_VERSION, kind, root, self._source)
 
     def leaves(self) -> dict[str, Span]:
         """Return the place of every value that is no mapping or list, by dotted path: ``spec.model[0].path``."""

@@ -220,7 +220,8 @@ class Intent(Record):
     when: a job may run · required: whether it must run; else it may be refused ·
     risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · placement: where
     its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of · part: of a service whose
-    load is split, that it serves · spans: dotted field path, as written in the file -> where its value stands
+    load is split, that it serves · moved_from: names that it had before · prevent_destroy: what stands of it is neither
+    deleted nor replaced · spans: dotted field path, as written in the file -> where its value stands
     """
 
     name: str
@@ -244,6 +245,8 @@ class Intent(Record):
     pipeline: Pipeline | None = Field(default=None, exclude_if=lambda pipeline: pipeline is None)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     serve: Serve = Serve()
+    moved_from: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    prevent_destroy: bool = Field(default=False, exclude_if=lambda prevented: not prevented)
     where: Span
     spans: Mapping[str, Span] = {}
 

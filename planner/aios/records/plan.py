@@ -1,14 +1,16 @@
 """The plan document: what will be done, why, and what is promised."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
 from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
+from aios.records.policy import Ruling
 from aios.records.schedule import Frame, Run
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
@@ -17,6 +19,7 @@ __all__ = [
     "Action",
     "ActionKind",
     "Claim",
+    "Claims",
     "Decision",
     "Deployment",
     "Disruption",
@@ -26,11 +29,14 @@ __all__ = [
     "PipelineDecision",
     "Plan",
     "Refusal",
+    "Return",
+    "Signature",
     "SolverNote",
     "Stayed",
+    "Validity",
 ]
 
-FORMAT_VERSION = "1.4"
+FORMAT_VERSION = "1.5"
 """Version of the plan document: a reader ignores unknown keys of a later minor and refuses another major version."""
 
 ActionKind = Literal["create", "update", "replace", "delete", "keep"]
@@ -40,7 +46,8 @@ class Inputs(Record):
     """Fingerprints of all that a plan was made from; ``apply`` refuses when one no longer matches (exit 4).
 
     state: lineage and serial of the state it was planned against, ``<lineage>:<serial>`` · current: digest of the
-    placement that a saved plan said stands, where one was named instead of the state
+    placement that a saved plan said stands, where one was named instead of the state · policies: what their rules say,
+    where there are any
     """
 
     intents: str
@@ -50,6 +57,33 @@ class Inputs(Record):
     catalogue: str
     state: str
     current: str | None = Field(default=None, exclude_if=lambda current: current is None)
+    policies: str | None = Field(default=None, exclude_if=lambda policies: policies is None)
+
+
+class Validity(Record):
+    """From when to when a plan may be applied; ISO 8601, UTC. made_at: by the clock of the machine that planned"""
+
+    made_at: str
+    expires_at: str
+
+    @field_validator("made_at", "expires_at")
+    @classmethod
+    def _is_instant(cls, text: str) -> str:
+        if datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError("it states no time zone")
+        return text
+
+
+class Signature(Record):
+    """Who vouches for the document: over the canonical JSON of all of it but ``id`` and ``signature``.
+
+    algorithm: ``Ed25519`` is the only one that is written · key_id: of the public key, for people: the key itself is
+    what counts · value: base64
+    """
+
+    algorithm: str
+    key_id: str
+    value: str
 
 
 class Disruption(Record):
@@ -230,8 +264,26 @@ class Claim(Record):
         return self.address in (address, address.partition("/")[0])
 
 
+class Claims:
+    """The promises of a plan, to be asked for by address: of a thousand services, each has a few of six thousand."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self._of: dict[str, list[tuple[int, Claim]]] = {}
+        for place, claim in enumerate(claims):
+            self._of.setdefault(claim.address, []).append((place, claim))
+
+    def concerning(self, address: str) -> tuple[Claim, ...]:
+        """Return those that concern what stands at ``address``, in the order of the plan."""
+        found = [pair for name in {address, address.partition("/")[0]} for pair in self._of.get(name, ())]
+        return tuple(claim for _, claim in sorted(found, key=lambda pair: pair[0]))
+
+
 class Action(Record):
-    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words."""
+    """One step. before, after: what stands and what shall stand · undo: what takes it back, in words · promised: of
+    what stands, when it was applied; empty where this plan promises the same of it · moved_from: address under which
+    what stands was known before · waits_for: addresses whose actions are done before it, as they free what it takes ·
+    downtime_s: of a replace, where the old and the new do not fit beside each other: the old one ends first, and nobody
+    serves for so long"""
 
     address: str
     action: ActionKind
@@ -240,6 +292,10 @@ class Action(Record):
     before: Deployment | None = None
     after: Deployment | None = None
     undo: str
+    promised: tuple[Claim, ...] = Field(default=(), exclude_if=lambda claims: not claims)
+    moved_from: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    waits_for: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    downtime_s: Disruption | None = Field(default=None, exclude_if=lambda seconds: seconds is None)
 
 
 class SolverNote(Record):
@@ -256,18 +312,33 @@ class SolverNote(Record):
     version: str
 
 
+class Return(Record):
+    """That a plan goes back to what an earlier run wanted. run: its number in the history · plan: id of its plan, or of
+    what stood after it"""
+
+    run: int
+    plan: str
+
+
 class Plan(Record):
     """The versioned plan document; its JSON is the contract with pipelines.
 
     id: digest of everything else · evaluate: intent name -> files that accuracy is verified on · at_once: whether all
     replicas have room at the same time, and every job starts at once; else what is planned runs at different times ·
-    frame: where a plan in time stands in it
+    frame: where a plan in time stands in it · made_from: fingerprint -> thing -> part of it -> what that was, in short,
+    so that a stale plan can say what changed · valid: only where an expiry was asked for ·
+    back_to: of a rollback · protected: addresses whose services are neither deleted nor replaced ·
+    labels: intent name ->
+    labels, of those that have any · rulings: what came of each rule of the policies
     """
 
     format_version: str = FORMAT_VERSION
     id: str
     aios_version: str
     inputs: Inputs
+    back_to: Return | None = Field(default=None, exclude_if=lambda back: back is None)
+    made_from: Mapping[str, Mapping[str, Mapping[str, str]]] = Field(default={}, exclude_if=lambda parts: not parts)
+    valid: Validity | None = Field(default=None, exclude_if=lambda valid: valid is None)
     status: Literal["optimal", "feasible", "infeasible", "unknown"]
     goals: tuple[str, ...] = ()
     objective: tuple[ObjectiveValue, ...] = ()
@@ -281,7 +352,11 @@ class Plan(Record):
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()
     evaluate: Mapping[str, tuple[str, ...]] = {}
+    protected: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    labels: Mapping[str, Mapping[str, str]] = Field(default={}, exclude_if=lambda labels: not labels)
+    rulings: tuple[Ruling, ...] = Field(default=(), exclude_if=lambda rulings: not rulings)
     files: Mapping[str, Any] = Field(
         default_factory=dict, description="Paths the plan was made from, to check it again."
     )
     solver: SolverNote
+    signature: Signature | None = Field(default=None, exclude_if=lambda signature: signature is None)

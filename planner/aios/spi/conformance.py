@@ -28,105 +28,25 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
 from aios.records.base import digest_of
 from aios.records.errors import AiosError
 from aios.records.measurement import PROBABILITIES, subject_of
-from aios.records.plan import Action, ActionKind, Deployment
-from aios.spi.executor import API_VERSION, Executor, Exercise, Observation, Outcome, Store, Tensors
+from aios.records.plan import Deployment
+from aios.spi.counting import BOUNDS_S
+from aios.spi.executor import API_VERSION, Executor, Exercise, Store, Tensors, Watching
+from aios.spi.rehearsal import STANDING, Interrupted, NotedJournal, World, action, tree
+from aios.spi.taking_over_conformance import TakingOverRules
 
 __all__ = ["ExecutorConformance", "Interrupted", "NotedJournal", "action"]
 
-_STANDING = ("healthy", "written")
-"""What is true of an address whose creation succeeded."""
 
-
-class Interrupted(Exception):
-    """Stands for the crash of aios at a journal point."""
-
-
-@dataclass
-class NotedJournal:
-    """A journal in memory. earlier: notes of interrupted attempts · crash_at: number of the note that never returns."""
-
-    earlier: Sequence[Mapping[str, Any]] = ()
-    crash_at: int | None = None
-    written: list[Mapping[str, Any]] = field(default_factory=list)
-
-    def note(self, event: str, **facts: str | int | float | bool | None) -> None:
-        """Keep the note, then crash if this is where to."""
-        self.written.append({"event": event, **facts})
-        if len(self.written) - 1 == self.crash_at:
-            raise Interrupted(event)
-
-    def notes(self) -> Sequence[Mapping[str, Any]]:
-        """Return the notes of interrupted attempts."""
-        return tuple(self.earlier)
-
-
-def action(kind: ActionKind, after: Deployment | None, before: Deployment | None = None) -> Action:
-    """Return an action on the deployment's own address."""
-    subject = after or before
-    assert subject is not None
-    return Action(
-        address=subject.intent,
-        action=kind,
-        reason="conformance",
-        executor=subject.executor,
-        before=before,
-        after=after,
-        undo="the opposite",
-    )
-
-
-class _World:
-    """What a rule does to the world, so that it can be taken back whatever happens."""
-
-    def __init__(self, executor: Executor, store: Store, deployment: Deployment) -> None:
-        self.executor, self.store, self.deployment = executor, store, deployment
-        self.address = deployment.intent
-        self.handle: Mapping[str, Any] | None = None
-        self.notes: list[Mapping[str, Any]] = []
-
-    def carry_out(
-        self,
-        kind: ActionKind,
-        after: Deployment | None,
-        prior: Mapping[str, Any] | None,
-        journal: NotedJournal | None = None,
-    ) -> Outcome:
-        journal = journal or NotedJournal(earlier=tuple(self.notes))
-        step = action(kind, after, None if kind == "create" else self.deployment)
-        try:
-            outcome = self.executor.carry_out(step, prior, journal, self.store)
-        finally:
-            self.notes += journal.written
-        assert isinstance(outcome, Outcome), f"carry_out returned {outcome!r}, which is no Outcome"
-        assert outcome.address == self.address, f"the outcome speaks of {outcome.address!r}, not {self.address!r}"
-        self.handle = outcome.handle
-        return outcome
-
-    def create(self) -> Mapping[str, Any]:
-        handle = self.carry_out("create", self.deployment, None).handle
-        assert handle is not None, "create gave no handle: what was made could not be found again"
-        return handle
-
-    def observe(self, handle: Mapping[str, Any] | None) -> Observation:
-        seen = self.executor.observe(self.address, handle)
-        assert isinstance(seen, Observation), f"observe returned {seen!r}, which is no Observation"
-        return seen
-
-    def clean(self) -> None:
-        self.carry_out("delete", None, self.handle)
-
-
-class ExecutorConformance:
+class ExecutorConformance(TakingOverRules):
     """Rules that every executor keeps.
 
     computes: it can measure, infer and exercise · reaches: it refuses nodes that have no address · engines: modules
@@ -143,9 +63,9 @@ class ExecutorConformance:
         pytest.skip("this executor computes nothing")
 
     @pytest.fixture
-    def world(self, executor: Executor, store: Store, deployment: Deployment) -> Iterator[_World]:
+    def world(self, executor: Executor, store: Store, deployment: Deployment) -> Iterator[World]:
         """Give the rule its world and clear it afterwards."""
-        made = _World(executor, store, deployment)
+        made = World(executor, store, deployment)
         yield made
         made.clean()
 
@@ -163,11 +83,11 @@ class ExecutorConformance:
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip() == "[]", f"importing {module} imports {done.stdout.strip()}"
 
-    def test_validate_finds_nothing_in_a_good_action_and_changes_nothing(self, world: _World) -> None:
-        before = sorted(_tree(world.store.runtime(world.address)))
+    def test_validate_finds_nothing_in_a_good_action_and_changes_nothing(self, world: World) -> None:
+        before = sorted(tree(world.store.runtime(world.address)))
         found = world.executor.validate(action("create", world.deployment))
         assert not found, f"a good action is refused: {found}"
-        assert sorted(_tree(world.store.runtime(world.address))) == before, "validate left something behind"
+        assert sorted(tree(world.store.runtime(world.address))) == before, "validate left something behind"
 
     def test_a_node_without_address_is_refused_by_name(
         self, executor: Executor, deployment: Deployment, store: Store
@@ -193,10 +113,10 @@ class ExecutorConformance:
 
     def test_prepare_builds_once_per_recipe(self, executor: Executor, deployment: Deployment, store: Store) -> None:
         first = executor.prepare(deployment, store)
-        files = {name: (Path(first.path) / name).stat().st_mtime_ns for name in _tree(Path(first.path))}
+        files = {name: (Path(first.path) / name).stat().st_mtime_ns for name in tree(Path(first.path))}
         second = executor.prepare(deployment, store)
         assert first == second, "the same deployment gave two artefacts"
-        again = {name: (Path(second.path) / name).stat().st_mtime_ns for name in _tree(Path(second.path))}
+        again = {name: (Path(second.path) / name).stat().st_mtime_ns for name in tree(Path(second.path))}
         assert files == again, "the artefact was built again"
         store.verify(first)
 
@@ -210,35 +130,35 @@ class ExecutorConformance:
             inside = not path.is_absolute() and ".." not in path.parts
             assert inside, f"{name} points out of the folder"
 
-    def test_after_create_observe_agrees(self, world: _World) -> None:
+    def test_after_create_observe_agrees(self, world: World) -> None:
         handle = world.create()
         json.dumps(handle)
         seen = world.observe(handle)
-        assert seen.condition in _STANDING, f"just made, it is {seen.condition}: {seen.detail}"
+        assert seen.condition in STANDING, f"just made, it is {seen.condition}: {seen.detail}"
         assert seen.deployment_digest == digest_of(world.deployment), "it runs something else than it was told"
         assert seen.replicas_ready == world.deployment.replicas, "not all replicas are ready"
 
-    def test_a_journal_note_comes_before_the_deed(self, world: _World) -> None:
+    def test_a_journal_note_comes_before_the_deed(self, world: World) -> None:
         with pytest.raises(Interrupted):
             world.carry_out("create", world.deployment, None, NotedJournal(crash_at=0))
-        assert not list(_tree(world.store.runtime(world.address))), "something was made before it was noted"
+        assert not list(tree(world.store.runtime(world.address))), "something was made before it was noted"
 
-    def test_creating_twice_is_creating_once(self, world: _World) -> None:
+    def test_creating_twice_is_creating_once(self, world: World) -> None:
         handle = world.create()
         pids = world.observe(handle).pids
         again = world.carry_out("create", world.deployment, handle).handle
         assert again == handle, "the second time gave another handle"
         assert world.observe(again).pids == pids, "the second time started something"
 
-    def test_a_handle_lost_in_a_crash_leaves_nothing_twice(self, world: _World) -> None:
+    def test_a_handle_lost_in_a_crash_leaves_nothing_twice(self, world: World) -> None:
         first = world.create()
         pids = set(world.observe(first).pids)
         second = world.carry_out("create", world.deployment, None).handle
         seen = world.observe(second)
-        assert seen.condition in _STANDING, seen.detail
+        assert seen.condition in STANDING, seen.detail
         assert set(seen.pids) == pids or not (pids & _alive(pids)), "two services stand for one address"
 
-    def test_after_a_crash_at_any_note_the_next_attempt_succeeds(self, world: _World) -> None:
+    def test_after_a_crash_at_any_note_the_next_attempt_succeeds(self, world: World) -> None:
         rehearsal = NotedJournal()
         world.carry_out("create", world.deployment, None, rehearsal)
         world.clean()
@@ -247,11 +167,11 @@ class ExecutorConformance:
             with pytest.raises(Interrupted):
                 world.carry_out("create", world.deployment, None, NotedJournal(crash_at=point))
             seen = world.observe(world.create())
-            assert seen.condition in _STANDING, f"after a crash at note {point} it is {seen.condition}: {seen.detail}"
+            assert seen.condition in STANDING, f"after a crash at note {point} it is {seen.condition}: {seen.detail}"
             assert seen.deployment_digest == digest_of(world.deployment)
             world.clean()
 
-    def test_a_change_in_place_keeps_the_endpoint(self, world: _World, changed: Deployment) -> None:
+    def test_a_change_in_place_keeps_the_endpoint(self, world: World, changed: Deployment) -> None:
         different = {
             name for name in Deployment.model_fields if getattr(changed, name) != getattr(world.deployment, name)
         }
@@ -260,42 +180,42 @@ class ExecutorConformance:
         handle = world.create()
         before = world.observe(handle)
         seen = world.observe(world.carry_out("update", changed, handle).handle)
-        assert seen.condition in _STANDING, seen.detail
+        assert seen.condition in STANDING, seen.detail
         assert seen.deployment_digest == digest_of(changed), "after the update it runs something else"
         assert seen.endpoint == before.endpoint, "a change in place moved the endpoint"
         assert seen.replicas_ready == changed.replicas
 
-    def test_a_replace_leaves_only_the_new(self, world: _World, changed: Deployment) -> None:
+    def test_a_replace_leaves_only_the_new(self, world: World, changed: Deployment) -> None:
         handle = world.create()
         pids = set(world.observe(handle).pids)
         seen = world.observe(world.carry_out("replace", changed, handle).handle)
-        assert seen.condition in _STANDING, seen.detail
+        assert seen.condition in STANDING, seen.detail
         assert seen.deployment_digest == digest_of(changed)
         assert not (pids & _alive(pids)), "a process of the old service lives"
 
-    def test_after_delete_there_is_nothing(self, world: _World) -> None:
+    def test_after_delete_there_is_nothing(self, world: World) -> None:
         handle = world.create()
         pids = set(world.observe(handle).pids)
         outcome = world.carry_out("delete", None, handle)
         assert outcome.handle is None, "delete gave a handle"
         assert world.observe(handle).condition == "absent", "what was deleted is still seen"
         assert not _alive(pids), "a process of the deleted service lives"
-        assert not list(_tree(world.store.runtime(world.address))), "delete left files behind"
+        assert not list(tree(world.store.runtime(world.address))), "delete left files behind"
 
-    def test_deleting_twice_is_deleting_once(self, world: _World) -> None:
+    def test_deleting_twice_is_deleting_once(self, world: World) -> None:
         handle = world.create()
         world.carry_out("delete", None, handle)
         assert world.carry_out("delete", None, handle).handle is None
         assert world.carry_out("delete", None, None).handle is None
 
-    def test_it_computes_one_answer_per_item(self, world: _World, inputs: Tensors) -> None:
+    def test_it_computes_one_answer_per_item(self, world: World, inputs: Tensors) -> None:
         artefact = world.executor.prepare(world.deployment, world.store)
         count = len(next(iter(inputs.values())))
         outputs = world.executor.infer(world.deployment, artefact, inputs)
         assert outputs, "infer returned no outputs"
         assert all(len(value) == count for value in outputs.values()), "not one answer per item"
 
-    def test_it_measures_what_it_was_asked_to(self, world: _World, inputs: Tensors) -> None:
+    def test_it_measures_what_it_was_asked_to(self, world: World, inputs: Tensors) -> None:
         artefact = world.executor.prepare(world.deployment, world.store)
         found = world.executor.measure(world.deployment, artefact, inputs, 0.3)
         calibration = world.deployment.calibrate_digest
@@ -307,7 +227,7 @@ class ExecutorConformance:
         assert len(times) == len(PROBABILITIES), "no quantiles at PROBABILITIES"
         assert sorted(times) == list(times), "quantiles that fall"
 
-    def test_the_service_answers_as_infer_does(self, world: _World, inputs: Tensors) -> None:
+    def test_the_service_answers_as_infer_does(self, world: World, inputs: Tensors) -> None:
         import numpy as np
 
         count = len(next(iter(inputs.values())))
@@ -323,7 +243,41 @@ class ExecutorConformance:
         for name, value in expected.items():
             assert np.allclose(trace.outputs[name], value, rtol=1e-3, atol=1e-4), f"{name} differs when served"
 
-    def test_a_load_on_a_dead_service_is_told_and_not_hidden(self, world: _World, inputs: Tensors) -> None:
+    def test_what_it_counts_is_what_was_sent(self, world: World, inputs: Tensors) -> None:
+        if not isinstance(world.executor, Watching):
+            pytest.skip("this executor counts nothing")
+        import numpy as np
+
+        count = len(next(iter(inputs.values())))
+        handle = world.create()
+        load = Exercise(at_s=np.arange(count, dtype=np.float64) * 0.01, item=np.arange(count), inputs=inputs)
+        trace = world.executor.exercise(handle, load)
+        stretches = world.executor.counted(handle)
+        assert sum(stretch.requests for stretch in stretches) == count, "not every request was counted once"
+        assert sum(number for stretch in stretches for _, number in stretch.latency) == count, "not each has a latency"
+        assert all(stretch.began_s >= stretch.ended_s for stretch in stretches), "a stretch ends before it begins"
+        begins = [stretch.began_s for stretch in stretches]
+        assert begins == sorted(begins, reverse=True), "the oldest does not come first"
+        slowest = max(index for stretch in stretches for index, _ in stretch.latency)
+        assert ([0.0, *BOUNDS_S][slowest]) <= float(trace.latency_s.max()), "it counted longer than the client waited"
+        recent = world.observe(handle).recent
+        assert recent is not None, "what was just counted is not shown"
+        assert recent.requests == count
+        world.carry_out("delete", None, handle)
+        assert not world.executor.counted(handle), "what is gone still counts"
+
+    def test_what_nobody_looks_after_is_found(self, world: World) -> None:
+        if not isinstance(world.executor, Watching):
+            pytest.skip("this executor cannot tell")
+        handle = world.create()
+        folder = world.store.runtime(world.address).parent
+        assert not world.executor.strangers(folder, [handle]), "what is looked after is called a stranger"
+        assert len(world.executor.strangers(folder, [])) == 1, "what nobody looks after is not found"
+        assert not world.executor.strangers(folder / "elsewhere", []), "a service of elsewhere is called a stranger"
+        world.carry_out("delete", None, handle)
+        assert not world.executor.strangers(folder, []), "what is gone is still found"
+
+    def test_a_load_on_a_dead_service_is_told_and_not_hidden(self, world: World, inputs: Tensors) -> None:
         import numpy as np
 
         handle = world.create()
@@ -335,10 +289,6 @@ class ExecutorConformance:
             return
         assert np.isinf(trace.latency_s).all(), "a failed request has a latency"
         assert sum(trace.errors.values()) == 2, "failed requests are not counted"
-
-
-def _tree(folder: Path) -> Iterator[str]:
-    return (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _alive(pids: set[int]) -> set[int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from aios.records.base import Record
 from aios.records.candidate import Candidate
@@ -28,16 +28,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "Adopting",
     "Artefact",
+    "Counted",
     "Executor",
     "Exercise",
+    "Found",
+    "Hint",
     "Journal",
     "Observation",
     "Outcome",
     "Refusal",
     "Store",
+    "Stranger",
     "Tensors",
     "Trace",
+    "Watching",
 ]
 
 API_VERSION = 1
@@ -59,7 +65,8 @@ class Refusal(Record):
 
 
 class Artefact(Record):
-    """A prepared model in the store. key: digest of its recipe · path: folder · digest: over the folder's content."""
+    """A prepared model in the store. key: digest of its recipe · path: folder · digest: of the folder's content: of
+    the canonical JSON of each file's relative path -> ``{"sha256": HEX, "bytes": N}``"""
 
     key: str
     path: str
@@ -75,13 +82,46 @@ class Outcome(Record):
     note: str
 
 
+class Counted(Record):
+    """What a service counted over a stretch of time.
+
+    began_s, ended_s: seconds before it was asked, ``began_s`` the larger one · requests: answered, or not for a reason
+    that is the service's own · failed: those of them that got no answer for such a reason · queue_s, compute_s: spent
+    waiting for a replica, by all requests together, and computing, by all batches · batches: computed · latency:
+    (index of a bucket of ``BOUNDS_S``, count), from a request's last byte read to its answer written; what failed is
+    not in it · delay: likewise, how long something that arrives at a random moment lies unread: it precedes the latency
+    """
+
+    began_s: float
+    ended_s: float
+    requests: int
+    failed: int = 0
+    batches: int = 0
+    queue_s: float = 0.0
+    compute_s: float = 0.0
+    latency: tuple[tuple[int, int], ...] = ()
+    delay: tuple[tuple[int, int], ...] = ()
+
+
+class Stranger(Record):
+    """Something that an executor made and nobody looks after any more. what: one phrase that names it · remedy: how to
+    end it · address: what it was made for, where that is known"""
+
+    what: str
+    remedy: str
+    address: str | None = None
+
+
 class Observation(Record):
     """What is true of an address now.
 
     condition: ``absent`` nothing is there · ``starting`` · ``healthy`` all replicas answer · ``degraded`` some do ·
     ``dead`` it was made and no longer answers · ``written`` files of it are all that was wanted: nothing runs ·
     deployment_digest: digest of the Deployment that it runs, to see foreign changes ·
-    pids: every process of the service, for meters
+    pids: every process of the service, for meters · differences: what else is not as it was made, in words: files of
+    its artefact, what it was told; found without reading what nobody touched · taken_by: who listens on its port, in
+    words, when it does not · restarts: replicas that died and were started again · recent: what it counted in the last
+    minutes, where it counts
     """
 
     address: str
@@ -91,6 +131,31 @@ class Observation(Record):
     deployment_digest: str | None = None
     replicas_ready: int = 0
     pids: tuple[int, ...] = ()
+    differences: tuple[str, ...] = ()
+    taken_by: str | None = None
+    restarts: int = 0
+    recent: Counted | None = None
+
+
+class Hint(NamedTuple):
+    """Where something may be found that runs already; what is None is not known.
+
+    endpoint: where it answers · folder: where its files are · handle: as a state had it
+    """
+
+    endpoint: str | None = None
+    folder: str | None = None
+    handle: Mapping[str, Any] | None = None
+
+
+class Found(Record):
+    """Something that runs already, proved to be what it says. handle: how to find it again · deployment: what it runs ·
+    folder: of its files, ``<home>/run/<address>`` · note: by what it is known, one sentence"""
+
+    handle: Mapping[str, Any]
+    deployment: Deployment
+    folder: str
+    note: str
 
 
 class Journal(Protocol):
@@ -126,7 +191,8 @@ class Exercise:
     at_s: when to send each request, seconds from the start, sorted · item: which item of ``inputs`` each request
     carries ·
     inputs: name -> array, first axis counts items · keep_outputs: whether to return the answers ·
-    timeout_s: after which a request counts as failed
+    timeout_s: after which a request counts as failed · trial: whether the service shall count it apart from what its
+    clients ask for
     """
 
     at_s: NDArray[np.float64]
@@ -134,6 +200,7 @@ class Exercise:
     inputs: Tensors
     keep_outputs: bool = False
     timeout_s: float = 10.0
+    trial: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,3 +262,36 @@ class Executor(Protocol):
 
     def exercise(self, handle: Mapping[str, Any], load: Exercise) -> Trace:
         """Send ``load`` to the served endpoint, open loop, and return what was met."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """What an executor may offer beside: to say what its services count, and what of it nobody looks after."""
+
+    def counted(self, handle: Mapping[str, Any]) -> Sequence[Counted]:
+        """Return what the service remembers of the last ``FORGET_S``, in stretches of about a minute, oldest first.
+
+        Empty where it does not answer.
+        """
+
+    def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
+        """Return what it made below ``folder``, that of ``Store.runtime``, and what none of ``handles`` leads to."""
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """What an executor may offer beside: to take over what it made and nobody looks after any more."""
+
+    def find(self, address: str, hint: Hint, store: Store) -> Found:
+        """Return what ``hint`` leads to; without any, what stands where the files of ``address`` belong.
+
+        Changes nothing. Raises InputError where nothing is there, or it cannot be proved to be what it says.
+        """
+
+    def is_same(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Say whether two handles lead to the same thing."""
+
+    def take_over(self, address: str, found: Found, store: Store) -> Mapping[str, Any]:
+        """Bring the files of what was found to where those of ``address`` belong, without a restart, and return its
+        handle. Twice is the same as once. Raises InputError where something else is there.
+        """

@@ -13,7 +13,14 @@ from aios.spi.executor import API_VERSION
 
 __all__ = ["GROUPS", "Plugin", "installed", "load", "load_all"]
 
-GROUPS = ("aios.executors", "aios.probes", "aios.meters", "aios.model_readers", "aios.importers")
+GROUPS = (
+    "aios.executors",
+    "aios.probes",
+    "aios.meters",
+    "aios.model_readers",
+    "aios.importers",
+    "aios.state_backends",
+)
 
 
 class Plugin(Record):

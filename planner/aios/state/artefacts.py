@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,13 +22,13 @@ from urllib.parse import quote
 from aios.records.base import digest_of
 from aios.records.errors import AiosError, Diagnostic, WorldError
 from aios.spi.executor import Artefact
+from aios.state.contents import contents_of, digest_of_contents, is_own_folder, read_plainly
 from aios.state.files import disk_trouble, make_folder, sync_folder
 
 __all__ = ["ArtefactStore"]
 
 _MANIFEST = "manifest.json"
 _FILES = "files"
-_CHUNK_BYTES = 1 << 20
 
 
 class ArtefactStore:
@@ -65,7 +65,7 @@ class ArtefactStore:
         """Raise WorldError unless the folder's content still has the artefact's digest."""
         path = Path(artefact.path)
         try:
-            found = _digest(_contents(path))
+            found = digest_of_contents(contents_of(path))
         except OSError as error:
             raise disk_trouble(error, path, "read the artefact") from error
         if found != artefact.digest:
@@ -80,12 +80,13 @@ class ArtefactStore:
     def runtime(self, address: str) -> Path:
         """Return the folder for what a running service keeps: sockets, logs, pid files. It exists and outlives runs."""
         name = quote(address, safe="")
-        return make_folder(self.runtime_root / (name if not name.startswith(".") else f"%2E{name[1:]}"))
+        path = self.runtime_root / (name if not name.startswith(".") else f"%2E{name[1:]}")
+        return _own_folder(path, "what a service keeps must be in its own folder")
 
     @contextmanager
     def _building(self, final: Path) -> Iterator[Path]:
         """Make and hold an empty folder to build in; it is gone afterwards, whatever happens."""
-        area = make_folder(self.root / ".building")
+        area = _own_folder(self.root / ".building", "what is left of killed builds is removed from there")
         try:
             _remove_abandoned(area)
             folder, descriptor = _new_held_folder(area, final.name[:16])
@@ -103,15 +104,40 @@ class ArtefactStore:
         try:
             folder.rename(final)
         except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
                 raise
             if _intact(final, key, recipe) is not None:
                 return  # another builder was faster; ours goes
             damaged = folder.with_name(folder.name + ".damaged")
             final.rename(damaged)
             folder.rename(final)
-            shutil.rmtree(damaged, ignore_errors=True)
+            _remove(damaged)
         sync_folder(self.root)
+
+
+def _own_folder(path: Path, reason: str) -> Path:
+    """Return ``path`` after making it. Raises WorldError for a link: what is done in it would be done elsewhere.
+
+    reason: why that matters
+    """
+    if path.is_symlink():
+        raise WorldError(
+            Diagnostic(
+                summary=f"{path} is a link to {os.fsencode(path.readlink()).decode(errors='replace')}, not a folder",
+                reason=reason,
+                remedy="see who made it, and remove the link",
+                command=shlex.join(["rm", "--", str(path)]),
+            )
+        )
+    return make_folder(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder with all that is in it, or what stands in its place; links are never followed."""
+    with suppress(OSError):
+        path.unlink()
+        return
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _fill(build: Callable[[Path], None], content: Path) -> None:
@@ -126,8 +152,8 @@ def _fill(build: Callable[[Path], None], content: Path) -> None:
 
 def _write_manifest(folder: Path, key: str, recipe: Mapping[str, str]) -> None:
     """Put the files and their manifest on disk."""
-    contents = _contents(folder / _FILES, sync=True)
-    manifest = {"key": key, "recipe": dict(recipe), "files": contents, "digest": _digest(contents)}
+    contents = contents_of(folder / _FILES, sync=True)
+    manifest = {"key": key, "recipe": dict(recipe), "files": contents, "digest": digest_of_contents(contents)}
     path = folder / _MANIFEST
     path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     with path.open("rb") as handle:
@@ -135,52 +161,22 @@ def _write_manifest(folder: Path, key: str, recipe: Mapping[str, str]) -> None:
     sync_folder(folder)
 
 
-def _contents(root: Path, sync: bool = False) -> dict[str, dict[str, str | int]]:
-    """Return relative path -> sha256 and bytes of every file under ``root``; ``sync`` puts them on disk first.
-
-    Raises WorldError for anything but plain files and folders: a link could change what it points to.
-    """
-    found: dict[str, dict[str, str | int]] = {}
-    for folder, _, names in os.walk(root, followlinks=False, onerror=_raise):
-        if sync:
-            sync_folder(Path(folder))
-        for name in sorted(names):
-            path = Path(folder) / name
-            if path.is_symlink() or not path.is_file():
-                raise WorldError(f"{path} is no plain file: an artefact holds nothing else")
-            found[path.relative_to(root).as_posix()] = _fingerprint(path, sync)
-    return found
-
-
-def _fingerprint(path: Path, sync: bool) -> dict[str, str | int]:
-    digest, size = hashlib.sha256(), 0
-    with path.open("rb") as handle:
-        if sync:
-            os.fsync(handle.fileno())
-        while chunk := handle.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
-    return {"sha256": digest.hexdigest(), "bytes": size}
-
-
-def _digest(contents: Mapping[str, Mapping[str, str | int]]) -> str:
-    return digest_of({name: dict(facts) for name, facts in contents.items()})
-
-
 def _intact(final: Path, key: str, recipe: Mapping[str, str]) -> Artefact | None:
     """Return the stored artefact if it is there and its files are what its manifest says."""
     try:
-        manifest = json.loads((final / _MANIFEST).read_bytes())
-        contents = _contents(final / _FILES)
-    except FileNotFoundError:
+        if not is_own_folder(final):
+            return None
+        manifest = json.loads(read_plainly(final / _MANIFEST))
+        contents = contents_of(final / _FILES)
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, WorldError):
+    except (ValueError, RecursionError, WorldError):
         return None
     except OSError as error:
         raise disk_trouble(error, final, "read the artefact") from error
     if not isinstance(manifest, dict) or manifest.get("key") != key or manifest.get("files") != contents:
         return None
-    return Artefact(key=key, path=str(final / _FILES), digest=_digest(contents), recipe=dict(recipe))
+    return Artefact(key=key, path=str(final / _FILES), digest=digest_of_contents(contents), recipe=dict(recipe))
 
 
 def _new_held_folder(area: Path, stem: str) -> tuple[Path, int]:
@@ -213,7 +209,3 @@ def _remove_abandoned(area: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(descriptor)
-
-
-def _raise(error: OSError) -> None:
-    raise error

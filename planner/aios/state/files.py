@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aios.records.errors import Diagnostic, WorldError
 
-__all__ = ["disk_trouble", "make_folder", "read_bytes", "sync_folder", "write_atomically"]
+__all__ = ["disk_trouble", "keep_backup", "make_folder", "read_bytes", "sync_folder", "write_atomically"]
 
 _ABANDONED_AFTER_S = 3600.0
 """Age from which a temporary file is a leftover of a killed writer; no write of these small files takes an hour."""
@@ -72,6 +72,29 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             raise
         sync_folder(target.parent)
         _remove_abandoned(target)
+
+
+def keep_backup(path: Path, backup: Path) -> None:
+    """Have ``backup`` hold what ``path`` holds, without copying where the disk has links: for what is only replaced.
+
+    Raises WorldError. Nothing happens where there is no such file.
+    """
+    with _trouble(backup, "write"):
+        data: bytes | None = None
+        try:
+            for attempt in count():
+                temporary = backup.with_name(f".{backup.name}.{os.getpid()}-{attempt}.tmp")
+                with suppress(FileExistsError):
+                    temporary.hardlink_to(path.resolve())
+                    break
+            temporary.replace(backup.resolve())
+            temporary.unlink(missing_ok=True)  # where both names were of one file already, nothing was replaced
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            data = path.read_bytes()
+        write_atomically(backup, data)
 
 
 def read_bytes(path: Path) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The write-ahead journal of apply runs: one file of JSON lines per run, each line on disk before anything goes on.
+"""The write-ahead journal of apply runs: JSON lines, each durable before anything goes on, wherever they are kept.
 
 A line that is torn off at the end was never acknowledged, so nothing was done on its strength: it is ignored. What is
 remembered of an address is everything noted since its last finished action, over all runs.
@@ -7,8 +7,6 @@ remembered of an address is everything noted since its last finished action, ove
 from __future__ import annotations
 
 import json
-import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +14,14 @@ from types import TracebackType
 from typing import Any
 
 from aios.records.errors import ConflictError, Diagnostic
-from aios.records.state import State
-from aios.state.files import disk_trouble, make_folder, read_bytes, sync_folder
-from aios.state.store import NEW
+from aios.records.state import NEW, State
+from aios.spi.backend import Lines
+from aios.state.lines import FileLines
 
 __all__ = ["ActionJournal", "RunJournal"]
 
 _KEPT_RUNS = 100
-"""Journals of finished runs that are kept for people to read; older ones go: the folder must not grow for ever."""
+"""Journals of finished runs that are kept for people to read; older ones go: they must not grow for ever."""
 
 
 @dataclass
@@ -36,30 +34,28 @@ class _Memory:
     notes: list[Mapping[str, Any]] = field(default_factory=list)
     outcome: Mapping[str, Any] | None = None
     serial: int | None = None
-    runs: set[Path] = field(default_factory=set)
+    runs: set[int] = field(default_factory=set)
 
 
 class RunJournal:
     """The journal of one apply run, and the memory of those before it. Hold the state's lock while it is open."""
 
-    def __init__(self, folder: Path, now: Callable[[], str]) -> None:
-        """Read what earlier runs left. ``now`` returns ISO time, UTC.
+    def __init__(self, lines: Lines | Path, now: Callable[[], str]) -> None:
+        """Read what earlier runs left. lines: where they are kept, or the folder of their files · now: ISO time, UTC
 
         Raises ConflictError for a damaged journal, WorldError when one cannot be read.
         """
-        self.folder = folder
+        self._kept: Lines = FileLines(lines) if isinstance(lines, Path) else lines
         self._now = now
-        self._descriptor: int | None = None
-        self._size = 0
         self._number = 0
         self._memory: dict[str, _Memory] = {}
         self._last_run: list[Mapping[str, Any]] = []
-        self._runs = sorted(folder.glob("[0-9]*.jsonl"))
-        for path in self._runs:
-            lines = list(_lines(path))
-            for line in lines:
-                self._remember(path, line)
-            self._last_run = lines or self._last_run
+        self._runs = list(self._kept.runs())
+        for run in self._runs:
+            found = list(_lines(self._kept, run))
+            for line in found:
+                self._remember(run, line)
+            self._last_run = found or self._last_run
 
     def __enter__(self) -> RunJournal:
         return self
@@ -67,9 +63,20 @@ class RunJournal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._kept.close()
+
+    @property
+    def next_run(self) -> int:
+        """The number of the run that ``begin`` starts."""
+        return self._runs[-1] + 1 if self._runs else 1
+
+    def reached(self, run: int) -> Mapping[str, str]:
+        """Return address -> ``begun``, ``done`` or ``failed``: how far a run that is no longer at work came."""
+        if run not in self._runs:
+            return {}
+        ways = {"begin": "begun", "done": "done", "failed": "failed"}
+        lines = _lines(self._kept, run)
+        return {str(line["address"]): ways[line["event"]] for line in lines if line.get("event") in ways}
 
     def resumes(self, plan: str, state: State) -> bool:
         """Say whether carrying out ``plan`` on ``state`` goes on with the last run, which did not complete.
@@ -85,38 +92,17 @@ class RunJournal:
 
     def begin(self, plan: str, state: State) -> None:
         """Start this run's own file. Raises WorldError when it cannot be written."""
-        make_folder(self.folder)
         self._forget_old_runs()
-        number = int(self._runs[-1].stem) + 1 if self._runs else 1
-        path = self.folder / f"{number:06d}.jsonl"
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            self._descriptor = os.open(path, flags, 0o666)
-            sync_folder(self.folder)
-        except OSError as error:
-            raise disk_trouble(error, path, "write") from error
-        self.path = path
+        self._run = self.next_run
+        self._kept.begin(self._run)
         self.record("run", plan=plan, lineage=state.lineage, serial=state.serial)
         for address in [name for name, memory in self._memory.items() if _written(name, memory, state)]:
             self.record("done", address=address)
 
     def record(self, event: str, **facts: Any) -> None:
-        """Append one line; it is on disk when this returns. Raises WorldError (disk full...): nothing is appended."""
-        assert self._descriptor is not None, "begin() first"
+        """Append one line; it is durable when this returns. Raises WorldError (disk full...): nothing is appended."""
         line = {"n": self._number + 1, "at": self._now(), "event": event, **facts}
-        data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        try:
-            try:
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[os.write(self._descriptor, rest) :]
-                os.fsync(self._descriptor)
-            except BaseException:
-                os.ftruncate(self._descriptor, self._size)
-                raise
-        except OSError as error:
-            raise disk_trouble(error, self.path, "write") from error
-        self._size += len(data)
+        self._kept.append(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode())
         self._number += 1
         if event == "done":
             self._memory.pop(facts["address"], None)
@@ -135,7 +121,12 @@ class RunJournal:
         memory = self._memory.get(address)
         return ActionJournal(self, address, tuple(memory.notes) if memory else ())
 
-    def _remember(self, path: Path, line: Mapping[str, Any]) -> None:
+    @property
+    def path(self) -> Path:
+        """The file of this run's lines, where they are kept as files."""
+        return Path(self._kept.where(self._run))
+
+    def _remember(self, run: int, line: Mapping[str, Any]) -> None:
         address, event = line.get("address"), line.get("event")
         if not isinstance(address, str):
             return
@@ -143,7 +134,7 @@ class RunJournal:
             self._memory.pop(address, None)
             return
         memory = self._memory.setdefault(address, _Memory())
-        memory.runs.add(path)
+        memory.runs.add(run)
         if event == "note":
             memory.notes.append({"event": line.get("note"), **line.get("facts", {})})
         elif event in ("did", "breach"):
@@ -151,10 +142,8 @@ class RunJournal:
             memory.serial = line.get("serial") if event == "did" else None
 
     def _forget_old_runs(self) -> None:
-        needed = {path for memory in self._memory.values() for path in memory.runs}
-        for path in self._runs[:-_KEPT_RUNS]:
-            if path not in needed:
-                path.unlink(missing_ok=True)
+        needed = {run for memory in self._memory.values() for run in memory.runs}
+        self._kept.forget([run for run in self._runs[:-_KEPT_RUNS] if run not in needed])
 
 
 class ActionJournal:
@@ -181,23 +170,28 @@ def _written(address: str, memory: _Memory, state: State) -> bool:
     return memory.serial is not None and memory.serial <= state.serial and finished
 
 
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the lines of a journal; text after the last line break was torn off and is left out."""
-    *whole, _torn = (read_bytes(path) or b"").split(b"\n")
-    for number, text in enumerate(whole, 1):
+def _lines(kept: Lines, run: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines of a run.
+
+    A last line that is no JSON was never acknowledged: the power went while it was written, and what came to the disk
+    of it came in any order.
+    """
+    texts = list(kept.read(run))
+    for number, text in enumerate(texts, 1):
         try:
             line = json.loads(text)
             if not (isinstance(line, dict) and line["n"] == number):
                 raise ValueError(f"line {number} is not number {number} of a run")
-        except (ValueError, KeyError) as error:
-            aside = path.with_name(path.name + ".damaged")
+        except (ValueError, KeyError, RecursionError) as error:
+            if number == len(texts) and isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+                return
             raise ConflictError(
                 Diagnostic(
-                    summary=f"line {number} of the journal {path} is damaged",
+                    summary=f"line {number} of the journal {kept.where(run)} is damaged",
                     reason=str(error),
                     remedy="it was left as it is; put it aside (services that a killed run had begun may then have to "
                     "be ended by hand: `aios status` shows what the state knows), then run the same command again",
-                    command=f"mv -- {shlex.quote(str(path))} {shlex.quote(str(aside))}",
+                    command=kept.aside(run),
                 )
             ) from None
         yield line

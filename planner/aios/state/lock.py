@@ -10,63 +10,29 @@ import fcntl
 import json
 import os
 import shlex
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from pydantic import ValidationError
 
-from aios.records.base import Record
-from aios.records.errors import ConflictError, Diagnostic
-from aios.state.files import disk_trouble, make_folder
+from aios.records.errors import Diagnostic
+from aios.spi.backend import Held, Hold
+from aios.spi.owner import Owner
+from aios.state.files import disk_trouble, make_folder, read_bytes
 
-__all__ = ["Lock", "Owner"]
+__all__ = ["Lock", "Owner", "holder_of", "release"]
+
+_TRIES, _TRY_AGAIN_S = 20, 0.01
+"""How often a lock is tried whose holder has not said yet who it is, or has just died: either takes milliseconds."""
 
 _HELD: set[int] = set()
 """Descriptors of held locks; a forked child closes its copies, so that no orphan keeps the lock of a dead parent."""
 
 
-class Owner(Record):
-    """Who holds a lock. process_started: clock ticks since boot, None where unknown · since: ISO time, UTC."""
-
-    user: str
-    host: str
-    pid: int
-    process_started: int | None
-    purpose: str
-    since: str
-
-    @classmethod
-    def here(cls, purpose: str, since: str) -> Owner:
-        """Return this process as an owner."""
-        pid = os.getpid()
-        return cls(
-            user=_user(),
-            host=os.uname().nodename,
-            pid=pid,
-            process_started=_process_started(pid),
-            purpose=purpose,
-            since=since,
-        )
-
-    def __str__(self) -> str:
-        return f"{self.user} on {self.host}, process {self.pid}, for `{self.purpose}`, since {self.since}"
-
-    def alive(self) -> bool | None:
-        """Say whether that very process still runs; None when it is on another host, where nobody can tell."""
-        if self.host != os.uname().nodename:
-            return None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return self.process_started is None or _process_started(self.pid) == self.process_started
-
-
 class Lock:
-    """Context manager; raises ConflictError, naming the holder, when somebody else holds the lock.
+    """Context manager; raises Held, naming the holder, when somebody else holds the lock.
 
     taken_over: the killed owner whose lock this was, once entered, or None.
     """
@@ -105,13 +71,22 @@ class Lock:
         if self._descriptor is None:
             return
         with suppress(OSError):
-            self.path.unlink()
+            if self.stands():
+                self.path.unlink()
         _HELD.discard(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = None
 
+    def stands(self) -> bool:
+        """Say whether the lock is still ours: that it was not released from outside."""
+        try:
+            return self._descriptor is not None and os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False
+
     def _locked(self) -> int:
         """Return a descriptor that holds the lock on the file that ``path`` names now."""
+        patience = iter(range(_TRIES))
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
@@ -122,7 +97,10 @@ class Lock:
             except BlockingIOError:
                 holder = _read(descriptor)
                 os.close(descriptor)
-                raise self._held(holder) from None
+                if (holder is not None and holder.alive() is not False) or next(patience, None) is None:
+                    raise self._held(holder) from None
+                time.sleep(_TRY_AGAIN_S)
+                continue
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -138,24 +116,54 @@ class Lock:
         os.pwrite(descriptor, self.owner.model_dump_json().encode(), 0)
         os.fsync(descriptor)
 
-    def _held(self, holder: Owner | None) -> ConflictError:
-        return ConflictError(
+    def _held(self, holder: Owner | None) -> Held:
+        return Held(
             Diagnostic(
                 summary=f"another run is at work: {holder or 'it is just starting'}",
                 reason=f"it holds the lock {self.path}",
-                remedy="wait until that run has ended, then run the same command again",
-            )
+                remedy="wait until that run has ended, then run the same command again; `--lock-timeout 5min` waits",
+            ),
+            Hold(holder, alive=True),
         )
 
-    def _unsure(self, left: Owner) -> ConflictError:
-        return ConflictError(
+    def _unsure(self, left: Owner) -> Held:
+        return Held(
             Diagnostic(
                 summary=f"the state is locked by {left}",
                 reason=f"lock file {self.path}; whether that run still lives cannot be told from {os.uname().nodename}",
                 remedy="make sure that it has ended, then remove the lock file",
                 command=f"rm -- {shlex.quote(str(self.path))}",
-            )
+            ),
+            Hold(left, alive=left.alive()),
         )
+
+
+def holder_of(path: Path) -> Hold | None:
+    """Return who holds the lock ``path``, or left it behind; None where it is free. Raises WorldError."""
+    if read_bytes(path) is None:
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise disk_trouble(error, path, "read") from error
+    try:
+        owner = _read(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return Hold(owner, alive=True)
+    finally:
+        os.close(descriptor)
+    return Hold(owner, alive=owner.alive()) if owner else None
+
+
+def release(path: Path) -> None:
+    """Remove the lock file: who held it does so no more. Raises WorldError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_trouble(error, path, "remove") from error
 
 
 def _read(descriptor: int) -> Owner | None:
@@ -163,27 +171,6 @@ def _read(descriptor: int) -> Owner | None:
     try:
         return Owner.model_validate(json.loads(text)) if text else None
     except (ValueError, ValidationError):
-        return None
-
-
-def _user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
-def _process_started(pid: int) -> int | None:
-    """Return the process's start time, clock ticks since boot (field 22 of /proc/<pid>/stat, see proc(5)).
-
-    None for a process that has ended and only waits to be reaped (state Z), and where there is no /proc.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return None if fields[0] == "Z" else int(fields[19])
-    except (OSError, ValueError, IndexError):
         return None
 
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
-from pydantic import ValidationError
-
-from aios.records.base import digest_of
 from aios.records.errors import ConflictError, Diagnostic
-from aios.records.state import STATE_VERSION, State
-from aios.state.files import read_bytes, write_atomically
+from aios.records.state import NEW, State
+from aios.spi.statetext import Damaged, decode, encode, moved, unreadable
+from aios.state.files import keep_backup, read_bytes, write_atomically
 
 __all__ = ["StateStore"]
-
-_KIND = "aios-state"
-
-NEW = "new"
-"""Lineage of a state that was never written: a plan for it has the same bytes every time. The first save names it."""
 
 
 def _random_lineage() -> str:
@@ -29,12 +21,16 @@ def _random_lineage() -> str:
     return str(uuid.uuid4())
 
 
-class _Damaged(Exception):
-    """Why some bytes are no state that this aios can read. newer: written by a later version, hence not damaged."""
+_Mark: TypeAlias = tuple[int, int, int, int, int]
 
-    def __init__(self, why: str, newer: bool = False) -> None:
-        super().__init__(why)
-        self.newer = newer
+
+def _mark(path: Path) -> _Mark | None:
+    """Return what changes whenever a file is written, by whomever; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 class StateStore:
@@ -48,6 +44,7 @@ class StateStore:
         self.path = path
         self.backup = path.with_name(path.name + ".backup")
         self._new_lineage = new_lineage
+        self._written: tuple[_Mark | None, str, int] | None = None
 
     def load(self) -> State:
         """Return the state; serial 0 and lineage ``new`` when there is no file.
@@ -63,23 +60,42 @@ class StateStore:
 
         Raises ConflictError when somebody else wrote in between, or the file was damaged: nothing is overwritten then.
         """
-        current = self._on_disk()
-        serial, lineage = (current.serial, current.lineage) if current else (0, NEW)
+        lineage, serial = self._standing()
         if lineage != state.lineage or serial + 1 != state.serial:
-            raise ConflictError(
-                Diagnostic(
-                    summary=f"the state file {self.path} is not the one that was read",
-                    reason=f"it is serial {serial} of lineage {lineage}; "
-                    f"serial {state.serial} of lineage {state.lineage} was to follow",
-                    remedy="somebody else applied in between: plan again",
-                    command="aios plan",
-                )
-            )
-        if current:
-            write_atomically(self.backup, read_bytes(self.path) or b"")
-        else:
+            raise moved(f"the state file {self.path}", lineage, serial, state)
+        if lineage == NEW:
             state = state.model_copy(update={"lineage": self._new_lineage()})
-        write_atomically(self.path, _encode(state))
+        return self._write(state)
+
+    def restore(self, state: State) -> State:
+        """Write ``state`` over whatever there is, with a serial beyond both; what cannot be read is put aside.
+
+        Raises ConflictError for a file that a newer aios wrote.
+        """
+        data, current = read_bytes(self.path), None
+        try:
+            current = decode(data) if data is not None else None
+        except Damaged as damage:
+            if damage.newer:
+                raise unreadable(f"the state file {self.path}", damage) from None
+            write_atomically(self.path.with_name(self.path.name + ".damaged"), data or b"")
+        serial = max(current.serial if current else 0, state.serial) + 1
+        lineage = self._new_lineage() if state.lineage == NEW else state.lineage
+        state = state.model_copy(update={"serial": serial, "lineage": lineage})
+        return self._write(state, backup=current is not None)
+
+    def _standing(self) -> tuple[str, int]:
+        """Return lineage and serial of the file on disk, which is read only where it is not the one last written."""
+        if self._written is not None and self._written[0] == _mark(self.path):
+            return self._written[1:]
+        current = self._on_disk()
+        return (current.lineage, current.serial) if current else (NEW, 0)
+
+    def _write(self, state: State, backup: bool = True) -> State:
+        if backup:
+            keep_backup(self.path, self.backup)
+        write_atomically(self.path, encode(state))
+        self._written = (_mark(self.path), state.lineage, state.serial)
         return state
 
     def _on_disk(self) -> State | None:
@@ -88,10 +104,10 @@ class StateStore:
             self._refuse_if_lost()
             return None
         try:
-            return _decode(data)
-        except _Damaged as damage:
+            return decode(data)
+        except Damaged as damage:
             if damage.newer:
-                raise self._newer(str(damage)) from None
+                raise unreadable(f"the state file {self.path}", damage) from None
             raise self._damaged(str(damage)) from None
 
     def _refuse_if_lost(self) -> None:
@@ -112,18 +128,9 @@ class StateStore:
     def _readable_backup(self) -> State | None:
         data = read_bytes(self.backup)
         try:
-            return _decode(data) if data is not None else None
-        except _Damaged:
+            return decode(data) if data is not None else None
+        except Damaged:
             return None
-
-    def _newer(self, why: str) -> ConflictError:
-        return ConflictError(
-            Diagnostic(
-                summary=f"the state file {self.path} {why}",
-                reason=f"this aios reads state version {STATE_VERSION}; rewriting a newer one would lose what it knows",
-                remedy="use the aios that wrote it, or a later one",
-            )
-        )
 
     def _damaged(self, why: str) -> ConflictError:
         summary = f"the state file {self.path} is damaged: {why}"
@@ -151,39 +158,3 @@ class StateStore:
 
     def _restore(self) -> str:
         return f"cp -- {shlex.quote(str(self.backup))} {shlex.quote(str(self.path))}"
-
-
-def _encode(state: State) -> str:
-    content = state.model_dump(mode="json")
-    envelope = {"kind": _KIND, "version": state.version, "checksum": digest_of(content), "state": content}
-    return json.dumps(envelope, indent=2, ensure_ascii=False) + "\n"
-
-
-def _decode(data: bytes) -> State:
-    """Return the state in ``data``. Raises _Damaged."""
-    try:
-        envelope: Any = json.loads(data)
-    except ValueError as error:
-        raise _Damaged(f"it is no JSON ({error})") from None
-    except RecursionError:
-        raise _Damaged("it is nested too deeply") from None
-    if not isinstance(envelope, dict) or envelope.get("kind") != _KIND:
-        raise _Damaged(f"it is no {_KIND} document")
-    version = envelope.get("version")
-    if type(version) is not int or version < 1:
-        raise _Damaged(f"its version is {version!r}")
-    if version > STATE_VERSION:
-        raise _Damaged(f"was written by a newer aios (state version {version})", newer=True)
-    content = envelope.get("state")
-    try:
-        if digest_of(content) != envelope.get("checksum"):
-            raise _Damaged("its checksum does not match its content")
-        state = State.model_validate(content)
-    except UnicodeEncodeError as error:
-        raise _Damaged(f"it is no text ({error.reason})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if state.version != version:
-        raise _Damaged(f"it states version {version} outside and {state.version} inside")
-    return state

@@ -51,7 +51,7 @@ def _form(document: Document, predictors: Collection[str] | None) -> ready.Table
     wrong = kind_mistake(document, ("Table",))
     if wrong is not None:
         raise InputError(wrong)
-    form = check(document, written.FormDocument, nothing_at=("spec", "devices"))
+    form = check(document, written.FormDocument, nothing_at=[("spec", "devices")])
     compiler = _Compiler(document)
     found = compiler.form(form, predictors)
     if compiler.mistakes:

@@ -1,4 +1,4 @@
-"""diff: two saved plans."""
+"""diff: two plans, saved or carried out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import NamedTuple
 from aios.records.differences import PlanDifference
 from aios.records.errors import Diagnostic, InputError
 from aios.records.plan import Plan
-from aios.workflow.applying import read_plan_file
+from aios.workflow.runs import plan_named
+from aios.workflow.setting import Setting
 
 __all__ = ["Compared", "compare_plans"]
 
@@ -20,15 +21,16 @@ class Compared(NamedTuple):
     difference: PlanDifference
 
 
-def compare_plans(before: str, after: str) -> Compared:
-    """Return how the plans in two files differ. Raises InputError with what is wrong with either."""
+def compare_plans(setting: Setting, before: str, after: str) -> Compared:
+    """Return how two plans differ: files, or runs of the history such as ``@3``. Raises InputError with what is wrong
+    with either."""
     from aios.plan import differences
 
     plans: list[Plan] = []
     problems: list[Diagnostic] = []
     for path in (before, after):
         try:
-            plans.append(read_plan_file(path))
+            plans.append(plan_named(setting, path))
         except InputError as error:
             problems += error.diagnostics
     if problems:

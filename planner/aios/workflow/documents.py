@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
+from aios.workflow.looking import refuse_secret, unseen
 from aios.workflow.setting import Setting
 
-__all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "without_fleet"]
+__all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "parsed", "policies_beside", "without_fleet"]
 
-_KINDS = ("Intent", "Objective", "Fleet")
+_KINDS = ("Intent", "Objective", "Fleet", "Policy")
 _READ_ELSEWHERE = {
     "Table": "a form of measured tables stands beside them: `aios fidelity --data FOLDER` reads it",
+    "Test": "tests of intents stand beside them: `aios test` runs it",
     "Calibration": "calibrations are written by `aios calibrate` and read from the folder `calibrations` of --profiles",
 }
 """Kinds of other documents -> what they are for."""
 _SUFFIXES = (".yaml", ".yml")
 _FLEET_FILE = "fleet.yaml"
+_POLICY_FILES = ("policy.yaml", "*.policy.yaml")
+_TEST_ENDINGS = (".test.yaml", ".test.yml")
+"""Ends of the names of files that `aios test` reads; in a folder of intents they are passed over."""
 
 
 def without_fleet(document: Document) -> Diagnostic:
@@ -61,18 +66,44 @@ def fleet_beside(paths: Sequence[str]) -> str | None:
     return next((str(folder / _FLEET_FILE) for folder in (*folders, Path()) if (folder / _FLEET_FILE).is_file()), None)
 
 
+def policies_beside(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the policy files that stand beside intents: they hold whether a folder or a file in it is named."""
+    folders = dict.fromkeys(Path(path) if Path(path).is_dir() else Path(path).parent for path in paths if path != "-")
+    found = (file for folder in folders for pattern in _POLICY_FILES for file in sorted(folder.glob(pattern)))
+    return tuple(str(file) for file in found if file.is_file())
+
+
 def documents_of(setting: Setting) -> tuple[list[Document], list[Diagnostic]]:
     """Return the documents of all paths, and what is wrong with their files and kinds."""
     documents: list[Document] = []
     problems: list[Diagnostic] = []
     files: dict[str | Path, str] = {}
-    for path in setting.paths:
+    own = len(setting.paths)
+    ruling: set[str] = set()
+    for number, path in enumerate((*setting.paths, *setting.policies, *policies_beside(setting.paths))):
         for file in _files(path, problems):
             # A file that is named twice, such as by its folder and itself, is one file.
-            files.setdefault(file if file == "-" else Path(file).resolve(), file)
-    for file in files.values():
-        documents.extend(_parse(file, setting, problems))
+            key = file if file == "-" else Path(file).resolve()
+            if key not in files and number >= own:
+                ruling.add(file)
+            files.setdefault(key, file)
+    holding: set[str | Path] = set()
+    for key, file in files.items():
+        found = _parse(file, setting, problems)
+        holding |= {key for item in found if item.kind == "Policy"}
+        wrong = [item for item in found if file in ruling and item.kind != "Policy"]
+        problems += map(_no_policy, wrong)
+        documents += (item for item in found if item not in wrong)
+    for path in setting.policies:
+        where = Path(path).resolve()
+        if not problems and not any(where == key or where in Path(key).parents for key in holding):
+            problems.append(Diagnostic(summary=f"{path}: no document of kind Policy", remedy="name a file of policies"))
     return [document for document in documents if _known_kind(document, problems)], problems
+
+
+def _no_policy(document: Document) -> Diagnostic:
+    what = f"a document of kind {document.kind} is no policy" if document.kind else "the document says no `kind`"
+    return document.diagnostic(("kind",), what, remedy="keep policies in files of their own, each of `kind: Policy`")
 
 
 def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
@@ -80,7 +111,8 @@ def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
         return [path]
     where = Path(path)
     if where.is_dir():
-        found = sorted(str(file) for file in where.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+        there = (str(file) for file in where.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+        found = sorted(name for name in there if not name.endswith(_TEST_ENDINGS))
         if not found:
             problems.append(
                 Diagnostic(
@@ -108,9 +140,20 @@ def _missing(path: str) -> Diagnostic:
 
 
 def _parse(file: str, setting: Setting, problems: list[Diagnostic]) -> tuple[Document, ...]:
+    documents = parsed(file, setting.stdin, problems)
+    return setting.edit(documents) if documents else ()
+
+
+def parsed(file: str, stdin: Callable[[], bytes], problems: list[Diagnostic]) -> tuple[Document, ...]:
+    """Return the documents of a file; none where something is wrong, which ``problems`` receives."""
     try:
-        text = setting.stdin() if file == "-" else Path(file).read_bytes()
-        return setting.edit(parse(text, "<stdin>" if file == "-" else file))
+        text = stdin() if file == "-" else Path(file).read_bytes()
+        name = "<stdin>" if file == "-" else file
+        refuse_secret(text, name)
+        found = parse(text, name)
+        for document in found:
+            problems.extend(unseen(document))
+        return found
     except InputError as error:
         problems.extend(error.diagnostics)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def inspect_transformer(path: Path) -> Transformer:
             Diagnostic(
                 summary=f"there is no file {path}; the published network of that name has no file to inspect",
                 remedy="see what is known of it",
-                command=f"aios model show {path}",
+                command=shlex.join(["aios", "model", "show", str(path)]),
             )
         )
     near = ", ".join(found.candidates)

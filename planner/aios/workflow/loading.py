@@ -53,7 +53,7 @@ def open_loop(at_s: NDArray[np.float64], items: Mapping[str, NDArray[Any]], keep
     import numpy as np
 
     count = len(next(iter(items.values())))
-    return Exercise(at_s=at_s, item=np.arange(len(at_s)) % count, inputs=items, keep_outputs=keep_outputs)
+    return Exercise(at_s=at_s, item=np.arange(len(at_s)) % count, inputs=items, keep_outputs=keep_outputs, trial=True)
 
 
 def bursts(items: Mapping[str, NDArray[Any]], count: int, size: int) -> list[Exercise]:

@@ -49,14 +49,15 @@ class Bench:
         from aios.state import ProfileStore
 
         self._setting = setting
-        self._own = replace(setting, state=setting.home / "bench" / "state.json")
+        self._home = setting.home / "bench"
+        self._own = replace(setting, state=self._home / "state.json")
         self._executors = executors
         self._devices = devices
         self._budget_s = budget_s
         self._profiles = ProfileStore(setting.profiles)
         self._artefacts = artefacts_of(setting)
         self._prepared: dict[str, Artefact] = {}
-        self._alone = locked(self._own, "profile", "aios profile")
+        self._alone = locked(self._home / "profile.lock", self._own, "aios profile")
 
     def __enter__(self) -> Self:
         self._alone.__enter__()

@@ -67,7 +67,9 @@ def _group(whole: Intent, number: int, of: int) -> Intent:
     assert whole.load is not None
     part = Part(service=whole.name, number=number, pieces=0, of=of, rate_per_s=whole.load.rate_per_s)
     require = tuple(item for item in whole.require if item.metric not in ADDED_UP)
-    return whole.model_copy(update={"name": f"{whole.name}/{number}", "part": part, "require": require})
+    before = tuple(f"{name}/{number}" for name in whole.moved_from)
+    update = {"name": f"{whole.name}/{number}", "part": part, "require": require, "moved_from": before}
+    return whole.model_copy(update=update)
 
 
 def _of_group(name: str, pieces: int, of: int, priced: Priced) -> Priced:

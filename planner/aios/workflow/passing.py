@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from aios.spi.counting import TRIAL_HEADER
 from aios.spi.executor import Trace
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Leg:
         except Empty:
             connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=_TIMEOUT_S)
         headers = {"Inference-Header-Content-Length": str(len(head)), "Content-Type": "application/octet-stream"}
-        connection.request("POST", f"/v2/models/{self.model}/infer", head + body, headers)
+        connection.request("POST", f"/v2/models/{self.model}/infer", head + body, {**headers, TRIAL_HEADER: "1"})
         answer = connection.getresponse()
         content = answer.read()
         if answer.status != 200:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,18 +13,22 @@ from aios.records.base import digest_of
 from aios.records.candidate import Candidate, Priced, Rejection
 from aios.records.current import Current
 from aios.records.demanded import Site
+from aios.records.errors import InputError
 from aios.records.intent import Intent
 from aios.records.joins import Joins
-from aios.records.measurement import Measurement
-from aios.records.plan import Inputs, PipelineDecision, Plan
+from aios.records.plan import Disruption, Inputs, PipelineDecision, Plan
 from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
+from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import state_of
+from aios.workflow.moving import as_named_now, protects
+from aios.workflow.observing import unhealthy
 from aios.workflow.parts import groups_of, is_split, served
 from aios.workflow.reading import Given, fingerprint, gather
 from aios.workflow.replanning import Replanning, Wished, account, replanning
+from aios.workflow.ruling import Evaluator, check_rules, judged
 from aios.workflow.setting import Setting, silent
 from aios.workflow.stages import of_command, stage
 from aios.workflow.timing import takes_time
@@ -32,7 +37,7 @@ from aios.workflow.watching import found_by, tell_rejected
 if TYPE_CHECKING:
     from aios.cost import Evidence
 
-__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan"]
+__all__ = ["Considered", "Planned", "consider", "evidence_of", "inputs_of", "make_plan", "restart"]
 
 NOTHING_WISHED = Wished()
 ANY_DAY = Frame()
@@ -157,19 +162,22 @@ def inputs_of(given: Given, state: State, current: Current | None = None) -> Inp
         catalogue=digest_of(dict(given.fleet.types)),
         state=f"{state.lineage}:{state.serial}",
         current=None if current is None else digest_of(dict(current.footings)),
+        policies=_policies(given),
     )
+
+
+def _policies(given: Given) -> str | None:
+    if not given.rules:
+        return None
+    from aios.policy import digest_of_rules
+
+    return digest_of_rules(given.rules)
 
 
 def _evidence(given: Given) -> object:
     """Return all that was measured or learnt and that estimates follow from."""
     learnt = given.calibrations.digests()
-    return {"measurements": _relevant(given), "calibrations": learnt} if learnt else _relevant(given)
-
-
-def _relevant(given: Given) -> Mapping[str, Measurement]:
-    """Return the measurements of the models that are planned: measuring others makes no plan stale."""
-    models = {profile.digest for profiles in given.profiles.values() for profile in profiles.values()}
-    return {key: found for key, found in sorted(given.measurements.items()) if found.subject.model in models}
+    return {"measurements": relevant(given), "calibrations": learnt} if learnt else relevant(given)
 
 
 def make_plan(
@@ -179,19 +187,36 @@ def make_plan(
     keep_others: bool = False,
     wished: Wished = NOTHING_WISHED,
     frame: Frame = ANY_DAY,
+    evaluator: Evaluator | None = None,
+    state: State | None = None,
 ) -> Planned:
-    """Plan the intents of ``setting``. wished: of moves · frame: where the plan stands in time, where that matters
+    """Plan the intents of ``setting``, and ask their policies of the plan. wished: of moves · frame: where the plan
+    stands in time, where that matters · evaluator: of rules, that goes on after this plan · state: what stands, where
+    that is not what is kept
 
     Raises InputError for what was given, ConflictError for a state that cannot be read.
     """
+    with Evaluator() if evaluator is None else nullcontext(evaluator) as asked:
+        given = considered.given if considered else gather(setting)
+        check_rules(given.rules, asked)
+        considered = considered or consider(given, setting.tell)
+        standing = state_of(setting).load() if state is None else state
+        planned = _drafted(setting, considered, standing, keep_others=keep_others, wished=wished, frame=frame)
+        return planned._replace(plan=judged(planned.plan, given.rules, asked))
+
+
+def _drafted(
+    setting: Setting, considered: Considered, state: State, *, keep_others: bool, wished: Wished, frame: Frame
+) -> Planned:
+    from aios.plan import forbidden
     from aios.plan import make_plan as draft
 
-    considered = considered or consider(gather(setting), setting.tell)
-    whole, state = considered.given, state_of(setting).load()
+    whole = considered.given
     choose = _in_time if takes_time(whole) else _choice
-    choice = choose(setting, considered, state, wished, frame)
+    choice = choose(setting, considered, as_named_now(whole.intents, state), wished, frame)
     considered, selection = choice.considered, choice.selection
     given = considered.given
+    ill = unhealthy(given.executors, state)
     plan = draft(
         selection=selection,
         intents=given.intents,
@@ -202,13 +227,15 @@ def make_plan(
         calibration=given.calibration,
         state=state,
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
+        made_from=basis_of(whole, state),
         in_place={name: executor.in_place for name, executor in given.executors.items()},
-        unhealthy=unhealthy(given, state),
+        unhealthy=ill,
         files={
             "intents": list(setting.paths),
             "fleet": setting.fleet,
             "profiles": str(setting.profiles),
             "state": str(setting.state),
+            **({"policies": list(setting.policies)} if setting.policies else {}),
         },
         version=__version__,
         keep_others=keep_others,
@@ -217,9 +244,30 @@ def make_plan(
         pipelines=_pipelines(given.intents, selection, choice.joins),
         at_once=choice.at_once,
         schedule=choice.schedule,
+        labels=_labels(whole),
+        moved={intent.name: intent.moved_from for intent in given.intents if intent.moved_from},
+        restart=restart(),
     )
+    wrong = tuple(forbidden(plan, state, {intent.name: protects(intent) for intent in given.intents}, ill))
+    if wrong:
+        raise InputError(*wrong)
     of_command(plan=plan.id, status=plan.status, serial=state.serial)
     return Planned(plan, considered, selection, choice.ledger, state, choice.seconds, choice.before, choice.schedule)
+
+
+def _labels(given: Given) -> Mapping[str, Mapping[str, str]]:
+    """Return intent name -> labels, of those that have any."""
+    labels = {intent.name: intent.labels for intent in given.intents}
+    labels |= {demand.name: demand.labels for demand in given.demands}
+    return {name: found for name, found in labels.items() if found}
+
+
+def restart() -> Disruption:
+    """Return how long a service is away that ends before its successor starts, on its own machine."""
+    from aios.cost.moving import Way, outage
+
+    found = outage(0.0, Way(None, "analytic", "nothing travels within one machine"))
+    return Disruption(value=found.value, low=found.low, high=found.high, source=found.source, basis=found.basis)
 
 
 class _Choice(NamedTuple):
@@ -331,16 +379,3 @@ def _pipelines(intents: Sequence[Intent], selection: Selection, joins: Joins) ->
         pipeline_decision(pipeline, selection.chosen, selection.placement, joins)
         for _, pipeline in sorted(found.items())
     )
-
-
-def unhealthy(given: Given, state: State) -> Mapping[str, str]:
-    """Return address -> what is wrong, for every resource in the state that is not as it was applied."""
-    found = {}
-    for address, resource in state.resources.items():
-        executor = given.executors.get(resource.executor)
-        if executor is None:
-            continue
-        seen = executor.observe(address, resource.handle)
-        if seen.condition in ("absent", "dead", "degraded"):
-            found[address] = f"{seen.condition}: {seen.detail}"
-    return found

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from aios import catalogue
 from aios.records.base import digest_of
 from aios.records.demanded import Demanded
+from aios.records.document import Document
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
@@ -24,6 +25,7 @@ from aios.workflow.stages import stage
 from aios.workflow.watching import watched_executors
 
 if TYPE_CHECKING:
+    from aios.policy import Stated
     from aios.records.measurement import Measurement
     from aios.records.model import ModelProfile
     from aios.workflow.calibrations import Relevant
@@ -34,12 +36,14 @@ T = TypeVar("T")
 
 
 class Written(NamedTuple):
-    """What files say. intents: of models · demands: that state what they take · fleet: None where none is written"""
+    """What files say. intents: of models · demands: that state what they take · fleet: None where none is written ·
+    rules: of all policies"""
 
     intents: tuple[Intent, ...]
     demands: tuple[Demanded, ...]
     objective: Objective | None
     fleet: Fleet | None
+    rules: tuple[Stated, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Given:
 
     profiles: intent name -> model name -> profile · calibration, evaluation: intent name -> model name -> digest of
     the data ·
-    measurements: subject digest -> measurement · calibrations: (predictor, metric) -> what was learnt
+    measurements: subject digest -> measurement · calibrations: (predictor, metric) -> what was learnt · rules: of all
+    policies
     """
 
     setting: Setting
@@ -61,6 +66,7 @@ class Given:
     evaluation: Mapping[str, Mapping[str, str]]
     measurements: Mapping[str, Measurement]
     calibrations: Relevant
+    rules: tuple[Stated, ...] = ()
 
     @cached_property
     def executors(self) -> Mapping[str, Any]:
@@ -95,6 +101,7 @@ def read_written(setting: Setting) -> Written:
         objective = compile_objective([document for document in documents if document.kind == "Objective"])
     except InputError as error:
         problems.extend(error.diagnostics)
+    rules = _rules([document for document in documents if document.kind == "Policy"], problems)
     if fleet_documents:
         from aios.fleet import compile_fleet, load_catalogue
 
@@ -109,7 +116,19 @@ def read_written(setting: Setting) -> Written:
             problems.extend(error.diagnostics)
     if problems:
         raise InputError(*problems)
-    return Written(compiled.intents, compiled.demands, objective, fleet)
+    return Written(compiled.intents, compiled.demands, objective, fleet, rules)
+
+
+def _rules(documents: Sequence[Document], problems: list[Diagnostic]) -> tuple[Stated, ...]:
+    if not documents:
+        return ()
+    from aios.policy import compile_policies
+
+    try:
+        return compile_policies(documents)
+    except InputError as error:
+        problems.extend(error.diagnostics)
+        return ()
 
 
 def fleet_of(setting: Setting) -> Fleet:
@@ -137,7 +156,7 @@ def gather(setting: Setting, fleet: Fleet | None = None) -> Given:
 def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
     from aios.state import ProfileStore
 
-    intents, demands, objective, written = read_written(setting)
+    intents, demands, objective, written, rules = read_written(setting)
     if not intents and not demands:
         raise InputError(_no_intent(setting.paths))
     fleet = fleet or written or _discovered(setting)
@@ -154,6 +173,7 @@ def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
         evaluation=_for_each(intents, lambda intent: _data_digests(intent, "evaluate", profiles[intent.name])),
         measurements=ProfileStore(setting.profiles).load(),
         calibrations=_calibrations(setting, intents, profiles, fleet),
+        rules=rules,
     )
 
 

@@ -56,7 +56,7 @@ def current_of(state: State, plan: Path | None) -> Current:
             for name, item in state.resources.items()
         }
         return Current(origin="the state", footings=footings)
-    from aios.workflow.applying import read_plan_file
+    from aios.workflow.planfiles import read_plan_file
 
     made = read_plan_file(str(plan))
     footings = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aios.records.errors import Diagnostic, WorldError
 
-__all__ = ["save", "see_place"]
+__all__ = ["save", "save_new", "see_place"]
 
 
 def save(path: Path, text: str | bytes) -> None:
@@ -17,6 +17,20 @@ def save(path: Path, text: str | bytes) -> None:
     from aios.state import write_atomically
 
     write_atomically(path, text)
+
+
+def save_new(path: Path, content: bytes, mode: int) -> None:
+    """Write a file that is not there yet, with these permissions from its first moment. Raises WorldError."""
+    from aios.state.files import disk_trouble
+
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        raise disk_trouble(error, path, "write") from error
 
 
 def see_place(path: Path, *, made: bool = False) -> None:

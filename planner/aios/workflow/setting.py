@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from aios.records.document import Document
     from aios.solve.limits import Limits
 
-__all__ = ["Effort", "Setting", "silent"]
+__all__ = ["Effort", "Setting", "place_of", "silent"]
 
 
 class Effort(StrEnum):
@@ -26,6 +27,14 @@ class Effort(StrEnum):
 
 _TIMES = {Effort.QUICK: 0.1, Effort.NORMAL: 1.0, Effort.THOROUGH: 10.0}
 """The work of a search as a multiple of what is usual."""
+
+
+def place_of(state: str) -> Path | str:
+    """Return where a state is kept, as it was given: the path of a file (also ``file:///...``), or a URL."""
+    scheme, found, rest = state.partition("://")
+    if not found:
+        return Path(state)
+    return Path(unquote(rest)) if scheme == "file" and rest.startswith("/") else state
 
 
 def silent(_text: str) -> None:
@@ -49,22 +58,27 @@ class Setting:
     """Everything that the rooms must not fetch for themselves.
 
     paths: intent files and folders, ``-`` for stdin · fleet: fleet file; None looks for one among the paths, then for
-    ``fleet.yaml`` beside them, then here, then at this machine · state, profiles: where those are kept · tell:
-    receives progress, one line each · warn: receives what is not used although it was given, one line each · now: UTC
-    time, ISO 8601 · edit: receives the documents of each file right after they were read and returns those that hold ·
-    effort: of searches
+    ``fleet.yaml`` beside them, then here, then at this machine · state: its file, or the URL of where it is kept ·
+    profiles: where measurements are kept · lock_timeout_s: how long to wait for whoever holds the state's lock ·
+    lock_id: by which our own lock can be released from outside; one is made up where none is given · tell: receives
+    progress, one line each · warn: receives what is not used although it was given, one line each · now: UTC time, ISO
+    8601 · edit: receives the documents of each file right after they were read and returns those that hold · effort: of
+    searches · policies: files and folders of policies, beside those found with the intents
     """
 
     paths: tuple[str, ...] = ()
     fleet: str | None = None
-    state: Path = Path(".aios/state.json")
+    state: Path | str = Path(".aios/state.json")
     profiles: Path = Path("profiles")
+    lock_timeout_s: float = 0.0
+    lock_id: str | None = None
     tell: Callable[[str], None] = silent
     warn: Callable[[str], None] = silent
     now: Callable[[], str] = field(default=_utc_now)
     stdin: Callable[[], bytes] = field(default=_no_stdin)
     edit: Callable[[tuple[Document, ...]], tuple[Document, ...]] = field(default=_as_read)
     effort: Effort = Effort.NORMAL
+    policies: tuple[str, ...] = ()
 
     def limits(self, share: float = 1.0) -> Limits:
         """Return how long to search. share: of the work that one plan may take"""
@@ -75,8 +89,8 @@ class Setting:
 
     @property
     def home(self) -> Path:
-        """The folder of everything that aios keeps beside its state."""
-        return self.state.parent
+        """The folder of everything that aios keeps on this machine: beside the state, where that is a file."""
+        return self.state.parent if isinstance(self.state, Path) else Path(".aios")
 
     @property
     def artefacts(self) -> Path:
@@ -87,8 +101,3 @@ class Setting:
     def model_cache(self) -> Path:
         """Where profiles of model files are cached."""
         return self.home / "cache" / "models"
-
-    @property
-    def journal(self) -> Path:
-        """Where the write-ahead journal is kept."""
-        return self.home / "journal"

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from aios.records.errors import Diagnostic, InputError
 from aios.records.state import Resource, State
-from aios.spi.executor import Observation
 from aios.workflow.keeping import state_of
+from aios.workflow.observing import Seen, observe
 from aios.workflow.setting import Setting
-from aios.workflow.watching import watched_executors
 
-__all__ = ["Standing", "load_state", "look", "pick"]
+if TYPE_CHECKING:
+    from aios.verify.lately import Lately
+
+__all__ = ["Standing", "load_state", "look", "pick", "seconds_since"]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A resource and what is true of it now."""
+    """A resource and what is true of it now. lately: what it counted in the last minutes, where it counts · age_s:
+    since it was applied"""
 
     resource: Resource
-    seen: Observation
+    seen: Seen
+    lately: Lately | None = None
+    age_s: float = field(default=0.0)
 
 
 def load_state(setting: Setting) -> State:
@@ -43,13 +50,33 @@ def pick(state: State, targets: Sequence[str]) -> tuple[Resource, ...]:
     return tuple(state.resources[name] for name in sorted(set(targets) or set(state.resources)))
 
 
-def look(setting: Setting) -> tuple[Standing, ...]:
-    """Return everything that stands, each observed now."""
-    from aios.spi import registry
-
-    state = load_state(setting)
-    executors = watched_executors(registry.load_all("aios.executors")) if state.resources else {}
+def look(setting: Setting, targets: Sequence[str] = (), state: State | None = None) -> tuple[Standing, ...]:
+    """Return what stands of these addresses, or of all, each observed now. state: where it was read already"""
+    resources = pick(load_state(setting) if state is None else state, targets)
+    seen = observe(resources)
     return tuple(
-        Standing(resource, executors[resource.executor].observe(resource.address, resource.handle))
-        for resource in pick(state, ())
+        Standing(
+            resource,
+            seen[resource.address],
+            lately=_lately(resource, seen[resource.address]),
+            age_s=seconds_since(resource.applied_at, setting.now()),
+        )
+        for resource in resources
     )
+
+
+def _lately(resource: Resource, seen: Seen) -> Lately | None:
+    recent = seen.observation and seen.observation.recent
+    if not recent:
+        return None
+    from aios.verify.lately import lately
+
+    return lately(recent, resource.claims, resource.address)
+
+
+def seconds_since(then: str, now: str) -> float:
+    """Return the seconds between two times in ISO form; none where a clock was set back, or one is no time."""
+    try:
+        return max(0.0, (datetime.fromisoformat(now) - datetime.fromisoformat(then)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

@@ -18,6 +18,7 @@ from aios.spi.meter import Reading
 from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import RESIDENT_METER, best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.reading import fleet_of
+from aios.workflow.recording import note_verdicts
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
 from aios.workflow.verifyingwhole import Part, verify_whole
@@ -81,6 +82,7 @@ def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int
         if len(parts) == len(_stages(state, (name,))):
             setting.tell(f"{name}: requests through all of its stages for {seconds:g} s")
             done.append(Verified(*verify_whole(name, parts, seconds, seed)))
+    note_verdicts(setting, state, {item.address: item.verdicts for item in done})
     return tuple(done)
 
 
@@ -291,7 +293,8 @@ def _accuracy(
     runs = [(first.item, trace)]
     left = np.setdiff1d(np.arange(len(labels)), first.item)
     if len(left) and capacity is not None:
-        load = Exercise(at_s=np.arange(len(left)) / (0.5 * capacity.value), item=left, inputs=items, keep_outputs=True)
+        at_s = np.arange(len(left)) / (0.5 * capacity.value)
+        load = Exercise(at_s=at_s, item=left, inputs=items, keep_outputs=True, trial=True)
         runs.append((left, executor.exercise(resource.handle, load)))
     for asked, answer in runs:
         output = next(iter(answer.outputs.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -19,6 +20,8 @@ from aios.spi.executor import (
     API_VERSION,
     Artefact,
     Exercise,
+    Found,
+    Hint,
     Journal,
     Observation,
     Outcome,
@@ -38,7 +41,7 @@ class Executor:
 
     name: ClassVar[str] = "dryrun"
     api_version: ClassVar[int] = API_VERSION
-    in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {"intent", "executor", "serve"}
+    in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {"executor", "serve"}
 
     def engine(self) -> str:
         """Return that nothing computes."""
@@ -82,6 +85,8 @@ class Executor:
             if action.action == "delete" or action.after is None:
                 shutil.rmtree(runtime, ignore_errors=not runtime.exists())
                 return Outcome(address=action.address, handle=None, note="its files are removed")
+            if action.moved_from is not None:
+                _rename(store.runtime(action.moved_from), runtime)
             self._write(runtime, action.after)
         except OSError as error:
             raise WorldError(f"cannot change {runtime}: {error.strerror or error}") from error
@@ -98,6 +103,9 @@ class Executor:
         mark = {"deployment": digest_of(deployment), "replicas": deployment.replicas}
         part.write_text(json.dumps(mark, sort_keys=True), encoding="utf-8")
         part.replace(runtime / _MARK)
+        for left in runtime.glob("*.json"):
+            if left.name not in (f"{deployment.served_as}.json", _MARK):
+                left.unlink()
 
     def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
         """Read the mark."""
@@ -115,6 +123,47 @@ class Executor:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             return Observation(address=address, condition="dead", detail=f"{path} cannot be read: {error}")
+
+    def find(self, address: str, hint: Hint, store: Store) -> Found:
+        """Return the files that stand in a folder, proved by the digest that their mark bears. Raises InputError."""
+        if hint.endpoint is not None:
+            raise InputError(Diagnostic(summary="nothing of the dryrun executor answers anywhere", remedy="--folder"))
+        named = hint.folder or (hint.handle or {}).get("runtime")
+        own = store.runtime(address)
+        folder = Path(str(named)).absolute() if named else own
+        try:
+            mark = json.loads((folder / _MARK).read_bytes())
+            (file,) = (file for file in folder.glob("*.json") if file.name != _MARK)
+            deployment = Deployment.model_validate_json(file.read_bytes())
+            proved = mark["deployment"] == digest_of(deployment)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            summary = f"{folder} holds nothing that the dryrun executor wrote"
+            raise InputError(Diagnostic(summary=summary, reason=str(error))) from None
+        finally:
+            with suppress(OSError):
+                own.rmdir()  # it was made by asking for it
+        if not proved:
+            summary = f"{folder} does not hold what its mark says"
+            raise InputError(Diagnostic(summary=summary, reason=f"{file.name} has another digest"))
+        note = "its mark bears the digest of what is written there"
+        return Found(handle={"runtime": str(folder)}, deployment=deployment, folder=str(folder), note=note)
+
+    def is_same(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Say whether two handles lead to the same folder."""
+        return one.get("runtime") == other.get("runtime")
+
+    def take_over(self, address: str, found: Found, store: Store) -> Mapping[str, Any]:
+        """Bring the files to where those of ``address`` belong."""
+        folder, runtime = Path(found.folder), store.runtime(address)
+        if folder.resolve() != runtime.resolve():
+            if (runtime / _MARK).exists():
+                raise InputError(Diagnostic(summary=f"{runtime} holds the files of something else"))
+            try:
+                folder.rename(runtime)
+            except OSError as error:
+                summary = f"{folder} cannot be brought to {runtime}"
+                raise InputError(Diagnostic(summary=summary, reason=error.strerror)) from None
+        return {"runtime": str(runtime)}
 
     def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
         """Return one JSON file per deployment."""
@@ -140,6 +189,14 @@ class Executor:
     def exercise(self, handle: Mapping[str, Any], load: Exercise) -> Trace:  # noqa: ARG002 - the protocol's names
         """Raise InputError: nothing runs."""
         _nothing_runs(str(handle.get("runtime")))
+
+
+def _rename(before: Path, runtime: Path) -> None:
+    """Have the files that stand in ``before`` stand in ``runtime``, unless some do already."""
+    if not (before / _MARK).exists():
+        before.rmdir()
+    elif not (runtime / _MARK).exists():
+        before.rename(runtime)
 
 
 def _nothing_runs(what: str) -> NoReturn:

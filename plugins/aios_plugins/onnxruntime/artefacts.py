@@ -16,12 +16,14 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Store
+from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
-__all__ = ["engine", "is_optimized", "prepare", "recipe_of"]
+__all__ = ["engine", "is_optimized", "manifest", "prepare", "recipe_of"]
 
 _RECIPE_VERSION = "1"
 """Raised when the same recipe would give another artefact."""
@@ -95,6 +97,22 @@ def prepare(deployment: Deployment, store: Store) -> Artefact:
         )
     recipe = recipe_of(deployment)
     return store.fetch(recipe, lambda folder: _build(deployment, recipe, folder))
+
+
+def manifest(artefact: Artefact) -> dict[str, str]:
+    """Return path -> digest of every file of an artefact; raises WorldError where they are not those it was made of."""
+    folder = Path(artefact.path)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = {path.relative_to(folder).as_posix(): (file_digest(path), path.stat().st_size) for path in paths}
+    facts = {name: {"sha256": digest.removeprefix("sha256:"), "bytes": size} for name, (digest, size) in found.items()}
+    if digest_of(facts) != artefact.digest:
+        raise WorldError(
+            Diagnostic(
+                summary=f"the artefact {folder} was changed after it was verified",
+                remedy="see who may write to that folder, then run the same command again: it is built anew",
+            )
+        )
+    return {name: digest for name, (digest, _) in found.items()}
 
 
 def _build(deployment: Deployment, recipe: Mapping[str, str], folder: Path) -> None:

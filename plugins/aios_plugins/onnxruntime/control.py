@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ControlError", "ask", "identify", "reachable_host"]
+__all__ = ["ControlError", "ask", "bracketed", "identify", "reachable_host"]
 
 _PATIENCE_S = 1.0
+_MOST_BYTES = 16 << 20
+"""Of an answer: what a service counted in a day takes about one MiB."""
 
 
 class ControlError(Exception):
@@ -18,6 +20,12 @@ class ControlError(Exception):
 def reachable_host(host: str) -> str:
     """Return where to connect to for a service that listens on ``host``."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - read, not bound
+
+
+def bracketed(host: str) -> str:
+    """Return where to connect to as it stands in an address."""
+    host = reachable_host(host)
+    return f"[{host}]" if ":" in host else host
 
 
 def ask(
@@ -33,7 +41,7 @@ def ask(
     try:
         connection.request(method, path, headers={"aios-secret": secret, "connection": "close"})
         response = connection.getresponse()
-        document = json.loads(response.read(1 << 20))
+        document = json.loads(response.read(_MOST_BYTES))
     except (http.client.HTTPException, ValueError) as error:
         raise ControlError(f"no answer of a service of ours: {error}") from error
     finally:

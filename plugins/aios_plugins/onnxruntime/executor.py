@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 from aios.records.candidate import Candidate
@@ -16,16 +18,20 @@ from aios.spi.checkup import Finding
 from aios.spi.executor import (
     API_VERSION,
     Artefact,
+    Counted,
     Exercise,
+    Found,
+    Hint,
     Journal,
     Observation,
     Outcome,
     Refusal,
     Store,
+    Stranger,
     Tensors,
     Trace,
 )
-from aios_plugins.onnxruntime import artefacts, capability, lifecycle
+from aios_plugins.onnxruntime import adopting, artefacts, capability, lifecycle, observing
 
 __all__ = ["Executor"]
 
@@ -36,7 +42,6 @@ class Executor:
     name: ClassVar[str] = "onnxruntime"
     api_version: ClassVar[int] = API_VERSION
     in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {
-        "intent",
         "executor",
         "serve",
         "addresses",
@@ -74,13 +79,41 @@ class Executor:
             raise WorldError(*found)
         artefact = self.prepare(wanted, store)
         store.verify(artefact)
-        if action.action == "replace":
+        if action.moved_from is not None:
+            lifecycle.rename(store.runtime(action.moved_from), runtime, prior, journal)
+        if action.downtime_s is not None:
             lifecycle.delete(action.address, runtime, prior, journal)
-        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal)
+        anew = action.action == "replace"
+        return lifecycle.create(action.address, wanted, artefact, runtime, prior, journal, anew=anew)
 
     def observe(self, address: str, handle: Mapping[str, Any] | None) -> Observation:
         """Say what is true of the service now."""
-        return lifecycle.observe(address, handle)
+        return observing.observe(address, handle)
+
+    def counted(self, handle: Mapping[str, Any]) -> Sequence[Counted]:
+        """Return what the service counted in each minute of the last day."""
+        return observing.counted(handle)
+
+    def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
+        """Return services below the folder that no handle names."""
+        return observing.strangers(folder, handles)
+
+    def find(self, address: str, hint: Hint, store: Store) -> Found:
+        """Return the running service that ``hint`` leads to, proved by its token, its secret and its digest."""
+        runtime = store.runtime(address)
+        try:
+            return adopting.find(hint, runtime)
+        finally:
+            with suppress(OSError):
+                runtime.rmdir()  # it was made by asking for it
+
+    def is_same(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Say whether two handles lead to the same service."""
+        return adopting.is_same(one, other)
+
+    def take_over(self, address: str, found: Found, store: Store) -> Mapping[str, Any]:
+        """Have the folder of the service stand where that of ``address`` belongs."""
+        return adopting.take_over(address, found, store.runtime(address))
 
     def render(self, deployments: Sequence[Deployment]) -> Mapping[str, str]:
         """Return one JSON file per deployment: what its service is told, apart from what only starting it decides."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aios.records.errors import WorldError
+from aios.spi.counting import TRIAL_HEADER
 from aios.spi.executor import Exercise, Trace
 from aios_plugins.onnxruntime.control import ControlError, ask, reachable_host
 from aios_plugins.onnxruntime.measuring import fitting, output_of
@@ -46,6 +47,7 @@ def exercise(handle: Mapping[str, Any], load: Exercise) -> Trace:
             "fixed": ports[0].shape[0] if ports[0].shape else None,
             "keep": load.keep_outputs,
             "timeout_s": load.timeout_s,
+            "headers": f"{TRIAL_HEADER}: 1\r\n" if load.trial else "",
             "folder": name,
         }
         report = output_of(module_command("load", json.dumps(job)))

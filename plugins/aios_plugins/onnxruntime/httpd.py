@@ -46,16 +46,17 @@ class Exchange:
     """One request and its answer.
 
     path: decoded, without the query · headers: names in lower case · gone: called when nobody waits for the answer any
-    more
+    more · read_ns: when its last byte was read, of the clock `time.perf_counter_ns`
     """
 
-    __slots__ = ("_connection", "body", "gone", "headers", "keep", "method", "path", "refusal")
+    __slots__ = ("_connection", "body", "gone", "headers", "keep", "method", "path", "read_ns", "refusal")
 
     def __init__(self, connection: _Connection) -> None:
         self.method = ""
         self.path = ""
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
+        self.read_ns = 0
         self.gone: Callable[[], None] | None = None
         self.keep = False
         self.refusal: tuple[int, str] | None = None
@@ -172,6 +173,7 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         exchange, self._incoming = self._incoming, None
         if exchange is not None and not self._deaf:
+            exchange.read_ns = time.perf_counter_ns()
             exchange.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
             self._waiting.append(exchange)
@@ -292,18 +294,25 @@ class Server:
             traceback.print_exc()
             exchange.refuse(500, "the service made a mistake; its log says which")
 
-    async def stop(self, within_s: float) -> None:
-        """Accept nobody more, answer what is under way for at most ``within_s``, then close."""
+    async def stop(self, within_s: float, *, gently: bool = False) -> None:
+        """Accept nobody more, answer what is under way for at most ``within_s``, then close.
+
+        gently: a connection without a request is not closed at once, for its client may be sending one: the next
+        answer tells the client to connect anew, and only what stays silent all the time is closed in the end
+        """
         self.closing = True
         if self._listening is not None:
             self._listening.close()
         if self._sweeping is not None:
             self._sweeping.cancel()
         for connection in list(self.connections):
-            if not connection.busy:
+            if not gently and not connection.busy:
                 connection.close()
         until = time.monotonic() + within_s
         while self.connections and time.monotonic() < until:
             await asyncio.sleep(_POLL_S)
         for connection in list(self.connections):
-            connection.abort()
+            if connection.busy:
+                connection.abort()
+            else:
+                connection.close()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
+import re
 import shutil
+import signal
 import socket
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,22 @@ from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Journal, Observation, Outcome
-from aios_plugins.onnxruntime.artefacts import is_optimized
-from aios_plugins.onnxruntime.capability import PROVIDERS
-from aios_plugins.onnxruntime.control import ControlError, ask, reachable_host
-from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, READY_MARK, SPEC, Spec, manifest, read_spec, write_spec
-from aios_plugins.onnxruntime.system import alive, end, find, module_command, spawn, started_at, tail
+from aios_plugins.onnxruntime.control import ControlError, ask
+from aios_plugins.onnxruntime.handing import beside, take, turn_away
+from aios_plugins.onnxruntime.launching import START_S, handle_of, listen, spec_of, start, succeed
+from aios_plugins.onnxruntime.observing import LOG, observe
+from aios_plugins.onnxruntime.spec import DRAIN_S, NEXT_SPEC, SPEC, SUCCESSOR_SPEC, read_spec, write_spec
+from aios_plugins.onnxruntime.system import end, find, tail
 
-__all__ = ["create", "delete", "observe"]
+__all__ = ["create", "delete", "rename"]
 
-LOG = "service.log"
+_TOKEN = re.compile(r"aios-[0-9a-f]{32}")
+"""Processes are ended by it: a state from elsewhere must not name one that others have among their arguments."""
 
-_START_S = 120.0
-"""How long a service may take to be ready: interpreters start, digests are checked, models load, on a busy machine."""
-
-_POLL_S = 0.02
 _END_S = DRAIN_S + 4.0
 """Grace before a service is killed: its own time to drain and a little to clear away."""
+_LOOKS = 5
+"""How often a service may leave a question unanswered, for a second each, before it counts as dead."""
 
 
 def create(
@@ -41,19 +40,47 @@ def create(
     runtime: Path,
     prior: Mapping[str, Any] | None,
     journal: Journal,
+    *,
+    anew: bool = False,
 ) -> Outcome:
-    """Make ``address`` run ``deployment``: adopt what does already, change what can be changed, else start anew."""
-    digest = digest_of(deployment)
+    """Make ``address`` run ``deployment``: adopt what does already, change what can be changed, else start anew.
+
+    anew: what ``prior`` names is not to be adopted or changed, but succeeded by another service, which serves before
+    the old one goes; where the old one does not answer there is nothing to succeed
+    """
     running = _running(runtime, prior, journal)
-    standing = observe(address, running) if running else None
+    if running:
+        # First of all: an elder that was succeeded may still take some of the connections, those of our looks too.
+        _end_others(running["token"], runtime, prior, journal)
+    standing = _patiently(address, running) if running else None
     if running and standing and standing.condition in ("healthy", "degraded"):
-        if standing.deployment_digest == digest and _same_place(running, deployment):
-            return Outcome(address=address, handle=running, note="it runs already")
-        if _same_place(running, deployment):
+        replaced = anew and running["token"] == (prior or {}).get("token")
+        here = _same_place(running, deployment)
+        if here and not replaced:
+            if standing.deployment_digest == digest_of(deployment):
+                return Outcome(address=address, handle=running, note="it runs already")
             return _change(address, deployment, artefact, runtime, running, journal)
+        inherited = _inherit(running, deployment)
+        if inherited is not None:
+            outcome = succeed(address, deployment, artefact, runtime, inherited, journal)
+            _retire(running["token"], leaves=not here)
+            return outcome
     _clear(runtime, prior, journal)
     kept = deployment.serve.port or (prior or {}).get("port")
-    return _start(address, deployment, artefact, runtime, kept, journal)
+    outcome = start(address, deployment, artefact, runtime, kept, journal)
+    if running and standing and standing.condition in ("healthy", "degraded"):
+        note = f"{outcome.note}; the old one had to end first, and requests were turned away meanwhile"
+        return outcome.model_copy(update={"note": note})
+    return outcome
+
+
+def _patiently(address: str, running: Mapping[str, Any]) -> Observation:
+    """Observe a service whose process lives; one that is merely slow to answer is not to be taken for dead."""
+    for _ in range(_LOOKS - 1):
+        seen = observe(address, running)
+        if seen.condition != "dead" or not seen.pids:
+            return seen
+    return observe(address, running)
 
 
 def _same_place(handle: Mapping[str, Any], deployment: Deployment) -> bool:
@@ -68,7 +95,7 @@ def _tokens(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) ->
         tokens.append(str(prior["token"]))
     with contextlib.suppress(OSError, ValueError):
         tokens.append(read_spec(runtime / SPEC).token)
-    return sorted(set(tokens))
+    return sorted({token for token in tokens if _TOKEN.fullmatch(token)})
 
 
 def _running(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> dict[str, Any] | None:
@@ -80,122 +107,41 @@ def _running(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -
     if spec.token not in _tokens(runtime, prior, journal):
         return None
     pids = find([spec.token])
-    return _handle(spec, pids[0], runtime) if pids else None
+    return handle_of(spec, pids[0], runtime) if pids else None
 
 
-def _handle(spec: Spec, pid: int, runtime: Path) -> dict[str, Any]:
-    return {
-        "pid": pid,
-        "started": started_at(pid),
-        "host": spec.host,
-        "port": spec.port,
-        "model": spec.model,
-        "token": spec.token,
-        "runtime": str(runtime),
-    }
+def _inherit(running: Mapping[str, Any], deployment: Deployment) -> socket.socket | None:
+    """Return the socket that a successor of the running service listens on, beside it; None where both cannot."""
+    host, kept = deployment.serve.host, deployment.serve.port or running["port"]
+    if _same_place(running, deployment):
+        return take(running["token"])
+    if kept == running["port"]:
+        standing = take(running["token"])
+        if standing is not None:
+            with standing, contextlib.suppress(OSError):
+                return beside(standing, host, kept)
+        if deployment.serve.port:
+            return None
+        return listen(host, 0)
+    return listen(host, kept)
 
 
-def _spec(deployment: Deployment, artefact: Artefact, port: int, token: str, secret: str) -> Spec:
-    return Spec(
-        model=deployment.served_as,
-        folder=str(Path(artefact.path).absolute()),
-        files=manifest(Path(artefact.path)),
-        providers=list(PROVIDERS[deployment.device_kind]),
-        optimized=is_optimized(deployment),
-        threads=max(deployment.threads, 1),
-        batch=deployment.batch,
-        replicas=deployment.replicas,
-        host=deployment.serve.host,
-        port=port,
-        deployment=digest_of(deployment),
-        token=token,
-        secret=secret,
-    )
+def _retire(token: str, *, leaves: bool) -> None:
+    """Have a service that was succeeded answer what is under way and end. leaves: nobody else has its socket"""
+    standing = take(token) if leaves else None
+    if standing is not None:
+        with standing:
+            turn_away(standing)
+    for pid in find([token]):
+        end(pid, _END_S, signal.SIGQUIT)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; raises WorldError, with what to do, when that is not possible."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise WorldError(
-            Diagnostic(
-                summary=f"cannot listen on {host}:{port}: {error.strerror or error}",
-                remedy="stop the program that uses the port, or choose another in `serve`",
-                command=f"ss -ltnp 'sport = :{port}'",
-            )
-        ) from error
-
-
-def _listen(deployment: Deployment, kept: int | None) -> socket.socket:
-    """Take the wanted port; a port that was only kept from earlier is given up when somebody else has it now."""
-    if kept and deployment.serve.port is None:
-        try:
-            return listen(deployment.serve.host, kept)
-        except WorldError:
-            return listen(deployment.serve.host, 0)
-    return listen(deployment.serve.host, kept or 0)
-
-
-def _start(
-    address: str, deployment: Deployment, artefact: Artefact, runtime: Path, kept: int | None, journal: Journal
-) -> Outcome:
-    token = f"aios-{secrets.token_hex(16)}"
-    with _listen(deployment, kept) as listening:
-        port = listening.getsockname()[1]
-        runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
-        spec = _spec(deployment, artefact, port, token, secrets.token_hex(16))
-        # On disk before the process exists: whoever comes after a crash finds it by the token.
-        journal.note("starting", token=token, runtime=str(runtime), port=port)
-        write_spec(runtime / SPEC, spec)
-        command, sockets = module_command("serve", str(runtime / SPEC), token), {3: listening.fileno()}
-        try:
-            pid = spawn(command, log=runtime / LOG, descriptors=sockets, apart=True, environment=os.environ)
-            handle = _handle(spec, pid, runtime)
-            listening.close()
-            _await_ready(address, spec, handle, runtime)
-        except BaseException:
-            # By its token: an interrupt may come after the process exists and before its pid is known here.
-            for left in find([token]):
-                end(left, 1.0)
-            raise
-    journal.note("started", token=token, pid=pid, port=port)
-    where = f"http://{_bracketed(spec.host)}:{port}"
-    count = f"{spec.replicas} replica{'s' if spec.replicas > 1 else ''}"
-    return Outcome(address=address, handle=handle, note=f"{count} at {where}")
-
-
-def _bracketed(host: str) -> str:
-    host = reachable_host(host)
-    return f"[{host}]" if ":" in host else host
-
-
-def _await_ready(address: str, spec: Spec, handle: Mapping[str, Any], runtime: Path) -> None:
-    until = time.monotonic() + _START_S
-    while True:
-        # Its arguments are not asked for: the kernel shows them a moment after the process exists.
-        if started_at(handle["pid"]) is None:
-            raise _not_up(address, "it ended while starting", runtime)
-        try:
-            status = ask(spec.host, spec.port, "GET", "/aios/status", spec.secret)
-            if status["started"] and status["ready"] == spec.replicas:
-                return
-        except (OSError, ControlError):
-            pass
-        if time.monotonic() > until:
-            raise _not_up(address, f"it was not ready after {_START_S:g} s", runtime)
-        time.sleep(_POLL_S)
-
-
-def _not_up(address: str, what: str, runtime: Path) -> WorldError:
-    return WorldError(
-        Diagnostic(
-            summary=f"the service {address} did not come up: {what}",
-            reason=tail(runtime / LOG) or "it wrote nothing to its log",
-            remedy=f"see {runtime / LOG}",
-        )
-    )
+def _end_others(token: str, runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> None:
+    """End what a run that was cut short has left beside the service with ``token``: half a successor, or its elder."""
+    for pid in find(other for other in _tokens(runtime, prior, journal) if other != token):
+        journal.note("stopping", pid=pid, runtime=str(runtime))
+        end(pid, _END_S, signal.SIGQUIT)
+    (runtime / SUCCESSOR_SPEC).unlink(missing_ok=True)
 
 
 def _change(
@@ -208,10 +154,10 @@ def _change(
 ) -> Outcome:
     old = read_spec(runtime / SPEC)
     journal.note("changing", token=old.token, runtime=str(runtime), port=old.port)
-    spec = _spec(deployment, artefact, old.port, old.token, old.secret)
+    spec = spec_of(deployment, artefact, old.port, old.token, old.secret)
     write_spec(runtime / NEXT_SPEC, spec)
     try:
-        ask(old.host, old.port, "POST", "/aios/change", old.secret, patience_s=_START_S)
+        ask(old.host, old.port, "POST", "/aios/change", old.secret, patience_s=START_S)
     except (OSError, ControlError) as error:
         raise WorldError(
             Diagnostic(
@@ -222,7 +168,30 @@ def _change(
         ) from error
     (runtime / NEXT_SPEC).unlink(missing_ok=True)
     journal.note("changed", token=old.token, port=old.port)
-    return Outcome(address=address, handle=handle, note="changed in place; no request was turned away")
+    renamed = f"; clients call it {spec.model} now" if spec.model != old.model else ""
+    note = f"changed in place; no request was turned away{renamed}"
+    return Outcome(address=address, handle={**handle, "model": spec.model}, note=note)
+
+
+def rename(before: Path, runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> None:
+    """Have what stands in ``before`` stand in ``runtime``, whether it runs or not. What is another's stays.
+
+    A service holds its folder and not the folder's name, so that it need not know.
+    """
+    try:
+        spec = read_spec(before / SPEC)
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError):
+            before.rmdir()  # it was made by asking for it
+        return
+    own = spec.token in _tokens(runtime, prior, journal) or (prior or {}).get("runtime") == str(before)
+    if not own or (runtime / SPEC).exists():
+        return
+    journal.note("renaming", token=spec.token, runtime=str(runtime))
+    try:
+        before.rename(runtime)
+    except OSError as error:
+        raise WorldError(f"cannot rename {before} to {runtime}: {error.strerror}") from error
 
 
 def _clear(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> None:
@@ -230,53 +199,26 @@ def _clear(runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> 
     for pid in find(_tokens(runtime, prior, journal)):
         journal.note("stopping", pid=pid, runtime=str(runtime))
         end(pid, _END_S)
+    for folder in {runtime, *_left_behind(runtime, prior)}:
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise WorldError(f"cannot remove {folder}: {error.strerror}") from error
+
+
+def _left_behind(runtime: Path, prior: Mapping[str, Any] | None) -> tuple[Path, ...]:
+    """Return the folder that a service had before it was renamed, where a run was killed before that was."""
     try:
-        shutil.rmtree(runtime)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise WorldError(f"cannot remove {runtime}: {error.strerror}") from error
+        folder = Path(str((prior or {})["runtime"]))
+        own = folder.parent == runtime.parent and read_spec(folder / SPEC).token == (prior or {})["token"]
+    except (OSError, ValueError, KeyError):
+        return ()
+    return (folder,) if own else ()
 
 
 def delete(address: str, runtime: Path, prior: Mapping[str, Any] | None, journal: Journal) -> Outcome:
     """End the service and leave nothing of it; it is no error when there is none."""
     _clear(runtime, prior, journal)
     return Outcome(address=address, handle=None, note="gone")
-
-
-def observe(address: str, handle: Mapping[str, Any] | None) -> Observation:
-    """Say what is true of a service now."""
-    if not handle or not {"pid", "started", "host", "port", "token", "runtime"} <= handle.keys():
-        return Observation(address=address, condition="absent", detail="nothing was made")
-    runtime = Path(handle["runtime"])
-    if not alive(handle["pid"], handle["started"] or -1, handle["token"]):
-        if not (runtime / SPEC).exists():
-            return Observation(address=address, condition="absent", detail="nothing is there")
-        said = tail(runtime / LOG, 1)
-        detail = f"process {handle['pid']} is gone" + (f"; its last words: {said}" if said else "")
-        return Observation(address=address, condition="dead", detail=detail)
-    endpoint = f"http://{_bracketed(handle['host'])}:{handle['port']}"
-    try:
-        status = ask(handle["host"], handle["port"], "GET", "/aios/status", read_spec(runtime / SPEC).secret)
-    except (OSError, ValueError, ControlError) as error:
-        started = (runtime / READY_MARK).exists()
-        return Observation(
-            address=address,
-            condition="dead" if started else "starting",
-            detail=f"process {handle['pid']} lives but does not answer: {error}" if started else "it is starting",
-            endpoint=endpoint,
-            pids=(handle["pid"],),
-        )
-    ready, wanted = int(status["ready"]), int(status["replicas"])
-    condition = "starting" if not status["started"] else "healthy" if ready == wanted else "degraded"
-    return Observation.model_validate(
-        {
-            "address": address,
-            "condition": condition,
-            "detail": f"{ready} of {wanted} replicas answer",
-            "endpoint": endpoint,
-            "deployment_digest": status["deployment"],
-            "replicas_ready": ready,
-            "pids": tuple(status["pids"]),
-        }
-    )

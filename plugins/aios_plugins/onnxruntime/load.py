@@ -154,7 +154,7 @@ class _Load:
             )
         document = json.dumps({"inputs": tensors, "parameters": {"binary_data_output": True}}).encode()
         return (
-            f"POST {self.job['path']} HTTP/1.1\r\nhost: {self.job['host']}\r\n"
+            f"POST {self.job['path']} HTTP/1.1\r\nhost: {self.job['host']}\r\n{self.job['headers']}"
             f"inference-header-content-length: {len(document)}\r\ncontent-length: {len(document) + size}\r\n\r\n"
         ).encode() + document
 

@@ -17,11 +17,11 @@ from aios.records.errors import InputError, WorldError
 from aios.records.measurement import PROBABILITIES, Measured, Measurement, subject_of
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Tensors
-from aios_plugins.onnxruntime.artefacts import engine, is_optimized
+from aios_plugins.onnxruntime.artefacts import engine, is_optimized, manifest
 from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.quantize import matching
 from aios_plugins.onnxruntime.session import open_model
-from aios_plugins.onnxruntime.spec import Spec, manifest
+from aios_plugins.onnxruntime.spec import Spec
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def local_spec(deployment: Deployment, artefact: Artefact) -> Spec:
     return Spec(
         model=deployment.served_as,
         folder=str(Path(artefact.path).absolute()),
-        files=manifest(Path(artefact.path)),
+        files=manifest(artefact),
         providers=list(providers),
         optimized=is_optimized(deployment),
         threads=max(deployment.threads, 1),

@@ -17,6 +17,7 @@ from typing import Any
 
 from aios_plugins.onnxruntime.replica import Replica, ReplicaError
 from aios_plugins.onnxruntime.spec import Spec
+from aios_plugins.onnxruntime.tally import Tally
 from aios_plugins.onnxruntime.tensors import ITEM_BYTES, Port, ports_from
 
 __all__ = ["Answer", "Call", "Pool", "Refused"]
@@ -27,6 +28,9 @@ _QUEUE_BYTES = 256 << 20
 
 _LOOK_NS = 100_000
 """How long, while requests come in, replicas may have answered without being given more."""
+
+_STUCK_S = 30.0
+"""How long a replica may compute one batch and still count as one that answers."""
 
 _TRIES = 2
 """How often a call is given to a replica: one that dies twice in a row most likely dies of the call."""
@@ -102,13 +106,13 @@ def _nobody(outcome: Answer | Refused) -> None:
 class Pool:
     """Replicas of one spec. ``start`` before the first call, ``drain`` after the last."""
 
-    def __init__(self, spec: Spec, counted: Callable[[int, int, int], None]) -> None:
+    def __init__(self, spec: Spec, tally: Tally) -> None:
         self.spec = spec
         self.inputs: list[Port] = []
         self.outputs: list[Port] = []
         self.batchable = False
         self.replicas: list[Replica] = []
-        self._counted = counted
+        self._tally = tally
         self._free: list[Replica] = []
         self._waiting: deque[Call] = deque()
         self._waiting_bytes = 0
@@ -122,6 +126,11 @@ class Pool:
     def ready(self) -> int:
         """How many replicas answer."""
         return len(self.replicas)
+
+    @property
+    def stuck(self) -> int:
+        """How many of those have been at one batch for so long that nobody waits for it any more."""
+        return sum(replica.busy_s > _STUCK_S for replica in self.replicas)
 
     @property
     def pids(self) -> list[int]:
@@ -229,7 +238,7 @@ class Pool:
             self._failed(batch, reply)
         else:
             compute_us = reply["compute_ns"] // 1000
-            self._counted(len(batch), sum((given_ns - call.arrived_ns) for call in batch) // 1000, compute_us)
+            self._tally.computed(len(batch), sum((given_ns - call.arrived_ns) for call in batch) // 1000, compute_us)
             answers = self._share_out(replica, batch, given_ns, reply["outputs"], compute_us)
         # The replica goes on before the answers are written: it need not wait for that.
         self._free.append(replica)
@@ -290,6 +299,7 @@ class Pool:
 
     async def _replace(self, dead: Replica) -> None:
         await dead.stop()
+        self._tally.restarts += 1
         print(f"replica {dead.pid} died", flush=True)  # noqa: T201 - stdout is the service's log
         self._failures = self._failures + 1 if dead.lived_s < _LONGEST_PAUSE_S / 5 else 0
         while not self._closing:

@@ -49,6 +49,11 @@ class Replica:
         """Seconds between its start and its end."""
         return (self._died or time.monotonic()) - self._born
 
+    @property
+    def busy_s(self) -> float:
+        """Seconds since it was given the batch in hand; none when it has none."""
+        return (time.perf_counter_ns() - self._given_ns) / 1e9 if self._batch else 0.0
+
     async def start(self) -> dict[str, Any]:
         """Start the worker and return what it says of the model once it can compute; raises ReplicaError."""
         loop = asyncio.get_running_loop()

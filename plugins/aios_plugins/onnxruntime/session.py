@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from aios_plugins.onnxruntime.spec import Spec, damage
+from aios_plugins.onnxruntime.spec import Spec, verified
 from aios_plugins.onnxruntime.tensors import port_of
 
 if TYPE_CHECKING:
@@ -99,20 +98,18 @@ def _one_batch_axis(nodes: Sequence[Any]) -> bool:
     return len({size for size in first if size is not None}) <= 1
 
 
-def open_model(spec: Spec, check: Callable[[Spec], str | None] = damage) -> Model:
-    """Open the spec's artefact after its digests were verified.
+def open_model(spec: Spec) -> Model:
+    """Open the spec's artefact, whose digests are verified on what is opened.
 
     Raises ValueError when the artefact is damaged or cannot be served, RuntimeError when onnxruntime would compute
     elsewhere than asked.
     """
     import onnxruntime as ort
 
-    found = check(spec)
-    if found is not None:
-        raise ValueError(found)
-    session = ort.InferenceSession(
-        str(Path(spec.folder) / MODEL_FILE), options(spec.threads, not spec.optimized), providers=spec.providers
-    )
+    with verified(spec) as folder:
+        session = ort.InferenceSession(
+            str(folder / MODEL_FILE), options(spec.threads, not spec.optimized), providers=spec.providers
+        )
     got = session.get_providers()
     if got[0] != spec.providers[0]:
         raise RuntimeError(f"onnxruntime computes with {got[0]}, not with {spec.providers[0]}")

@@ -5,25 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 __all__ = [
     "DRAIN_S",
     "NEXT_SPEC",
     "READY_MARK",
     "SPEC",
+    "SUCCESSOR_SPEC",
     "Spec",
-    "damage",
     "file_digest",
-    "manifest",
     "read_spec",
+    "verified",
     "write_spec",
 ]
 
 SPEC, NEXT_SPEC, READY_MARK = "spec.json", "spec.next.json", "ready"
 """Files in the runtime folder: what runs, what shall run next, and the mark of a service that was once ready."""
+SUCCESSOR_SPEC = "spec.successor.json"
+"""What a second service is told that shall take over. Under the name of `SPEC` it is the one that runs."""
 
 DRAIN_S = 8.0
 """How long accepted requests may take to end when the service stops or changes."""
@@ -39,7 +44,7 @@ class Spec:
     providers: execution providers, in order · optimized: the file holds the final graph, nothing is left to do ·
     threads: per replica · batch: items that a replica computes at once · deployment: digest of the Deployment ·
     token: in the argv of the supervisor, names this service among all processes · secret: proves to the service that
-    a command comes from who started it
+    a command comes from who started it · described: the Deployment itself, for whoever takes the service over
     """
 
     model: str
@@ -55,6 +60,7 @@ class Spec:
     deployment: str
     token: str
     secret: str
+    described: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the spec as JSON-able data."""
@@ -81,25 +87,57 @@ def write_spec(path: Path, spec: Spec) -> None:
 
 def file_digest(path: Path) -> str:
     """Return ``sha256:<hex>`` of a file's content."""
-    state = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            state.update(chunk)
+        return _digest(file)
+
+
+@contextmanager
+def verified(spec: Spec) -> Iterator[Path]:
+    """Return a path of the artefact's folder under which its files are those that the spec says, all the while.
+
+    The folder is pinned by a descriptor, so that another one in its place changes nothing; links are not followed; and
+    a file that was changed, or changed and put back, between being verified and the end has another time of change.
+    Raises ValueError for whatever differs.
+    """
+    try:
+        folder = os.open(spec.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise ValueError(f"{spec.folder} cannot be opened: {error.strerror}") from error
+    try:
+        before = {name: _verified(spec, folder, name) for name in spec.files}
+        pinned = Path(f"/proc/self/fd/{folder}")
+        yield pinned if pinned.exists() else Path(spec.folder)
+        for name, seen in before.items():
+            if _identity(os.stat(name, dir_fd=folder, follow_symlinks=False)) != seen:
+                raise ValueError(f"{Path(spec.folder) / name} was changed while it was read")
+    finally:
+        os.close(folder)
+
+
+def _verified(spec: Spec, folder: int, name: str) -> tuple[int, ...]:
+    """Return what tells the file of this moment apart, once its content is what the spec says."""
+    path = Path(spec.folder) / name
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing") from None
+    except OSError as error:
+        raise ValueError(f"{path} is no file that can be opened: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError(f"{path} is no plain file")
+        if _digest(file) != spec.files[name]:
+            raise ValueError(f"{path} is not what was prepared: its sha256 differs")
+        return _identity(found)
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _digest(file: BinaryIO) -> str:
+    state = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        state.update(chunk)
     return f"sha256:{state.hexdigest()}"
-
-
-def manifest(folder: Path) -> dict[str, str]:
-    """Return path -> digest of every file under a folder."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
-
-
-def damage(spec: Spec) -> str | None:
-    """Say in which way the artefact differs from what the spec says, or None when it is whole."""
-    for name, digest in spec.files.items():
-        path = Path(spec.folder) / name
-        if not path.is_file():
-            return f"{path} is missing"
-        if file_digest(path) != digest:
-            return f"{path} is not what was prepared: its sha256 differs"
-    return None

@@ -9,18 +9,21 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 __all__ = [
     "alive",
     "allow_descriptors",
     "children",
+    "commands",
     "die_with_parent",
     "end",
     "find",
+    "folders",
     "how_it_ended",
     "keep_memory",
+    "listener",
     "module_command",
     "spawn",
     "started_at",
@@ -103,7 +106,7 @@ def spawn(
         file_actions=actions,
         setsid=apart,
         setsigmask=[],
-        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE],
+        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE],
     )
 
 
@@ -148,6 +151,62 @@ def find(tokens: Iterable[str]) -> list[int]:
     return [pid for pid in pids if pid != os.getpid() and wanted & set(_arguments(pid)) and started_at(pid)]
 
 
+def commands(module: str) -> list[tuple[int, list[str]]]:
+    """Return (pid, arguments of the module) of all live processes of this user that run it with two or more."""
+    found = []
+    for entry in _PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        arguments = _arguments(int(entry.name))[:-1]
+        with contextlib.suppress(ValueError, OSError):
+            after = arguments[arguments.index(module) :]
+            if len(after) > 2 and entry.stat().st_uid == os.getuid() and started_at(int(entry.name)):
+                found.append((int(entry.name), after[1:]))
+    return found
+
+
+def folders(pid: int, arguments: Sequence[str]) -> Iterator[Path]:
+    """Yield the folder of the file that a process was started with, then those that it holds open: it may have been
+    renamed since."""
+    yield from (Path(text).parent for text in arguments if text.endswith(".json"))
+    with contextlib.suppress(OSError):
+        for entry in (_PROC / str(pid) / "fd").iterdir():
+            target = entry.readlink()
+            if target.is_dir():
+                yield target
+
+
+_LISTENING = "0A"
+"""TCP_LISTEN in /proc/net/tcp, whose columns are: number, local address and port, remote one, state, ..., inode."""
+
+
+def listener(port: int) -> str | None:
+    """Return in words who listens on a TCP port of this machine, None when nobody does or the kernel does not tell."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for row in (_PROC / "net" / table).read_text().splitlines()[1:]:
+                fields = row.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return None
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and inodes & set(_open_files(entry)):
+            with contextlib.suppress(OSError):
+                return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
+    return "a process of another user"
+
+
+def _open_files(process: Path) -> list[str]:
+    found = []
+    with contextlib.suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(str(descriptor.readlink()))
+    return found
+
+
 def children(pid: int) -> list[int]:
     """Return the pids of a process's direct children."""
     found: list[int] = []
@@ -157,12 +216,12 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def end(pid: int, grace_s: float) -> None:
+def end(pid: int, grace_s: float, number: signal.Signals = signal.SIGTERM) -> None:
     """Ask a process to stop, kill it when it has not after ``grace_s``, and return when it and its children are
-    gone."""
+    gone. number: the signal that asks"""
     started = started_at(pid)
     family = {child: started_at(child) for child in children(pid)} | {pid: started}
-    _signal(pid, signal.SIGTERM)
+    _signal(pid, number)
     if not _gone(family, grace_s):
         for member, since in family.items():
             if since is not None and started_at(member) == since:

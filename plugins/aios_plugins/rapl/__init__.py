@@ -14,7 +14,7 @@ from aios.spi.checkup import Finding
 from aios.spi.executor import Refusal
 from aios.spi.meter import Reading, Window
 
-__all__ = ["Meter"]
+__all__ = ["Meter", "Packages"]
 
 # The counter wraps after 65 to 262 kJ: more than two minutes at 500 W. It is read four times as often as that.
 _POLL_SECONDS = 30.0
@@ -36,28 +36,11 @@ class Meter:
         """Refuse devices that are no cpu, and machines whose counters are absent (virtual machines) or not ours."""
         if device.kind != "cpu":
             return Refusal(clause="rapl measures processors", reason=f"{device.name} is a {device.kind}")
-        counters = self._counters()
-        if not counters:
-            return Refusal(
-                clause="rapl needs package energy counters",
-                reason=f"there are none under {self._root / 'sys/class/powercap'} (virtual machines rarely have them)",
-                resolvable="run on the bare machine with the kernel module intel_rapl_common",
-            )
-        for counter in counters:
-            try:
-                counter.read()
-            except (OSError, ValueError) as error:
-                denied = isinstance(error, PermissionError)
-                return Refusal(
-                    clause="rapl needs readable energy counters",
-                    reason=f"{counter.path} cannot be read: {'permission denied' if denied else error}",
-                    resolvable=f"sudo chmod a+r {counter.path}" if denied else None,
-                )
-        return None
+        return Packages.refusal(self._root)
 
     def examine(self) -> list[Finding]:
         """Return whether the counters are there, and readable for this user."""
-        counters = self._counters()
+        counters = _counters(self._root)
         if not counters:
             seen = "no package energy counters (virtual machines rarely have them): power is not measured, but derived"
             return [Finding(check="meter.rapl", status="skipped", seen=seen)]
@@ -83,13 +66,7 @@ class Meter:
 
     def begin(self, device: DeviceType, pids: Sequence[int]) -> Window:  # noqa: ARG002 - packages know no processes
         """Start counting the energy of all packages."""
-        return _Window(self._counters(), self._poll_seconds)
-
-    def _counters(self) -> list[_Counter]:
-        folder = self._root / "sys/class/powercap"
-        zones = sorted(folder.glob("intel-rapl:*")) if folder.is_dir() else []
-        packages = [zone for zone in zones if re.fullmatch(r"intel-rapl:\d+", zone.name) and _is_package(zone)]
-        return [_Counter(zone / "energy_uj", zone / "max_energy_range_uj") for zone in packages]
+        return _Window(Packages(self._root), self._poll_seconds)
 
 
 class _Counter:
@@ -106,19 +83,65 @@ class _Counter:
         return int(self._range_path.read_text(encoding="ascii"))
 
 
-class _Window:
-    def __init__(self, counters: list[_Counter], poll_seconds: float) -> None:
-        self._counters = counters
-        self._joules = 0.0
-        self._failed = not counters
+class Packages:
+    """Joules that all processor packages draw from now on. failed: a counter could not be read, nothing is known"""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        """``root`` stands before /sys."""
+        self.joules = 0.0
+        self._counters = _counters(root)
+        self.failed = not self._counters
         self._last: list[int] = []
         self._ranges: list[int] = []
-        self._start = time.perf_counter()
         try:
-            self._ranges = [counter.range() for counter in counters]
-            self._last = [counter.read() for counter in counters]
+            self._ranges = [counter.range() for counter in self._counters]
+            self._last = [counter.read() for counter in self._counters]
         except (OSError, ValueError):
-            self._failed = True
+            self.failed = True
+
+    @staticmethod
+    def refusal(root: Path = Path("/")) -> Refusal | None:
+        """Say why there is nothing to read: counters are absent (virtual machines) or not ours."""
+        counters = _counters(root)
+        if not counters:
+            return Refusal(
+                clause="rapl needs package energy counters",
+                reason=f"there are none under {root / 'sys/class/powercap'} (virtual machines rarely have them)",
+                resolvable="run on the bare machine with the kernel module intel_rapl_common",
+            )
+        for counter in counters:
+            try:
+                counter.read()
+            except (OSError, ValueError) as error:
+                denied = isinstance(error, PermissionError)
+                return Refusal(
+                    clause="rapl needs readable energy counters",
+                    reason=f"{counter.path} cannot be read: {'permission denied' if denied else error}",
+                    resolvable=f"sudo chmod a+r {counter.path}" if denied else None,
+                )
+        return None
+
+    def __len__(self) -> int:
+        return len(self._counters)
+
+    def add(self) -> None:
+        """Take in what was drawn since this was last called; to be called before a counter wraps twice."""
+        if self.failed:
+            return
+        try:
+            now = [counter.read() for counter in self._counters]
+        except (OSError, ValueError):
+            self.failed = True
+            return
+        for before, after, span in zip(self._last, now, self._ranges, strict=True):
+            self.joules += (after - before if after >= before else after + span - before) * 1e-6
+        self._last = now
+
+
+class _Window:
+    def __init__(self, packages: Packages, poll_seconds: float) -> None:
+        self._packages = packages
+        self._start = time.perf_counter()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, args=(poll_seconds,), daemon=True)
         self._thread.start()
@@ -126,30 +149,25 @@ class _Window:
     def end(self) -> Reading:
         self._stop.set()
         self._thread.join()
-        self._add()
+        self._packages.add()
         return Reading(
-            energy_j=None if self._failed else self._joules,
+            energy_j=None if self._packages.failed else self._packages.joules,
             seconds=time.perf_counter() - self._start,
-            meter=f"RAPL package counters of {len(self._counters)} processor(s), everything that ran on them",
+            meter=f"RAPL package counters of {len(self._packages)} processor(s), everything that ran on them",
             scope="package",
             derived=False,
         )
 
     def _poll(self, seconds: float) -> None:
         while not self._stop.wait(seconds):
-            self._add()
+            self._packages.add()
 
-    def _add(self) -> None:
-        if self._failed:
-            return
-        try:
-            now = [counter.read() for counter in self._counters]
-        except (OSError, ValueError):
-            self._failed = True
-            return
-        for before, after, span in zip(self._last, now, self._ranges, strict=True):
-            self._joules += (after - before if after >= before else after + span - before) * 1e-6
-        self._last = now
+
+def _counters(root: Path) -> list[_Counter]:
+    folder = root / "sys/class/powercap"
+    zones = sorted(folder.glob("intel-rapl:*")) if folder.is_dir() else []
+    packages = [zone for zone in zones if re.fullmatch(r"intel-rapl:\d+", zone.name) and _is_package(zone)]
+    return [_Counter(zone / "energy_uj", zone / "max_energy_range_uj") for zone in packages]
 
 
 def _is_package(zone: Path) -> bool:

@@ -150,7 +150,8 @@ def clock(patient: Patient) -> Iterable[Finding]:
 def _times(patient: Patient) -> Iterable[tuple[float, str]]:
     """Yield when the files of ours were written and what stands was applied, seconds since 1970, each with its name."""
     setting = patient.setting
-    for path in (setting.state, *sorted(setting.journal.glob("*.jsonl"))[-1:], *setting.profiles.glob("*.json")):
+    own = (setting.state,) if isinstance(setting.state, Path) else ()
+    for path in (*own, *setting.profiles.glob("*.json")):
         try:
             yield path.stat().st_mtime, str(path)
         except OSError:

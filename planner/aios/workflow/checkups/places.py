@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import stat
 import tempfile
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from aios.spi.checkup import Finding
 from aios.workflow.checkups.patient import Patient
-from aios.workflow.setting import Setting
+from aios.workflow.keeping import state_of
 
 __all__ = ["folder", "journal", "lock", "state"]
 
@@ -23,124 +22,75 @@ _LITTLE_BYTES, _TOO_LITTLE_BYTES = 1 << 30, 64 << 20
 def state(patient: Patient) -> Iterable[Finding]:
     """Read the state; look for what an earlier run did not finish, and for who else may write it."""
     kept = patient.state()
-    path = patient.setting.state
+    with closing(state_of(patient.setting)) as backend:
+        place, warnings = backend.place, backend.warnings()
     if kept.serial == 0:
-        yield Finding(check="state", status="skipped", seen=f"nothing was applied: there is no {path}")
+        yield Finding(check="state", status="skipped", seen=f"nothing was applied: there is no state at {place}")
     else:
-        seen = f"{path}: serial {kept.serial}, {len(kept.resources):,} resources"
+        seen = f"{place}: serial {kept.serial}, {len(kept.resources):,} resources"
         yield Finding(check="state", status="ok", seen=seen)
     unfinished = [name for name, resource in kept.resources.items() if resource.unfinished is not None]
-    if unfinished:
+    if unfinished or kept.run is not None:
+        what = f"in the middle of {_some(unfinished)}" if unfinished else "before it had done everything"
         yield Finding(
             check="state.unfinished",
             status="warn",
-            seen=f"a run ended in the middle of {_some(unfinished)}",
-            remedy="apply again: it goes on from there",
-            command="aios status",
+            seen=f"a run ended {what}",
+            remedy="apply again: it goes on from there; or take it back",
+            command="aios apply --abort",
         )
-    yield from _writable_by_all(patient.setting)
+    for text in warnings:
+        yield Finding(
+            check="state.permissions",
+            status="warn",
+            seen=text,
+            remedy="who changes the state decides what is destroyed, and what services run",
+        )
 
 
 def _some(names: list[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _writable_by_all(setting: Setting) -> Iterable[Finding]:
-    """Find what of the state other users of this machine can replace."""
-    found = []
-    for path in (setting.home, setting.state, setting.journal, setting.artefacts):
-        try:
-            mode = path.stat().st_mode
-        except OSError:
-            continue
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            found.append(str(path))
-    if found:
-        yield Finding(
-            check="state.permissions",
-            status="warn",
-            seen=f"every user of this machine may change {', '.join(found)}",
-            remedy="take that right away: who changes the state decides what is destroyed, and what services run",
-            command=shlex.join(["chmod", "o-w", *found]),
-        )
-
-
 def lock(patient: Patient) -> Iterable[Finding]:
     """Say who holds the state's lock, and whether that process lives."""
-    from aios.state import Owner
-
-    path = patient.setting.state.with_name(patient.setting.state.name + ".lock")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    with closing(state_of(patient.setting)) as backend:
+        hold = backend.holder()
+    if hold is None:
         yield Finding(check="lock", status="ok", seen="free")
-        return
-    except OSError as error:
-        yield Finding(check="lock", status="fail", seen=f"{path} cannot be read: {error.strerror}")
-        return
-    try:
-        owner = Owner.model_validate(json.loads(text))
-    except ValueError:
-        if _is_held(path):
-            yield Finding(check="lock", status="ok", seen="another run is just starting")
-        else:
-            seen = f"{path} says of nobody who holds it, and nobody does"
-            yield Finding(check="lock", status="warn", seen=seen, remedy="the next run takes it over")
-        return
-    alive = owner.alive()
-    if alive:
-        yield Finding(check="lock", status="ok", seen=f"a run is at work: {owner}")
-    elif alive is False:
+    elif hold.alive is False:
         yield Finding(
             check="lock",
             status="warn",
-            seen=f"left by a run that ended without releasing it: {owner}",
+            seen=f"left by a run that ended without releasing it: {hold.owner}",
             remedy="the next run takes it over and goes on with what was left",
         )
+    elif hold.alive or hold.owner is None:
+        yield Finding(check="lock", status="ok", seen=f"a run is at work: {hold.owner or 'it is just starting'}")
     else:
         yield Finding(
             check="lock",
             status="warn",
-            seen=f"held from another machine, whose processes cannot be seen from here: {owner}",
-            remedy="if that run has ended, remove the lock; else wait",
-            command=shlex.join(["rm", "--", str(path)]),
+            seen=f"held from another machine, whose processes cannot be seen from here: {hold.owner}",
+            remedy="if that run has ended, release the lock; else wait",
+            command=shlex.join(["aios", "unlock", hold.owner.id]),
         )
 
 
-def _is_held(path: Path) -> bool:
-    import fcntl
-
-    try:
-        with path.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def journal(patient: Patient) -> Iterable[Finding]:
-    """Read every journal, and say how the last run ended. Raises ConflictError for a damaged one."""
+    """Read every journal, and say how many there are. Raises ConflictError for a damaged one."""
     from aios.state import RunJournal
 
-    runs = sorted(patient.setting.journal.glob("[0-9]*.jsonl"))
-    if not runs:
-        yield Finding(check="journal", status="skipped", seen="no run has kept one")
-        return
-    with RunJournal(patient.setting.journal, patient.setting.now):
-        pass
-    (*_, last) = runs[-1].read_text(encoding="utf-8", errors="replace").splitlines() or [""]
-    if '"event":"end"' in last:
+    with closing(state_of(patient.setting)) as backend:
+        lines = backend.lines()
+        runs = lines.runs()
+        if runs:
+            with RunJournal(lines, patient.setting.now):
+                pass
+    if runs:
         yield Finding(check="journal", status="ok", seen=f"{len(runs)} runs, all of them readable")
-        return
-    yield Finding(
-        check="journal",
-        status="warn",
-        seen=f"the last run ({runs[-1]}) goes on, or was cut off",
-        remedy="if nothing is at work (see `lock`), apply again: it goes on from there",
-        command="aios status",
-    )
+    else:
+        yield Finding(check="journal", status="skipped", seen="no run has kept one")
 
 
 def folder(check: str, path: Path) -> Iterable[Finding]:
