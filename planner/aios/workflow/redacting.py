@@ -22,6 +22,9 @@ _TELLING = (
 """Not tokens, which language models are full of."""
 _TELLING_NAME = re.compile(_TELLING, re.IGNORECASE)
 
+_IS = r"\s{0,4}(?:=\s{0,4}|:(?!\s)|:\s{1,4}(?=[\"']|[^\s\d]{0,300}(?:\d|$|[,;\n])))"
+"""What joins a name and its value. After a colon and a blank prose may come, which goes on behind its first word."""
+
 # Every repetition is bounded: a text that means harm must not take long.
 _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     # scheme://user:password@host; a password may hold an @ or a / itself.
@@ -34,7 +37,7 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(bearer|basic)\s{1,4}[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (
         re.compile(
-            rf"((?:{_TELLING})[\w-]{{0,40}}[\"']?\s{{0,4}}[=:]\s{{0,4}})"
+            rf"((?:{_TELLING})[\w-]{{0,40}}[\"']?{_IS})"
             r"(\"[^\"]{0,4000}\"|'[^']{0,4000}'|[^\s&;,\"')}\]]+)",
             re.IGNORECASE,
         ),
