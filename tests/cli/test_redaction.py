@@ -35,6 +35,8 @@ def environment(monkeypatch):
         "PGPASSWORD=canary psql",
         "client_secret: canary",
         "AKIAIOSFODNN7CANARY1 is an access key",
+        "AIzacanarycanarycanarycanarycanarycana_ of a cloud",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\ncanary",
         "cloned with ghp_canarycanarycanarycanary",
         "eyJjYW5hcnkiOiJjYW5hcnkifQ.eyJjYW5hcnkiOiJ4In0.canary",
         "-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----",
