@@ -17,7 +17,7 @@ def test_a_state_that_cannot_be_trusted(aios, asked):
     damages = {
         "is damaged: it is no JSON": sound[:300],
         "checksum does not match": sound.replace("fp32", "int8"),
-        "was written by a newer aios": sound.replace('"version": 1', '"version": 2', 1),
+        "was written by a newer aios": sound.replace('"version": 2', '"version": 3', 1),
     }
     for word, text in damages.items():
         state.write_text(text)

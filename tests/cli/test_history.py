@@ -189,14 +189,14 @@ def test_going_back_to_what_a_run_left_is_told_and_then_planned(here, intent):
 def test_a_state_that_a_later_aios_wrote_is_not_replaced(aios, here, intent):
     here("apply", intent("a"), "--yes")
     path = aios.place / ".aios/state.json"
-    newer = path.read_text().replace('"version": 1', '"version": 2', 1)
+    newer = path.read_text().replace('"version": 2', '"version": 3', 1)
     path.write_text(newer)
     for command in (["status"], ["state", "restore", "--yes"], ["state", "pull"], ["destroy", "--yes"]):
         ran = here(*command)
         assert ran.code == 4
         assert "written by a newer aios" in ran.err
     assert path.read_text() == newer
-    path.write_text(newer.replace('"version": 2', '"version": 1', 1))
+    path.write_text(newer.replace('"version": 3', '"version": 2', 1))
 
 
 def test_a_copy_goes_where_it_is_told_and_comes_from_standard_input(here, intent):

@@ -126,7 +126,7 @@ def test_wrong_types_behind_a_right_checksum_are_refused(folder: Path, resource:
 def test_a_newer_version_is_refused_and_left_alone(folder: Path, resource: Make) -> None:
     store = store_at(folder)
     state = written(store, resource("a"))
-    newer = store.path.read_text().replace('"version": 1', '"version": 2')
+    newer = store.path.read_text().replace('"version": 2', '"version": 3')
     store.path.write_text(newer)
     with pytest.raises(ConflictError, match="written by a newer aios"):
         store.load()

@@ -11,8 +11,9 @@ from aios.records.plan import ActionKind, Claim, Deployment
 
 __all__ = ["NEW", "STATE_VERSION", "Resource", "Resources", "State", "Touched", "UnfinishedRun"]
 
-STATE_VERSION = 1
-"""Version of the state file: a newer one is refused, never rewritten."""
+STATE_VERSION = 2
+"""Version of the state: a newer one is refused, never rewritten; an older one is read, and saved as this one. It grows
+with every key that an older aios does not know: 2 has runs that are not finished, and services that are protected."""
 
 NEW = "new"
 """Lineage of a state that was never written: a plan for it has the same bytes every time. The first save names it."""

@@ -103,7 +103,7 @@ def _parsed(data: bytes) -> State:
         raise Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     if state.version != version:
         raise Damaged(f"it states version {version} outside and {state.version} inside")
-    return state
+    return state.model_copy(update={"version": STATE_VERSION})
 
 
 def unreadable(what: str, damage: Damaged) -> ConflictError:
