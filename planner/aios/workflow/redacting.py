@@ -24,6 +24,9 @@ _TELLING = (
 """Not tokens, which language models are full of."""
 _TELLING_NAME = re.compile(_TELLING, re.IGNORECASE)
 
+_IS = r"\s{0,4}(?:=\s{0,4}|:(?!\s)|:\s{1,4}(?=[\"']|[^\s\d]{0,300}(?:\d|$|[,;\n])))"
+"""What joins a name and its value. After a colon and a blank prose may come, which goes on behind its first word."""
+
 # Every repetition is bounded: a text that means harm must not take long.
 _FORMS = (
     # scheme://user:password@host; a password may hold an @ or a / itself.
@@ -33,7 +36,7 @@ _FORMS = (
     ),
     (r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/=-]{6,}", rf"\1 {HIDDEN}"),
     (
-        rf"(?i)((?:{_TELLING})[\w-]{{0,40}}[\"']?\s{{0,4}}[=:]\s{{0,4}})"
+        rf"(?i)((?:{_TELLING})[\w-]{{0,40}}[\"']?{_IS})"
         r"(\"[^\"]{0,4000}\"|'[^']{0,4000}'|[^\s&;,\"')}\]]+)",
         rf"\1{HIDDEN}",
     ),
@@ -43,6 +46,7 @@ _FORMS = (
     (r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|hf_|sk-)[A-Za-z0-9_-]{16,}", HIDDEN),
     (r"\beyJ[\w-]{8,2000}\.[\w-]{1,4000}\.[\w-]{0,2000}", HIDDEN),
 )
+_COMPILED = tuple((re.compile(form), instead) for form, instead in _FORMS)
 _LONGEST = 16_384
 """Characters of a text that are kept."""
 _DEEPEST = 12
@@ -74,15 +78,9 @@ def redacted(text: str) -> str:
     for secret in _of_environment():
         if secret in text:
             text = text.replace(secret, HIDDEN)
-    for form, instead in _forms():
+    for form, instead in _COMPILED:
         text = form.sub(instead, text)
     return masked(text)
-
-
-@cache
-def _forms() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return `_FORMS` compiled: late, as most commands are not watched."""
-    return tuple((re.compile(form), instead) for form, instead in _FORMS)
 
 
 def _under(name: str, value: Any, depth: int) -> Any:
