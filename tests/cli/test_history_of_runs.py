@@ -184,6 +184,38 @@ def test_a_renamed_intent_keeps_its_service(aios, apply):
     assert list(addresses(aios)) == ["digits"], "a rollback gives the old name back"
 
 
+@pytest.mark.parametrize("line", range(1, 7))
+def test_a_rollback_that_is_killed_is_gone_on_with(aios, apply, line):
+    apply(rate="20/s")
+    apply(rate="30/s", metadata="name: numbers, moved: {from: digits}")
+    assert aios("rollback", "@1", "-o", "back.json").code == 0
+    child = os.fork()
+    if child == 0:
+        from aios.state import RunJournal
+
+        real, left = RunJournal.record, [line]
+
+        def record(self, *event, **facts):
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            real(self, *event, **facts)
+
+        RunJournal.record = record
+        try:
+            _run(["apply", "back.json"])
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL, "there is no such line"
+    again = aios("apply", "back.json")
+    assert again.code == 0, again.err
+    assert addresses(aios) == {"digits": 20.0}
+    assert [path.name for path in (aios.place / ".aios" / "run").iterdir()] == ["digits"]
+    runs = aios("history", "--json").json["runs"]
+    assert [run["outcome"] for run in runs[:2]] == ["complete", "interrupted"]
+    assert aios("plan", "intent.yaml", "--json").json["actions"][0]["reason"].startswith("moved digits -> numbers")
+
+
 def test_a_protected_service_is_neither_deleted_nor_replaced(aios, apply):
     protected = "  lifecycle: {prevent_destroy: true}\n"
     assert apply().code == 0
@@ -265,3 +297,22 @@ def test_killed_after_the_files_and_before_the_state_it_is_adopted_by_the_next(a
     outcomes = [run["outcome"] for run in aios("history", "--json").json["runs"]]
     assert outcomes == ["complete", "interrupted"]
     assert list(addresses(aios)) == ["numbers"]
+
+
+def test_nothing_is_taken_over_that_cannot_be_proved(aios):
+    for arguments, word in (
+        (["--endpoint", "http://127.0.0.1:1"], "no service of aios answers"),
+        (["--endpoint", "nonsense"], "names no port"),
+        (["--endpoint", "http://127.0.0.1:99999999"], "names no port"),
+        (["--folder", "/etc"], "is not the folder of a service"),
+        (["--handle", '{"runtime": "/etc", "token": "x"}'], "is not the folder of a service"),
+        (["--handle", "[]"], "no JSON object"),
+        (["--handle", "{}", "--folder", "."], "give one"),
+        ([], "is not the folder of a service"),
+    ):
+        ran = aios("adopt", "digits", *arguments, "--yes")
+        assert ran.code in (1, 64), ran.err
+        assert word in ran.err
+    assert "is no name of a service" in aios("adopt", "../x", "--yes").err
+    assert aios("adopt", "digits").code == 64
+    assert "nothing is applied" in aios("status").out

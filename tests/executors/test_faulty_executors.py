@@ -13,7 +13,8 @@ import pytest
 from aios.records.errors import Diagnostic
 from aios.records.plan import Deployment
 from aios.spi import conformance
-from aios.spi.executor import Artefact, Journal, Observation, Outcome, Store
+from aios.spi.executor import Artefact, Found, Journal, Observation, Outcome, Store
+from aios.spi.rehearsal import World
 from aios_plugins.dryrun import Executor
 
 
@@ -149,7 +150,29 @@ class RendersOutside(Executor):
         return {f"../{name}": text for name, text in super().render(deployments).items()}
 
 
+class RenamesNothing(Executor):
+    def carry_out(self, action: Any, prior: Any, journal: Journal, store: Store) -> Outcome:
+        return super().carry_out(action.model_copy(update={"moved_from": None}), prior, journal, store)
+
+
+class FindsWhateverIsThere(Executor):
+    def find(self, address: str, hint: Any, store: Store) -> Found:
+        folder = store.runtime(address)
+        (file,) = (path for path in folder.glob("*.json") if path.name != "standing.json")
+        deployment = Deployment.model_validate_json(file.read_bytes())
+        return Found(handle={"runtime": str(folder)}, deployment=deployment, folder=str(folder), note=str(hint))
+
+
+class LeavesItWhereItWas(Executor):
+    def take_over(self, address: str, found: Found, store: Store) -> Mapping[str, Any]:
+        store.runtime(address)
+        return found.handle
+
+
 FAULTS = [
+    (RenamesNothing, "test_a_service_is_renamed_as_it_runs"),
+    (FindsWhateverIsThere, "test_what_was_changed_by_hand_is_not_taken_over"),
+    (LeavesItWhereItWas, "test_what_nobody_looks_after_is_found_and_taken_over_as_it_is"),
     (WrittenForAnotherSeam, "test_it_names_itself_and_the_seam_it_was_written_for"),
     (ChangesUnknownFields, "test_it_names_itself_and_the_seam_it_was_written_for"),
     (RefusesGoodActions, "test_validate_finds_nothing_in_a_good_action_and_changes_nothing"),
@@ -183,7 +206,7 @@ def test_the_suite_notices(faulty: Any, rule: str, tmp_path: Path, kit: Any, sto
         "store": store,
         "deployment": deployment,
         "changed": deployment.model_copy(update={"threads": 2}),
-        "world": conformance._World(faulty(), store, deployment),
+        "world": World(faulty(), store, deployment),
     }
     method = getattr(conformance.ExecutorConformance(), rule)
     wanted = [name for name in given if name in method.__code__.co_varnames[: method.__code__.co_argcount]]

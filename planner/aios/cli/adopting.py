@@ -12,7 +12,7 @@ from aios.cli.applying import ask, need_approval
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, harmless
+from aios.cli.words import Ink, one_line, shown
 from aios.records.errors import Diagnostic, UsageError
 from aios.spi.executor import Hint
 
@@ -53,7 +53,7 @@ def adopt(setting: Setting, address: str, executor: str, hint: Hint, *, yes: boo
     with Progress("adopt", quiet=json) as progress:
         seen = to_adopt(replace(setting, tell=progress.doing), address, executor, hint)
     stream = sys.stderr if json else sys.stdout
-    print("\n".join(_words(seen, Ink(stream))), file=stream)
+    print(shown("\n".join(_words(seen, Ink(stream))), Ink(stream)), file=stream)
     if not yes:
         ask(f"take it over as {address}?")
     done = work(setting, seen, hint)
@@ -68,11 +68,11 @@ def _words(seen: Adoption, ink: Ink) -> Iterator[str]:
     quantized = "" if deployment.quantization == "none" else f" {deployment.quantization}"
     what = f"{deployment.model} {deployment.precision}{quantized} on {deployment.device}"
     size = f"batch {deployment.batch}, threads {deployment.threads}, replicas {deployment.replicas}"
-    yield f"{ink('found', 'dim')} {harmless(f'{deployment.intent}: {what}, {size}')}"
-    yield f"{ink('proved', 'dim')} {harmless(found.note)}"
-    yield f"{ink('files', 'dim')} {harmless(found.folder)}"
+    yield f"{ink('found', 'dim')} {one_line(f'{deployment.intent}: {what}, {size}')}"
+    yield f"{ink('proved', 'dim')} {one_line(found.note)}"
+    yield f"{ink('files', 'dim')} {one_line(found.folder)}"
     for action in seen.next:
-        yield f"{ink('next plan', 'dim')} {action.action} {harmless(f'{action.address}: {action.reason}')}"
+        yield f"{ink('next plan', 'dim')} {action.action} {one_line(f'{action.address}: {action.reason}')}"
     if seen.plan is None:
         yield ink("no intent was given to compare it with: the next `aios plan` says what it would change", "dim")
     elif seen.plan.conflict is not None:

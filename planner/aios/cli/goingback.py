@@ -13,7 +13,7 @@ from aios.cli.output import emit, save_text
 from aios.cli.policing import print_rulings
 from aios.cli.progress import Progress
 from aios.cli.showing import words_of
-from aios.cli.words import Ink
+from aios.cli.words import Ink, shown
 from aios.records.errors import UsageError
 from aios.records.plan import Plan
 from aios.workflow.planfiles import Keeping, finished, see_keeping, text_to_save
@@ -63,7 +63,7 @@ def rollback(
         print_rulings(plan.rulings, {})
         return _code(plan, denied=denied, detailed=detailed)
     stream = sys.stderr if json else sys.stdout
-    print(words_of(plan, None, Ink(stream), every), file=stream)
+    print(shown(words_of(plan, None, Ink(stream), every), Ink(stream)), file=stream)
     print_rulings(plan.rulings, {})
     return _carry_out(plan, setting, manner, yes=yes, json=json, json_into=json_into)
 

@@ -13,7 +13,7 @@ from aios.cli.history import OUTCOME_INKS, status_text, verdict_counts, who_text
 from aios.cli.markdown import code, folded, table_of, told
 from aios.cli.measuring import verdict_table
 from aios.cli.output import as_json, emit
-from aios.cli.words import Ink, harmless, table
+from aios.cli.words import Ink, one_line, table
 from aios.records.history import Run
 from aios.records.plan import Plan
 
@@ -50,13 +50,13 @@ def show_run(
 
 def _words(run: Run, plan: Plan | None, ink: Ink, every: bool) -> str:
     blocks = ["\n".join(_head(run, ink))]
-    rows = [[step.address, step.action, status_text(step.status, ink), harmless(step.note)] for step in run.steps]
+    rows = [[step.address, step.action, status_text(step.status, ink), one_line(step.note)] for step in run.steps]
     if rows:
         blocks.append(table(["ADDRESS", "ACTION", "STATUS", "NOTE"], [_plain(row) for row in rows], ink))
     for address, verdicts in run.verdicts.items():
         when = f" {ink(run.measured_at[address], 'dim')}" if address in run.measured_at else ""
         counts = verdict_counts(verdicts, ink)
-        blocks.append(f"{ink('measured', 'bold')} {harmless(address)}{when}: {counts}\n{verdict_table(verdicts, ink)}")
+        blocks.append(f"{ink('measured', 'bold')} {one_line(address)}{when}: {counts}\n{verdict_table(verdicts, ink)}")
     if plan is not None:
         from aios.cli.showing import words_of
 
@@ -65,17 +65,17 @@ def _words(run: Run, plan: Plan | None, ink: Ink, every: bool) -> str:
 
 
 def _plain(row: list[str]) -> list[str]:
-    return [harmless(row[0]), *row[1:]]
+    return [one_line(row[0]), *row[1:]]
 
 
 def _head(run: Run, ink: Ink) -> Iterator[str]:
-    yield f"{ink(f'run @{run.number}', 'bold')} {harmless(run.command)}: {ink(run.outcome, OUTCOME_INKS[run.outcome])}"
+    yield f"{ink(f'run @{run.number}', 'bold')} {one_line(run.command)}: {ink(run.outcome, OUTCOME_INKS[run.outcome])}"
     yield f"{ink('by', 'dim')} {who_text(run)}"
-    yield f"{ink('from', 'dim')} {run.begun} {ink('to', 'dim')} {run.ended or 'it is at work'}"
+    yield f"{ink('from', 'dim')} {one_line(run.begun)} {ink('to', 'dim')} {one_line(run.ended or 'it is at work')}"
     after = "" if run.serial_after is None else f" -> {run.serial_after}"
-    yield f"{ink('state', 'dim')} serial {run.serial_before}{after} of {run.lineage}"
+    yield f"{ink('state', 'dim')} serial {run.serial_before}{after} of {one_line(run.lineage)}"
     if run.error:
-        yield f"{ink('ended early', 'yellow')} {harmless(run.error)}"
+        yield f"{ink('ended early', 'yellow')} {one_line(run.error)}"
     if run.inputs is not None:
         for name in type(run.inputs).model_fields:
             value = getattr(run.inputs, name)

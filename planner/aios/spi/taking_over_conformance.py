@@ -53,6 +53,7 @@ class TakingOverRules:
             moved = world.executor.take_over(other, found, world.store)
             seen = world.executor.observe(other, moved)
             assert (seen.condition, seen.pids) == (before.condition, before.pids), "taking over touched what runs"
+            assert list(tree(world.store.runtime(other))), "its files are not where those of the address belong"
             found = world.executor.find(other, Hint(), world.store)
         world.handle = world.executor.take_over(world.address, found, world.store)
         assert world.observe(world.handle).pids == before.pids

@@ -87,8 +87,7 @@ def _take(setting: Setting, kept: Opened, adoption: Adoption) -> None:
         handle = _adopting(adoption.executor).take_over(address, found, kept.artefacts)
         state = kept.state.load()
         resource = _resource(adoption, setting.now()).model_copy(update={"handle": handle})
-        resources = dict(sorted({**state.resources, address: resource}.items()))
-        kept.state.save(state.model_copy(update={"serial": state.serial + 1, "resources": resources}))
+        kept.state.save(state.following({address: resource}, state.run))
         note = f"taken over as it runs: {found.note}"
         recording.note(Event(address=address, action="keep", phase="kept", text=note))
         result = Result(address=address, action="keep", status="kept", note=note)
@@ -133,8 +132,7 @@ def _found(
     adoption = Adoption(address, executor, found, None)
     if not setting.paths:
         return adoption
-    resource = _resource(adoption, setting.now())
-    after = state.model_copy(update={"resources": dict(sorted({**state.resources, address: resource}.items()))})
+    after = state.following({address: _resource(adoption, setting.now())}, state.run)
     planned = make_plan(setting, state=after, keep_others=True).plan
     if planned.conflict is None and all(decision.intent != address for decision in planned.decisions):
         known = ", ".join(decision.intent for decision in planned.decisions)

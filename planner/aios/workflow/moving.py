@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aios.records.base import Span
 from aios.records.intent import Intent
@@ -11,8 +11,10 @@ from aios.records.state import State
 __all__ = ["as_named_now", "protects"]
 
 
-def as_named_now(intents: Iterable[Intent], state: State) -> State:
+def as_named_now(intents: Sequence[Intent], state: State) -> State:
     """Return the state as it would be if everything stood under the name that its intent has now: to choose by."""
+    if not any(intent.moved_from for intent in intents):
+        return state
     resources = dict(state.resources)
     for intent in intents:
         if _standing(intent.name, resources):
