@@ -37,6 +37,8 @@ def environment(monkeypatch):
         "password: canary\nhost: db",
         "password: canary7 and more",
         "AKIAIOSFODNN7CANARY1 is an access key",
+        "AIzacanarycanarycanarycanarycanarycana_ of a cloud",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\ncanary",
         "cloned with ghp_canarycanarycanarycanary",
         "eyJjYW5hcnkiOiJjYW5hcnkifQ.eyJjYW5hcnkiOiJ4In0.canary",
         "-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----",
