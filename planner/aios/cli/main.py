@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from aios.cli import recording
+from aios.cli import telemetry
 from aios.workflow import stopping
 
 __all__ = ["main"]
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # All is said and done: a signal that comes now must not change how the command is seen to have ended.
     for number in _WORDS:
         signal.signal(number, signal.SIG_IGN)
-    recording.end(code, ended_by)
+    telemetry.end(code, ended_by)
     # Everything ends with the process: looking once more for cycles would take a fifth of a short command's time.
     gc.freeze()
     sys.exit(code)
@@ -116,7 +116,7 @@ def _run(arguments: list[str]) -> int:
     from aios.cli.app import run
 
     try:
-        return run(recording.begin(arguments))
+        return run(telemetry.begin(arguments))
     except Exception as error:  # the last resort: what is no AiosError is a bug, and says so
         number = stopping.asked()
         if number is not None:

@@ -18,7 +18,7 @@ from aios.records.state import State
 from aios.spi.executor import Journal
 from aios.spi.owner import Owner
 
-__all__ = ["Backend", "BackendKind", "Held", "Hold", "Lines", "Lock", "Owner", "RunLog", "StateKeeper"]
+__all__ = ["Backend", "BackendKind", "Held", "Hold", "Lines", "Lock", "Owner", "StateKeeper", "WriteAheadJournal"]
 
 
 class Hold(NamedTuple):
@@ -174,7 +174,7 @@ class BackendKind(Protocol):
         """
 
 
-class RunLog(Protocol):
+class WriteAheadJournal(Protocol):
     """The write-ahead journal of this run, with the memory of those that were interrupted."""
 
     def begin(self, plan: str, state: State) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
-from aios.workflow.looking import refuse_secret, unseen
+from aios.records.screening import refuse_secret, unseen
 from aios.workflow.setting import Setting
 
 __all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "parsed", "policies_beside", "without_fleet"]
