@@ -108,7 +108,8 @@ def test_an_apply_is_one_trace_under_the_span_of_its_caller(written, collector):
 def test_actions_at_once_keep_their_own_calls(written, collector, asked):
     for index in range(4):
         written.write(f"more/{index}.yaml", asked(name=f"digits-{index}", pin="{executor: dryrun}"))
-    written.write("fleet.yaml", (written.place / "fleet.yaml").read_text().replace("cpu: 2", "cpu: 64"))
+    wider = (written.place / "fleet.yaml").read_text().replace("two-cores, count: 1", "two-cores, count: 4")
+    written.write("fleet.yaml", wider.replace("cpu: 2", "cpu: 8"))
     ran = written("apply", "more", "--yes", OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint)
     assert ran.code == 0, ran.err
     spans = collector.spans()

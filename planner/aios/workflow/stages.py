@@ -57,6 +57,9 @@ class Stage:
 class Watcher(Protocol):
     """Whoever is told of stages; may be told from several threads, and never raises."""
 
+    def wants(self, level: Level) -> bool:
+        """Say whether events of ``level`` are of any use: there may be a hundred thousand."""
+
     def begin(self, stage: Stage) -> None:
         """Learn that ``stage`` begins."""
 
@@ -141,10 +144,11 @@ def of_command(**facts: Any) -> None:
 
 def note(name: str, level: Level = "info", **facts: Any) -> None:
     """Tell of something that happens in the stage around."""
-    if not _WATCHERS:
+    told = [watcher for watcher in _WATCHERS if watcher.wants(level)]
+    if not told:
         return
     cleaned, around = _clean(facts), _around()
-    for watcher in _WATCHERS:
+    for watcher in told:
         watcher.event(name, level, cleaned, around)
 
 
