@@ -40,7 +40,7 @@ class Patient:
 
     def state(self) -> State:
         """Return the state. Raises ConflictError for a damaged one, WorldError where it cannot be read."""
-        from aios.workflow.standing import load_state
+        from aios.workflow.keeping import load_state
 
         with self._state_lock:
             if self._unreadable is not None:
