@@ -66,7 +66,7 @@ def apply_plan(
 
 
 def _see_that_it_can_be_applied(plan: Plan) -> None:
-    if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
+    if plan.conflict is not None or not plan.is_found:
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to apply", command="aios plan"))
     denied = denials(plan)
     if denied:
