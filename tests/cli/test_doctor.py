@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from aios.state import Owner
+from aios.records.errors import ConflictError
+from aios.spi.owner import Owner
 from aios.workflow.checkups import machine, places
 from aios.workflow.checkups.patient import Patient
 from aios.workflow.setting import Setting
@@ -183,7 +184,7 @@ def one(found):
 
 
 def write_lock(patient, **changes):
-    owner = Owner.here("aios apply", "2026-11-22T20:00:00Z").model_copy(update=changes)
+    owner = Owner.here("aios apply", "2026-11-22T20:00:00Z", "run-7").model_copy(update=changes)
     patient.setting.state.with_name("state.json.lock").write_text(owner.model_dump_json())
 
 
@@ -199,27 +200,49 @@ def test_a_lock_of_a_living_a_dead_and_a_foreign_owner(patient):
     write_lock(patient, host="another-host")
     foreign = one(places.lock(patient))
     assert foreign.status == "warn"
-    assert foreign.command.startswith("rm -- ")
+    assert foreign.command == f"aios unlock run-7 --state {patient.setting.state}"
     patient.setting.state.with_name("state.json.lock").write_text("torn")
-    assert one(places.lock(patient)).status == "warn"
+    assert one(places.lock(patient)).seen == "free", "nobody holds it, and what it says is of nobody"
 
 
 def test_a_state_that_anybody_may_change(patient):
     patient.setting.home.chmod(0o777)
     found = {item.check: item for item in places.state(patient)}
-    assert found["state.permissions"].command == f"chmod o-w {patient.setting.home}"
+    assert f"`chmod o-w {patient.setting.home}`" in found["state.permissions"].seen
     patient.setting.home.chmod(0o1777)
     assert [item.check for item in places.state(Patient(patient.setting))] == ["state"]
 
 
-def test_a_run_that_was_cut_off_and_a_damaged_journal(patient):
-    folder = patient.setting.journal
+def test_a_journal_that_is_whole_and_one_that_is_damaged(patient):
+    folder = patient.setting.home / "journal"
     folder.mkdir()
     assert one(places.journal(patient)).status == "skipped"
-    (folder / "000001.jsonl").write_text('{"n":1,"at":"x","event":"run","plan":"p"}\n')
-    assert one(places.journal(patient)).status == "warn"
     (folder / "000001.jsonl").write_text('{"n":1,"at":"x","event":"run"}\n{"n":2,"event":"end","complete":true}\n')
     assert one(places.journal(patient)).status == "ok"
+    (folder / "000001.jsonl").write_text('torn\n{"n":2,"event":"end","complete":true}\n')
+    with pytest.raises(ConflictError, match="damaged"):
+        list(places.journal(patient))
+
+
+def test_a_record_of_a_run_that_is_damaged(aios, fleet, asked):  # noqa: ARG001 - the fleet file is beside the intent
+    aios.write("intent.yaml", asked(pin="{executor: dryrun}"))
+    assert aios("apply", "intent.yaml", "--yes").code == 0
+    assert finding(aios("doctor", "--json"), "history")["status"] == "ok"
+    records = [path for path in (aios.place / ".aios").rglob("*") if path.is_file() and "history" in path.parts]
+    assert records
+    for path in records:
+        path.write_text("{")
+    assert finding(aios("doctor", "--json"), "history")["status"] == "fail"
+
+
+def test_a_state_out_of_reach_is_told_once(aios):
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    listening.close()
+    ran = aios("doctor", "--json", "--state", f"postgresql://aios@127.0.0.1:{port}/db")
+    assert ran.code == 6
+    assert [item["check"] for item in ran.json["checks"] if item["status"] == "fail"] == ["state"]
+    assert "Connection refused" in finding(ran, "state")["seen"]
 
 
 @pytest.fixture

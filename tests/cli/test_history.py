@@ -152,9 +152,10 @@ def test_a_damaged_record_says_how_to_go_on(aios, here, intent):
 
 def test_what_is_measured_is_noted_beside_the_run_that_applied_it(aios, here, intent, monkeypatch):
     from aios.records.measurement import Verdict
-    from aios.workflow.recording import history, note_verdicts
+    from aios.workflow.recording import history
+    from aios.workflow.runs import keep_verdicts
     from aios.workflow.setting import Setting
-    from aios.workflow.standing import load_state
+    from aios.workflow.verifying import Verified
 
     monkeypatch.chdir(aios.place)
     here("apply", intent("a"), "--yes")
@@ -164,9 +165,10 @@ def test_what_is_measured_is_noted_beside_the_run_that_applied_it(aios, here, in
         verdict="unmeasured", reason="no meter",
     )  # fmt: skip
     setting = Setting()
-    note_verdicts(setting, load_state(setting), {"a": [verdict], "b": [], "gone": [verdict]})
+    keep_verdicts(setting, [Verified("a", (verdict,), {}), Verified("b", (), {}), Verified("gone", (verdict,), {})])
     first, second = history(setting)
     assert first.verdicts == {"a": (verdict,)}
+    assert set(first.measured_at) == {"a"}
     assert second.verdicts == {"b": ()}
 
 

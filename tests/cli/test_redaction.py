@@ -34,7 +34,11 @@ def environment(monkeypatch):
         "aios apply --registry-token canary",
         "PGPASSWORD=canary psql",
         "client_secret: canary",
+        "password: canary\nhost: db",
+        "password: canary7 and more",
         "AKIAIOSFODNN7CANARY1 is an access key",
+        "AIzacanarycanarycanarycanarycanarycana_ of a cloud",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\ncanary",
         "cloned with ghp_canarycanarycanarycanary",
         "eyJjYW5hcnkiOiJjYW5hcnkifQ.eyJjYW5hcnkiOiJ4In0.canary",
         "-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----",
@@ -60,6 +64,7 @@ def test_a_secret_is_hidden(text):
         "git@example.org:team/models.git",
         "latency.p99 <= 20 ms  intent.yaml:13:22",
         "3 passwords were asked for",
+        "the URL holds a password: it would end up in plans",
     ],
 )
 def test_what_is_no_secret_stays(text):

@@ -105,6 +105,21 @@ def test_an_apply_is_one_trace_under_the_span_of_its_caller(written, collector):
     assert collector.resource()["service.name"] == "aios"
 
 
+def test_actions_at_once_keep_their_own_calls(written, collector, asked):
+    for index in range(4):
+        written.write(f"more/{index}.yaml", asked(name=f"digits-{index}", pin="{executor: dryrun}"))
+    wider = (written.place / "fleet.yaml").read_text().replace("two-cores, count: 1", "two-cores, count: 4")
+    written.write("fleet.yaml", wider.replace("cpu: 2", "cpu: 8"))
+    ran = written("apply", "more", "--yes", OTEL_EXPORTER_OTLP_ENDPOINT=collector.endpoint)
+    assert ran.code == 0, ran.err
+    spans = collector.spans()
+    actions = {span.span_id: facts(span)["address"] for span in spans["action"]}
+    assert sorted(actions.values()) == [f"digits-{index}" for index in range(4)]
+    assert len(spans["executor.carry_out"]) == 4
+    for call in spans["executor.carry_out"]:
+        assert actions[call.parent_span_id] == facts(call)["address"]
+
+
 def test_the_standard_variables_hold(written, collector):
     ran = written(
         "plan",

@@ -65,4 +65,4 @@ def _words(findings: Sequence[Finding], counts: Counter[str], *, every: bool) ->
 
 def _of_plugin(item: Finding) -> bool:
     """Say whether a finding is of a plugin: there are many, and mostly they load or have no device here."""
-    return item.check.partition(".")[0] in ("executor", "probe", "meter", "model-reader", "importer", "gpu", "npu")
+    return item.check.partition(".")[0] in ("executor", "probe", "meter", "model-reader", "importer", "state-backend")

@@ -88,12 +88,10 @@ def verify(
     """Measure each promise; exit 5 when one is broken."""
     from dataclasses import replace
 
-    from aios.workflow.runs import keep_verdicts
     from aios.workflow.verifying import verify as work
 
     with Progress("verify", quiet=json) as progress:
         done = work(replace(setting, tell=progress), targets, seconds, seed)
-        keep_verdicts(setting, done)
     document = {
         "verified": [
             {"address": item.address, "conditions": item.conditions, "verdicts": item.verdicts} for item in done

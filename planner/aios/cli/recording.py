@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOGGED", "Asked", "Recording", "begin", "end", "keep_logs_beside", "taken"]
 
-LOGGED = frozenset({"adopt", "apply", "calibrate", "destroy", "profile", "rollback", "unlock", "verify"})
+LOGGED = frozenset({"adopt", "apply", "calibrate", "destroy", "profile", "rollback", "state", "unlock", "verify"})
 """Commands whose runs are logged unless that is switched off: they change something or measure for long.
 
 The others only answer, and leave nothing behind unless a log is asked for.

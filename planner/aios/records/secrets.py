@@ -5,9 +5,10 @@ keys, passwords within an address, and values of fields that are called like a p
 """
 
 import re
+from functools import cache
 from typing import NamedTuple
 
-__all__ = ["Suspect", "masked", "secret_in"]
+__all__ = ["HIDDEN", "Suspect", "masked", "secret_in"]
 
 _FORMS = {
     "a private key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
@@ -18,21 +19,21 @@ _FORMS = {
     "a Hugging Face token": r"\bhf_[A-Za-z0-9]{30,64}\b",
     "an API key": r"\b(?:sk-(?:ant|proj|svcacct)-[A-Za-z0-9_-]{20,250}|sk-[A-Za-z0-9]{40,64}|AIza[A-Za-z0-9_-]{35})\b",
     "a signed token (JWT)": r"\beyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{10,2000}",
-    "a password in an address": r"://[^\s/:@'\"]{0,100}:(?!\$|env:|file:)[^\s/@'\"]{1,200}@",
+    "a password in an address": r"://[^\s/:@'\"]{0,100}:(?!\$|env:|file:|\*+@)[^\s/@'\"]{1,200}@",
 }
-_SECRET = re.compile("|".join(f"({form})" for form in _FORMS.values()))
-_NAMED = re.compile(
-    r"""(?ix)
+_SECRET = "|".join(f"({form})" for form in _FORMS.values())
+_PRIVATE_KEY = f"{_FORMS['a private key']}(?s:.*)"
+_NAMED = r"""(?ix)
     (?:password|passwd|passphrase|api[_-]?key|secret[_-]?key|private[_-]?key|client[_-]?secret|(?:auth|access|bearer)[_-]?token)
     [\"']?[ \t]{0,20}[:=][ \t]{0,20}
     (?!env:|file:|\$|[\"']{2}|[\"']?(?:null|none|true|false|yes|no|todo|redacted|\*+)\b)
     [\"']?(?P<value>[^\s\"',}{#*][^\s\"',}]{5,})
-    """
-)
+"""
 _MARKS = ("PRIVATE KEY", "AKIA", "ASIA", "gh", "glpat-", "xox", "hf_", "sk-", "AIza", "eyJ", "://")
 _NAME_MARKS = ("passw", "passphrase", "key", "secret", "token")
 """One of these stands in whatever the expressions find: looking for them first takes a hundredth of the time."""
-_HIDDEN = "***"
+HIDDEN = "***"
+"""What stands in place of a secret."""
 
 
 class Suspect(NamedTuple):
@@ -45,8 +46,8 @@ class Suspect(NamedTuple):
 
 def secret_in(text: str) -> Suspect | None:
     """Return the first thing in ``text`` that looks like a secret."""
-    found = _SECRET.search(text) if any(mark in text for mark in _MARKS) else None
-    named = _NAMED.search(text) if _is_named(text) else None
+    found = _pattern(_SECRET).search(text) if any(mark in text for mark in _MARKS) else None
+    named = _pattern(_NAMED).search(text) if _is_named(text) else None
     if found is not None and (named is None or found.start() <= named.start("value")):
         what = list(_FORMS)[(found.lastindex or 1) - 1]
         return Suspect(what, found.start(), found.end())
@@ -56,11 +57,14 @@ def secret_in(text: str) -> Suspect | None:
 def masked(text: str) -> str:
     """Return ``text`` with whatever looks like a secret hidden; of a private key, all that follows it."""
     if any(mark in text for mark in _MARKS):
-        text = _SECRET.sub(_HIDDEN, _PRIVATE_KEY.sub(_HIDDEN, text))
-    return _NAMED.sub(_hidden, text) if _is_named(text) else text
+        text = _pattern(_SECRET).sub(HIDDEN, _pattern(_PRIVATE_KEY).sub(HIDDEN, text))
+    return _pattern(_NAMED).sub(_hidden, text) if _is_named(text) else text
 
 
-_PRIVATE_KEY = re.compile(f"{_FORMS['a private key']}.*", re.DOTALL)
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return ``text`` compiled: late, as that takes ten milliseconds and few texts have a mark in them."""
+    return re.compile(text)
 
 
 def _is_named(text: str) -> bool:
@@ -70,4 +74,4 @@ def _is_named(text: str) -> bool:
 
 def _hidden(found: re.Match[str]) -> str:
     start, end = (place - found.start() for place in found.span("value"))
-    return found[0][:start] + _HIDDEN + found[0][end:]
+    return found[0][:start] + HIDDEN + found[0][end:]

@@ -9,6 +9,7 @@ from aios import catalogue
 from aios.records.fleet import Fleet
 from aios.spi.probe import Discovery, Probe
 from aios.workflow import stopping
+from aios.workflow.stages import stage
 
 __all__ = ["Discovered", "asked", "discover_fleet"]
 
@@ -47,8 +48,8 @@ def discover_fleet(measure: bool, tell: Callable[[str], None], now: bool = False
 
     found = {}
     for name, probe in registry.load_all("aios.probes").items():
-        tell(f"probe {name}")
-        found[name] = asked(name, probe, measure)
+        with stage("probe", tell, f"probe {name}", probe=name, measure=measure):
+            found[name] = asked(name, probe, measure)
     given = list(found.values()) if now else [_at_rest(discovery) for discovery in found.values()]
     described = describe(given, load_catalogue(catalogue.root() / "hardware"))
     return Discovered(described.fleet, found, described.doubts)

@@ -89,6 +89,7 @@ def _checks(patient: Patient) -> Iterable[_Check]:
     yield _Check("state", lambda: places.state(patient))
     yield _Check("lock", lambda: places.lock(patient))
     yield _Check("journal", lambda: places.journal(patient))
+    yield _Check("history", lambda: places.history(patient))
     yield _Check("folder.state", lambda: places.folder("folder.state", patient.setting.home))
     yield _Check("folder.profiles", lambda: places.folder("folder.profiles", patient.setting.profiles))
     yield _Check("services", lambda: services.services(patient))

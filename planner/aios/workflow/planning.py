@@ -337,7 +337,8 @@ def _in_time(setting: Setting, considered: Considered, state: State, wished: Wis
 
     given = considered.given
     before = replanning(considered, state, wished)
-    found = in_time(setting, considered, frame, before.moving)
+    with stage("solving", intents=len(given.intents), demands=len(given.demands)):
+        found = in_time(setting, considered, frame, before.moving)
     services = [intent for intent in given.intents if intent.train is None]
     joins = joins_of(services, considered.options, given.fleet)
     schedule = jobs_only(given, found.schedule)

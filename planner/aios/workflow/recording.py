@@ -11,15 +11,13 @@ from aios.records.errors import AiosError
 from aios.records.history import Run, RunOutcome, Step, Who
 from aios.records.plan import Action, Plan
 from aios.spi.owner import user_name
-from aios.workflow.keeping import Opened, locked_state, state_of
+from aios.workflow.keeping import Opened, state_of
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
-    from aios.records.measurement import Verdict
-    from aios.records.state import State
 
-__all__ = ["Recording", "history", "job_of", "note_verdicts", "recorded"]
+__all__ = ["Recording", "history", "job_of", "recorded"]
 
 _JOBS = ("AIOS_JOB", "CI_JOB_URL", "BUILD_URL", "TRAVIS_JOB_WEB_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
 """Variables in which pipelines name their run: our own, then GitLab's, Jenkins', Travis', CircleCI's, Buildkite's."""
@@ -108,24 +106,6 @@ def recorded(
         kept.state.record(recording.ended(kept, setting.now(), *_outcome(recording.report)))
     except AiosError as error:
         setting.warn(f"what the run came to could not be recorded, and the next run will do so: {error}")
-
-
-def note_verdicts(setting: Setting, state: State, verdicts: Mapping[str, Sequence[Verdict]]) -> None:
-    """Add what was measured of services, by address, to the runs that applied them as they stand in ``state``.
-
-    A measurement that cannot be noted now is none the worse: that is told, not raised.
-    """
-    plans = {address.partition("/")[0]: item.plan for address, item in state.resources.items()}  # of whole pipelines
-    plans |= {address: item.plan for address, item in state.resources.items()}
-    try:
-        with locked_state(setting, "aios verify") as backend:
-            newest = {run.plan: run for run in backend.runs()}
-            for plan, run in newest.items():
-                found = {name: tuple(judged) for name, judged in verdicts.items() if plans.get(name) == plan}
-                if found:
-                    backend.record(run.model_copy(update={"verdicts": {**run.verdicts, **found}}))
-    except AiosError as error:
-        setting.warn(f"what was measured is not noted in the history: {error}")
 
 
 def _outcome(report: Report) -> tuple[RunOutcome, str | None]:

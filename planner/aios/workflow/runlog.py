@@ -27,7 +27,7 @@ __all__ = ["RunLog", "utc_now"]
 _KEPT = 50
 """Logs of a folder, the newest, that are kept."""
 _MOST_BYTES = 16 << 20
-"""Of one log; a run says at ``debug`` about 1 MiB in ten minutes."""
+"""Of one log: some fifty thousand lines, more than anybody reads."""
 _MOST_BYTES_OF_ALL = 64 << 20
 _MOST_HELD = 1000
 """Lines that are held back until it is known where they go."""
@@ -72,6 +72,10 @@ class RunLog:
         """Add to this file instead of making one; ``-`` is standard error."""
         self._named = path
         self._open()
+
+    def wants(self, level: Level) -> bool:
+        """Say whether the level is logged."""
+        return LEVELS.index(level) >= self._from
 
     def begin(self, stage: Stage) -> None:
         """Log that a stage begins; the first one of a command, which is the command itself, makes no file yet."""
@@ -123,7 +127,7 @@ class RunLog:
             self._descriptor, self._held = None, None
 
     def _log(self, event: str, level: Level, facts: Mapping[str, Any]) -> None:
-        if LEVELS.index(level) < self._from or (self._held is None and self._descriptor is None):
+        if not self.wants(level) or (self._held is None and self._descriptor is None):
             return
         line = {"time": self._now(), "level": level, "run": self._run, "event": event, **facts}
         data = json.dumps(line, separators=(",", ":"), default=str).encode() + b"\n"

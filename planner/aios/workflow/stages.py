@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal, Protocol, TypeAlias
 
-from aios.workflow.redacting import clean
-
 __all__ = [
     "LEVELS",
     "Level",
@@ -42,14 +40,14 @@ class Stage:
         self.name = name
         self.level = level
         self.parent = parent
-        self.attributes: dict[str, Any] = clean(attributes) if _WATCHERS else {}
+        self.attributes: dict[str, Any] = _clean(attributes) if _WATCHERS else {}
         self.seconds = 0.0
         self._began = time.perf_counter()
 
     def note(self, **attributes: Any) -> None:
         """Add facts, such as what came of it."""
         if _WATCHERS:
-            self.attributes.update(clean(attributes))
+            self.attributes.update(_clean(attributes))
 
     def stop(self) -> None:
         """Take the time."""
@@ -58,6 +56,9 @@ class Stage:
 
 class Watcher(Protocol):
     """Whoever is told of stages; may be told from several threads, and never raises."""
+
+    def wants(self, level: Level) -> bool:
+        """Say whether events of ``level`` are of any use: there may be a hundred thousand."""
 
     def begin(self, stage: Stage) -> None:
         """Learn that ``stage`` begins."""
@@ -143,11 +144,19 @@ def of_command(**facts: Any) -> None:
 
 def note(name: str, level: Level = "info", **facts: Any) -> None:
     """Tell of something that happens in the stage around."""
-    if not _WATCHERS:
+    told = [watcher for watcher in _WATCHERS if watcher.wants(level)]
+    if not told:
         return
-    cleaned, around = clean(facts), _around()
-    for watcher in _WATCHERS:
+    cleaned, around = _clean(facts), _around()
+    for watcher in told:
         watcher.event(name, level, cleaned, around)
+
+
+def _clean(facts: Mapping[str, Any]) -> dict[str, Any]:
+    from aios.workflow.redacting import clean  # its patterns take milliseconds to compile
+
+    cleaned: dict[str, Any] = clean(facts)
+    return cleaned
 
 
 def _around() -> Stage | None:

@@ -89,6 +89,10 @@ class Traces:
         self._spans: dict[Stage, Span] = {}
         self._warn = warn
 
+    def wants(self, level: Level) -> bool:
+        """Say whether spans tell events of this level: what tells less is for the log."""
+        return level in ("warning", "error")
+
     def begin(self, stage: Stage) -> None:
         """Begin the span of a stage, under that of the stage around it."""
         from opentelemetry.trace import set_span_in_context
@@ -118,9 +122,9 @@ class Traces:
         span.end()
 
     def event(self, name: str, level: Level, facts: Mapping[str, Any], stage: Stage | None) -> None:
-        """Add warnings and errors to the span that they happen in; what tells less is for the log."""
+        """Add a warning or an error to the span that it happens in."""
         span = self._spans.get(stage) if stage is not None else None
-        if span is not None and level in ("warning", "error"):
+        if span is not None:
             span.add_event(name, _attributes({"level": level, **facts}))
 
     def close(self) -> None:

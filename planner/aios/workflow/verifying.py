@@ -18,7 +18,6 @@ from aios.spi.meter import Reading
 from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import RESIDENT_METER, best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.reading import fleet_of
-from aios.workflow.recording import note_verdicts
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
 from aios.workflow.verifyingwhole import Part, verify_whole
@@ -63,6 +62,7 @@ def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int
 
     Raises InputError for an unknown target, or when nothing is applied.
     """
+    from aios.workflow.runs import keep_verdicts
     from aios.workflow.standing import load_state, pick
 
     state = load_state(setting)
@@ -82,7 +82,7 @@ def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int
         if len(parts) == len(_stages(state, (name,))):
             setting.tell(f"{name}: requests through all of its stages for {seconds:g} s")
             done.append(Verified(*verify_whole(name, parts, seconds, seed)))
-    note_verdicts(setting, state, {item.address: item.verdicts for item in done})
+    keep_verdicts(setting, done)
     return tuple(done)
 
 

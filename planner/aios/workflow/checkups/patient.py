@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from aios.records.errors import AiosError, ConflictError
 from aios.spi.executor import Observation
 from aios.workflow.setting import Setting
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Patient"]
 
 
+_PATIENCE_S = 6.0
+"""How long other checks wait for a state that somebody else has begun to read: a database may not answer."""
 _AT_ONCE = 32
 """Services that are asked at the same time: each has a second to answer."""
 
@@ -30,6 +34,7 @@ class Patient:
         self._files_lock = threading.Lock()
         self._seen_lock = threading.Lock()
         self._state: State | None = None
+        self._unreadable: AiosError | None = None
         self._seen: Mapping[str, Observation] | None = None
         self._files: Written | None = None
 
@@ -38,18 +43,29 @@ class Patient:
         from aios.workflow.standing import load_state
 
         with self._state_lock:
+            if self._unreadable is not None:
+                raise self._unreadable
             if self._state is None:
-                self._state = load_state(self.setting)
+                try:
+                    self._state = load_state(self.setting)
+                except AiosError as error:
+                    self._unreadable = error
+                    raise
             return self._state
 
     def known_state(self) -> State | None:
-        """Return the state; None where it cannot be read, which the check of the state tells."""
-        from aios.records.errors import AiosError
-
+        """Return the state; None where it cannot be read, or takes too long: the check of the state tells that."""
+        if not self._state_lock.acquire(timeout=_PATIENCE_S):
+            return None
+        self._state_lock.release()
         try:
             return self.state()
         except AiosError:
             return None
+
+    def is_reachable(self) -> bool:
+        """Say whether the place of the state can be looked at, be it that the state there is damaged."""
+        return self.known_state() is not None or isinstance(self._unreadable, ConflictError)
 
     def observed(self) -> Mapping[str, Observation]:
         """Return what is true now of everything that stands, by address."""
@@ -76,8 +92,6 @@ class Patient:
 
     def known_files(self) -> Written | None:
         """Return what the files say; None where they are wrong, which the check of the files tells."""
-        from aios.records.errors import AiosError
-
         try:
             return self.files()
         except AiosError:
@@ -85,15 +99,32 @@ class Patient:
 
 
 def _observed(resources: list[Resource]) -> Mapping[str, Observation]:
+    """Observe side by side, in threads that are left alone when a plugin does not come back."""
+    found: dict[str, Observation] = {}
+    pending: SimpleQueue[Resource] = SimpleQueue()
+    for resource in resources:
+        pending.put(resource)
+
+    def work() -> None:
+        with suppress(Empty):
+            while True:
+                resource = pending.get_nowait()
+                found[resource.address] = _look(resource)
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in resources[:_AT_ONCE]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {resource.address: found[resource.address] for resource in resources}
+
+
+def _look(resource: Resource) -> Observation:
     from aios.spi import registry
 
-    def look(resource: Resource) -> Observation:
-        try:
-            executor = registry.load("aios.executors", resource.executor)
-            found: Observation = executor.observe(resource.address, resource.handle)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other services are told all the same
-            return Observation(address=resource.address, condition="absent", detail=f"cannot be observed: {error}")
-        return found
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip((item.address for item in resources), pool.map(look, resources), strict=True))
+    try:
+        executor = registry.load("aios.executors", resource.executor)
+        seen: Observation = executor.observe(resource.address, resource.handle)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other services are told all the same
+        return Observation(address=resource.address, condition="absent", detail=f"cannot be observed: {error}")
+    return seen

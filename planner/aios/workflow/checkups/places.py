@@ -13,8 +13,10 @@ from aios.spi.checkup import Finding
 from aios.workflow.checkups.patient import Patient
 from aios.workflow.keeping import state_of
 
-__all__ = ["folder", "journal", "lock", "state"]
+__all__ = ["folder", "history", "journal", "lock", "state"]
 
+_RUNS = 100
+"""Of the history that are read."""
 _LITTLE_BYTES, _TOO_LITTLE_BYTES = 1 << 30, 64 << 20
 """Free space below which prepared models may not fit, and below which hardly anything can be written."""
 
@@ -54,6 +56,9 @@ def _some(names: list[str], most: int = 5) -> str:
 
 def lock(patient: Patient) -> Iterable[Finding]:
     """Say who holds the state's lock, and whether that process lives."""
+    if not patient.is_reachable():
+        yield Finding(check="lock", status="skipped", seen="the state, which it is of, cannot be reached")
+        return
     with closing(state_of(patient.setting)) as backend:
         hold = backend.holder()
     if hold is None:
@@ -73,7 +78,7 @@ def lock(patient: Patient) -> Iterable[Finding]:
             status="warn",
             seen=f"held from another machine, whose processes cannot be seen from here: {hold.owner}",
             remedy="if that run has ended, release the lock; else wait",
-            command=shlex.join(["aios", "unlock", hold.owner.id]),
+            command=shlex.join(["aios", "unlock", hold.owner.id, "--state", str(patient.setting.state)]),
         )
 
 
@@ -81,6 +86,9 @@ def journal(patient: Patient) -> Iterable[Finding]:
     """Read every journal, and say how many there are. Raises ConflictError for a damaged one."""
     from aios.state import RunJournal
 
+    if not patient.is_reachable():
+        yield Finding(check="journal", status="skipped", seen="the state, which it is of, cannot be reached")
+        return
     with closing(state_of(patient.setting)) as backend:
         lines = backend.lines()
         runs = lines.runs()
@@ -91,6 +99,20 @@ def journal(patient: Patient) -> Iterable[Finding]:
         yield Finding(check="journal", status="ok", seen=f"{len(runs)} runs, all of them readable")
     else:
         yield Finding(check="journal", status="skipped", seen="no run has kept one")
+
+
+def history(patient: Patient) -> Iterable[Finding]:
+    """Read what was recorded of the last runs. Raises ConflictError for a damaged record."""
+    if not patient.is_reachable():
+        yield Finding(check="history", status="skipped", seen="the state, which it is of, cannot be reached")
+        return
+    with closing(state_of(patient.setting)) as backend:
+        runs = backend.runs(_RUNS)
+    if runs:
+        seen = f"the last {len(runs)} runs are readable" if len(runs) > 1 else "the last run is readable"
+        yield Finding(check="history", status="ok", seen=seen)
+    else:
+        yield Finding(check="history", status="skipped", seen="no run is recorded")
 
 
 def folder(check: str, path: Path) -> Iterable[Finding]:
