@@ -106,6 +106,9 @@ def test_one_process_all_the_way(aios, asked):
     (home / "state.json").rename(home / "state.gone")
     (home / "state.json.backup").unlink()
     assert forged(aios, home / "run" / "digits", endpoint) == 1
+    shutil.copytree(home / "run" / "digits", aios.place / "copied")
+    copied = aios("adopt", "digits", "--folder", "copied", "--yes", "--state", "new/state.json")
+    assert (copied.code, "it serves from another" in copied.err) == (1, True)
     aios.write("intent.yaml", asked())
     taken = aios("adopt", "digits", "intent.yaml", "--endpoint", endpoint, "--yes", "--state", "new/state.json")
     assert taken.code == 0, taken.err
