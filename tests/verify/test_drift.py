@@ -194,6 +194,13 @@ def test_a_load_that_is_as_stated_gives_no_reason_and_a_little_more_is_no_drift(
     assert found([minute(ago, fast=6600) for ago in range(9, 0, -1)], rate=None) == ()
 
 
+def test_a_burst_is_no_load():
+    """100/s are stated: 10 s of that may come at once, in a second, beyond what is stated for it."""
+    second = {"began_s": 1.0, "ended_s": 0.0}
+    assert found([minute(1, fast=1050).model_copy(update=second)]) == ()
+    assert mattering(found([minute(1, fast=1150).model_copy(update=second)])) == [("load", "load")]
+
+
 def test_requests_without_an_answer_leave_a_percentile_without_end():
     (deviation,) = found([minute(ago, fast=500, failed=100) for ago in range(9, 0, -1)])
     assert deviation.text.startswith("latency.p99 has no end since 14:51 UTC: 900 of 5,400 requests got no answer")

@@ -100,7 +100,8 @@ def action_words(plan: Plan, ink: Ink, command: str | None) -> str:
     changes = [f"{count} to {kind}" for kind, count in counts.items() if count and kind != "keep"]
     if not changes:
         asked = "the intents ask for" if plan.back_to is None else f"run @{plan.back_to.run} wanted"
-        stands = f"what stands is what {asked}" if plan.actions else "demands are placed, not started"
+        placed = not plan.actions and plan.back_to is None
+        stands = "demands are placed, not started" if placed else f"what stands is what {asked}"
         return "\n".join([*lines, f"nothing to do: {stands}"])
     lines.append(f"plan: {', '.join(changes)}")
     return "\n".join([*lines, f"next: {command}"] if command else lines)

@@ -75,6 +75,7 @@ def read_plan(text: str, file: str) -> Plan:
 def _names(plan: Plan) -> Iterator[str]:
     yield from (decision.intent for decision in plan.decisions)
     yield from (action.address for action in plan.actions)
+    yield from (action.moved_from for action in plan.actions if action.moved_from is not None)
     yield from (claim.address for claim in plan.claims)
 
 
