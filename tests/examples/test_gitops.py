@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from aios.workflow.keeping import load_state
 from aios.workflow.setting import Setting
-from aios.workflow.standing import load_state
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "examples" / "gitops"

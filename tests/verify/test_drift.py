@@ -4,11 +4,12 @@ from bisect import bisect_left
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import made_plans
 import pytest
 
 from aios.records.base import digest_of
 from aios.records.candidate import Estimate
-from aios.records.plan import Claim, Deployment
+from aios.records.plan import Claim
 from aios.records.state import Resource
 from aios.spi.counting import BOUNDS_S, PER_DECADE
 from aios.spi.executor import Counted, Observation, Stranger
@@ -43,25 +44,7 @@ def claim(metric="latency.p99", bound=0.0095, unit="s", value=0.008):
 
 
 def resource(*claims, rate=100.0, **changes):
-    deployment = Deployment(
-        intent="digits",
-        task="image-classification",
-        model="digits-s",
-        model_path="digits-s.onnx",
-        model_digest="sha256:0",
-        precision="fp32",
-        quantization="none",
-        device="cpu",
-        device_kind="cpu",
-        batch=1,
-        max_delay_s=0.0,
-        threads=1,
-        replicas=1,
-        executor="dryrun",
-        placement=(),
-        addresses={},
-        rate_per_s=rate,
-    )
+    deployment = made_plans.deployment("digits", placement=(), rate_per_s=rate)
     usual = {
         "address": "digits",
         "executor": "dryrun",

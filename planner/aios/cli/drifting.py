@@ -38,7 +38,8 @@ _LATELY_S = 60.0
 
 def status(setting: Setting, targets: Sequence[str], *, json: bool) -> int:
     """Show what stands."""
-    from aios.workflow.standing import load_state, look
+    from aios.workflow.keeping import load_state
+    from aios.workflow.standing import look
 
     state = load_state(setting)
     standing = look(setting, targets, state)

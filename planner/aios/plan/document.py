@@ -15,16 +15,14 @@ from pydantic import BaseModel, ValidationError
 
 from aios.records.base import Span, digest_of
 from aios.records.errors import Diagnostic, InputError
+from aios.records.names import ADDRESS
 from aios.records.plan import FORMAT_VERSION, Plan
 
-__all__ = ["ADDRESS", "plain_document", "plan_text", "read_plan", "with_id"]
+__all__ = ["plain_document", "plan_text", "read_plan", "with_id"]
 
 _REMEDY = "make the plan again"
 _COMMAND = "aios plan PATH -o plan.json"
 
-
-ADDRESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
-"""The name of an intent, or of a stage or a group of one."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios.records.errors import ConflictError, Diagnostic, InputError
+from aios.records.names import ADDRESS
 from aios.records.plan import Action, Plan
 from aios.records.state import Resource, State
 from aios.spi import registry
@@ -46,8 +47,6 @@ def to_adopt(setting: Setting, address: str, executor: str, hint: Hint) -> Adopt
 
     Raises InputError where nothing is found, or it cannot be proved, ConflictError where it is looked after already.
     """
-    from aios.plan.document import ADDRESS
-
     if not ADDRESS.fullmatch(address):
         remedy = "name the intent that it serves; of a pipeline's stage `pipeline/stage`"
         raise InputError(Diagnostic(summary=f"{address[:80]!r} is no name of a service", remedy=remedy))

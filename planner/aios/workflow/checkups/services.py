@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aios.spi.checkup import Finding
 from aios.workflow.checkups.patient import Patient
+from aios.workflow.observing import Seen
 
 __all__ = ["ports", "services"]
 
@@ -23,20 +24,29 @@ def services(patient: Patient) -> Iterable[Finding]:
         yield Finding(check="services", status="skipped", seen=why)
         return
     seen = patient.observed()
-    well = [item for item in seen.values() if item.condition in ("healthy", "written")]
+    well = {address for address, item in seen.items() if item.observation and item.observation.condition in _WELL}
     if well:
-        yield Finding(check="services", status="ok", seen=f"{len(well):,} of {len(seen):,} are as they were applied")
-    for address, item in seen.items():
-        if item.condition == "starting":
-            yield Finding(check=f"service.{address}", status="warn", seen=f"it is starting: {item.detail}")
-        elif item not in well:
-            yield Finding(
-                check=f"service.{address}",
-                status="fail",
-                seen=f"{item.condition}: {item.detail}",
-                remedy="apply again: what is not as it should be is made anew",
-                command=shlex.join(["aios", "apply", *(patient.setting.paths or ("intent.yaml",))]),
-            )
+        yield Finding(check="services", status="ok", seen=f"{len(well):,} of {len(seen):,} stand and answer")
+    yield from (_unwell(patient, address, item) for address, item in seen.items() if address not in well)
+
+
+_WELL = ("healthy", "written")
+
+
+def _unwell(patient: Patient, address: str, item: Seen) -> Finding:
+    check, seen = f"service.{address}", item.observation
+    if seen is None:
+        remedy = "see what is wrong with its executor"
+        return Finding(check=check, status="fail", seen=item.why, remedy=remedy, command="aios plugins")
+    if seen.condition == "starting":
+        return Finding(check=check, status="warn", seen=f"it is starting: {seen.detail}")
+    return Finding(
+        check=check,
+        status="fail",
+        seen=f"{seen.condition}: {seen.detail}",
+        remedy="apply again: what is not as it should be is made anew",
+        command=shlex.join(["aios", "apply", *(patient.setting.paths or ("intent.yaml",))]),
+    )
 
 
 def ports(patient: Patient) -> Iterable[Finding]:
@@ -50,7 +60,12 @@ def ports(patient: Patient) -> Iterable[Finding]:
     if not asked:
         yield Finding(check="ports", status="skipped", seen="no port is asked for: services take free ones")
         return
-    owners = {pid: address for address, item in patient.observed().items() for pid in item.pids}
+    owners = {
+        pid: address
+        for address, item in patient.observed().items()
+        if item.observation
+        for pid in item.observation.pids
+    }
     troubles = 0
     for (host, port), address in asked.items():
         trouble = _trouble(host, port or 0)
