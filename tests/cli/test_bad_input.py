@@ -270,7 +270,7 @@ def test_folders_without_permission(aios, asked):
     (aios.place / "locked").mkdir(mode=0o500)
     ran = aios("apply", "intent.yaml", "--yes", "--state", "locked/state.json")
     assert ran.code == 6
-    assert "make it writable" in ran.err
+    assert "give this user the right to" in ran.err
 
 
 def limited(aios, most_bytes, *arguments):

@@ -107,7 +107,13 @@ def test_a_run_that_was_killed_is_closed_by_the_next_one_with_what_it_had_come_t
     aios("plan", intent("a"), intent("b"), "-o", "plan.json")
     ran = aios("apply", "plan.json", **killing(aios))
     assert ran.code == -signal.SIGKILL
-    assert "running" in aios("history").out, "nobody could say how it ended"
+    record = json.loads((aios.place / ".aios/history/000001.json").read_text())
+    assert record["outcome"] == "running", "nobody could say how it ended"
+    (killed,) = runs(aios)
+    assert killed["outcome"] == "interrupted", "nobody is at work"
+    assert "begun" in {step["status"] for step in killed["steps"]}
+    assert "interrupted" in aios("show", "@1").out
+    assert "begun" in aios("history", "a").out
     ran = aios("apply", "plan.json")
     assert ran.code == 0, ran.err
     second, first = runs(aios)

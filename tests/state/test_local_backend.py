@@ -88,8 +88,10 @@ def test_the_state_that_a_run_left_is_not_changed_by_what_follows(folder: Path, 
     backend = LocalBackend(folder / "state.json")
     first = backend.save(State(lineage="new", serial=0).following({"a": resource("a")}, None))
     backend.record(run(ended="2027"))
-    backend.save(first.following({"a": None}, None))
-    assert backend.state_after(1) == first
+    second = backend.save(first.following({"a": None}, None))
+    backend.record(run(ended="2028"))
+    (folder / "state.json").write_text("in place, as an editor or `cp` writes")
+    assert (backend.state_after(1), backend.state_after(2)) == (first, second)
     (folder / "history" / "000001.state.json").write_text("{")
     with pytest.raises(ConflictError, match="that run @1 left is damaged"):
         backend.state_after(1)

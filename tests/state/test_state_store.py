@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource as limits
 import signal
 import subprocess
@@ -195,9 +196,14 @@ def test_a_place_that_cannot_be_written_is_named(folder: Path) -> None:
         write_atomically(folder / "file" / "state", "x")
 
 
-def test_what_a_killed_writer_left_long_ago_goes_and_what_is_fresh_stays(folder: Path) -> None:
-    import os
+def test_a_state_that_is_a_pipe_keeps_nobody_waiting(folder: Path) -> None:
+    os.mkfifo(folder / "state.json")
+    with pytest.raises(WorldError) as raised:
+        StateStore(folder / "state.json").load()
+    assert raised.value.diagnostics[0].reason == "it is no regular file"
 
+
+def test_what_a_killed_writer_left_long_ago_goes_and_what_is_fresh_stays(folder: Path) -> None:
     old, fresh, foreign = folder / ".f.1-0.tmp", folder / ".f.2-0.tmp", folder / ".g.1-0.tmp"
     for path in (old, fresh, foreign):
         path.write_text("")

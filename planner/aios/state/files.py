@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -20,8 +21,8 @@ _REMEDIES = {
     errno.ENOSPC: "free space on that disk, then run the same command again",
     errno.EDQUOT: "free space within your quota, then run the same command again",
     errno.EFBIG: "raise the limit on file sizes (`ulimit -f unlimited`), then run the same command again",
-    errno.EACCES: "make it writable for this user, or choose another place",
-    errno.EPERM: "make it writable for this user, or choose another place",
+    errno.EACCES: "give this user the right to, or choose another place",
+    errno.EPERM: "give this user the right to, or choose another place",
     errno.EROFS: "choose a place that is not mounted read-only",
     errno.ENOTDIR: "a part of that path is a file, not a folder: choose another place",
     errno.EEXIST: "a part of that path is a file, not a folder: choose another place",
@@ -98,13 +99,22 @@ def keep_backup(path: Path, backup: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """Return the file's content, None if there is no such file. Raises WorldError when it cannot be read."""
+    """Return the file's content, None if there is no such file. Raises WorldError when it cannot be read, or is a pipe
+    or a device."""
     try:
-        return path.read_bytes()
+        with open(path, "rb", opener=_without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "it is no regular file")
+            return stream.read()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise disk_trouble(error, path, "read") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to would keep us waiting for ever."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def make_folder(path: Path) -> Path:

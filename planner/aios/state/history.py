@@ -61,13 +61,13 @@ class FileHistory:
         return None if data is None else data.decode(errors="replace")
 
     def keep_state(self, number: int, state: Path) -> None:
-        """Keep the state file as it stands beside a run, and let go of that of one long ago. Raises WorldError."""
-        kept = self._state_path(number)
-        try:
-            with suppress(FileNotFoundError, FileExistsError):
-                kept.hardlink_to(state.resolve())  # a state file is replaced, never changed
-        except OSError:  # another disk, or one without links
-            write_atomically(kept, read_bytes(state) or b"")
+        """Keep the state file as it stands beside a run, and let go of that of one long ago. Raises WorldError.
+
+        A copy and no link: what damages the state file, or is copied over it, leaves the history as it is.
+        """
+        kept, data = self._state_path(number), read_bytes(state)
+        if data is not None and not kept.exists():
+            write_atomically(kept, data)
         with suppress(OSError):
             self._state_path(number - KEPT_STATES).unlink()
 

@@ -16,8 +16,9 @@ from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.apply import Event, Report
+    from aios.spi.backend import Backend
 
-__all__ = ["Recording", "history", "job_of", "recorded"]
+__all__ = ["Recording", "history", "job_of", "recorded", "seen_now"]
 
 _JOBS = ("AIOS_JOB", "CI_JOB_URL", "BUILD_URL", "TRAVIS_JOB_WEB_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
 """Variables in which pipelines name their run: our own, then GitLab's, Jenkins', Travis', CircleCI's, Buildkite's."""
@@ -27,7 +28,34 @@ def history(setting: Setting, last: int | None = None) -> Sequence[Run]:
     """Return what was carried out, or so many of the last runs, oldest first. Raises ConflictError for a damaged
     record."""
     with closing(state_of(setting)) as backend:
-        return backend.runs(last)
+        return seen_now(backend, backend.runs(last), setting)
+
+
+def seen_now(backend: Backend, runs: Sequence[Run], setting: Setting) -> Sequence[Run]:
+    """Return the runs as they are now: the last one, where it was killed, says that it is at work until the next run
+    closes its record, and is told as what it will be closed as."""
+    if not runs or runs[-1].outcome != "running":
+        return runs
+    hold = backend.holder()
+    if hold is not None and hold.alive is not False:
+        return runs
+    (last,) = backend.runs(1)  # it may have ended by itself since it was read
+    if last.number != runs[-1].number:
+        return runs
+    if last.outcome == "running":
+        last = _cut_short(last, _reached_by(backend, last, setting))
+    return (*runs[:-1], last)
+
+
+def _reached_by(backend: Backend, run: Run, setting: Setting) -> Mapping[str, str]:
+    """Return how far a run came, by address; nothing where the journal is damaged, which is for `apply` to refuse."""
+    from aios.state import RunJournal
+
+    try:
+        with RunJournal(backend.lines(), setting.now) as journal:
+            return journal.reached(run.journal)
+    except AiosError:
+        return {}
 
 
 class Recording:
@@ -127,17 +155,20 @@ def _close_killed(kept: Opened, setting: Setting) -> None:
                 "of the two clocks is wrong. What counts is the order of numbers and serials, not of times"
             )
         if run.outcome == "running":
-            state, reached = kept.state.load(), kept.journal.reached(run.journal)
-            steps = tuple(_reached(step, reached) for step in run.steps)
-            closed = {
-                "ended": setting.now(),
-                "steps": steps,
-                "lineage": state.lineage,
-                "serial_after": state.serial,
-                "outcome": "interrupted",
-                "error": "it ended without a word: killed, or cut off from its state",
-            }
-            kept.state.record(run.model_copy(update=closed))
+            state = kept.state.load()
+            closed = {"ended": setting.now(), "lineage": state.lineage, "serial_after": state.serial}
+            told = _cut_short(run, kept.journal.reached(run.journal))
+            kept.state.record(told.model_copy(update=closed))
+
+
+def _cut_short(run: Run, reached: Mapping[str, str]) -> Run:
+    """Return the record of a run that was killed. reached: how far it came, by address"""
+    changes = {
+        "steps": tuple(_reached(step, reached) for step in run.steps),
+        "outcome": "interrupted",
+        "error": "it ended without a word: killed, or cut off from its state",
+    }
+    return run.model_copy(update=changes)
 
 
 def _reached(step: Step, reached: Mapping[str, str]) -> Step:

@@ -12,6 +12,7 @@ from aios.records.errors import AiosError, Diagnostic, InputError
 from aios.records.history import Run
 from aios.workflow.keeping import locked_state, state_of
 from aios.workflow.planfiles import Trust, read_plan_file
+from aios.workflow.recording import seen_now
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def tell_of(setting: Setting, text: str) -> Told:
     """Return the run that ``@3`` or ``@-1`` (the last one) names, with its plan. Raises InputError for an unknown
     one."""
     with closing(state_of(setting)) as backend:
-        run = find_run(backend, text)
+        (run,) = seen_now(backend, (find_run(backend, text),), setting)
         return Told(run, _own_plan(backend, run.number))
 
 
@@ -199,7 +200,7 @@ def runs_of(setting: Setting, address: str) -> Sequence[Run]:
     Raises InputError for one that no run knows.
     """
     with closing(state_of(setting)) as backend:
-        runs = backend.runs()
+        runs = seen_now(backend, backend.runs(), setting)
     found = [run for run in runs if any(concerns(step.address, address) for step in run.steps)]
     if not found:
         known = sorted({step.address for run in runs for step in run.steps})
