@@ -155,11 +155,12 @@ def _say_bug(arguments: list[str]) -> None:
 
     from aios import __version__
     from aios.cli.words import harmless
+    from aios.records.secrets import masked
 
-    traceback.print_exc()
+    command = harmless(masked(shlex.join(["aios", *arguments])))
+    print(masked(traceback.format_exc()), end="", file=sys.stderr)
     print(
-        f"this is a bug in aios {__version__}: please report it with the lines above and the command "
-        f"`{harmless(shlex.join(['aios', *arguments]))}`",
+        f"this is a bug in aios {__version__}: please report it with the lines above and the command `{command}`",
         file=sys.stderr,
     )
 

@@ -12,7 +12,28 @@ from aios.records.plan import Plan
 from aios.records.selection import ObjectiveValue
 from aios.records.units import Dimension, format_quantity
 
-__all__ = ["action_words", "ended", "goal_value", "objective_words", "promise_words", "proof_words", "residence_words"]
+__all__ = [
+    "INPUT_WORDS",
+    "action_words",
+    "ended",
+    "goal_value",
+    "objective_words",
+    "promise_words",
+    "proof_words",
+    "residence_words",
+]
+
+INPUT_WORDS = {
+    "intents": "intents",
+    "fleet": "fleet",
+    "models": "models and their data",
+    "profiles": "measurements",
+    "catalogue": "device types",
+    "state": "state",
+    "current": "what stood",
+    "policies": "policies",
+}
+"""What a plan was made from (`aios.records.plan.Inputs`), as people call it."""
 
 _SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "keep": " "}
 _INKS = {"create": "green", "update": "yellow", "replace": "yellow", "delete": "red", "keep": "dim"}

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aios.spi.checkup import Finding
+from aios.spi.listener import listener_of
 from aios.workflow.checkups.patient import Patient
 from aios.workflow.observing import Seen
 
@@ -71,7 +72,8 @@ def ports(patient: Patient) -> Iterable[Finding]:
         trouble = _trouble(host, port or 0)
         if trouble is None:
             continue
-        holder = _holder(port or 0)
+        found = listener_of(port or 0)
+        holder = found and found.pid
         if holder is not None and owners.get(holder) == address:
             continue
         troubles += 1
@@ -95,25 +97,6 @@ def _trouble(host: str, port: int) -> str | None:
             return None
     except OSError as error:
         return error.strerror or str(error)
-
-
-def _holder(port: int) -> int | None:
-    """Return the process that listens on ``port``; None where this user may not see it (proc(5), net/tcp)."""
-    inodes = set()
-    for name in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            text = Path(f"/proc/net/{name}").read_text(encoding="ascii")
-            # local address, remote address, state 0A (listening), ..., inode
-            rows = (line.split() for line in text.splitlines()[1:])
-            inodes |= {row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
-    marks = {f"socket:[{inode}]" for inode in inodes}
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            for link in (process / "fd").iterdir():
-                with contextlib.suppress(OSError):
-                    if str(link.readlink()) in marks:
-                        return int(process.name)
-    return None
 
 
 def _in_words(pid: int) -> str:
