@@ -219,6 +219,18 @@ def test_a_copy_goes_where_it_is_told_and_comes_from_standard_input(here, intent
     assert "checksum" in here("state", "push", "-", stdin=foreign).err
 
 
+def test_a_copy_that_was_put_already_is_put_once(here, intent):
+    here("apply", intent(), "--yes")
+    here("state", "pull", "-o", "copy.json")
+    first = here("state", "push", "copy.json", "--state", "other.json", "--json")
+    again = here("state", "push", "copy.json", "--state", "other.json", "--json")
+    assert (first.code, again.code) == (0, 0), again.err
+    assert again.json["serial"] == first.json["serial"]
+    assert "says the same" in here("state", "push", "copy.json", "--state", "other.json").out
+    here("apply", intent("b"), "--yes", "--state", "other.json")
+    assert here("state", "push", "copy.json", "--state", "other.json").code == 4
+
+
 def test_reading_makes_nothing(aios, here):
     for command in (["history"], ["status"], ["unlock"], ["state", "pull"]):
         assert here(*command).code == 0

@@ -103,6 +103,22 @@ def test_profile_goes_on_where_it_stopped(aios, asked):
     assert {decision["estimates"][name]["source"] for name in ("latency.p99", "accuracy.top1")} == {"measured"}
 
 
+def test_what_is_being_applied_is_not_told_as_cut_short(aios, asked):
+    aios.write("intent.yaml", asked())
+    process = reached(aios.start("apply", "intent.yaml", "--yes"), "create digits")
+    until(lambda: services(aios))
+    os.kill(process.pid, SIGSTOP)  # so that it is at work for as long as we look
+    words = aios("status")
+    told = aios("status", "--json").json
+    os.kill(process.pid, SIGCONT)
+    assert process.wait(60) == 0
+    assert "a run is at work" in words.err
+    assert "its create is under way" in words.out
+    assert told["at_work"]["pid"] == process.pid
+    assert aios("status", "--json").json["at_work"] is None
+    assert aios("destroy", "--yes").code == 0
+
+
 def test_apply_goes_on_where_it_stopped(aios, asked):
     aios.write("intent.yaml", asked())
     assert aios("plan", "intent.yaml", "-o", "plan.json").code == 0

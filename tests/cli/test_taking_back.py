@@ -55,6 +55,7 @@ def test_a_failure_leaves_what_does_not_depend_on_it_and_abort_takes_it_back(aio
     nothing = aios("apply", "--abort", "--yes")
     assert nothing.code == 1
     assert "no unfinished run" in nothing.err
+    assert len(aios("history", "--json").json["runs"]) == 2, "what was refused is no run"
 
 
 def test_rollback_on_failure(aios, asked):

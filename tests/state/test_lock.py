@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from aios.records.errors import ConflictError
-from aios.state import Lock, Owner
+from aios.records.errors import ConflictError, WorldError
+from aios.state import LocalBackend, Lock, Owner
 
 InChild = Callable[[Callable[[], None]], int]
 
@@ -125,3 +126,24 @@ def test_a_forked_orphan_does_not_keep_the_lock_of_its_killed_parent(folder: Pat
     finally:
         os.close(writes)
         os.close(reads)
+
+
+def test_a_link_in_place_of_the_lock_is_refused_and_what_it_leads_to_is_left_as_it_is(folder: Path) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.write_text("keep")
+    (folder / "state.json.lock").symlink_to(elsewhere)
+    with pytest.raises(WorldError, match="cannot lock") as caught, Lock(folder / "state.json.lock", owner()):
+        pass
+    assert "symbolic link" in (caught.value.diagnostics[0].remedy or "")
+    assert elsewhere.read_text() == "keep"
+
+
+def test_whoever_looks_at_a_lock_that_was_left_behind_is_not_taken_for_its_holder(folder: Path) -> None:
+    path = folder / "state.json.lock"
+    with holder(path) as process:
+        process.kill()
+    with path.open() as somebody:
+        fcntl.flock(somebody, fcntl.LOCK_SH)  # as another `aios status` does for a moment
+        hold = LocalBackend(folder / "state.json").holder()
+    assert hold is not None
+    assert hold.alive is False

@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from aios.apply.engine import execute, roll_back
 from aios.apply.reporting import Event, Report, Result
-from aios.apply.undo import Undo, undo_actions
+from aios.apply.undo import Undo, undo_actions, unfinished_run
 
-__all__ = ["Event", "Report", "Result", "Undo", "execute", "roll_back", "undo_actions"]
+__all__ = ["Event", "Report", "Result", "Undo", "execute", "roll_back", "undo_actions", "unfinished_run"]

@@ -13,9 +13,9 @@ from aios.apply.instructions import Answer, CarryOut, Instruction, Look, Note, P
 from aios.apply.order import circle_of, needs_of
 from aios.apply.reporting import Event, Report
 from aios.apply.resources import Promise, is_done
-from aios.apply.undo import undo_actions
+from aios.apply.undo import undo_actions, unfinished_run
 from aios.apply.workers import Notebook, Shelf, Workers
-from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Action, Claim, Claims
 from aios.records.state import State
 from aios.spi.backend import StateKeeper, WriteAheadJournal
@@ -92,20 +92,12 @@ def roll_back(
     Raises InputError when the last run did come to its end; otherwise as `execute`.
     """
     state = state_store.load()
-    if state.run is None:
-        raise InputError(
-            Diagnostic(
-                summary="there is no unfinished run to roll back",
-                reason="the last one came to its end, or nothing was ever applied",
-                remedy="to go back to an earlier intent, apply that one",
-                command="aios status",
-            )
-        )
+    run = unfinished_run(state)
     actions = [undo.action for undo in undo_actions(state)]
     missing = [_no_executor(action, executors) for action in actions if action.executor not in executors]
     if missing:
         raise WorldError(*missing)
-    journal.begin(state.run.plan, state)
+    journal.begin(run.plan, state)
     recalled = _recalled([action.address for action in actions], journal)
     world = _World(state_store, executors, artefacts, journal, now, on_event, stop)
     return world.drive(steps_back(state, recalled))

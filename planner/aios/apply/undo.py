@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from aios.records.errors import Diagnostic, InputError
 from aios.records.plan import Action, ActionKind, Deployment
-from aios.records.state import Resource, State, Touched
+from aios.records.state import Resource, State, Touched, UnfinishedRun
 
-__all__ = ["Undo", "undo_actions"]
+__all__ = ["Undo", "undo_actions", "unfinished_run"]
 
 
 class Undo(NamedTuple):
@@ -24,6 +25,20 @@ class Undo(NamedTuple):
     def address(self) -> str:
         """Where it acts."""
         return self.action.address
+
+
+def unfinished_run(state: State) -> UnfinishedRun:
+    """Return the run that can be taken back: the last one. Raises InputError when it came to its end."""
+    if state.run is None:
+        raise InputError(
+            Diagnostic(
+                summary="there is no unfinished run to roll back",
+                reason="the last one came to its end, or nothing was ever applied",
+                remedy="to go back to an earlier intent, apply that one",
+                command="aios status",
+            )
+        )
+    return state.run
 
 
 def undo_actions(state: State) -> tuple[Undo, ...]:

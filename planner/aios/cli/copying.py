@@ -76,11 +76,11 @@ def _ask() -> None:
 def _told(put: Put, json: bool) -> int:
     kept = ", ".join(sorted(put.after.resources)) or "nothing"
     what = "put" if put.run is None else f"put back what run @{put.run} left"
-    words = (
-        f"{what}: serial {put.after.serial}, it lists {kept}; it took the place of {_said(put.before)}\nnext: aios plan"
-    )
+    words = f"{what}: serial {put.after.serial}, it lists {kept}; it took the place of {_said(put.before)}"
+    if put.before == put.after:
+        words = f"nothing to put: serial {put.after.serial}, which is kept, says the same; it lists {kept}"
     document = {"run": put.run, "before": put.before and put.before.serial, "serial": put.after.serial}
-    emit(words, document, json=json)
+    emit(f"{words}\nnext: aios plan", document, json=json)
     return Exit.DONE
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aios.cli.exits import Exit
+from aios.cli.history import short_plan
 from aios.cli.output import emit, metric_text
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, harmless, table
@@ -15,6 +16,7 @@ from aios.records.drift import Deviation
 
 if TYPE_CHECKING:
     from aios.records.state import UnfinishedRun
+    from aios.spi.owner import Owner
     from aios.verify.lately import Lately
     from aios.workflow.drifting import Drift
     from aios.workflow.setting import Setting
@@ -38,33 +40,35 @@ _LATELY_S = 60.0
 
 def status(setting: Setting, targets: Sequence[str], *, json: bool) -> int:
     """Show what stands."""
-    from aios.workflow.keeping import load_state
-    from aios.workflow.standing import look
+    from aios.workflow.standing import load_at_work, look
 
-    state = load_state(setting)
+    state, owner = load_at_work(setting)
     standing = look(setting, targets, state)
     ink = Ink(sys.stdout)
-    rows = [_status_row(item, ink) for item in standing]
+    rows = [_status_row(item, ink, at_work=owner is not None) for item in standing]
     head = ["ADDRESS", "CONDITION", "ENDPOINT", "RUNS", "READY", "AGE", "LOAD", "LATENCY", "DETAIL"]
     words = table(head, rows, ink) if rows else "nothing is applied"
     unfinished = None if state.run is None else {"plan": state.run.plan, "back": state.run.back}
-    document = {"resources": [_status_document(item) for item in standing], "unfinished_run": unfinished}
-    emit(words, document, json=json)
+    resources = [_status_document(item) for item in standing]
+    emit(words, {"resources": resources, "unfinished_run": unfinished, "at_work": owner}, json=json)
     if state.run is not None:
-        _say_unfinished(state.run)
+        _say_unfinished(state.run, owner)
     return Exit.DONE
 
 
-def _say_unfinished(run: UnfinishedRun) -> None:
-    """Say how to go on where the last run did not come to its end."""
+def _say_unfinished(run: UnfinishedRun, owner: Owner | None) -> None:
+    """Say who is at work, or how to go on where the last run did not come to its end."""
     left = "was being rolled back" if run.back else "did not come to its end"
-    print(
-        f"the last run ({run.plan}) {left}: the same command goes on, and `aios apply --abort` takes back what it did",
-        file=sys.stderr,
+    told = (
+        f"a run is at work: {harmless(str(owner))}"
+        if owner is not None
+        else f"the last run ({harmless(short_plan(run.plan))}) {left}: the same command goes on, and "
+        "`aios apply --abort` takes back what it did"
     )
+    print(told, file=sys.stderr)
 
 
-def _status_row(item: Standing, ink: Ink) -> list[str]:
+def _status_row(item: Standing, ink: Ink, *, at_work: bool) -> list[str]:
     resource, seen = item.resource, item.seen.observation
     deployment = resource.deployment
     condition = seen.condition if seen else "unknown"
@@ -74,7 +78,8 @@ def _status_row(item: Standing, ink: Ink) -> list[str]:
     if seen and seen.taken_by:
         details.append(f"its port is taken by {seen.taken_by}")
     if resource.unfinished:
-        details.append(f"an earlier {resource.unfinished} did not finish, apply again")
+        cut_short = f"an earlier {resource.unfinished} did not finish, apply again"
+        details.append(f"its {resource.unfinished} is under way" if at_work else cut_short)
     load, latency = _lately_words(item.lately)
     return [
         resource.address,

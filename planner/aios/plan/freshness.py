@@ -75,7 +75,7 @@ def _diagnostic(summary: str, planned: str, now: str, changes: tuple[_Change, ..
     return Diagnostic(
         summary=summary,
         where=where,
-        reason="; ".join([*told, f"planned with {planned}, now {now}"]),
+        reason="; ".join([*told, f"planned with {planned or 'none'}, now {now or 'none'}"]),
         remedy="plan again",
         command="aios plan PATH -o plan.json",
     )

@@ -28,6 +28,7 @@ _REMEDIES = {
     errno.EEXIST: "a part of that path is a file, not a folder: choose another place",
     errno.EISDIR: "it is a folder: name a file",
     errno.ENOENT: "that place cannot hold files: choose another",
+    errno.ELOOP: "it is a symbolic link, which nothing of aios's makes here: see who made it, and remove it",
     errno.EMFILE: "raise the limit on open files (`ulimit -n 4096`), then run the same command again",
 }
 

@@ -88,7 +88,7 @@ class Lock:
         """Return a descriptor that holds the lock on the file that ``path`` names now."""
         patience = iter(range(_TRIES))
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 with suppress(FileNotFoundError):
@@ -143,14 +143,14 @@ def holder_of(path: Path) -> Hold | None:
     if read_bytes(path) is None:
         return None
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise disk_trouble(error, path, "read") from error
     try:
         owner = _read(descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: whoever else looks is nobody who holds it
     except BlockingIOError:
         return Hold(owner, alive=True)
     finally:

@@ -99,13 +99,13 @@ def roll_back(setting: Setting, on_event: Callable[[Event], None]) -> Report:
 
 def _roll_back(kept: Opened, setting: Setting, on_event: Callable[[Event], None]) -> Report:
     from aios.apply import roll_back as work
-    from aios.apply import undo_actions
+    from aios.apply import undo_actions, unfinished_run
     from aios.spi import registry
     from aios.workflow.recording import recorded
 
     state = kept.state.load()
+    plan = unfinished_run(state).plan  # where there is none, nothing was done that the history could tell of
     actions = [undo.action for undo in undo_actions(state)]
-    plan = state.run.plan if state.run else "abort"
     with (
         recorded(kept, setting, actions, command="apply --abort", plan=plan, made=None) as recording,
         stage("rollback", plan=plan, actions=len(actions)),

@@ -42,6 +42,8 @@ def push(setting: Setting, document: bytes, name: str, *, force: bool) -> Put:
         raise InputError(Diagnostic(summary=f"{name} is no state: {damage}", remedy=remedy)) from None
     with locked_state(setting, "aios state push") as backend:
         before = _readable(backend) if force else backend.load()
+        if before is not None and before.model_copy(update={"serial": state.serial}) == state:
+            return Put(before, before)  # such as when the push before this one was killed after it had written
         if before is not None and not force:
             _see_that_it_follows(before, state, name)
         return Put(before, backend.restore(state))

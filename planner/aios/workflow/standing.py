@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from aios.records.errors import Diagnostic, InputError
 from aios.records.state import Resource, State
-from aios.workflow.keeping import load_state
+from aios.spi.owner import Owner
+from aios.workflow.keeping import load_state, state_of
 from aios.workflow.observing import Seen, observe
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.verify.lately import Lately
 
-__all__ = ["Standing", "look", "pick", "seconds_since"]
+__all__ = ["Standing", "load_at_work", "look", "pick", "seconds_since"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,19 @@ class Standing:
     seen: Seen
     lately: Lately | None = None
     age_s: float = field(default=0.0)
+
+
+def load_at_work(setting: Setting) -> tuple[State, Owner | None]:
+    """Read the state; return it with who is at work on it now, None where nobody is: an action that is not finished is
+    then under way, or was cut short."""
+    state = load_state(setting)
+    if state.run is None:
+        return state, None
+    with closing(state_of(setting)) as backend:
+        hold = backend.holder()
+    if hold is not None and hold.alive is not False:
+        return state, hold.owner
+    return load_state(setting), None  # the run may have ended since the state was read
 
 
 def pick(state: State, targets: Sequence[str]) -> tuple[Resource, ...]:
