@@ -20,8 +20,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from aios.workflow.keeping import load_state
 from aios.workflow.setting import Setting
-from aios.workflow.standing import load_state
 
 ROOT = Path(__file__).resolve().parents[1]
 AIOS = (sys.executable, "-m", "aios.cli.main")

@@ -19,9 +19,9 @@ import numpy as np
 from aios.records.model import ModelProfile
 from aios.verify import burst_capacity
 from aios.workflow.inspecting import inspect_model
+from aios.workflow.keeping import load_state
 from aios.workflow.loading import bursts, open_loop, synthetic_items
 from aios.workflow.setting import Setting
-from aios.workflow.standing import load_state
 
 ROOT = Path(__file__).resolve().parents[1]
 AIOS = str(Path(sys.executable).with_name("aios"))

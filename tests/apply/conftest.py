@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
+import made_plans
 import pytest
 
 from aios.apply import Event, Report, execute, roll_back
@@ -80,25 +81,8 @@ class FileExecutor:
 
 
 def deployment(address: str, **changes: Any) -> Deployment:
-    fields: dict[str, Any] = {
-        "intent": address,
-        "task": "image-classification",
-        "model": "m",
-        "model_path": "m.onnx",
-        "model_digest": "sha256:1",
-        "precision": "fp32",
-        "quantization": "none",
-        "device": "cpu",
-        "device_kind": "cpu",
-        "batch": 1,
-        "max_delay_s": 0.0,
-        "threads": 1,
-        "replicas": 1,
-        "executor": "files",
-        "placement": (),
-        "addresses": {},
-    }
-    return Deployment(**(fields | changes))
+    made: Deployment = made_plans.deployment(address, **{"executor": "files", "placement": (), **changes})
+    return made
 
 
 class World:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killed_runs import is_killed
 
 from aios.records.base import digest_of
 from aios.records.plan import Action, Deployment
@@ -41,13 +42,8 @@ def digests(wanted: Mapping[str, Deployment]) -> dict[str, str]:
 
 def killed_at(point: int, work: Callable[[], object]) -> bool:
     """Run ``work`` in a child that kills itself at ``point``; False when it ended before that point came."""
-    child = os.fork()
-    if child:
-        status = os.waitpid(child, 0)[1]
-        assert status in (0, signal.SIGKILL), "the child failed in another way"
-        return status == signal.SIGKILL
-    status = 99
-    try:
+
+    def fatally() -> None:
         left = iter(range(point, -1, -1))
         real = os.fsync
 
@@ -60,9 +56,9 @@ def killed_at(point: int, work: Callable[[], object]) -> bool:
 
         os.fsync = fatal
         work()
-        status = 0
-    finally:
-        os._exit(status)
+
+    killed: bool = is_killed(fatally)
+    return killed
 
 
 def scenario(world: Any, deployment: Make) -> tuple[Action, ...]:

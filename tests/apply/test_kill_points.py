@@ -7,9 +7,7 @@ kills in all three, and repeats that with other numbers of services and of worke
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import count
@@ -20,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from killed_runs import KillingJournal, is_killed
 
 from aios.records.base import digest_of
 from aios.records.errors import WorldError
@@ -32,42 +31,6 @@ Wanted = Mapping[str, Deployment]
 
 KINDS = ("create", "update", "replace", "delete", "rollback")
 NAMES = "abcd"
-
-
-class KillingJournal(RunJournal):
-    """Fake: a journal that kills its own process at the n-th of its points, three for each line."""
-
-    left = -1
-
-    def record(self, event: str, **facts: Any) -> None:
-        self._point()
-        if self.left == 0:
-            # The first bytes of the line reach the disk, the rest never does.
-            with self.path.open("ab") as torn:
-                torn.write(b'{"n":')
-        self._point()
-        super().record(event, **facts)
-        self._point()
-
-    def _point(self) -> None:
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        type(self).left -= 1
-
-
-def in_child(work: Callable[[], object]) -> bool:
-    """Run ``work`` in a child process; return whether it was killed."""
-    child = os.fork()
-    if child:
-        status = os.waitpid(child, 0)[1]
-        assert status in (0, signal.SIGKILL), "the child failed in another way"
-        return status == signal.SIGKILL
-    status = 99
-    try:
-        work()
-        status = 0
-    finally:
-        os._exit(status)
 
 
 def failing(executor: type[Any], address: str) -> type[Any]:
@@ -134,7 +97,7 @@ def killed_at(point: int, case: Case, world: Any, actions: Any) -> bool:
         KillingJournal.left = point
         case.apply(world, actions, world.journal(KillingJournal))
 
-    return in_child(work)
+    return is_killed(work)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killed_runs import KillingJournal, is_killed
 
 from aios.plan.actions import actions_for
 from aios.records.base import digest_of
 from aios.records.errors import WorldError
 from aios.records.plan import Action, Deployment
 from aios.records.state import State
-from aios.state import RunJournal
 
 Make = Callable[..., Deployment]
 IN_PLACE = {"files": frozenset({"batch", "intent"})}
 MOVED = {"new": ("older", "old")}
-
-
-class KillingJournal(RunJournal):
-    """Fake: a journal that kills its own process before or after its n-th line."""
-
-    left = -1
-
-    def record(self, event: str, **facts: Any) -> None:
-        self._point()
-        super().record(event, **facts)
-        self._point()
-
-    def _point(self) -> None:
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        type(self).left -= 1
-
-
-def killed(work: Callable[[], object]) -> bool:
-    child = os.fork()
-    if child:
-        status = os.waitpid(child, 0)[1]
-        assert status in (0, signal.SIGKILL)
-        return status == signal.SIGKILL
-    status = 99
-    try:
-        work()
-        status = 0
-    finally:
-        os._exit(status)
 
 
 def plan(state: State, wanted: Mapping[str, Deployment], moved: Mapping[str, tuple[str, ...]] = MOVED) -> Any:
@@ -146,7 +114,7 @@ def test_killed_at_every_line_nothing_is_lost_or_made_anew(
             KillingJournal.left = point
             own.apply(actions, "p1", journal=own.journal(KillingJournal))
 
-        if not killed(work):
+        if not is_killed(work):
             assert point > 8
             break
         if way == "again":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -14,12 +13,12 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from killed_runs import KillingJournal, is_killed
 
 from aios.plan import destroy_actions
 from aios.records.base import digest_of
 from aios.records.errors import WorldError
 from aios.records.plan import Action, Deployment
-from aios.state import RunJournal
 
 NAMES = ("a", "b", "c", "d")
 CALLS = {"a": ("b",), "b": ("d",), "c": ("d",)}
@@ -29,18 +28,6 @@ wishes = st.dictionaries(
     st.sampled_from(NAMES), st.fixed_dictionaries({"batch": st.integers(1, 3), "threads": st.integers(1, 2)})
 )
 manners = st.fixed_dictionaries({"parallelism": st.integers(1, 4), "rollback_on_failure": st.booleans()})
-
-
-class KillingJournal(RunJournal):
-    """Fake: a journal that kills its own process before its n-th line."""
-
-    left = -1
-
-    def record(self, event: str, **facts: Any) -> None:
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        type(self).left -= 1
-        super().record(event, **facts)
 
 
 def watching(executor: type[Any]) -> type[Any]:
@@ -125,7 +112,7 @@ class Runs(RuleBasedStateMachine):
         broken=st.frozensets(st.sampled_from(NAMES), max_size=2),
         after_writing=st.booleans(),
         manner=manners,
-        kills=st.lists(st.integers(0, 25), max_size=2),
+        kills=st.lists(st.integers(0, 75), max_size=2),
     )
     def change(
         self, wish: Any, broken: frozenset[str], after_writing: bool, manner: dict[str, Any], kills: list[int]
@@ -190,16 +177,13 @@ class Runs(RuleBasedStateMachine):
         return self._apply(actions, manner, plan)
 
     def _killed(self, point: int, actions: Any, manner: Mapping[str, Any], plan: str) -> None:
-        child = os.fork()
-        if child == 0:
-            try:
-                KillingJournal.left = point
-                run = self.world.state().run
-                if run is None or not run.back or run.plan != plan:
-                    self._apply(actions, manner, plan, self.world.journal(KillingJournal))
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
+        def work() -> None:
+            KillingJournal.left = point
+            run = self.world.state().run
+            if run is None or not run.back or run.plan != plan:
+                self._apply(actions, manner, plan, self.world.journal(KillingJournal))
+
+        is_killed(work)
 
     @invariant()
     def what_stands_is_what_the_model_says(self) -> None:

@@ -143,7 +143,7 @@ def test_apply_without_a_terminal_needs_approval(aios, digits):
 
 def test_nothing_applied(aios):
     assert "nothing is applied" in aios("status").out
-    assert aios("status", "--json").json == {"resources": []}
+    assert aios("status", "--json").json == {"resources": [], "unfinished_run": None}
     assert aios("destroy", "--yes").code == 0
     assert aios("verify").code == 1
 
@@ -208,7 +208,7 @@ def test_model_inspect(aios, digits):
 
 
 def test_schemas_and_plugins(aios):
-    assert aios("schema").out.split() == ["calibration", "device", "fleet", "intent", "table"]
+    assert aios("schema").out.split() == ["calibration", "device", "fleet", "intent", "policy", "table", "test"]
     assert json.loads(aios("schema", "intent").out)["$schema"].endswith("2020-12/schema")
     assert aios("schema", "plan").code == 1
     assert {"onnxruntime", "dryrun"} <= {item["name"] for item in aios("plugins", "--json").json}

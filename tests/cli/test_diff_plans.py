@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from aios.cli.differing import intent_words
+from aios.cli.planwords import INPUT_WORDS
 from aios.cli.words import Ink
 from aios.records.differences import IntentChange, Move
+from aios.records.plan import Inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "plan" / "golden"
@@ -101,3 +103,7 @@ def test_a_plan_and_another(aios):
     shutil.copy(aios.place / "intent.json", aios.place / "again.json")
     same = aios("diff", "intent.json", "again.json", "--detailed-exitcode")
     assert (same.code, same.out) == (0, "no difference: both plans decide and promise the same\n")
+
+
+def test_every_input_of_a_plan_has_a_name_for_people():
+    assert set(INPUT_WORDS) == set(Inputs.model_fields)

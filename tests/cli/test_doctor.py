@@ -57,6 +57,17 @@ def test_a_sound_machine_passes_and_nothing_is_left_behind(aios):
     assert list(aios.place.iterdir()) == []
 
 
+def test_a_folder_that_was_removed(aios):
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" doctor --json'
+    done = subprocess.run(
+        ["bash", "-c", script, aios.command], cwd=aios.place, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 6
+    broken = [item for item in json.loads(done.stdout)["checks"] if item["status"] == "fail"]
+    assert {item["check"] for item in broken} == {"folder.state", "folder.profiles"}
+    assert all(item["remedy"] for item in broken)
+
+
 def test_every_finding_that_is_no_success_says_what_to_do(aios):
     aios.write(".aios/state.json", "{")
     ran = aios("doctor", "--json")

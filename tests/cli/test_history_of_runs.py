@@ -4,48 +4,17 @@ import json
 import os
 import shutil
 import signal
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-
-from aios.cli.main import _run
+from in_process import InProcess
 
 DRY = "{precision: fp32, threads: 1, batch: 1, replicas: 1, executor: dryrun}"
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
-class Inside:
-    """Runs commands within this process, in one folder: several times as fast as processes of their own."""
-
-    place: Path
-    said: pytest.CaptureFixture[str]
-
-    def __call__(self, *arguments):
-        self.said.readouterr()
-        code = int(_run([str(argument) for argument in arguments]))
-        return Ran(code, *self.said.readouterr())
-
-    def write(self, name, text):
-        (self.place / name).write_text(text)
-
-
 @pytest.fixture
-def aios(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_COLOR", "1")
-    return Inside(tmp_path, capsys)
+def aios(aios, monkeypatch):
+    monkeypatch.chdir(aios.place)
+    return InProcess(aios)
 
 
 pytestmark = pytest.mark.usefixtures("fleet")
@@ -203,7 +172,7 @@ def test_a_rollback_that_is_killed_is_gone_on_with(aios, apply, line):
 
         RunJournal.record = record
         try:
-            _run(["apply", "back.json"])
+            aios("apply", "back.json")
         finally:
             os._exit(0)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, "there is no such line"

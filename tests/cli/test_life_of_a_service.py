@@ -215,7 +215,7 @@ def test_life(aios, asked, few):
     assert {item["address"]: item["status"] for item in joined.json["results"]} == {"digits": "kept", "other": "done"}
     unknown = aios("destroy", "othr", "--yes")
     assert unknown.code == 1
-    assert "did you mean other?" in unknown.err
+    assert "did you mean `other`?" in unknown.err
     alone = aios("apply", "other.yaml", "--yes")
     assert alone.code == 0, alone.err
     assert "delete" in alone.out

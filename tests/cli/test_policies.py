@@ -92,6 +92,12 @@ def test_a_plan_without_policies_says_nothing_of_them(planned):
     assert "policies" not in ran.json["inputs"]
 
 
+def test_plans_judged_by_other_policies_differ_in_them(aios, planned):
+    assert planned(1, "-o", "without.json").code == 0
+    assert planned(1, "--policy", "gate.yaml", "-o", "with.json").code == 0
+    assert "made from policies differs; intents, fleet" in aios("diff", "without.json", "with.json").out
+
+
 def test_policies_beside_the_intents_count_unasked_for_plan_and_apply(aios, planned):
     assert planned(2, name="team.policy.yaml").code == 1
     (aios.place / "team.policy.yaml").rename(aios.place / "policy.yaml")

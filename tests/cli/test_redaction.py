@@ -99,3 +99,15 @@ def test_no_password_of_a_url_is_left(secret, rest):
     told = redacted(f"see mysql://user:{secret}{rest}")
     assert f":{secret}@" not in told
     assert "user" in told
+
+
+def test_a_bug_is_told_without_secrets(here, monkeypatch):
+    def broken(_arguments):
+        raise ZeroDivisionError("postgresql://me:canary@db/aios does not divide")
+
+    monkeypatch.setattr("aios.cli.app.run", broken)
+    ran = here("status", "--state", "postgresql://me:canary@db/aios")
+    assert ran.code == 70
+    assert "does not divide" in ran.err
+    assert "this is a bug in aios" in ran.err
+    assert "canary" not in ran.err

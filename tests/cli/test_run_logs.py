@@ -242,12 +242,12 @@ def test_two_runs_of_one_name_have_two_logs(tmp_path):
 
 OTHERS = """
 import logging, warnings
-from aios.cli import recording
-recording.begin(["apply", "--log-level", "info", "--log-file", "log.jsonl"])
+from aios.cli import telemetry
+telemetry.begin(["apply", "--log-level", "info", "--log-file", "log.jsonl"])
 logging.getLogger("some.library").warning("\\x1b[31mit is %s", "late")
 logging.getLogger("some.library").info("chatter")
 warnings.warn("old manner", DeprecationWarning, stacklevel=1)
-recording.end(0, None)
+telemetry.end(0, None)
 """
 
 

@@ -2,12 +2,18 @@
 
 import http.client
 import json
+import os
 import shutil
+import signal
 import threading
 import time
 from urllib.parse import urlsplit
 
 import pytest
+
+from aios.cli.main import _run
+from aios.state import RunJournal
+from aios_plugins.onnxruntime import Executor
 
 
 class Client:
@@ -100,6 +106,9 @@ def test_one_process_all_the_way(aios, asked):
     (home / "state.json").rename(home / "state.gone")
     (home / "state.json.backup").unlink()
     assert forged(aios, home / "run" / "digits", endpoint) == 1
+    shutil.copytree(home / "run" / "digits", aios.place / "copied")
+    copied = aios("adopt", "digits", "--folder", "copied", "--yes", "--state", "new/state.json")
+    assert (copied.code, "it serves from another" in copied.err) == (1, True)
     aios.write("intent.yaml", asked())
     taken = aios("adopt", "digits", "intent.yaml", "--endpoint", endpoint, "--yes", "--state", "new/state.json")
     assert taken.code == 0, taken.err
@@ -125,3 +134,42 @@ def forged(aios, folder, endpoint):
     (folder / "spec.json").write_text(kept)
     assert "does not know the secret" in ran.err
     return ran.code
+
+
+def killed_at(line, *arguments):
+    """Run a command in a child that kills itself before it writes this line of its journal; return whether it did."""
+    child = os.fork()
+    if child == 0:
+        real, left = RunJournal.record, [line]
+
+        def record(self, *event, **facts):
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            real(self, *event, **facts)
+
+        RunJournal.record = record
+        try:
+            _run([*arguments])
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+@pytest.mark.usefixtures("fleet")
+def test_killed_in_the_midst_of_a_rename_it_is_the_same_process_under_the_new_name(aios, asked, monkeypatch):
+    monkeypatch.chdir(aios.place)
+    aios.write("intent.yaml", asked())
+    assert aios("apply", "intent.yaml", "--yes").code == 0
+    front, before = service(aios)[0]["handle"]["pid"], "digits"
+    for line in (3, 4, 5, 6):  # before it notes that it renames, changes and has changed it, and that it is done
+        name = f"digits-{line}"
+        aios.write("intent.yaml", asked().replace("name: digits", f"name: {name}, moved: {{from: {before}}}"))
+        assert killed_at(line, "apply", "intent.yaml", "--yes"), "there is no such line"
+        assert _run(["apply", "intent.yaml", "--yes"]) == 0
+        state = json.loads((aios.place / ".aios" / "state.json").read_text())["state"]
+        ((address, resource),) = state["resources"].items()
+        condition = Executor().observe(address, resource["handle"]).condition
+        assert (address, resource["handle"]["pid"], condition) == (name, front, "healthy")
+        assert [path.name for path in (aios.place / ".aios" / "run").iterdir()] == [name]
+        before = name

@@ -208,7 +208,7 @@ def test_cut_off_at_every_line_of_the_journal_it_stops_truthfully_and_the_next_g
         assert "the same command goes on" in told.remedy
         done = run.done()
         (cut_off,) = history(run.setting)
-        assert cut_off.outcome == "running", "nobody could say how it ended"
+        assert cut_off.outcome == "interrupted", "nobody is at work"
         postgresql.sql("drop trigger cut on aios.journal")
         assert run().complete
         assert not done & set(run.begun()), "what was done is not done again"

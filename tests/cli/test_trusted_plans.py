@@ -14,6 +14,7 @@ from aios.cli.differing import diff
 from aios.records.base import digest_of
 from aios.records.errors import InputError, UsageError
 from aios.workflow.planfiles import Keeping, Trust, make_keys, read_plan_file, see_keeping
+from aios.workflow.setting import Setting
 
 pytestmark = pytest.mark.usefixtures("fleet")
 
@@ -281,7 +282,7 @@ def test_a_plan_made_up_by_a_stranger_does_nothing_that_was_not_decided(aios, pl
 
 @pytest.mark.parametrize("path", FORMATS, ids=lambda path: path.stem)
 def test_plans_of_every_released_format_are_shown(path, capsys):
-    assert diff(str(path), str(FORMATS[-1]), detailed=False, every=True, json=False, json_into=None) == 0
+    assert diff(Setting(), str(path), str(FORMATS[-1]), detailed=False, every=True, json=False, json_into=None) == 0
     assert capsys.readouterr().out
 
 

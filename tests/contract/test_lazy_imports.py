@@ -13,6 +13,7 @@ from aios import catalogue
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
 HEAVY = (
+    "asyncio",
     "cryptography",
     "numpy",
     "onnx",

@@ -13,11 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from killed_runs import is_killed
 
 from aios.records.base import digest_of
 from aios.records.errors import WorldError
@@ -156,17 +158,6 @@ class KillingNotes:
         self.left -= 1
 
 
-def killed(served: Any, step: Any, notes: KillingNotes) -> bool:
-    """Carry out ``step`` in a process that is killed on the way; return whether it was."""
-    child = os.fork()
-    if child == 0:
-        try:
-            served.executor.carry_out(step, served.handle, notes, served.store)
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1] == signal.SIGKILL
-
-
 def alone(tokens: list[str], pid: int) -> bool:
     """Return whether, soon, only this process is left of all that have one of these tokens."""
     end = time.monotonic() + 20
@@ -184,7 +175,8 @@ def test_killed_at_every_note_of_a_replacement_nobody_notices_and_one_service_is
         for point in range(10):
             changed = served.deployment.model_copy(update={"device": f"cpu-{point}"})
             notes = KillingNotes(tmp_path / f"notes-{point}", point)
-            if not killed(served, action("replace", changed, served.deployment), notes):
+            step = action("replace", changed, served.deployment)
+            if not is_killed(partial(served.executor.carry_out, step, served.handle, notes, served.store)):
                 break
             tokens += [note["token"] for note in notes.notes() if "token" in note]
             begun = [note["event"] for note in notes.notes()]

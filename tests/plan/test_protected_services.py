@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import made_plans
 import pytest
 
 from aios.plan import destroy_actions, empty_plan, forbidden
@@ -14,24 +15,8 @@ from aios.records.state import Resource, State
 
 
 def deployment(name: str) -> Deployment:
-    return Deployment(
-        intent=name,
-        task="t",
-        model="m",
-        model_path="m.onnx",
-        model_digest="sha256:1",
-        precision="fp32",
-        quantization="none",
-        device="cpu",
-        device_kind="cpu",
-        batch=1,
-        max_delay_s=0.0,
-        threads=1,
-        replicas=1,
-        executor="files",
-        placement=(),
-        addresses={},
-    )
+    made: Deployment = made_plans.deployment(name, executor="files", placement=())
+    return made
 
 
 def state(*names: str, protected: tuple[str, ...] = (), **changes: Any) -> State:

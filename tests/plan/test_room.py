@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import made_plans
+
 from aios.plan.room import with_room
 from aios.records.candidate import Estimate
 from aios.records.fleet import DeviceSlot, Fleet, Node
@@ -17,25 +19,9 @@ GIB = float(1 << 30)
 
 
 def deployment(address: str, share: float = 0.5, **changes: Any) -> Deployment:
-    fields: dict[str, Any] = {
-        "intent": address,
-        "task": "t",
-        "model": "m",
-        "model_path": "m.onnx",
-        "model_digest": "sha256:1",
-        "precision": "fp32",
-        "quantization": "none",
-        "device": "cpu",
-        "device_kind": "cpu",
-        "batch": 1,
-        "max_delay_s": 0.0,
-        "threads": 1,
-        "replicas": 1,
-        "executor": "files",
-        "placement": (Placement(node="n", devices=("cpu0",), share=share, replicas=1),),
-        "addresses": {},
-    }
-    return Deployment(**(fields | changes))
+    place = Placement(node="n", devices=("cpu0",), share=share, replicas=1)
+    made: Deployment = made_plans.deployment(address, **{"executor": "files", "placement": (place,), **changes})
+    return made
 
 
 def action(kind: Any, before: Deployment | None, after: Deployment | None) -> Action:

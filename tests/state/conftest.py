@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import made_plans
 import pytest
 
-from aios.records.plan import Deployment
 from aios.records.state import Resource
 
 
@@ -26,24 +26,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def resource() -> Callable[[str], Resource]:
     def make(address: str) -> Resource:
-        deployment = Deployment(
-            intent=address,
-            task="image-classification",
-            model="m",
-            model_path="m.onnx",
-            model_digest="sha256:1",
-            precision="fp32",
-            quantization="none",
-            device="cpu",
-            device_kind="cpu",
-            batch=1,
-            max_delay_s=0.0,
-            threads=1,
-            replicas=1,
-            executor="files",
-            placement=(),
-            addresses={},
-        )
+        deployment = made_plans.deployment(address, executor="files", placement=())
         return Resource(
             address=address,
             executor="files",

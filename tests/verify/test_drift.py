@@ -4,11 +4,12 @@ from bisect import bisect_left
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import made_plans
 import pytest
 
 from aios.records.base import digest_of
 from aios.records.candidate import Estimate
-from aios.records.plan import Claim, Deployment
+from aios.records.plan import Claim
 from aios.records.state import Resource
 from aios.spi.counting import BOUNDS_S, PER_DECADE
 from aios.spi.executor import Counted, Observation, Stranger
@@ -43,25 +44,7 @@ def claim(metric="latency.p99", bound=0.0095, unit="s", value=0.008):
 
 
 def resource(*claims, rate=100.0, **changes):
-    deployment = Deployment(
-        intent="digits",
-        task="image-classification",
-        model="digits-s",
-        model_path="digits-s.onnx",
-        model_digest="sha256:0",
-        precision="fp32",
-        quantization="none",
-        device="cpu",
-        device_kind="cpu",
-        batch=1,
-        max_delay_s=0.0,
-        threads=1,
-        replicas=1,
-        executor="dryrun",
-        placement=(),
-        addresses={},
-        rate_per_s=rate,
-    )
+    deployment = made_plans.deployment("digits", placement=(), rate_per_s=rate)
     usual = {
         "address": "digits",
         "executor": "dryrun",
@@ -209,6 +192,13 @@ def test_a_load_that_is_as_stated_gives_no_reason_and_a_little_more_is_no_drift(
     assert found([minute(ago, fast=6200) for ago in range(9, 0, -1)]) == ()
     assert mattering(found([minute(ago, fast=6600) for ago in range(9, 0, -1)])) == [("load", "load")]
     assert found([minute(ago, fast=6600) for ago in range(9, 0, -1)], rate=None) == ()
+
+
+def test_a_burst_is_no_load():
+    """100/s are stated: 10 s of that may come at once, in a second, beyond what is stated for it."""
+    second = {"began_s": 1.0, "ended_s": 0.0}
+    assert found([minute(1, fast=1050).model_copy(update=second)]) == ()
+    assert mattering(found([minute(1, fast=1150).model_copy(update=second)])) == [("load", "load")]
 
 
 def test_requests_without_an_answer_leave_a_percentile_without_end():

@@ -153,6 +153,7 @@ class _Course:
         earlier = state.run
         goes_on = earlier is not None and earlier.plan == run.plan and earlier.back == (run.restores is not None)
         self._record = earlier if goes_on and earlier else UnfinishedRun(plan=run.plan)
+        self._touched = {item.address for item in self._record.touched}
 
     def go(self) -> _Steps:
         """Carry out everything that can be."""
@@ -283,7 +284,8 @@ class _Course:
 
     def _touch(self, action: Action, before: Resource | None) -> None:
         """Remember what stands at an address, before this run changes it for the first time."""
-        if self.run.restores is None and all(item.address != action.address for item in self._record.touched):
+        if self.run.restores is None and action.address not in self._touched:
+            self._touched.add(action.address)
             mark = Touched(address=action.address, action=action.action, before=before)
             self._record = self._record.model_copy(update={"touched": (*self._record.touched, mark)})
 

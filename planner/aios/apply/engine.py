@@ -18,10 +18,10 @@ from aios.apply.workers import Notebook, Shelf, Workers
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Action, Claim, Claims
 from aios.records.state import State
-from aios.spi.backend import RunLog, StateKeeper
+from aios.spi.backend import StateKeeper, WriteAheadJournal
 from aios.spi.executor import Executor, Outcome, Store
 
-__all__ = ["RunLog", "StateKeeper", "execute", "roll_back"]
+__all__ = ["StateKeeper", "WriteAheadJournal", "execute", "roll_back"]
 
 
 def execute(
@@ -34,7 +34,7 @@ def execute(
     state_store: StateKeeper,
     executors: Mapping[str, Executor],
     artefacts: Store,
-    journal: RunLog,
+    journal: WriteAheadJournal,
     now: Callable[[], str],
     on_event: Callable[[Event], None],
     stop: Callable[[], bool],
@@ -82,7 +82,7 @@ def roll_back(
     state_store: StateKeeper,
     executors: Mapping[str, Executor],
     artefacts: Store,
-    journal: RunLog,
+    journal: WriteAheadJournal,
     now: Callable[[], str],
     on_event: Callable[[Event], None],
     stop: Callable[[], bool],
@@ -103,7 +103,7 @@ def roll_back(
     return world.drive(steps_back(state, recalled))
 
 
-def _recalled(addresses: Sequence[str], journal: RunLog) -> dict[str, Mapping[str, Any]]:
+def _recalled(addresses: Sequence[str], journal: WriteAheadJournal) -> dict[str, Mapping[str, Any]]:
     return {address: handle for address in addresses if (handle := journal.outcome(address))}
 
 
@@ -115,7 +115,7 @@ class _World:
         states: StateKeeper,
         executors: Mapping[str, Executor],
         artefacts: Store,
-        journal: RunLog,
+        journal: WriteAheadJournal,
         now: Callable[[], str],
         on_event: Callable[[Event], None],
         stop: Callable[[], bool],

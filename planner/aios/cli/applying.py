@@ -19,6 +19,7 @@ from aios.cli.progress import Progress
 from aios.cli.words import Ink, harmless, print_diagnostics, shown
 from aios.records.errors import Diagnostic, UsageError
 from aios.records.plan import Plan
+from aios.workflow import stopping
 from aios.workflow.manner import Manner
 from aios.workflow.ruling import denials
 from aios.workflow.setting import place_of
@@ -121,7 +122,7 @@ def _plan_and_ask(setting: Setting, *, keep_others: bool, yes: bool, json: bool)
     stream = sys.stderr if json else sys.stdout
     print(shown(plan_words(planned, keep_others=keep_others, applying=True), Ink(stream)), file=stream)
     gate(planned)
-    changes = any(action.action != "keep" for action in planned.plan.actions) and not denials(planned.plan)
+    changes = planned.plan.has_changes and not denials(planned.plan)
     if planned.plan.conflict is None and changes and not yes:
         ask("apply this plan?")
     return planned.plan
@@ -215,8 +216,6 @@ _INKS = {"done": "green", "kept": "dim", "failed": "red", "not begun": "yellow",
 
 def tell_report(report: Report, *, json: bool, json_into: Path | None) -> int:
     """Print what came of each action, and return the exit code."""
-    from aios.workflow import stopping
-
     ink = Ink(sys.stdout)
     width = max((9, *(len(result.status) for result in report.results)))
     lines = [
@@ -240,7 +239,7 @@ def tell_report(report: Report, *, json: bool, json_into: Path | None) -> int:
 
 def _say_stopped(report: Report, number: int) -> None:
     """Say after a signal what is left, and how to go on."""
-    word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}[signal.Signals(number)]
+    word = stopping.WORDS[signal.Signals(number)]
     left = [f"{result.action} {result.address}" for result in report.results if result.status == "not begun"]
     if not left:
         print(f"{word}: nothing is lost, and nothing was left to begin", file=sys.stderr)

@@ -9,6 +9,7 @@ from pathlib import Path
 from aios.cli.changewords import changed_by, head_of, proof_of, value_text
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text
+from aios.cli.planwords import INPUT_WORDS
 from aios.cli.words import Ink, counted, harmless, table
 from aios.records.candidate import Rejection
 from aios.records.differences import FieldChange, GoalChange, IntentChange, Move, PlanDifference, ValueChange
@@ -22,14 +23,8 @@ _MOST_MOVES = 6
 _MOST_REJECTIONS = 5
 """What is told of each kind unless all is asked for."""
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
-_SPELLED = {
-    "intents": "intents",
-    "fleet": "fleet",
-    "models": "models and their data",
-    "profiles": "measurements",
-    "catalogue": "device types",
-    "state": "state",
-}
+_NOT_OF_ALL = ("current", "policies")
+"""Inputs that few plans have: that they are the same is not said."""
 _PARTS = {
     "format_version": "the format of the document",
     "aios_version": "the version of aios",
@@ -82,8 +77,8 @@ def _words(found: PlanDifference, ink: Ink, every: bool) -> str:
 
 
 def _head(found: PlanDifference, ink: Ink) -> Iterator[str]:
-    differ = [_SPELLED.get(name, "what stands") for name in found.inputs]
-    same = [text for name, text in _SPELLED.items() if name not in found.inputs]
+    differ = [INPUT_WORDS[name] for name in found.inputs]
+    same = [text for name, text in INPUT_WORDS.items() if name not in (*found.inputs, *_NOT_OF_ALL)]
     told = f"{', '.join(differ) or 'nothing'} differ{'' if len(differ) > 1 else 's'}"
     yield f"{ink('made from', 'dim')} {told}" + (ink(f"; {', '.join(same)} the same", "dim") if same else "")
     if found.status:

@@ -71,7 +71,7 @@ def rollback(
 def _carry_out(plan: Plan, setting: Setting, manner: Manner, *, yes: bool, json: bool, json_into: Path | None) -> int:
     from aios.workflow.applying import apply_plan
 
-    if any(action.action != "keep" for action in plan.actions) and not yes:
+    if plan.has_changes and not yes:
         ask("go back to this?")
     with Progress("rollback", quiet=json) as progress:
         report = apply_plan(plan, replace(setting, tell=progress), Underway(progress), manner)
@@ -81,5 +81,4 @@ def _carry_out(plan: Plan, setting: Setting, manner: Manner, *, yes: bool, json:
 def _code(plan: Plan, *, denied: bool, detailed: bool) -> Exit:
     if denied:
         return Exit.INPUT
-    changes = any(action.action != "keep" for action in plan.actions)
-    return Exit.CHANGES if detailed and changes else Exit.DONE
+    return Exit.CHANGES if detailed and plan.has_changes else Exit.DONE

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-from aios.cli import recording
+from aios.cli import telemetry
 from aios.workflow import stopping
 
 __all__ = ["main"]
@@ -31,7 +31,7 @@ class _Stopped(BaseException):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``aios`` with ``arguments`` (the process's own by default) and exit."""
-    for number in _WORDS:
+    for number in stopping.WORDS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` and shells' background jobs want it
             signal.signal(number, _stop)
     _open_streams()
@@ -51,15 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except _Stopped as stopped:
         ended_by, code = stopped, _say_stopped(stopped.number, given)
     # All is said and done: a signal that comes now must not change how the command is seen to have ended.
-    for number in _WORDS:
+    for number in stopping.WORDS:
         signal.signal(number, signal.SIG_IGN)
-    recording.end(code, ended_by)
+    telemetry.end(code, ended_by)
     # Everything ends with the process: looking once more for cycles would take a fifth of a short command's time.
     gc.freeze()
     sys.exit(code)
-
-
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -68,7 +65,10 @@ def _stop(number: int, _frame: FrameType | None) -> None:
         print("interrupted: this is the best so far; once more stops at once", file=sys.stderr)
         return
     if stopping.note(number):
-        print(f"{_WORDS[signal.Signals(number)]}: ending what is under way; once more stops at once", file=sys.stderr)
+        print(
+            f"{stopping.WORDS[signal.Signals(number)]}: ending what is under way; once more stops at once",
+            file=sys.stderr,
+        )
         return
     # What was being built when the signal came may complain of that as it is thrown away: nobody need know.
     sys.unraisablehook = lambda _: None
@@ -81,7 +81,7 @@ _RESUMED = {"apply", "destroy", "profile"}
 
 def _say_stopped(number: int, arguments: Sequence[str]) -> int:
     goes_on = "goes on from here" if _RESUMED.intersection(arguments[:1]) else "starts over"
-    print(f"{_WORDS[signal.Signals(number)]}: nothing is lost; the same command {goes_on}", file=sys.stderr)
+    print(f"{stopping.WORDS[signal.Signals(number)]}: nothing is lost; the same command {goes_on}", file=sys.stderr)
     return 128 + number
 
 
@@ -116,7 +116,7 @@ def _run(arguments: list[str]) -> int:
     from aios.cli.app import run
 
     try:
-        return run(recording.begin(arguments))
+        return run(telemetry.begin(arguments))
     except Exception as error:  # the last resort: what is no AiosError is a bug, and says so
         number = stopping.asked()
         if number is not None:
@@ -155,11 +155,12 @@ def _say_bug(arguments: list[str]) -> None:
 
     from aios import __version__
     from aios.cli.words import harmless
+    from aios.records.secrets import masked
 
-    traceback.print_exc()
+    command = harmless(masked(shlex.join(["aios", *arguments])))
+    print(masked(traceback.format_exc()), end="", file=sys.stderr)
     print(
-        f"this is a bug in aios {__version__}: please report it with the lines above and the command "
-        f"`{harmless(shlex.join(['aios', *arguments]))}`",
+        f"this is a bug in aios {__version__}: please report it with the lines above and the command `{command}`",
         file=sys.stderr,
     )
 

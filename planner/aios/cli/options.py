@@ -193,7 +193,7 @@ LogFile = Annotated[
     str | None,
     typer.Option("--log-file", metavar="FILE", help="Write the log there, not to .aios/logs/; - is stderr."),
 ]
-"""Both are declared for --help: `aios.cli.recording` takes them out before the rest is read."""
+"""Both are declared for --help: `aios.cli.telemetry` takes them out before the rest is read."""
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -207,7 +207,7 @@ def setting_of(
     policies: list[str] | None = None,
 ) -> Setting:
     """Return what a command was given. lock: seconds to wait for it, and the name of our own"""
-    from aios.cli.recording import keep_logs_beside
+    from aios.cli.telemetry import keep_logs_beside
 
     setting = Setting(
         paths=tuple(paths or ()),

@@ -146,8 +146,7 @@ def code_of(plan: Plan, detailed: bool = False) -> Exit:
         return Exit.INTERRUPTED
     if plan.status == "unknown":
         return Exit.WORLD
-    changes = any(action.action != "keep" for action in plan.actions)
-    return Exit.INPUT if denials(plan) else Exit.CHANGES if detailed and changes else Exit.DONE
+    return Exit.INPUT if denials(plan) else Exit.CHANGES if detailed and plan.has_changes else Exit.DONE
 
 
 def plan_words(

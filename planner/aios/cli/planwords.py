@@ -12,7 +12,28 @@ from aios.records.plan import Plan
 from aios.records.selection import ObjectiveValue
 from aios.records.units import Dimension, format_quantity
 
-__all__ = ["action_words", "ended", "goal_value", "objective_words", "promise_words", "proof_words", "residence_words"]
+__all__ = [
+    "INPUT_WORDS",
+    "action_words",
+    "ended",
+    "goal_value",
+    "objective_words",
+    "promise_words",
+    "proof_words",
+    "residence_words",
+]
+
+INPUT_WORDS = {
+    "intents": "intents",
+    "fleet": "fleet",
+    "models": "models and their data",
+    "profiles": "measurements",
+    "catalogue": "device types",
+    "state": "state",
+    "current": "what stood",
+    "policies": "policies",
+}
+"""What a plan was made from (`aios.records.plan.Inputs`), as people call it."""
 
 _SIGNS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "keep": " "}
 _INKS = {"create": "green", "update": "yellow", "replace": "yellow", "delete": "red", "keep": "dim"}
@@ -100,7 +121,8 @@ def action_words(plan: Plan, ink: Ink, command: str | None) -> str:
     changes = [f"{count} to {kind}" for kind, count in counts.items() if count and kind != "keep"]
     if not changes:
         asked = "the intents ask for" if plan.back_to is None else f"run @{plan.back_to.run} wanted"
-        stands = f"what stands is what {asked}" if plan.actions else "demands are placed, not started"
+        placed = not plan.actions and plan.back_to is None
+        stands = "demands are placed, not started" if placed else f"what stands is what {asked}"
         return "\n".join([*lines, f"nothing to do: {stands}"])
     lines.append(f"plan: {', '.join(changes)}")
     return "\n".join([*lines, f"next: {command}"] if command else lines)

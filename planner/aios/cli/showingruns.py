@@ -13,6 +13,7 @@ from aios.cli.history import OUTCOME_INKS, status_text, verdict_counts, who_text
 from aios.cli.markdown import code, folded, table_of, told
 from aios.cli.measuring import verdict_table
 from aios.cli.output import as_json, emit
+from aios.cli.planwords import INPUT_WORDS
 from aios.cli.words import Ink, one_line, table
 from aios.records.history import Run
 from aios.records.plan import Plan
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
     from aios.workflow.setting import Setting
 
 __all__ = ["show_run"]
-
-_SPELLED = {
-    "intents": "intents",
-    "fleet": "fleet",
-    "models": "models and their data",
-    "profiles": "measurements",
-    "catalogue": "device types",
-    "state": "state",
-    "current": "what stood",
-    "policies": "policies",
-}
 
 
 def show_run(
@@ -80,7 +70,7 @@ def _head(run: Run, ink: Ink) -> Iterator[str]:
         for name in type(run.inputs).model_fields:
             value = getattr(run.inputs, name)
             if value is not None and name != "state":
-                yield f"{ink('made from', 'dim')} {_SPELLED.get(name, name)} {value}"
+                yield f"{ink('made from', 'dim')} {INPUT_WORDS.get(name, name)} {value}"
 
 
 def _markdown(run: Run, plan: Plan | None) -> str:

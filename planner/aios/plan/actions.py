@@ -52,8 +52,8 @@ def actions_for(
         else:
             promised = made.concerning(address)
             change = _change(resource, address, after, fields, unhealthy.get(resource.address), promised)
-            differ = resource.claims != promised
-            found.append(change.model_copy(update={"promised": resource.claims}) if differ else change)
+            before = _as_of(address, resource)
+            found.append(change.model_copy(update={"promised": before}) if before != promised else change)
     used = {resource.address for resource in sources.values() if resource is not None}
     for address, resource in state.resources.items():
         if address in used:
@@ -72,6 +72,15 @@ def standing_as(address: str, state: State, moved: Mapping[str, Sequence[str]]) 
     """Return what stands at an address, or stood at one that it had before. moved: address -> those that it had"""
     names = (address, *moved.get(address, ()))
     return next((state.resources[name] for name in names if name in state.resources), None)
+
+
+def _as_of(address: str, resource: Resource) -> tuple[Claim, ...]:
+    """Return what is promised of a resource, said of the address that it has now, and of the pipeline of that."""
+    old = resource.deployment.intent
+    if old == address:
+        return resource.claims
+    names = {old.partition("/")[0]: address.partition("/")[0], old: address}
+    return tuple(item.model_copy(update={"address": names.get(item.address, item.address)}) for item in resource.claims)
 
 
 def destroy_actions(state: State, targets: Sequence[str] = ()) -> tuple[Action, ...]:

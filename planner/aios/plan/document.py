@@ -15,16 +15,14 @@ from pydantic import BaseModel, ValidationError
 
 from aios.records.base import Span, digest_of
 from aios.records.errors import Diagnostic, InputError
+from aios.records.names import ADDRESS
 from aios.records.plan import FORMAT_VERSION, Plan
 
-__all__ = ["ADDRESS", "plain_document", "plan_text", "read_plan", "with_id"]
+__all__ = ["plain_document", "plan_text", "read_plan", "with_id"]
 
 _REMEDY = "make the plan again"
 _COMMAND = "aios plan PATH -o plan.json"
 
-
-ADDRESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
-"""The name of an intent, or of a stage or a group of one."""
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
@@ -77,6 +75,7 @@ def read_plan(text: str, file: str) -> Plan:
 def _names(plan: Plan) -> Iterator[str]:
     yield from (decision.intent for decision in plan.decisions)
     yield from (action.address for action in plan.actions)
+    yield from (action.moved_from for action in plan.actions if action.moved_from is not None)
     yield from (claim.address for claim in plan.claims)
 
 

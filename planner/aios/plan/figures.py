@@ -72,7 +72,7 @@ def _counts(before: Plan, after: Plan) -> Iterator[ValueChange]:
 
 def _counted(plan: Plan) -> Mapping[str, float]:
     """Return how many intents run, in how many replicas, how many are refused, what is in use; nothing of no plan."""
-    if plan.status in ("infeasible", "unknown"):
+    if not plan.is_found:
         return {}
     placements = [item for decision in plan.decisions for item in decision.placement]
     return {

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from aios.records.fleet import Fleet
-from aios.records.plan import Action, Claim, Deployment, Disruption
+from aios.records.plan import Action, Claim, Claims, Deployment, Disruption
 from aios.records.state import State
 from aios.records.units import Dimension, format_quantity
 
@@ -41,11 +41,14 @@ def with_room(
     much is taken, is taken to be large enough · restart: seconds without service of what ends first
     """
     standing = {name: _takes(item.deployment, item.claims, name) for name, item in state.resources.items()}
+    promised = Claims(claims)
     steps = [
         _Step(
             action,
             (standing.get(action.address) or standing.get(action.moved_from or "", {})) if action.before else {},
-            _takes(action.after, claims, action.address) if action.after is not None else {},
+            _takes(action.after, promised.concerning(action.address), action.address)
+            if action.after is not None
+            else {},
         )
         for action in actions
     ]

@@ -19,12 +19,10 @@ from aios.records.base import Span, canonical_json
 from aios.records.envelope import ENVELOPE_KIND, ENVELOPE_VERSION, Envelope, Scrypt
 from aios.records.errors import Diagnostic, InputError, WorldError
 
-__all__ = ["NONCE_BYTES", "SALT_BYTES", "SEALED_START", "is_sealed", "opened_text", "sealed"]
+__all__ = ["NONCE_BYTES", "SALT_BYTES", "is_sealed", "opened_text", "sealed"]
 
 NONCE_BYTES = 12
 SALT_BYTES = 16
-SEALED_START = b'{\n  "kind": "' + ENVELOPE_KIND.encode()
-"""The first bytes of an encrypted plan."""
 
 _SHORTEST_PASSPHRASE = 12
 _N, _R, _P = 2**15, 8, 1

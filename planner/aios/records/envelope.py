@@ -4,9 +4,11 @@ from typing import Literal
 
 from aios.records.base import Record
 
-__all__ = ["ENVELOPE_KIND", "ENVELOPE_VERSION", "Envelope", "Scrypt"]
+__all__ = ["ENVELOPE_KIND", "ENVELOPE_START", "ENVELOPE_VERSION", "Envelope", "Scrypt"]
 
 ENVELOPE_KIND = "aios-encrypted-plan"
+ENVELOPE_START = b'{\n  "kind": "' + ENVELOPE_KIND.encode()
+"""The first bytes of an encrypted document, as it is written."""
 ENVELOPE_VERSION = 1
 """Version of the envelope: another one is refused, as nothing of it may be guessed."""
 

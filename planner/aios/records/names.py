@@ -7,9 +7,12 @@ from pydantic import AfterValidator, Field
 
 from aios.records.errors import BadValue
 
-__all__ = ["Name"]
+__all__ = ["ADDRESS", "Name"]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
+ADDRESS = re.compile(f"{_LABEL}(/{_LABEL})?")
+"""Where a service stands: the name of its intent, of a stage or group of one `intent/part`."""
 
 
 def _label(text: str) -> str:

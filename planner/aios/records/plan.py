@@ -360,3 +360,13 @@ class Plan(Record):
     )
     solver: SolverNote
     signature: Signature | None = Field(default=None, exclude_if=lambda signature: signature is None)
+
+    @property
+    def is_found(self) -> bool:
+        """Whether there is something to carry out, be it to leave all as it is."""
+        return self.status in ("optimal", "feasible")
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether carrying it out changes anything that stands."""
+        return any(action.action != "keep" for action in self.actions)

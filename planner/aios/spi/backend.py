@@ -18,7 +18,22 @@ from aios.records.state import State
 from aios.spi.executor import Journal
 from aios.spi.owner import Owner
 
-__all__ = ["Backend", "BackendKind", "Held", "Hold", "Lines", "Lock", "Owner", "RunLog", "StateKeeper"]
+__all__ = [
+    "KEPT_STATES",
+    "Backend",
+    "BackendKind",
+    "Held",
+    "Hold",
+    "Lines",
+    "Lock",
+    "Owner",
+    "StateKeeper",
+    "WriteAheadJournal",
+]
+
+
+KEPT_STATES = 50
+"""Runs whose state is kept to go back to; of older ones the record and the plan stay."""
 
 
 class Hold(NamedTuple):
@@ -134,7 +149,7 @@ class Backend(StateKeeper, Protocol):
 
     def record(self, run: Run, plan: str | None = None) -> Run:
         """Record a run and return it as recorded: one without a number gets the next; one with it replaces that one.
-        The state as it stands is kept beside the record of a run that has ended, for so many runs as there is room.
+        The state as it stands is kept beside the record of a run that has ended, for the last `KEPT_STATES` runs.
 
         plan: text of its plan document, kept beside it; None leaves what is kept
         """
@@ -174,7 +189,7 @@ class BackendKind(Protocol):
         """
 
 
-class RunLog(Protocol):
+class WriteAheadJournal(Protocol):
     """The write-ahead journal of this run, with the memory of those that were interrupted."""
 
     def begin(self, plan: str, state: State) -> None:

@@ -12,12 +12,10 @@ from pydantic import ValidationError
 
 from aios.records.errors import ConflictError, Diagnostic
 from aios.records.history import Run
+from aios.spi.backend import KEPT_STATES
 from aios.state.files import read_bytes, write_atomically
 
 __all__ = ["FileHistory"]
-
-_KEPT_STATES = 50
-"""Runs whose state is kept to go back to; of older ones the record and the plan stay."""
 
 
 class FileHistory:
@@ -71,7 +69,7 @@ class FileHistory:
         if data is not None and not kept.exists():
             write_atomically(kept, data)
         with suppress(OSError):
-            self._state_path(number - _KEPT_STATES).unlink()
+            self._state_path(number - KEPT_STATES).unlink()
 
     def state_after(self, number: int) -> bytes | None:
         """Return the text of the state that a run left. Raises WorldError."""

@@ -24,6 +24,9 @@ _FEWEST = 5
 _SLIGHT = 0.05
 """Share by which a load may exceed the stated one: people state loads in round figures."""
 
+_BURST_S = 10.0
+"""Seconds of the stated load that may come at once, beyond it: a burst is no load."""
+
 _FAILING = 0.01
 """Share of requests without an answer that no service may have, where no percentile is promised that says so."""
 
@@ -133,7 +136,7 @@ def _load(planned: float | None, counted: Sequence[Counted]) -> Broken | None:
     run = counted[start:]
     rate, low, high = _rate(run)
     requests = sum(item.requests for item in run)
-    if requests < _FEWEST or rate - SURE * (rate - low) / Z90 <= most:
+    if requests - most * sum(map(_seconds, run)) < _BURST_S * planned or rate - SURE * (rate - low) / Z90 <= most:
         return None
     words = f"the load is {_per_second(rate)} since {{since}}, planned for {_per_second(planned)}: the promises "
     words += "were made for that; state the new load in the intent and plan again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aios.records.errors import ConflictError, Diagnostic, InputError
+from aios.records.names import ADDRESS
 from aios.records.plan import Action, Plan
 from aios.records.state import Resource, State
 from aios.spi import registry
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Adoption", "adopt", "to_adopt"]
 
-_ADDRESS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?")
 PLAN = "adopt"
 """What a state says of a service that it stands by no plan."""
 
@@ -48,7 +47,7 @@ def to_adopt(setting: Setting, address: str, executor: str, hint: Hint) -> Adopt
 
     Raises InputError where nothing is found, or it cannot be proved, ConflictError where it is looked after already.
     """
-    if not _ADDRESS.fullmatch(address):
+    if not ADDRESS.fullmatch(address):
         remedy = "name the intent that it serves; of a pipeline's stage `pipeline/stage`"
         raise InputError(Diagnostic(summary=f"{address[:80]!r} is no name of a service", remedy=remedy))
     with closing(state_of(setting)) as backend:

@@ -14,7 +14,7 @@ from aios.records.plan import Action, Plan
 from aios.workflow import stopping
 from aios.workflow.basis import basis_of, places_of
 from aios.workflow.goingback import check_return
-from aios.workflow.keeping import Opened, opened
+from aios.workflow.keeping import Opened, load_state, opened
 from aios.workflow.manner import Manner
 from aios.workflow.moving import protects
 from aios.workflow.observing import unhealthy
@@ -23,7 +23,6 @@ from aios.workflow.reading import Given, gather
 from aios.workflow.ruling import denials
 from aios.workflow.setting import Setting, place_of
 from aios.workflow.stages import of_command, stage
-from aios.workflow.standing import load_state
 from aios.workflow.watching import Watching
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def apply_plan(
 
 
 def _see_that_it_can_be_applied(plan: Plan) -> None:
-    if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
+    if plan.conflict is not None or not plan.is_found:
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to apply", command="aios plan"))
     denied = denials(plan)
     if denied:

@@ -20,7 +20,7 @@ from aios.records.document import Document, parse
 from aios.records.errors import InputError
 from aios.records.intent import Intent
 from aios.records.state import State
-from aios.workflow.keeping import state_of
+from aios.workflow.keeping import load_state
 from aios.workflow.parts import is_split
 from aios.workflow.planning import Considered, consider
 from aios.workflow.reading import Given, gather
@@ -68,7 +68,7 @@ def changed_since(setting: Setting, revision: str, wished: Wished) -> Since:
         return Since(considered, wished, (f"everything is planned: {shared}",))
     why = {item.name: comparing.changed(item) for item in items}
     same = [name for name in names if why[name] is None]
-    stay = _staying(considered, state_of(setting).load(), wished, same)
+    stay = _staying(considered, load_state(setting), wished, same)
     frozen = tuple(dict.fromkeys((*wished.freeze, *stay)))
     remarks = [f"{_intents(stay)} unchanged since {revision}: left as {_they(stay)}"] if stay else []
     others = [name for name in same if name not in set(stay)]

@@ -44,7 +44,8 @@ class _Running:
         except AiosError as error:
             self._found = tuple(_failed(name, item) for item in error.diagnostics)
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything, SystemExit too; the others go on
-            self._found = (Finding(check=name, status="fail", seen=f"{type(error).__name__}: {error}"),)
+            remedy = "if a plugin is named, install it anew or remove it; else this is a bug in aios: please report it"
+            self._found = (Finding(check=name, status="fail", seen=f"{type(error).__name__}: {error}", remedy=remedy),)
 
     def found(self, until: float) -> tuple[Finding, ...]:
         self._thread.join(max(0.0, until - time.monotonic()))

@@ -10,10 +10,19 @@ from pathlib import Path
 from aios.records.document import Document, parse
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
-from aios.workflow.looking import refuse_secret, unseen
+from aios.records.screening import refuse_secret, unseen
 from aios.workflow.setting import Setting
 
-__all__ = ["IncludedFiles", "documents_of", "fleet_beside", "only_fleets", "parsed", "policies_beside", "without_fleet"]
+__all__ = [
+    "TEST_ENDINGS",
+    "IncludedFiles",
+    "documents_of",
+    "fleet_beside",
+    "only_fleets",
+    "parsed",
+    "policies_beside",
+    "without_fleet",
+]
 
 _KINDS = ("Intent", "Objective", "Fleet", "Policy")
 _READ_ELSEWHERE = {
@@ -25,7 +34,7 @@ _READ_ELSEWHERE = {
 _SUFFIXES = (".yaml", ".yml")
 _FLEET_FILE = "fleet.yaml"
 _POLICY_FILES = ("policy.yaml", "*.policy.yaml")
-_TEST_ENDINGS = (".test.yaml", ".test.yml")
+TEST_ENDINGS = (".test.yaml", ".test.yml")
 """Ends of the names of files that `aios test` reads; in a folder of intents they are passed over."""
 
 
@@ -112,7 +121,7 @@ def _files(path: str, problems: list[Diagnostic]) -> Sequence[str]:
     where = Path(path)
     if where.is_dir():
         there = (str(file) for file in where.iterdir() if file.suffix in _SUFFIXES and file.is_file())
-        found = sorted(name for name in there if not name.endswith(_TEST_ENDINGS))
+        found = sorted(name for name in there if not name.endswith(TEST_ENDINGS))
         if not found:
             problems.append(
                 Diagnostic(

@@ -12,11 +12,11 @@ from aios.records.state import Resource
 from aios.spi.executor import Counted, Stranger
 from aios.verify.drift import Looked, deviations
 from aios.workflow.configured import applied_plans, configuration_deviations, with_paths
-from aios.workflow.keeping import artefacts_of, state_of
+from aios.workflow.keeping import artefacts_of, load_state, state_of
 from aios.workflow.metering import resident_bytes
 from aios.workflow.observing import DEADLINE_S, Seen, at_once, executors_of, observe
 from aios.workflow.setting import Setting
-from aios.workflow.standing import load_state, pick, seconds_since
+from aios.workflow.standing import pick, seconds_since
 
 __all__ = ["Drift", "drift"]
 

@@ -18,10 +18,11 @@ from aios.workflow.setting import Setting
 from aios.workflow.stages import note
 
 if TYPE_CHECKING:
+    from aios.records.state import State
     from aios.spi.backend import Lock as AnyLock
     from aios.state import ArtefactStore, Lock, RunJournal
 
-__all__ = ["Opened", "age_words", "artefacts_of", "locked", "locked_state", "opened", "state_of"]
+__all__ = ["Opened", "age_words", "artefacts_of", "load_state", "locked", "locked_state", "opened", "state_of"]
 
 _ASK_AGAIN_S = 0.25
 """How often a lock that somebody else holds is tried: short beside any apply, and four questions a second cost nobody
@@ -58,6 +59,12 @@ def state_of(setting: Setting) -> Backend:
         )
     backend: Backend = registry.load("aios.state_backends", scheme).open(setting.state)
     return backend
+
+
+def load_state(setting: Setting) -> State:
+    """Return the state. Raises ConflictError for one that is damaged or newer, and as `state_of`."""
+    with closing(state_of(setting)) as backend:
+        return backend.load()
 
 
 def artefacts_of(setting: Setting, root: Path | None = None) -> ArtefactStore:

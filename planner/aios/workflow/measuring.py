@@ -17,11 +17,10 @@ from aios.records.plan import Action, Deployment
 from aios.records.state import Resource
 from aios.spi.executor import Artefact, Executor
 from aios.workflow.applying import carry_out
-from aios.workflow.keeping import artefacts_of, locked, opened
+from aios.workflow.keeping import artefacts_of, load_state, locked, opened
 from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.setting import Setting
-from aios.workflow.standing import load_state
 
 __all__ = ["Bench"]
 

@@ -96,15 +96,14 @@ def is_plan_file(path: str) -> bool:
     """Say whether ``path`` names a saved plan rather than intents: by its ending or, whatever that is, its start."""
     if path.endswith(".json"):
         return True
-    from aios.records.envelope import ENVELOPE_KIND
+    from aios.records.envelope import ENVELOPE_START
 
-    sealed = b'{\n  "kind": "' + ENVELOPE_KIND.encode()
     try:
         with Path(path).open("rb") as stream:
-            start = stream.read(max(len(_START), len(sealed)))
+            start = stream.read(max(len(_START), len(ENVELOPE_START)))
     except OSError:
         return False
-    return start.startswith((_START, sealed))
+    return start.startswith((_START, ENVELOPE_START))
 
 
 def read_plan_file(path: str, trust: Trust | None = None) -> Plan:

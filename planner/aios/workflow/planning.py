@@ -22,7 +22,7 @@ from aios.records.selection import Ledger, Selection
 from aios.records.state import State
 from aios.workflow.basis import basis_of, relevant
 from aios.workflow.joining import joins_of
-from aios.workflow.keeping import state_of
+from aios.workflow.keeping import load_state
 from aios.workflow.moving import as_named_now, protects
 from aios.workflow.observing import unhealthy
 from aios.workflow.parts import groups_of, is_split, served
@@ -200,7 +200,7 @@ def make_plan(
         given = considered.given if considered else gather(setting)
         check_rules(given.rules, asked)
         considered = considered or consider(given, setting.tell)
-        standing = state_of(setting).load() if state is None else state
+        standing = load_state(setting) if state is None else state
         planned = _drafted(setting, considered, standing, keep_others=keep_others, wished=wished, frame=frame)
         return planned._replace(plan=judged(planned.plan, given.rules, asked))
 

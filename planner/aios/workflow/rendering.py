@@ -63,7 +63,7 @@ def render(plan: Plan) -> Rendered:
     """
     from aios.spi import registry
 
-    if plan.conflict is not None or plan.status in ("infeasible", "unknown"):
+    if plan.conflict is not None or not plan.is_found:
         raise InputError(Diagnostic(summary="this plan is infeasible: there is nothing to render", command="aios plan"))
     if not plan.at_once:
         summary = "not all of this plan runs at the same time, and rendered files do not say when"

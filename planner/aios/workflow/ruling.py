@@ -140,7 +140,7 @@ def judge(rules: Sequence[Stated], view: Mapping[str, Any], evaluator: Evaluator
 
 def judged(plan: Plan, rules: Sequence[Stated], evaluator: Evaluator) -> Plan:
     """Return the plan with what comes of the rules; as it is without rules, and where there is nothing to judge."""
-    if not rules or plan.status in ("infeasible", "unknown"):
+    if not rules or not plan.is_found:
         return plan
     from aios.plan import with_id
     from aios.policy import view_of

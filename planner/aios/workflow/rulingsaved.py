@@ -27,7 +27,7 @@ def rule_saved(setting: Setting, path: str) -> tuple[Ruling, ...]:
     rules: tuple[Stated, ...] = ()
     try:
         plan = read_plan_file(path)
-        if plan.status in ("infeasible", "unknown"):
+        if not plan.is_found:
             problems.append(Diagnostic(summary=f"{path} holds no plan that could be judged: it is {plan.status}"))
     except InputError as error:
         problems += error.diagnostics

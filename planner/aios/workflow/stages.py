@@ -96,7 +96,7 @@ def watched() -> bool:
 def begin(name: str, *, level: Level = "info", parent: Stage | None = None, **attributes: Any) -> Stage:
     """Begin a stage that `finish` ends, for work that is no block of code. parent: the stage around by default"""
     made = Stage(name, level, parent or _around(), attributes)
-    if not _OUTERMOST:
+    if _WATCHERS and not _OUTERMOST:
         _OUTERMOST.append(made)
     for watcher in _WATCHERS:
         watcher.begin(made)

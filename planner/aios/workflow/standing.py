@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from aios.records.errors import Diagnostic, InputError
 from aios.records.state import Resource, State
 from aios.spi.owner import Owner
-from aios.workflow.keeping import state_of
+from aios.workflow.keeping import load_state, state_of
 from aios.workflow.observing import Seen, observe
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from aios.verify.lately import Lately
 
-__all__ = ["Standing", "load_at_work", "load_state", "look", "pick", "seconds_since"]
+__all__ = ["Standing", "load_at_work", "look", "pick", "seconds_since"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,6 @@ class Standing:
     seen: Seen
     lately: Lately | None = None
     age_s: float = field(default=0.0)
-
-
-def load_state(setting: Setting) -> State:
-    """Read the state. Raises ConflictError for one that is damaged or newer."""
-    return state_of(setting).load()
 
 
 def load_at_work(setting: Setting) -> tuple[State, Owner | None]:

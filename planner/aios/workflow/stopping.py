@@ -6,11 +6,15 @@ the first one: it ends what it has begun and begins nothing more; the second one
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-__all__ = ["asked", "note", "patient"]
+__all__ = ["WORDS", "asked", "note", "patient"]
+
+WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+"""The signals that ask to stop, and what they make of a command."""
 
 
 @dataclass

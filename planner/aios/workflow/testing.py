@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from aios.records.base import Span
 from aios.records.errors import AiosError, Diagnostic, InputError
-from aios.workflow.documents import parsed
+from aios.workflow.documents import TEST_ENDINGS, parsed
 from aios.workflow.emulating import Emulated, emulated
 from aios.workflow.ruling import Evaluator
 from aios.workflow.setting import silent
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from aios.trials import Case, Trial
 
 __all__ = ["Outcome", "find_tests", "run_tests"]
-
-_ENDINGS = (".test.yaml", ".test.yml")
 
 
 class Outcome(NamedTuple):
@@ -71,7 +69,7 @@ def _files(paths: Sequence[str], problems: list[Diagnostic]) -> Iterator[str]:
         elif Path(path).is_dir():
             for folder, below, names in os.walk(path):
                 below[:] = sorted(name for name in below if not name.startswith("."))
-                yield from (str(Path(folder) / name) for name in sorted(names) if name.endswith(_ENDINGS))
+                yield from (str(Path(folder) / name) for name in sorted(names) if name.endswith(TEST_ENDINGS))
         else:
             problems.append(Diagnostic(summary=f"there is no file {path}", remedy="check the path"))
 

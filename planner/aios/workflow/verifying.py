@@ -62,8 +62,9 @@ def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int
 
     Raises InputError for an unknown target, or when nothing is applied.
     """
+    from aios.workflow.keeping import load_state
     from aios.workflow.runs import keep_verdicts
-    from aios.workflow.standing import load_state, pick
+    from aios.workflow.standing import pick
 
     state = load_state(setting)
     if not state.resources:

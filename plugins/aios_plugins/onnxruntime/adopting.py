@@ -100,8 +100,8 @@ def _of_folder(hint: Hint, runtime: Path) -> tuple[Path, int, Spec]:
         raise _unproved(f"{folder} is not the folder of a service: it holds no readable {SPEC}", str(error)) from None
     if hint.handle is not None and hint.handle.get("token") != spec.token:
         raise _unproved(f"the handle is not that of the service in {folder}", "its token is another")
-    pid = next((pid for pid, arguments in commands(_MODULE) if spec.token in arguments), None)
-    if pid is None:
+    running = next((item for item in commands(_MODULE) if spec.token in item[1]), None)
+    if running is None:
         raise InputError(
             Diagnostic(
                 summary=f"the service of {folder} does not run: there is nothing to take over",
@@ -110,6 +110,9 @@ def _of_folder(hint: Hint, runtime: Path) -> tuple[Path, int, Spec]:
                 command="aios plan PATH",
             )
         )
+    pid, arguments = running
+    if folder.resolve() not in {place.resolve() for place in folders(pid, arguments)}:
+        raise _unproved(f"{folder} is not the folder of process {pid}, whose token it bears", "it serves from another")
     return folder, pid, spec
 
 

@@ -6,7 +6,6 @@ its socket under its token, in Linux's abstract namespace of Unix sockets; the k
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ctypes
 import os
@@ -41,6 +40,8 @@ def offered(token: str, listening: socket.socket) -> Iterator[None]:
 
     Where there are no such sockets nobody can ask: the service can then only be replaced by ending it first.
     """
+    import asyncio  # of services alone: planning imports this module too, and asyncio takes 20 ms
+
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as counter:
         with contextlib.suppress(OSError):

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from aios.spi.listener import listener_of
+
 __all__ = [
     "alive",
     "allow_descriptors",
@@ -176,35 +178,15 @@ def folders(pid: int, arguments: Sequence[str]) -> Iterator[Path]:
                 yield target
 
 
-_LISTENING = "0A"
-"""TCP_LISTEN in /proc/net/tcp, whose columns are: number, local address and port, remote one, state, ..., inode."""
-
-
 def listener(port: int) -> str | None:
     """Return in words who listens on a TCP port of this machine, None when nobody does or the kernel does not tell."""
-    inodes = set()
-    for table in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            for row in (_PROC / "net" / table).read_text().splitlines()[1:]:
-                fields = row.split()
-                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                    inodes.add(f"socket:[{fields[9]}]")
-    if not inodes:
+    found = listener_of(port)
+    if found is None:
         return None
-    for entry in _PROC.iterdir():
-        if entry.name.isdigit() and inodes & set(_open_files(entry)):
-            with contextlib.suppress(OSError):
-                return f"process {entry.name} ({(entry / 'comm').read_text().strip()})"
-    return "a process of another user"
-
-
-def _open_files(process: Path) -> list[str]:
-    found = []
     with contextlib.suppress(OSError):
-        for descriptor in (process / "fd").iterdir():
-            with contextlib.suppress(OSError):
-                found.append(str(descriptor.readlink()))
-    return found
+        if found.pid is not None:
+            return f"process {found.pid} ({(_PROC / str(found.pid) / 'comm').read_text().strip()})"
+    return "a process of another user"
 
 
 def children(pid: int) -> list[int]:

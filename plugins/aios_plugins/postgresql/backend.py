@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from aios.records.errors import AiosError, ConflictError, Diagnostic
 from aios.records.history import Run
 from aios.records.state import NEW, State
-from aios.spi.backend import Held, Hold
+from aios.spi.backend import KEPT_STATES, Held, Hold
 from aios.spi.owner import Owner
 from aios.spi.statetext import Damaged, decode, encode, moved, unreadable
 from aios_plugins.postgresql.address import Address
@@ -23,9 +23,6 @@ from aios_plugins.postgresql.lines import RowLines
 from aios_plugins.postgresql.session import Session
 
 __all__ = ["PostgresqlBackend"]
-
-_KEPT_STATES = 50
-"""Runs whose state is kept to go back to; of older ones the record and the plan stay."""
 
 
 class PostgresqlBackend:
@@ -170,7 +167,7 @@ class PostgresqlBackend:
                 )
                 connection.execute(
                     "update aios.run set state = null where name = %s and number <= %s and state is not null",
-                    (name, run.number - _KEPT_STATES),
+                    (name, run.number - KEPT_STATES),
                 )
         return run
 

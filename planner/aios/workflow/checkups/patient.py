@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from aios.records.errors import AiosError, ConflictError
-from aios.spi.executor import Observation
+from aios.workflow.observing import Seen, observe
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
-    from aios.records.state import Resource, State
+    from aios.records.state import State
     from aios.workflow.reading import Written
 
 __all__ = ["Patient"]
@@ -21,8 +19,6 @@ __all__ = ["Patient"]
 
 _PATIENCE_S = 6.0
 """How long other checks wait for a state that somebody else has begun to read: a database may not answer."""
-_AT_ONCE = 32
-"""Services that are asked at the same time: each has a second to answer."""
 
 
 class Patient:
@@ -35,12 +31,12 @@ class Patient:
         self._seen_lock = threading.Lock()
         self._state: State | None = None
         self._unreadable: AiosError | None = None
-        self._seen: Mapping[str, Observation] | None = None
+        self._seen: Mapping[str, Seen] | None = None
         self._files: Written | None = None
 
     def state(self) -> State:
         """Return the state. Raises ConflictError for a damaged one, WorldError where it cannot be read."""
-        from aios.workflow.standing import load_state
+        from aios.workflow.keeping import load_state
 
         with self._state_lock:
             if self._unreadable is not None:
@@ -67,12 +63,12 @@ class Patient:
         """Say whether the place of the state can be looked at, be it that the state there is damaged."""
         return self.known_state() is not None or isinstance(self._unreadable, ConflictError)
 
-    def observed(self) -> Mapping[str, Observation]:
+    def observed(self) -> Mapping[str, Seen]:
         """Return what is true now of everything that stands, by address."""
         kept = self.known_state()
         with self._seen_lock:
             if self._seen is None:
-                self._seen = _observed(list(kept.resources.values())) if kept else {}
+                self._seen = observe(list(kept.resources.values())) if kept else {}
             return self._seen
 
     def files(self) -> Written | None:
@@ -96,35 +92,3 @@ class Patient:
             return self.files()
         except AiosError:
             return None
-
-
-def _observed(resources: list[Resource]) -> Mapping[str, Observation]:
-    """Observe side by side, in threads that are left alone when a plugin does not come back."""
-    found: dict[str, Observation] = {}
-    pending: SimpleQueue[Resource] = SimpleQueue()
-    for resource in resources:
-        pending.put(resource)
-
-    def work() -> None:
-        with suppress(Empty):
-            while True:
-                resource = pending.get_nowait()
-                found[resource.address] = _look(resource)
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in resources[:_AT_ONCE]]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return {resource.address: found[resource.address] for resource in resources}
-
-
-def _look(resource: Resource) -> Observation:
-    from aios.spi import registry
-
-    try:
-        executor = registry.load("aios.executors", resource.executor)
-        seen: Observation = executor.observe(resource.address, resource.handle)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other services are told all the same
-        return Observation(address=resource.address, condition="absent", detail=f"cannot be observed: {error}")
-    return seen

@@ -117,7 +117,12 @@ def history(patient: Patient) -> Iterable[Finding]:
 
 def folder(check: str, path: Path) -> Iterable[Finding]:
     """Write to a folder, or to the one that it would be made in, and say how much room there is."""
-    place = next(item for item in (path.absolute(), *path.absolute().parents) if item.exists())
+    try:
+        place = next(item for item in (path.absolute(), *path.absolute().parents) if item.exists())
+    except OSError:
+        remedy = "go to a folder that is there"
+        yield Finding(check=check, status="fail", seen="the folder that this runs in was removed", remedy=remedy)
+        return
     where = str(path) if place == path.absolute() else f"{path} (not there yet; {place})"
     try:
         with tempfile.TemporaryFile(dir=place):

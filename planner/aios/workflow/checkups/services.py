@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from aios.spi.checkup import Finding
+from aios.spi.listener import listener_of
 from aios.workflow.checkups.patient import Patient
+from aios.workflow.observing import Seen
 
 __all__ = ["ports", "services"]
 
@@ -23,20 +25,29 @@ def services(patient: Patient) -> Iterable[Finding]:
         yield Finding(check="services", status="skipped", seen=why)
         return
     seen = patient.observed()
-    well = [item for item in seen.values() if item.condition in ("healthy", "written")]
+    well = {address for address, item in seen.items() if item.observation and item.observation.condition in _WELL}
     if well:
-        yield Finding(check="services", status="ok", seen=f"{len(well):,} of {len(seen):,} are as they were applied")
-    for address, item in seen.items():
-        if item.condition == "starting":
-            yield Finding(check=f"service.{address}", status="warn", seen=f"it is starting: {item.detail}")
-        elif item not in well:
-            yield Finding(
-                check=f"service.{address}",
-                status="fail",
-                seen=f"{item.condition}: {item.detail}",
-                remedy="apply again: what is not as it should be is made anew",
-                command=shlex.join(["aios", "apply", *(patient.setting.paths or ("intent.yaml",))]),
-            )
+        yield Finding(check="services", status="ok", seen=f"{len(well):,} of {len(seen):,} stand and answer")
+    yield from (_unwell(patient, address, item) for address, item in seen.items() if address not in well)
+
+
+_WELL = ("healthy", "written")
+
+
+def _unwell(patient: Patient, address: str, item: Seen) -> Finding:
+    check, seen = f"service.{address}", item.observation
+    if seen is None:
+        remedy = "see what is wrong with its executor"
+        return Finding(check=check, status="fail", seen=item.why, remedy=remedy, command="aios plugins")
+    if seen.condition == "starting":
+        return Finding(check=check, status="warn", seen=f"it is starting: {seen.detail}")
+    return Finding(
+        check=check,
+        status="fail",
+        seen=f"{seen.condition}: {seen.detail}",
+        remedy="apply again: what is not as it should be is made anew",
+        command=shlex.join(["aios", "apply", *(patient.setting.paths or ("intent.yaml",))]),
+    )
 
 
 def ports(patient: Patient) -> Iterable[Finding]:
@@ -50,13 +61,19 @@ def ports(patient: Patient) -> Iterable[Finding]:
     if not asked:
         yield Finding(check="ports", status="skipped", seen="no port is asked for: services take free ones")
         return
-    owners = {pid: address for address, item in patient.observed().items() for pid in item.pids}
+    owners = {
+        pid: address
+        for address, item in patient.observed().items()
+        if item.observation
+        for pid in item.observation.pids
+    }
     troubles = 0
     for (host, port), address in asked.items():
         trouble = _trouble(host, port or 0)
         if trouble is None:
             continue
-        holder = _holder(port or 0)
+        found = listener_of(port or 0)
+        holder = found and found.pid
         if holder is not None and owners.get(holder) == address:
             continue
         troubles += 1
@@ -80,25 +97,6 @@ def _trouble(host: str, port: int) -> str | None:
             return None
     except OSError as error:
         return error.strerror or str(error)
-
-
-def _holder(port: int) -> int | None:
-    """Return the process that listens on ``port``; None where this user may not see it (proc(5), net/tcp)."""
-    inodes = set()
-    for name in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            text = Path(f"/proc/net/{name}").read_text(encoding="ascii")
-            # local address, remote address, state 0A (listening), ..., inode
-            rows = (line.split() for line in text.splitlines()[1:])
-            inodes |= {row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
-    marks = {f"socket:[{inode}]" for inode in inodes}
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            for link in (process / "fd").iterdir():
-                with contextlib.suppress(OSError):
-                    if str(link.readlink()) in marks:
-                        return int(process.name)
-    return None
 
 
 def _in_words(pid: int) -> str:

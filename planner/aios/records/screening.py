@@ -1,7 +1,5 @@
 """What is looked for in files before anything is made of them: secrets, and what readers could not see."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

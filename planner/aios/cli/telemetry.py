@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aios.workflow.runlog import RunLog
     from aios.workflow.stages import Stage
 
-__all__ = ["LOGGED", "Asked", "Recording", "begin", "end", "keep_logs_beside", "taken"]
+__all__ = ["LOGGED", "Asked", "Telemetry", "begin", "end", "keep_logs_beside", "taken"]
 
 LOGGED = frozenset({"adopt", "apply", "calibrate", "destroy", "profile", "rollback", "state", "unlock", "verify"})
 """Commands whose runs are logged unless that is switched off: they change something or measure for long.
@@ -67,7 +67,7 @@ def _misused(summary: str, remedy: str) -> UsageError:
     return UsageError(Diagnostic(summary=summary, remedy=remedy))
 
 
-class Recording:
+class Telemetry:
     """The log and the trace of one run; trouble with them is told in one line and changes nothing else."""
 
     def __init__(self, asked: Asked, arguments: Sequence[str]) -> None:
@@ -155,19 +155,19 @@ class Recording:
 _FAILED = frozenset({1, 4, 5, 6, 70, 130, 143})
 """Exit codes of commands that did not do all that they were to do."""
 
-_ONGOING: list[Recording] = []
-"""The recording of the command that runs in this process."""
+_ONGOING: list[Telemetry] = []
+"""Of the command that runs in this process."""
 
 
 def begin(arguments: Sequence[str]) -> list[str]:
-    """Begin to record what is asked for; return the arguments of the command itself. Raises UsageError."""
+    """Begin the log and the trace that are asked for; return the arguments of the command itself. Raises UsageError."""
     asked, rest = taken(arguments, os.environ)
-    _ONGOING.append(Recording(asked, rest))
+    _ONGOING.append(Telemetry(asked, rest))
     return rest
 
 
 def end(code: int, error: BaseException | None) -> None:
-    """End the recording, if one has begun. error: what ended the command, where that was no result of its own"""
+    """End what was begun, if anything was. error: what ended the command, where that was no result of its own"""
     while _ONGOING:
         _ONGOING.pop().end(code, error)
 
