@@ -87,6 +87,7 @@ publish() {
   else
     git worktree add --quiet --force --detach "$tree" "$(git commit-tree "$(git mktree </dev/null)" -m "Nothing yet")"
   fi
+  trap "git worktree remove --force '$tree'" EXIT # however this ends
   rendered=$tree
   render
   mkdir -p "$tree/kubernetes"
@@ -94,9 +95,8 @@ publish() {
   git -C "$tree" add -A
   if ! git -C "$tree" diff --cached --quiet; then
     git -C "$tree" commit --quiet --message "Rendered from $(git rev-parse HEAD)"
-    git -C "$tree" push --quiet origin "HEAD:refs/heads/$branch"
+    git push --quiet origin "$(git -C "$tree" rev-parse HEAD):refs/heads/$branch"
   fi
-  git worktree remove --force "$tree"
 }
 
 command=${1-}

@@ -165,7 +165,10 @@ def test_a_service_whose_intent_is_not_given_is_deleted(planned: Planned, given:
 def test_keep_others_leaves_it_alone_and_says_so(planned: Planned, given: dict[str, Any]) -> None:
     one = tuple(intent for intent in given["intents"] if intent.name == "classify-digits")
     plan = planned(standing(planned()), intents=one, keep_others=True)
-    assert told(plan)["sort-mail"] == ("keep", "not among the given intents: left as it is")
+    assert told(plan)["sort-mail"] == (
+        "keep",
+        "not among the given intents: left as it is, and what it takes is not counted",
+    )
 
 
 def test_an_intent_that_was_not_admitted_is_deleted_even_when_others_are_kept(

@@ -138,7 +138,11 @@ Policies = Annotated[
     ),
 ]
 KeepOthers = Annotated[
-    bool, typer.Option("--keep-others", help="Leave alone what stands but is not among the given intents.")
+    bool,
+    typer.Option(
+        "--keep-others",
+        help="Leave alone what stands but is not among the given intents. What it takes of the fleet is not counted.",
+    ),
 ]
 Expires = Annotated[
     str | None,

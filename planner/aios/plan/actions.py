@@ -59,7 +59,8 @@ def actions_for(
         if address in used:
             continue
         if keep_others and address not in refused:
-            found.append(_keep(address, resource.deployment, "not among the given intents: left as it is", resource))
+            reason = "not among the given intents: left as it is, and what it takes is not counted"
+            found.append(_keep(address, resource.deployment, reason, resource))
         elif address in refused:
             found.append(_delete(address, resource, "its intent was not admitted"))
         else:

@@ -157,7 +157,7 @@ def _unmeasured(look: Looked, claims: Sequence[Claim]) -> list[Deviation]:
     names = [name for name in promised if name not in _COUNTED]
     if not look.counted or not any(stretch.requests for stretch in look.counted):
         names = [name for name in promised if name != "memory"]
-        why = "no request came since it was applied" if look.counted else "the service counts nothing"
+        why = "no request came since it was applied" if look.counted else "nothing was counted since it was applied"
     else:
         why = "a running service does not tell it"
     if not names:
