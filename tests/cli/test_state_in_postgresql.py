@@ -211,10 +211,11 @@ def test_cut_off_at_every_line_of_the_journal_it_stops_truthfully_and_the_next_g
         assert cut_off.outcome == "interrupted", "nobody is at work"
         postgresql.sql("drop trigger cut on aios.journal")
         assert run().complete
-        assert not done & set(run.begun()), "what was done is not done again"
         first, second = history(run.setting)
         assert (first.outcome, second.outcome) == ("interrupted", "complete")
-        assert {step.address for step in first.steps if step.status == "done"} == done
+        kept = {step.address for step in first.steps if step.status == "done"}
+        assert done <= kept, "it may have been cut off between keeping that and telling it"
+        assert not kept & set(run.begun()), "what was done is not done again"
         state = state_of(run.setting).load()
         assert set(state.resources) == {"a", "b"}
         assert not [item for item in state.resources.values() if item.unfinished]
