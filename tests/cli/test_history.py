@@ -192,6 +192,17 @@ def test_going_back_to_what_a_run_left_is_told_and_then_planned(here, intent):
     assert "repair: absent" in here("plan", "a.yaml").out
 
 
+def test_what_is_kept_of_a_run_may_be_damaged_and_an_earlier_one_is_named(aios, here, intent):
+    here("apply", intent("a"), "--yes")
+    here("apply", intent("b"), "--keep-others", "--yes")
+    (aios.place / ".aios" / "history" / "000002.state.json").write_text("{")
+    ran = here("state", "restore", "--yes")
+    assert ran.code == 4
+    assert "that run @2 left is damaged" in ran.err
+    assert "run     aios state restore --run 1" in ran.err
+    assert here("state", "restore", "--run", "1", "--yes").code == 0
+
+
 def test_a_state_that_a_later_aios_wrote_is_not_replaced(aios, here, intent):
     here("apply", intent("a"), "--yes")
     path = aios.place / ".aios/state.json"

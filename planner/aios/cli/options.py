@@ -115,6 +115,7 @@ LockTimeout = Annotated[
         "--lock-timeout",
         metavar="TIME",
         parser=seconds,
+        show_default=False,
         help="Wait so long for another run that holds the state's lock, such as 30s. Default: not at all.",
     ),
 ]

@@ -55,7 +55,7 @@ def restore(setting: Setting, run: int | None = None) -> Put:
     with locked_state(setting, "aios state restore") as backend:
         number = run
         if number is None:
-            found = (item.number for item in reversed(backend.runs()) if backend.state_after(item.number) is not None)
+            found = (item.number for item in reversed(backend.runs()) if _kept(backend, item.number))
             number = next(found, None)
         if number is None:
             remedy = "put a copy of your own back with `aios state push FILE --force`"
@@ -65,7 +65,7 @@ def restore(setting: Setting, run: int | None = None) -> Put:
 
 
 def _left_by(backend: Backend, run: int) -> State:
-    left = backend.state_after(run)
+    left = _kept(backend, run)
     if left is None:
         raise InputError(
             Diagnostic(
@@ -75,6 +75,15 @@ def _left_by(backend: Backend, run: int) -> State:
             )
         )
     return left
+
+
+def _kept(backend: Backend, run: int) -> State | None:
+    """Return the state that a run left, where it is kept. Raises ConflictError, with the way on, for a damaged one."""
+    try:
+        return backend.state_after(run)
+    except ConflictError as error:
+        earlier = {"remedy": "go back to what an earlier run left", "command": f"aios state restore --run {run - 1}"}
+        raise ConflictError(*(item.model_copy(update=earlier) for item in error.diagnostics)) from None
 
 
 def _readable(backend: Backend) -> State | None:

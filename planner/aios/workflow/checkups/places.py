@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import tempfile
@@ -135,7 +136,7 @@ def folder(check: str, path: Path) -> Iterable[Finding]:
             seen=f"{where} cannot be written: {error.strerror or error}",
             remedy="make it writable for this user, free space, or name another place"
             + (" with --state" if check == "folder.state" else " with --profiles"),
-            command=shlex.join(["df", "-h", str(place)]),
+            command=shlex.join([*(["df", "-h"] if error.errno == errno.ENOSPC else ["ls", "-ld"]), str(place)]),
         )
         return
     free, files = room.f_bavail * room.f_frsize, room.f_favail
