@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -290,8 +290,8 @@ def _others(documents: Sequence[Document]) -> list[object]:
 
 
 def _document(documents: Sequence[Document], name: str) -> object:
-    said: Callable[[Document], object] = lambda document: (document.data.get("metadata") or {}).get("name")  # noqa: E731
-    return next((item.data for item in documents if item.kind == "Intent" and said(item) == name), None)
+    intents = (item.data for item in documents if item.kind == "Intent")
+    return next((data for data in intents if (data.get("metadata") or {}).get("name") == name), None)
 
 
 def _measured_model(content: bytes) -> str | None:
