@@ -143,7 +143,7 @@ def test_apply_without_a_terminal_needs_approval(aios, digits):
 
 def test_nothing_applied(aios):
     assert "nothing is applied" in aios("status").out
-    assert aios("status", "--json").json == {"resources": [], "unfinished_run": None}
+    assert aios("status", "--json").json == {"resources": [], "unfinished_run": None, "at_work": None}
     assert aios("destroy", "--yes").code == 0
     assert aios("verify").code == 1
 
