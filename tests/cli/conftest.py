@@ -1,7 +1,6 @@
 """Commands as a user runs them: real processes in an empty folder."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -12,25 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ran import Ran
 
 ROOT = Path(__file__).resolve().parents[2]
 AIOS = str(Path(sys.executable).with_name("aios"))
 
 
 _MARK = "AIOS_TESTED_IN"
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,15 @@
 import contextlib
 import gc
 import io
-import json
 import os
 import sys
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+from ran import Ran
+
 from aios.cli.main import main
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)
