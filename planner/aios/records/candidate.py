@@ -11,14 +11,14 @@ from aios.records.model import MemoryPart
 
 __all__ = ["Candidate", "Demand", "Estimate", "Period", "Priced", "Quantization", "Rejection", "Residence"]
 
-Quantization = Literal["none", "dynamic", "static", "weight-only"]
+Quantization = Literal["none", "dynamic", "static", "mixed", "weight-only"]
 
 
 class Candidate(Record):
     """One way to run an intent; everything but the node it is placed on.
 
-    id: readable and unique in a plan, ``intent/model/device/precision[-quantization]/b1/t2/r1[/mode]``
-    (``device@executor`` where more than one executor takes part) ·
+    id: readable and unique in a plan, ``intent/model/device/PRECISION/b1/t2/r1[/mode]``, the precision as
+    ``int8[-quantization][+compression][+name=value]`` (``device@executor`` where more than one executor takes part) ·
     device: type name ·
     nodes: names of the fleet's nodes that hold such a device and may be used · precision: that it computes in ·
     quantization: how int8 is reached from a float model (``none`` if the file is used as it is) ·
@@ -29,7 +29,8 @@ class Candidate(Record):
     that a replica spans · degrees: dimension (``tensor``, ``pipeline``, ``data``, ``expert``, ``context``) -> over how
     many devices; their product is devices x machines, but for ``expert``, which lies across ``data`` and ``context`` ·
     settings: further decisions by name, ``micro_batch``, ``chunks`` (virtual pipeline stages), ``recompute``,
-    ``sharding``
+    ``sharding``; and those parameters of its transforms (``records.transform``) that are not their defaults ·
+    compression: name of the transform that changes its network before (``prune``, ``distill``), or ``none``
     """
 
     id: str

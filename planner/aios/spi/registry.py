@@ -20,6 +20,7 @@ GROUPS = (
     "aios.model_readers",
     "aios.importers",
     "aios.state_backends",
+    "aios.transforms",
 )
 
 
