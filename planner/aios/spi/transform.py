@@ -1,6 +1,6 @@
 """What changes a model before it runs: the transform protocol.
 
-A transform is a plugin of the group ``aios.transforms`` and a file ``transform.yaml`` in the same package
+A transform is a plugin of the group ``aios.transforms`` and a file ``<name>.transform.yaml`` in the same package
 (``aios.records.transform.Declaration``), which is read without importing it. It takes a model file and gives a model
 file; where the result is kept, under which digest, and when it is made anew is no concern of it. It runs in a process
 of its own, so that the memory, the threads and the logging of its libraries end with it.
