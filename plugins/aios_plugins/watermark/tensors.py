@@ -39,11 +39,19 @@ def marked(model: Any) -> Iterator[tuple[Any, NDArray[Any]]]:
 
     read = {name for node in model.graph.node if node.op_type in _PRODUCTS for name in node.input[1:2]}
     first = {node.input[0] for node in model.graph.node if node.op_type in _PRODUCTS}
-    for tensor in model.graph.initializer:
-        if tensor.name in read | first and len(tensor.dims) > 1:
+    for name, tensor in _constants(model):
+        if name in read | first and len(tensor.dims) > 1:
             values = numpy_helper.to_array(tensor)
             if values.dtype in (np.float16, np.float32, np.float64) and values.size >= FEWEST:
                 yield tensor, values
+
+
+def _constants(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (name, tensor) of every constant: some exporters write them as nodes."""
+    yield from ((tensor.name, tensor) for tensor in model.graph.initializer)
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            yield from ((node.output[0], attribute.t) for attribute in node.attribute if attribute.name == "value")
 
 
 def weights_of(model: Any) -> Iterator[NDArray[Any]]:
@@ -51,7 +59,7 @@ def weights_of(model: Any) -> Iterator[NDArray[Any]]:
     from onnx import numpy_helper
 
     yield from (values for _, values in marked(model))
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    constants = dict(_constants(model))
     seen: set[str] = set()
     for node in model.graph.node:
         for name, scale, zero in _quantized(node):
