@@ -121,13 +121,8 @@ def language_candidates(space: OnDevice) -> Iterator[Candidate]:
         if rejections.allows("precision", precision.name, precision.name) and rejections.allows(
             "quantization", precision.quantization, str(precision)
         ):
-            for kept, group in product(_kept(space), _groups(space.hosts)):
+            for kept, group in product((KV_PRECISION,), _groups(space.hosts)):
                 yield from _of_precision(space._replace(hosts=group.hosts), precision, kept, context, group)
-
-
-def _kept(space: OnDevice) -> Iterator[str]:
-    """Yield the precisions that keys and values may be kept in."""
-    yield KV_PRECISION
 
 
 def _named(precision: Precision, kept: str) -> str:
