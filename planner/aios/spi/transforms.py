@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -26,9 +27,7 @@ def declarations() -> Mapping[str, Declaration]:
 
     Raises InputError, at its place, for a declaration that is wrong, and WorldError for a plugin that has none.
     """
-    return {
-        plugin.name: read_declaration(_file_of(plugin), plugin.name) for plugin in registry.installed(GROUP)
-    }
+    return {plugin.name: read_declaration(_file_of(plugin), plugin.name) for plugin in registry.installed(GROUP)}
 
 
 def read_declaration(path: Path, name: str) -> Declaration:
@@ -102,8 +101,7 @@ def unfit(parameter: Parameter, value: str) -> str | None:
     except ValueError:
         return "it takes a number"
     low, high = parameter.least, parameter.most
-    if (low is not None and number < low) or (high is not None and not number <= high) or number != number:
+    if math.isnan(number) or (low is not None and number < low) or (high is not None and number > high):
         span = f"from {low:g}" if high is None else f"up to {high:g}" if low is None else f"from {low:g} to {high:g}"
         return f"it takes numbers {span}"
     return None
-

@@ -78,7 +78,9 @@ def checked_data(
             continue
         if digest != "unknown" and _digest(path) != digest:
             reason = f"{path} changed since the plan was made"
-            raise InputError(Diagnostic(summary=f"data.{role} is not what was planned with", reason=reason, remedy="plan again"))
+            raise InputError(
+                Diagnostic(summary=f"data.{role} is not what was planned with", reason=reason, remedy="plan again")
+            )
         for name, array in found.items():
             _refuse_no_numbers(path, name, array)
         _refuse_few(role, path, min(len(array) for array in found.values()), warn)

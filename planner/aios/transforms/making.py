@@ -124,7 +124,9 @@ class Transforming:
             "scratch": str(scratch),
             "precision": step.precision,
             "settings": dict(step.settings),
-            "data": {role: [[str(Path(path).absolute()) for path in paths], digest] for role, (paths, digest) in data.items()},
+            "data": {
+                role: [[str(Path(path).absolute()) for path in paths], digest] for role, (paths, digest) in data.items()
+            },
             "task": deployment.task,
             "facts": {name: facts.get(name, "") for name in step.declaration.needs.facts},
             "threads": self.threads,

@@ -1,4 +1,4 @@
-"""Starts the process that makes one result, tells what it does, and turns however it ends into an answer or an error."""
+"""Starts the process that makes one result, tells what it does, and turns however it ends into an answer."""
 
 from __future__ import annotations
 
