@@ -84,8 +84,8 @@ def enumerate_candidates(
     profiles: by name of the intent's models, each one present · executors: by name · failed: (model, label,
     executor) -> why it could not be prepared when that was tried · search: finds the splits of training jobs, which
     have no candidates without one · declared: transforms by name, those that are installed by default. The
-    candidates come sorted by model, device, executor, precision, power mode, threads, batch and replicas; the order of the arguments' items does
-    not matter. Raises KeyError for a model without a profile, which is the caller's mistake.
+    candidates come sorted by model, device, executor, precision, power mode, threads, batch and replicas; the order of
+    the arguments' items does not matter. Raises KeyError for a model without a profile, which is the caller's mistake.
     """
     rejections = Rejections(intent)
     without_file = all(not profile.file_bytes for profile in profiles.values())
