@@ -59,6 +59,7 @@ class Needs(Record):
     modules: tuple[str, ...] = ()
     install: str | None = None
     devices: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
 
 class Effect(Record):
