@@ -124,4 +124,3 @@ def captured(node: onnx.NodeProto) -> set[str]:
     inner = [graph for item in node.attribute for graph in ([item.g] if item.HasField("g") else list(item.graphs))]
     found = {name for graph in inner for child in graph.node for name in (*child.input, *captured(child))}
     return found | {item.name for graph in inner for item in graph.output}
-

@@ -93,9 +93,7 @@ def multiplications(network: Network, channels: Channels, kept: NDArray[np.bool_
     for claim in channels.claims:
         if claim.weight in sizes:
             sizes[claim.weight][claim.place.axis] = int(kept[claim.place.atoms].sum())
-    return channels.constant_work + sum(
-        places * math.prod(sizes[name]) for name, places in channels.counted.items()
-    )
+    return channels.constant_work + sum(places * math.prod(sizes[name]) for name, places in channels.counted.items())
 
 
 def _kinds(network: Network, channels: Channels, units: NDArray[np.int64], align: int) -> list[_Kind]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aios.records.errors import Diagnostic, InputError
-from aios_plugins.compression.channels import Channels
+from aios_plugins.compression.channels import Channels, captured
 from aios_plugins.compression.network import Network
 
 if TYPE_CHECKING:
@@ -50,10 +50,13 @@ def cut(network: Network, channels: Channels, kept: NDArray[np.bool_]) -> Networ
         sizes = np.array([-1 if size is None else size for size in shape], dtype=np.int64)
         sizes[axis.axis] = kept[axis.atoms].sum()
         _give(model, weights, nodes[index], sizes)
-    for name in weights.keys() - network.weights.keys():
+    read = {name for node in nodes for name in (*node.input, *captured(node))} | {
+        item.name for item in model.graph.output
+    }
+    del model.graph.initializer[:]
+    for name in sorted(weights.keys() & read):
         model.graph.initializer.add().name = name
-    del model.graph.value_info[:]
-    return Network(model, weights, {}, {})
+    return Network(model, {name: value for name, value in weights.items() if name in read}, {}, {})
 
 
 def _give(
@@ -95,7 +98,9 @@ def confirm(whole: Path, small: Path, network: Network, seed: int) -> None:
         shape = [size or 1 for size in network.sizes[item.name]]
         kind = item.type.tensor_type.elem_type
         values = random.standard_normal(shape) if kind in {1, 10, 11} else np.zeros(shape)
-        feed[item.name] = values.astype({1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16"}.get(kind, "f8"))
+        feed[item.name] = values.astype(
+            {1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16"}.get(kind, "f8")
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
@@ -104,7 +109,7 @@ def confirm(whole: Path, small: Path, network: Network, seed: int) -> None:
             onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]).run(None, feed)
             for path in (whole, small)
         ]
-    except Exception as error:  # noqa: BLE001 - onnxruntime raises types of its own
+    except Exception as error:
         raise InputError(Diagnostic(summary="the pruned model does not run", reason=str(error))) from error
     for before, after in zip(*answers, strict=True):
         far = max(_TOLERANCE * float(np.abs(before.astype(float)).max(initial=0.0)), _SATURATED)

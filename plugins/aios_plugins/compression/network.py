@@ -54,7 +54,7 @@ def open_network(path: Path) -> Network:
         shapes = _inferred(model)
         sizes = _inferred(_for_one_item(model))
         weights = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
-    except Exception as error:  # noqa: BLE001 - whatever onnx says of a file: it cannot be used
+    except Exception as error:
         raise InputError(Diagnostic(summary=f"{path} cannot be read as a model", reason=str(error))) from error
     return Network(model, weights, shapes, sizes)
 
@@ -101,7 +101,9 @@ def _lift_constants(model: onnx.ModelProto) -> None:
         if node.op_type == "Constant":
             value = onnx.helper.get_attribute_value(node.attribute[0])
             tensor = value if isinstance(value, onnx.TensorProto) else _tensor(node.attribute[0].name, value)
-        elif node.op_type in _LAYOUT and given_out.isdisjoint(node.output) and all(name in named for name in node.input):
+        elif (
+            node.op_type in _LAYOUT and given_out.isdisjoint(node.output) and all(name in named for name in node.input)
+        ):
             tensor = numpy_helper.from_array(_evaluated(model, node, named))
         else:
             rest.append(node)
@@ -118,9 +120,7 @@ def _lift_constants(model: onnx.ModelProto) -> None:
     graph.input.extend(inputs)
 
 
-def _evaluated(
-    model: onnx.ModelProto, node: onnx.NodeProto, named: Mapping[str, onnx.TensorProto]
-) -> NDArray[Any]:
+def _evaluated(model: onnx.ModelProto, node: onnx.NodeProto, named: Mapping[str, onnx.TensorProto]) -> NDArray[Any]:
     import onnx
     from onnx.reference import ReferenceEvaluator
 
