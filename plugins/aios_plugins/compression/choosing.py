@@ -126,8 +126,8 @@ def _scores(network: Network, channels: Channels, units: NDArray[np.int64]) -> N
     """Return how much each unit matters: the norm of what makes it, times that of what uses it, times its scales.
 
     The product does not change when a channel is scaled in one layer and scaled back in the next, which leaves the
-    network's function as it is (Neyshabur et al., Path-SGD, 2015). Weights count by their share of their layer's, so that
-    layers tied by a sum count alike.
+    network's function as it is (Neyshabur et al., Path-SGD, 2015). Weights count by their share of their
+    layer's, so that layers tied by a sum count alike.
     """
     import numpy as np
 

@@ -16,73 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["follow"]
 
-_SAME = frozenset(
-    [
-        "Abs",
-        "AveragePool",
-        "Cast",
-        "Celu",
-        "Ceil",
-        "Clip",
-        "Dropout",
-        "Elu",
-        "Erf",
-        "Exp",
-        "Floor",
-        "Gelu",
-        "GlobalAveragePool",
-        "GlobalLpPool",
-        "GlobalMaxPool",
-        "HardSigmoid",
-        "HardSwish",
-        "Identity",
-        "LeakyRelu",
-        "Log",
-        "LpPool",
-        "MaxPool",
-        "Mish",
-        "Neg",
-        "Not",
-        "Reciprocal",
-        "Relu",
-        "Round",
-        "Selu",
-        "Sigmoid",
-        "Sign",
-        "Softplus",
-        "Softsign",
-        "Sqrt",
-        "Swish",
-        "Tanh",
-        "ThresholdedRelu",
-    ]
-)
+# fmt: off
+_SAME = frozenset({
+    "Abs", "AveragePool", "Cast", "Ceil", "Celu", "Clip", "Dropout", "Elu", "Erf", "Exp", "Floor", "Gelu",
+    "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu",
+    "Log", "LpPool", "MaxPool", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
+    "Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu"
+})
 """One value in, one out, each from its own channel alone."""
-_BROADCAST = frozenset(
-    [
-        "Add",
-        "Sub",
-        "Mul",
-        "Div",
-        "Pow",
-        "Max",
-        "Min",
-        "Mean",
-        "Sum",
-        "PRelu",
-        "Where",
-        "Equal",
-        "Greater",
-        "Less",
-        "And",
-        "Or",
-    ]
-)
-_REDUCE = frozenset(
-    ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare"]
-)
-_ALONG = frozenset({"Softmax", "LogSoftmax", "ArgMax", "CumSum", "LpNormalization"})
+_BROADCAST = frozenset({
+    "Add", "And", "Div", "Equal", "Greater", "Less", "Max", "Mean", "Min", "Mul", "Or", "PRelu", "Pow", "Sub",
+    "Sum", "Where"
+})
+_REDUCE = frozenset({
+    "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare"
+})
+_ALONG = frozenset({
+    "ArgMax", "CumSum", "LogSoftmax", "LpNormalization", "Softmax"
+})
 """Operators that work along one axis, which must not be that of the channels."""
+# fmt: on
 _READS_SHAPE = frozenset({"Shape", "Size"})
 
 
