@@ -93,7 +93,8 @@ def multiplications(network: Network, channels: Channels, kept: NDArray[np.bool_
     for claim in channels.claims:
         if claim.weight in sizes:
             sizes[claim.weight][claim.place.axis] = int(kept[claim.place.atoms].sum())
-    return channels.constant_work + sum(places * math.prod(sizes[name]) for name, places in channels.counted.items())
+    cut = (places * math.prod(sizes[name]) for name, places in channels.counted.items())
+    return math.fsum((channels.constant_work, *cut))
 
 
 def _kinds(network: Network, channels: Channels, units: NDArray[np.int64], align: int) -> list[_Kind]:

@@ -23,9 +23,8 @@ def distill(work: Work, progress: Progress) -> dict[str, str]:
 
     progress(0.0, "making the student")
     source = open_network(work.source)
-    small, report = (
-        _given(source, Path(work.settings["student"])) if work.settings["student"] else thinned(source, work)
-    )
+    own = work.settings["student"]
+    small, report = _given(source, Path(own)) if own else thinned(source, work)
     student = Trained(small)
     if work.settings["start"] == "random":
         student.forget(work.seed)

@@ -161,15 +161,16 @@ class _Follower:
 
     def _alike(self, atoms: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
         """Tie the atoms of all groups, place by place, and return those of the first: groups must stay alike."""
-        rows = atoms.reshape(groups, -1)
-        for row in rows[1:]:
-            self.channels.tie(rows[0], row)
-        return rows[0]
+        first, *others = atoms.reshape(groups, -1)
+        for row in others:
+            self.channels.tie(first, row)
+        return first
 
     def _tiled(self, atoms: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
         import numpy as np
 
-        return np.tile(atoms, groups)
+        tiled: NDArray[np.int64] = np.tile(atoms, groups)
+        return tiled
 
     def _gemm(self, index: int, node: onnx.NodeProto, given: dict[str, Any]) -> bool:
         weight, seen = constant(self.network, node, 1), self._axis(node.input[0])
@@ -215,8 +216,8 @@ class _Follower:
 
     def _same(self, _index: int, node: onnx.NodeProto, _given: dict[str, Any]) -> bool:
         seen = self._axis(node.input[0])
-        for name in node.output if seen is not None else ():
-            self.channels.of[name] = seen
+        if seen is not None:
+            self.channels.of |= dict.fromkeys(node.output, seen)
         return True
 
     def _broadcast(self, index: int, node: onnx.NodeProto, _given: dict[str, Any]) -> bool:

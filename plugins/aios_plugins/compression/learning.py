@@ -1,10 +1,10 @@
 """Trains a network: towards the right answers, and towards what a larger network answers.
 
 The loss is the cross entropy with the labels and, times the square of the temperature, the Kullback-Leibler divergence
-from the teacher's softened answers (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015), half and half;
-without labels the teacher's answers alone. Outputs that are no classes are learnt by their squared distance from the teacher's,
-over the teacher's own variance. Adam, its rate rising over the first twentieth of the steps and falling to zero
-as a cosine; the last weights are kept, none is picked.
+from the teacher's softened answers (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015),
+weighted; without labels the teacher's answers alone. Outputs that are no classes are learnt by their squared distance
+from the teacher's, over the teacher's own variance. Adam, its rate rising over the first twentieth of the steps and
+falling to zero as a cosine; the last weights are kept, none is picked.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def learn(student: Trained, teacher: Network, items: Items, course: Course, prog
             if len(chosen) < size:
                 continue  # what is left over comes first in another epoch
             for group in optimiser.param_groups:
-                group["lr"] = course.rate * _share(done / steps)
+                group["lr"] = course.rate * _pace(done / steps)
             loss = measure(student.run({name: array[chosen] for name, array in arrays.items()}, training=True), chosen)
             optimiser.zero_grad()
             loss.backward()
@@ -90,7 +90,7 @@ def learn(student: Trained, teacher: Network, items: Items, course: Course, prog
     }
 
 
-def _share(done: float) -> float:
+def _pace(done: float) -> float:
     """Return the share of the highest learning rate at that share of all steps."""
     if done < _WARMING:
         return (done + 1e-3) / (_WARMING + 1e-3)
@@ -98,10 +98,8 @@ def _share(done: float) -> float:
 
 
 def _batch_size(network: Network, count: int) -> int:
-    fixed = next(
-        (network.shapes[item.name][0] for item in network.model.graph.input if network.shapes[item.name]), None
-    )
-    return min(fixed or _BATCH, count)
+    shapes = [network.shapes[item.name] for item in network.model.graph.input]
+    return min(next((shape[0] for shape in shapes if shape), None) or _BATCH, count)
 
 
 def _answers(teacher: Trained, arrays: dict[str, Any], size: int) -> list[Any]:

@@ -101,9 +101,7 @@ def _lift_constants(model: onnx.ModelProto) -> None:
         if node.op_type == "Constant":
             value = onnx.helper.get_attribute_value(node.attribute[0])
             tensor = value if isinstance(value, onnx.TensorProto) else _tensor(node.attribute[0].name, value)
-        elif (
-            node.op_type in _LAYOUT and given_out.isdisjoint(node.output) and all(name in named for name in node.input)
-        ):
+        elif node.op_type in _LAYOUT and given_out.isdisjoint(node.output) and named.keys() >= set(node.input):
             tensor = numpy_helper.from_array(_evaluated(model, node, named))
         else:
             rest.append(node)
@@ -121,14 +119,14 @@ def _lift_constants(model: onnx.ModelProto) -> None:
 
 
 def _evaluated(model: onnx.ModelProto, node: onnx.NodeProto, named: Mapping[str, onnx.TensorProto]) -> NDArray[Any]:
+    import numpy as np
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     output = onnx.helper.make_empty_tensor_value_info(node.output[0])
     alone = onnx.helper.make_graph([node], "alone", [], [output], [named[name] for name in node.input if name])
     single = onnx.helper.make_model(alone, opset_imports=model.opset_import, ir_version=model.ir_version)
-    (value,) = ReferenceEvaluator(single).run(None, {})
-    made: NDArray[Any] = value
+    made: NDArray[Any] = np.asarray(ReferenceEvaluator(single).run(None, {})[0])
     return made
 
 
