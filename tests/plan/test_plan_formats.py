@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from aios.plan import plan_text, read_plan
-from aios.plan.signing import check_signature, public_keys
+from aios.plan.signing import check_signature
+from aios.spi.keys import public_keys
 from aios.records.errors import InputError
 from aios.records.plan import FORMAT_VERSION
 

@@ -8,7 +8,8 @@ import pytest
 
 from aios.plan import plan_text, read_plan
 from aios.plan.sealing import is_sealed, opened_text, sealed
-from aios.plan.signing import check_signature, key_pair, private_key, public_keys, signed
+from aios.plan.signing import check_signature, signed
+from aios.spi.keys import key_pair, private_key, public_keys
 from aios.records.base import canonical_json
 from aios.records.errors import InputError
 
