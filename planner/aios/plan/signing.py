@@ -27,9 +27,7 @@ __all__ = ["check_signature", "signed"]
 def signed(plan: Plan, key: Ed25519PrivateKey) -> Plan:
     """Return ``plan`` with its signature by ``key``, and the id that it has then."""
     value = key.sign(_signed_bytes(plain_document(plan)))
-    signature = Signature(
-        algorithm=ALGORITHM, key_id=key_id(key.public_key()), value=base64.b64encode(value).decode()
-    )
+    signature = Signature(algorithm=ALGORITHM, key_id=key_id(key.public_key()), value=base64.b64encode(value).decode())
     return with_id(plan.model_copy(update={"signature": signature}))
 
 

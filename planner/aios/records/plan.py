@@ -11,6 +11,7 @@ from aios.records.candidate import Estimate, Period, Quantization, Rejection, Re
 from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.policy import Ruling
+from aios.records.protection import Protection
 from aios.records.schedule import Frame, Run
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
@@ -206,7 +207,8 @@ class Deployment(Record):
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
     ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
-    · part: what of a service's requests a balancer in front of its groups sends here
+    · part: what of a service's requests a balancer in front of its groups sends here · protection: what must be true of
+    its files before they are loaded
     """
 
     intent: str
@@ -243,6 +245,7 @@ class Deployment(Record):
     next: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     per: int = Field(default=1, exclude_if=lambda per: per == 1)
+    protection: Protection | None = Field(default=None, exclude_if=lambda protection: protection is None)
 
     @property
     def served_as(self) -> str:

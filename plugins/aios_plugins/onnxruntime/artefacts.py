@@ -20,10 +20,11 @@ from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Store
+from aios.spi.sealing import sealing_key
 from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
-__all__ = ["engine", "is_optimized", "manifest", "prepare", "recipe_of"]
+__all__ = ["engine", "is_optimized", "key_reference", "manifest", "prepare", "recipe_of", "sealed_of"]
 
 _RECIPE_VERSION = "1"
 """Raised when the same recipe would give another artefact."""
@@ -79,13 +80,37 @@ def recipe_of(deployment: Deployment) -> dict[str, str]:
         recipe["onnx"] = version("onnx")
     if deployment.quantization == "static":
         recipe["calibration"] = deployment.calibrate_digest or "unknown"
+    key = key_reference(deployment)
+    if key is not None:
+        recipe["encryption"] = f"AES-256-GCM in chunks, key {sealing_key(key).id}"
     return recipe
+
+
+def key_reference(deployment: Deployment) -> str | None:
+    """Return where the key stands that the artefact is encrypted with, a path written in full; None for a plain one.
+
+    Raises InputError where the deployment names none.
+    """
+    protection = deployment.protection
+    if protection is None or not protection.encrypted:
+        return None
+    if protection.key is None:
+        remedy = "write `security: {key: env:NAME}`, or `file:PATH`"
+        raise InputError(Diagnostic(summary=f"{deployment.intent} requires encryption and names no key", remedy=remedy))
+    scheme, _, name = protection.key.partition(":")
+    return f"file:{Path(name).absolute()}" if scheme == "file" else protection.key
+
+
+def sealed_of(deployment: Deployment, artefact: Artefact) -> dict[str, str] | None:
+    """Return what opens the artefact's files, as a spec says it; None for plain ones."""
+    key = key_reference(deployment)
+    return None if key is None else {"key": key, "context": artefact.key}
 
 
 def prepare(deployment: Deployment, store: Store) -> Artefact:
     """Return the artefact of a deployment, made if need be.
 
-    Raises InputError for a model or data that cannot be used, WorldError when the machine fails.
+    Raises InputError for a model, data or key that cannot be used, WorldError when the machine fails.
     """
     if find_spec("onnxruntime") is None:
         raise WorldError(
@@ -130,6 +155,8 @@ def _build(deployment: Deployment, recipe: Mapping[str, str], folder: Path) -> N
         "optimize": is_optimized(deployment),
         "narrow_weights": not any(word in recipe.get("isa", "") for word in ("vnni", "amx", "i8mm", "asimddp")),
     }
+    if key := key_reference(deployment):
+        job["seal"] = {"key": key, "context": digest_of(dict(recipe))}
     environment = {**os.environ, "TMPDIR": str(scratch)}
     command = module_command("build", json.dumps(job))
     with subprocess.Popen(
