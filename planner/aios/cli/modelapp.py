@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aios.cli.options import Json, to_write
+from aios.cli.options import STATE, Json, SignPassphrase, State, setting_of, to_write
 
 __all__ = ["model_app"]
 
@@ -89,3 +89,19 @@ def verify_watermark(
     from aios.cli.watermarking import verify_watermark as work
 
     return work(file, owner, key, chance, json=json)
+
+
+@model_app.command("attest", epilog="Example: aios model attest plan.json --sign-key deploy.pem")
+def model_attest(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A saved plan.")],
+    sign_key: Annotated[
+        str, typer.Option("--sign-key", metavar="KEY", help="File of a private key, or env:NAME; see `aios key`.")
+    ],
+    sign_passphrase: SignPassphrase = None,
+    state: State = STATE,
+    json: Json = False,
+) -> int:
+    """Sign the models that a plan would load, and the programs that would load them, as they are here and now."""
+    from aios.cli.attesting import model_attest as work
+
+    return work(setting_of(None, None, state), plan, sign_key, sign_passphrase, json=json)
