@@ -18,10 +18,10 @@ from aios.intents.written import (
     AnyOf,
     ConstraintsForm,
     DataForm,
-    File,
     IntentMetadata,
     Lifecycle,
     LoadForm,
+    Model,
     ModelFile,
     RequireForm,
     Spec,
@@ -56,7 +56,7 @@ class StageForm(Record):
     """One model of a pipeline."""
 
     name: Name = Field(description="Name of the stage, unique in its pipeline.", examples=["detect"])
-    model: AnyOf | Many[File | ModelFile] = Field(
+    model: AnyOf | Many[Model | ModelFile] = Field(
         description="The model file, or several of which any may be chosen.", examples=["./models/detect.onnx"]
     )
     after: Others | None = Field(

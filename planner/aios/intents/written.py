@@ -15,6 +15,7 @@ from aios.records.base import Record
 from aios.records.candidate import Quantization
 from aios.records.errors import BadValue
 from aios.records.forms import Many
+from aios.records.modelstore import SCHEME, parse_reference
 from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension
@@ -49,6 +50,13 @@ def _path(text: str) -> str:
     return text
 
 
+def _model(text: str) -> str:
+    if text.startswith(SCHEME):
+        parse_reference(text)
+        return text
+    return _path(text)
+
+
 def _card(text: str) -> str:
     if not text.strip():
         raise BadValue("the name of a model is wanted here, not an empty text", "write one such as `resnet50`")
@@ -68,6 +76,7 @@ def _in_schema(pattern: str) -> Any:
 FileName: TypeAlias = Annotated[str, AfterValidator(_file_name), _in_schema(_FILE_NAME)]
 Measure: TypeAlias = Annotated[str, AfterValidator(_measure)]
 File: TypeAlias = Annotated[str, AfterValidator(_path)]
+Model: TypeAlias = Annotated[str, AfterValidator(_model)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 Card: TypeAlias = Annotated[str, AfterValidator(_card)]
 Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
@@ -124,9 +133,10 @@ class Declared(Record):
 class ModelFile(Record):
     """One model."""
 
-    path: File | None = Field(
+    path: Model | None = Field(
         None,
-        description="Path of the model, or of the configuration of one (`config.json`), relative to this file.",
+        description="Path of the model, or of the configuration of one (`config.json`), relative to this file; "
+        "`store://NAME@REF` for one of the model store.",
         examples=["./models/classifier.onnx"],
     )
     card: Card | None = Field(
@@ -145,7 +155,7 @@ class ModelFile(Record):
 class AnyOf(Record):
     """Models of which any may be chosen."""
 
-    anyOf: Many[File | ModelFile] = Field(
+    anyOf: Many[Model | ModelFile] = Field(
         description="Models of which any may be chosen.", examples=[["./models/small.onnx", "./models/large.onnx"]]
     )
 
@@ -285,7 +295,7 @@ class Spec(Record):
     task: Annotated[str, AfterValidator(_task)] = Field(
         description="What the model does.", examples=["image-classification"]
     )
-    model: AnyOf | Many[File | ModelFile] = Field(
+    model: AnyOf | Many[Model | ModelFile] = Field(
         description="The model file, or several of which any may be chosen; paths are relative to this file.",
         examples=["./models/classifier.onnx"],
     )

@@ -30,7 +30,7 @@ def deployment_of(
 
     calibration: model name -> digest of the file that static quantisation reads; it is part of the deployment only then
     """
-    path = next(choice.path for choice in intent.models if choice.name == candidate.model)
+    path = next(choice.file for choice in intent.models if choice.name == candidate.model)
     static = candidate.quantization == "static"
     return Deployment(
         intent=intent.name,
