@@ -12,22 +12,30 @@ __all__ = ["learning_app"]
 learning_app = typer.Typer()
 
 
-@learning_app.command(epilog="Example: aios profile examples/digits/intent.yaml")
+@learning_app.command(epilog="Example: aios profile examples/digits/intent.yaml --budget 60s")
 def profile(
     paths: Paths = None,
     fleet: Fleet = None,
     state: State = STATE,
     profiles: Profiles = PROFILES,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting.")] = 1.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting, at most.")] = 1.0,
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="TIME", help="Begin no measurement after this time, `60s`.")
+    ] = None,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Measure everything, also what cannot change the choice.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what has been measured before.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
-    """Measure the candidates that could win on this machine; keep what was measured in the profile store."""
+    """Measure on this machine what could change the choice, until it is proved; keep it in the profile store."""
     from aios.cli.measuring import profile as work
 
     setting = setting_of(paths, fleet, state, profiles)
-    return work(setting, seconds=seconds, fresh=fresh, json=json, json_into=json_into)
+    return work(
+        setting, seconds=seconds, budget=budget, exhaustive=exhaustive, fresh=fresh, json=json, json_into=json_into
+    )
 
 
 @learning_app.command(epilog="Example: aios fidelity --data measurements/ --level calibrated")
