@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, Paths, Profiles, State, setting_of
+from aios.cli.options import seconds as seconds_of
 
 __all__ = ["learning_app"]
 
@@ -20,7 +21,8 @@ def profile(
     profiles: Profiles = PROFILES,
     seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting, at most.")] = 1.0,
     budget: Annotated[
-        str | None, typer.Option("--budget", metavar="TIME", help="Begin no measurement after this time, `60s`.")
+        float | None,
+        typer.Option("--budget", metavar="TIME", parser=seconds_of, help="Begin no measurement after this time."),
     ] = None,
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Measure everything, also what cannot change the choice.")
@@ -31,11 +33,10 @@ def profile(
 ) -> int:
     """Measure on this machine what could change the choice, until it is proved; keep it in the profile store."""
     from aios.cli.measuring import profile as work
+    from aios.workflow.profiling import Manner
 
     setting = setting_of(paths, fleet, state, profiles)
-    return work(
-        setting, seconds=seconds, budget=budget, exhaustive=exhaustive, fresh=fresh, json=json, json_into=json_into
-    )
+    return work(setting, Manner(seconds, budget, fresh, exhaustive), json=json, json_into=json_into)
 
 
 @learning_app.command(epilog="Example: aios fidelity --data measurements/ --level calibrated")

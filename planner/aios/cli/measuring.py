@@ -11,58 +11,28 @@ from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, table
-from aios.records.errors import Diagnostic, InputError
 from aios.records.measurement import Measured, Measurement, Verdict
 from aios.records.metrics import find_metric
-from aios.records.units import Dimension, parse_quantity
 
 if TYPE_CHECKING:
     from aios.records.intent import Goal
-    from aios.workflow.profiling import Profiled, Proof
+    from aios.workflow.profiling import Manner, Profiled, Proof
     from aios.workflow.setting import Setting
     from aios.workflow.verifying import Verified
 
 __all__ = ["profile", "verdict_table", "verify"]
 
 
-def profile(
-    setting: Setting,
-    *,
-    seconds: float,
-    budget: str | None,
-    exhaustive: bool,
-    fresh: bool,
-    json: bool,
-    json_into: Path | None,
-) -> int:
+def profile(setting: Setting, manner: Manner, *, json: bool, json_into: Path | None) -> int:
     """Measure what could change the choice; say what was measured, what was left out and what is still open."""
     from dataclasses import replace
 
-    from aios.workflow.profiling import Manner
     from aios.workflow.profiling import profile as work
 
-    manner = Manner(seconds, _budget_s(budget), fresh, exhaustive)
     with Progress("profile", quiet=json) as progress:
         done = work(replace(setting, tell=progress), manner)
     emit(_profile_words(done, setting), _profile_document(done), json=json, json_into=json_into)
     return Exit.DONE
-
-
-def _budget_s(text: str | None) -> float | None:
-    """Return the seconds of a budget. Raises InputError for what is no time above zero."""
-    if text is None:
-        return None
-    try:
-        seconds = parse_quantity(text, Dimension.TIME)
-    except ValueError as error:
-        raise InputError(
-            Diagnostic(summary=f"--budget {text}: {error}", remedy="give a time, `--budget 60s`")
-        ) from None
-    if not seconds > 0:
-        raise InputError(
-            Diagnostic(summary=f"--budget {text} leaves no time to measure", remedy="give a time, `--budget 60s`")
-        )
-    return seconds
 
 
 def _profile_document(done: Profiled) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 The rule is optimism: suppose that whatever was not measured turns out at its best. The option that would then be
 chosen, the leader, is measured next; of what is missing of it, what is the most likely to rule it out per second comes
-first. A leader of which nothing is missing is the choice: every other option was given the benefit of every doubt and is
-no better. That is the whole proof, and it holds where true figures lie inside their intervals. The rule never measures an
-option whose best end is worse than a figure that is known of a feasible one: the branch and bound of Lawler and Wood
-(1966), with measuring in the place of branching.
+first. A leader of which nothing is missing is the choice: every other option was given the benefit of every doubt and
+is no better. That is the whole proof, and it holds where true figures lie inside their intervals. The rule never
+measures an option whose best end is worse than a figure that is known of a feasible one: the branch and bound of Lawler
+and Wood (1966), with measuring in the place of branching.
 """
 
 from __future__ import annotations

@@ -228,16 +228,19 @@ def _measure(run: _Run, intent: Intent, candidate: Candidate, task: Task) -> Non
     candidate = candidate.model_copy(update={"batch": task.batch})
     deployment = deployment_of_one(run.given, intent, candidate)
     profile = run.given.profiles[intent.name][candidate.model]
+    noted: dict[str, str] = {}
     if family(candidate) not in run.ready:
         run.setting.tell(f"prepare {' '.join(family(candidate))}")
         begun = run.clock()
         failure = run.bench.failure(deployment)
-        run.spent.setdefault("artefact", []).append(run.clock() - begun)
+        prepared_s = run.clock() - begun
+        run.spent.setdefault("artefact", []).append(prepared_s)
         if failure is not None:
             run.keep(failure)
             run.skipped.setdefault(_UNPREPARED, set()).add(work_of(candidate))
             return
         run.ready.add(family(candidate))
+        noted = {"preparing took": f"{prepared_s:.3g} s"}
     run.setting.tell(task.words(candidate))
     run.tried.add(task.name)
     best: Measurement | None = None
@@ -257,7 +260,7 @@ def _measure(run: _Run, intent: Intent, candidate: Candidate, task: Task) -> Non
     assert best is not None
     took = run.clock() - begun
     run.spent.setdefault(task.kind if task.share == 1.0 else "short", []).append(took)
-    conditions = {**best.conditions, **task.conditions, "measuring took": f"{took:.3g} s"}
+    conditions = {**best.conditions, **task.conditions, **noted, "measuring took": f"{took:.3g} s"}
     run.keep(best.model_copy(update={"conditions": conditions}))
 
 
