@@ -35,7 +35,7 @@ _JUDGED = 16
 
 
 _NEGLIGIBLE = 0.0005
-"""Noise (33 dB below the signal) that no layer is kept in float to get below: it changes one answer in some hundreds."""
+"""Noise (33 dB below the signal) that no layer is kept in float to get below: it changes one answer in hundreds."""
 
 
 class Mixed:

@@ -184,7 +184,7 @@ def _taken(layer: _Layer, values: NDArray[Any], random: Any) -> NDArray[Any]:
     import numpy as np
 
     if layer.node.op_type != "Conv":
-        rows = values.reshape(-1, values.shape[-1])
+        rows: NDArray[Any] = values.reshape(-1, values.shape[-1])
         some = random.permutation(len(rows))[: _POSITIONS * max(1, len(values) if values.ndim > 2 else len(rows))]
         return rows[np.sort(some)][None]
     height, width = layer.weight.shape[2:]
