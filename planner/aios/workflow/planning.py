@@ -127,6 +127,7 @@ def evidence_of(given: Given, intent: Intent) -> Evidence:
         calibration=given.calibration[intent.name],
         evaluation=given.evaluation[intent.name],
         calibrations=given.calibrations,
+        transforms=given.transforms,
     )
 
 
