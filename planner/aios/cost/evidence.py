@@ -40,12 +40,16 @@ class Library:
         self._evidence = evidence
         self._groups: dict[tuple[str, str, str, str], list[Measurement]] = {}
         self._accuracy: dict[str, list[Measurement]] = {}
+        self._served: dict[tuple[str, str], list[Measurement]] = {}
+        self._pairs: dict[tuple[str, str], list[tuple[Measurement, Measurement]]] = {}
         for digest in sorted(evidence.measurements):
             found = evidence.measurements[digest]
             subject = found.subject
             self._groups.setdefault((subject.kind, subject.model, subject.device, subject.executor), []).append(found)
             if subject.kind == "accuracy":
                 self._accuracy.setdefault(subject.model, []).append(found)
+            elif subject.kind == "serving":
+                self._served.setdefault((subject.device, subject.executor), []).append(found)
 
     @property
     def calibrations(self) -> Mapping[tuple[str, str], Calibration]:
@@ -79,8 +83,26 @@ class Library:
         """Return what was measured of the same model, device and executor, in a fixed order."""
         return self._groups.get((kind, candidate.model_digest, candidate.device, candidate.executor), [])
 
+<<<<<<< HEAD
     def accuracies(self, candidate: Candidate) -> list[Measurement]:
         """Return accuracies of what the candidate computes on the same data, wherever they were measured."""
+=======
+    def served(self, candidate: Candidate) -> list[tuple[Measurement, Measurement]]:
+        """Return what was measured behind its endpoint and alone, on the same device by the same executor, of whatever
+        model, in a fixed order."""
+        key = candidate.device, candidate.executor
+        if key not in self._pairs:
+            alone = [(item, self._alone(item)) for item in self._served.get(key, [])]
+            self._pairs[key] = [(served, own) for served, own in alone if own is not None]
+        return self._pairs[key]
+
+    def _alone(self, served: Measurement) -> Measurement | None:
+        subject = served.subject.model_copy(update={"kind": "service"})
+        return self._evidence.measurements.get(subject.digest)
+
+    def accuracies(self, candidate: Candidate, precision: str, quantization: str) -> list[Measurement]:
+        """Return accuracies of the model in this precision on the same data, wherever they were measured."""
+>>>>>>> 8afef60cff3b51dce639e0bea9d353f780abbe54
         data = self._evidence.evaluation.get(candidate.model)
         known = self._evidence.calibration.get(candidate.model)
         calibration = known if candidate.quantization in CALIBRATED else None
