@@ -83,10 +83,6 @@ class Library:
         """Return what was measured of the same model, device and executor, in a fixed order."""
         return self._groups.get((kind, candidate.model_digest, candidate.device, candidate.executor), [])
 
-<<<<<<< HEAD
-    def accuracies(self, candidate: Candidate) -> list[Measurement]:
-        """Return accuracies of what the candidate computes on the same data, wherever they were measured."""
-=======
     def served(self, candidate: Candidate) -> list[tuple[Measurement, Measurement]]:
         """Return what was measured behind its endpoint and alone, on the same device by the same executor, of whatever
         model, in a fixed order."""
@@ -100,9 +96,8 @@ class Library:
         subject = served.subject.model_copy(update={"kind": "service"})
         return self._evidence.measurements.get(subject.digest)
 
-    def accuracies(self, candidate: Candidate, precision: str, quantization: str) -> list[Measurement]:
-        """Return accuracies of the model in this precision on the same data, wherever they were measured."""
->>>>>>> 8afef60cff3b51dce639e0bea9d353f780abbe54
+    def accuracies(self, candidate: Candidate) -> list[Measurement]:
+        """Return accuracies of what the candidate computes on the same data, wherever they were measured."""
         data = self._evidence.evaluation.get(candidate.model)
         known = self._evidence.calibration.get(candidate.model)
         calibration = known if candidate.quantization in CALIBRATED else None
