@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, Strict
 
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
+from aios.intents.protecting import RequiresForm, SecurityForm
 from aios.intents.rates import WrittenRate
 from aios.intents.times import WhenForm
 from aios.intents.where import ApartForm, AtLeastOne, SpreadForm, SurviveForm, TogetherForm, WhereForm
@@ -302,6 +303,16 @@ class Spec(Record):
     )
     require: RequireForm = Field(
         default_factory=RequireForm, description="Bounds that must all hold.", examples=[{"latency": {"p99": "10 ms"}}]
+    )
+    requires: RequiresForm = Field(
+        default_factory=RequiresForm,
+        description="What must be true of the model's files before they are loaded.",
+        examples=[{"encrypted": True}],
+    )
+    security: SecurityForm = Field(
+        default_factory=SecurityForm,
+        description="The keys by which that is kept: where they stand.",
+        examples=[{"key": "env:MODEL_KEY"}],
     )
     goal: Many[WrittenGoal] = Field(
         default_factory=lambda: (read_goal(DEFAULT_GOAL),),

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from aios.records.base import Record, Span
+from aios.records.protection import Protection
 from aios.records.when import When
 from aios.records.where import PlacementRules
 
@@ -223,7 +224,8 @@ class Intent(Record):
     parameter -> values to try, as text; what is only planned with where it is named is named here · placement: where
     its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of · part: of a service whose
     load is split, that it serves · moved_from: names that it had before · prevent_destroy: what stands of it is neither
-    deleted nor replaced · spans: dotted field path, as written in the file -> where its value stands
+    deleted nor replaced · protection: what is required of its model's files · spans: dotted field path, as written in
+    the file -> where its value stands
     """
 
     name: str
@@ -250,6 +252,7 @@ class Intent(Record):
     serve: Serve = Serve()
     moved_from: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     prevent_destroy: bool = Field(default=False, exclude_if=lambda prevented: not prevented)
+    protection: Protection | None = Field(default=None, exclude_if=lambda protection: protection is None)
     where: Span
     spans: Mapping[str, Span] = {}
 
