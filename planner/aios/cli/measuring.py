@@ -124,8 +124,9 @@ def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
     what = f"{names[subject.model]} {label_of(subject)}"
     if subject.kind != "accuracy":
         what += f" threads {subject.threads} batch {subject.batch}"
+    note = f"; disturbed: {item.conditions['disturbed']}" if "disturbed" in item.conditions else ""
     shown = [f"{name} {_value(name, value)}" for name, value in item.values.items()]
-    return [what, ", ".join(shown)]
+    return [what, ", ".join(shown) + note]
 
 
 def _value(name: str, value: Measured) -> str:

@@ -20,7 +20,7 @@ from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.matching import matching
 from aios_plugins.onnxruntime.session import open_model
 from aios_plugins.onnxruntime.spec import Spec
-from aios_plugins.onnxruntime.steadiness import Traces, of_series
+from aios_plugins.onnxruntime.steadiness import Traces, lost_between, of_series
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
 if TYPE_CHECKING:
@@ -99,11 +99,10 @@ def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_
     """
     before = Traces.read()
     report = _run(deployment, artefact, inputs, budget_s)
-    noted, disturbed = before.until(Traces.read())
     durations: list[float] = report["durations_s"]
+    lost = lost_between(before, Traces.read(), report["waited_s"], sum(durations))
     items = report["items"]
-    time = of_series(durations)
-    disturbed = (*time.disturbed, *disturbed)
+    time = of_series(durations, lost.share, lost.disturbed)
     n = len(durations)
     meter = f"clock of the process, {n} calls back to back"
     cpu = report["cpu_s"] / (n * items)
@@ -131,9 +130,9 @@ def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_
         conditions={
             "duration": f"{sum(durations):.3g} s",
             "load average": f"{os.getloadavg()[0]:.2f}",
-            **noted,
+            **lost.conditions,
             "cores": str(len(os.sched_getaffinity(0))),
-            **({"disturbed": "; ".join(disturbed)} if disturbed else {}),
+            **({"disturbed": "; ".join(time.disturbed)} if time.disturbed else {}),
         },
         as_of=datetime.now(UTC).isoformat(timespec="seconds"),
     )
