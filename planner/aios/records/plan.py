@@ -222,6 +222,8 @@ class Deployment(Record):
     compression: str = "none"
     calibrate: tuple[str, ...] = ()
     calibrate_digest: str | None = None
+    train_data: tuple[str, ...] = Field(default=(), exclude_if=lambda files: not files)
+    train_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
     device: str
     device_kind: str
     batch: int

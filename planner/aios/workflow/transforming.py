@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aios.records.transform import Declaration
     from aios.transforms import Transforming
 
-__all__ = ["declared", "transforming"]
+__all__ = ["declared", "stored_precision", "transforming"]
 
 
 def declared() -> Mapping[str, Declaration]:
@@ -31,14 +31,14 @@ def transforming(setting: Setting) -> Transforming:
     return Transforming(
         declared=declared,
         plugin=lambda name: registry.load("aios.transforms", name),
-        stored=_stored,
+        stored=stored_precision,
         tell=setting.tell,
         warn=setting.warn,
         threads=len(os.sched_getaffinity(0)),
     )
 
 
-def _stored(path: Path) -> str:
+def stored_precision(path: Path) -> str:
     """Return the precision that a model file is stored in."""
     from aios.spi import registry
 
