@@ -6,10 +6,12 @@ from typing import Literal
 from pydantic import Field
 
 from aios.records.base import Record, Span
+from aios.records.data import DataFile
 from aios.records.when import When
 from aios.records.where import PlacementRules
 
 __all__ = [
+    "USUAL_CONFIDENCE",
     "Constraints",
     "Data",
     "Goal",
@@ -23,6 +25,10 @@ __all__ = [
     "Stage",
     "Training",
 ]
+
+
+USUAL_CONFIDENCE = 0.9
+"""That of every interval where nobody states another: an end of it is passed by chance once in 20 times."""
 
 
 class ModelChoice(Record):
@@ -43,11 +49,13 @@ class ModelChoice(Record):
 class Data(Record):
     """Data of the intent; paths like ModelChoice.path. The first file whose arrays fit a model's inputs is used for it.
 
-    evaluate: what accuracy is measured on · calibrate: what static quantisation reads its ranges from
+    evaluate: what accuracy is measured on · calibrate: what static quantisation reads its ranges from · train: items
+    with right answers that compression may learn from
     """
 
-    evaluate: tuple[str, ...] = ()
-    calibrate: tuple[str, ...] = ()
+    evaluate: tuple[DataFile, ...] = ()
+    calibrate: tuple[DataFile, ...] = ()
+    train: tuple[DataFile, ...] = Field(default=(), exclude_if=lambda files: not files)
 
 
 class Load(Record):
@@ -218,7 +226,8 @@ class Intent(Record):
 
     require: what is written as a bound, and before it what the load implies: a throughput no smaller than its rate ·
     when: a job may run · required: whether it must run; else it may be refused ·
-    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · placement: where
+    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · confidence: of the
+    two-sided intervals of what is measured on finite data · placement: where
     its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of · part: of a service whose
     load is split, that it serves · moved_from: names that it had before · prevent_destroy: what stands of it is neither
     deleted nor replaced · spans: dotted field path, as written in the file -> where its value stands
@@ -237,6 +246,7 @@ class Intent(Record):
     required: bool = Field(default=True, exclude_if=bool)
     priority: int = 0
     risk: Literal["pessimistic", "expected"] = "pessimistic"
+    confidence: float = Field(default=USUAL_CONFIDENCE, exclude_if=lambda share: share == USUAL_CONFIDENCE)
     pin: Constraints = Constraints()
     exclude: Constraints = Constraints()
     placement: PlacementRules = Field(
@@ -249,6 +259,12 @@ class Intent(Record):
     prevent_destroy: bool = Field(default=False, exclude_if=lambda prevented: not prevented)
     where: Span
     spans: Mapping[str, Span] = {}
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """Every ``accuracy.<measure>`` that is bounded or a goal, once."""
+        names = (*(item.metric for item in self.bounds), *(goal.metric for goal in self.goal))
+        return tuple(dict.fromkeys(name for name in names if name.startswith("accuracy.")))
 
     @property
     def stage(self) -> Stage | None:

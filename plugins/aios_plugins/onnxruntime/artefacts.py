@@ -126,7 +126,7 @@ def _build(deployment: Deployment, recipe: Mapping[str, str], folder: Path) -> N
         "scratch": str(scratch),
         "precision": deployment.precision,
         "quantization": deployment.quantization,
-        "calibrate": [str(Path(path).absolute()) for path in deployment.calibrate],
+        "calibrate": [str(Path(path).absolute()) for path in deployment.calibrate if isinstance(path, str)],
         "optimize": is_optimized(deployment),
         "narrow_weights": not any(word in recipe.get("isa", "") for word in ("vnni", "amx", "i8mm", "asimddp")),
     }
