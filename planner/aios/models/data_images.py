@@ -235,7 +235,8 @@ def _numbers(picture: Image.Image, target: Target, wanted: Preprocess) -> NDArra
     values = raw.astype(np.float32)
     if wanted.scale != 1.0:
         values *= np.float32(wanted.scale)
-    values = (values - np.array(wanted.mean, dtype=np.float32)) / np.array(wanted.std, dtype=np.float32)
+    mean, std = (np.array(own, dtype=np.float32) for own in (wanted.mean, wanted.std))
+    values = ((values - mean) / std).astype(np.float32)
     if target.tensor.dtype == "uint8":
         values = np.clip(np.rint(values), 0, 255)
     return np.ascontiguousarray(values.transpose(2, 0, 1) if target.layout == "nchw" else values).astype(
