@@ -13,6 +13,7 @@ from aios.intents.pipelines import compile_pipeline, states_pipeline
 from aios.intents.reader import Reader, load_of, value_at
 from aios.intents.splits import wrong_splits
 from aios.intents.times import compile_when
+from aios.intents.transforms import transforms_of, unknown_compressions
 from aios.intents.where import contradictions, rules_of, wrong_companions
 from aios.intents.windows import waiting_mistakes
 from aios.intents.written import IntentForm
@@ -88,6 +89,8 @@ def _compile(document: Document) -> Intent:
     pin, exclude = (reader.constraints(("spec", name), getattr(spec, name), names) for name in ("pin", "exclude"))
     reader.mistakes += contradicting_choices(document, pin, exclude)
     reader.mistakes += nothing_left(document, ("spec", "model"), "model", names, pin, exclude)
+    reader.mistakes += unknown_compressions(document, pin)
+    transforms = transforms_of(document, ("spec", "transforms"), spec.transforms, reader.mistakes)
     rules = rules_of(spec.where, spec.spread or (), spec.together or (), spec.apart or (), spec.survive)
     reader.mistakes += contradictions(document, form.metadata.name, rules, spec.train is not None, pin.replicas)
     reader.mistakes += wrong_splits(document, spec, goals, rules)
@@ -112,6 +115,7 @@ def _compile(document: Document) -> Intent:
         confidence=spec.confidence,
         pin=pin,
         exclude=exclude,
+        transforms=transforms,
         placement=rules,
         serve=Serve(host=spec.serve.host, port=spec.serve.port),
         moved_from=former_names(form.metadata),

@@ -12,6 +12,7 @@ from aios.intents.data import DataForm, File, read_data
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.moving import former_names
 from aios.intents.reader import Path, Reader, load_of, value_at
+from aios.intents.transforms import transforms_of, unknown_compressions
 from aios.intents.where import WhereForm, where_of
 from aios.intents.written import (
     AnyOf,
@@ -22,6 +23,7 @@ from aios.intents.written import (
     ModelFile,
     RequireForm,
     Spec,
+    TransformsForm,
 )
 from aios.records.base import Record, Span
 from aios.records.document import Document, check
@@ -67,6 +69,7 @@ class StageForm(Record):
     data: DataForm = Field(default_factory=DataForm, description="Data of this stage's models.")
     pin: ConstraintsForm = Field(default_factory=ConstraintsForm, description="Only these may be chosen.")
     exclude: ConstraintsForm = Field(default_factory=ConstraintsForm, description="These may not be chosen.")
+    transforms: TransformsForm = Field({}, description="Transforms to plan with as well, by name.")
 
 
 class PipelineSpec(Record):
@@ -137,6 +140,7 @@ def _stage(
     models = reader.models(stage.model, (*base, "model"))
     names = [model.name for model in models]
     pin, exclude = (reader.constraints((*base, field), getattr(stage, field), names) for field in ("pin", "exclude"))
+    reader.mistakes += unknown_compressions(reader.document, pin, base)
     reader.mistakes += contradicting_choices(reader.document, pin, exclude, base)
     load = load_of(spec.load) if spec.load else None
     return Intent(
@@ -152,6 +156,7 @@ def _stage(
         risk=spec.risk,
         pin=pin,
         exclude=exclude,
+        transforms=transforms_of(reader.document, (*base, "transforms"), stage.transforms, reader.mistakes),
         placement=PlacementRules(where=where_of(spec.where)),
         moved_from=tuple(f"{name}/{stage.name}" for name in former_names(form.metadata)),
         prevent_destroy=spec.lifecycle.prevent_destroy,

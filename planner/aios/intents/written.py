@@ -21,7 +21,7 @@ from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension, pattern_of
 
-__all__ = ["AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec"]
+__all__ = ["AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec", "TransformsForm"]
 
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _MEASURE = r"[a-z][a-z0-9_]*"
@@ -83,6 +83,7 @@ Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
 Judged: TypeAlias = Annotated[dict[Measure, Annotated[float, PlainValidator(_judged)]], _judged_schema()]
 """Measure -> a share, or a bare number of measures that are none; which it must be, the reader asks of the measure."""
 Sure: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=0.999)]
+TransformsForm: TypeAlias = dict[str, dict[str, Many[bool | int | float | str]]]
 Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int16", "int8", "int4"]
 
 
@@ -262,7 +263,10 @@ class ConstraintsForm(Record):
     device: Many[str] | None = Field(None, description="Device types, by name.", examples=["nvidia-t4"])
     node: Many[str] | None = Field(None, description="Nodes of the fleet, by name.")
     precision: Many[Precision] | None = Field(None, description="Precisions to compute in.")
-    quantization: Many[Quantization] | None = Field(None, description="How int8 is reached from a float model.")
+    quantization: Many[Quantization] | None = Field(None, description="How a float model is quantised.")
+    compression: Many[str] | None = Field(
+        None, description="Transforms that change the network, by name, or `none`.", examples=["prune"]
+    )
     executor: Many[str] | None = Field(None, description="Executors, by name.", examples=["onnxruntime"])
     batch: Many[Count] | None = Field(None, description="Largest batches that a replica forms.")
     threads: Many[Count] | None = Field(None, description="CPU threads per replica.")
@@ -324,6 +328,11 @@ class Spec(Record):
     )
     exclude: ConstraintsForm = Field(
         default_factory=ConstraintsForm, description="These may not be chosen.", examples=[{"device": "nvidia-t4"}]
+    )
+    transforms: TransformsForm = Field(
+        {},
+        description="Transforms to plan with as well, by name: parameter -> value, or several to try.",
+        examples=[{"static": {"calibration": ["minmax", "percentile"]}}],
     )
     where: WhereForm = Field(
         default_factory=WhereForm,

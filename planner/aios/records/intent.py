@@ -144,6 +144,7 @@ class Constraints(Record):
     node: tuple[str, ...] = ()
     precision: tuple[str, ...] = ()
     quantization: tuple[str, ...] = ()
+    compression: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     executor: tuple[str, ...] = ()
     batch: tuple[int, ...] = ()
     threads: tuple[int, ...] = ()
@@ -227,7 +228,8 @@ class Intent(Record):
     require: what is written as a bound, and before it what the load implies: a throughput no smaller than its rate ·
     when: a job may run · required: whether it must run; else it may be refused ·
     risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · confidence: of the
-    two-sided intervals of what is measured on finite data · placement: where
+    two-sided intervals of what is measured on finite data · transforms: name -> parameter -> values to try, as text;
+    what is only planned with where it is named is named here · placement: where
     its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of · part: of a service whose
     load is split, that it serves · moved_from: names that it had before · prevent_destroy: what stands of it is neither
     deleted nor replaced · spans: dotted field path, as written in the file -> where its value stands
@@ -249,6 +251,7 @@ class Intent(Record):
     confidence: float = Field(default=USUAL_CONFIDENCE, exclude_if=lambda share: share == USUAL_CONFIDENCE)
     pin: Constraints = Constraints()
     exclude: Constraints = Constraints()
+    transforms: Mapping[str, Mapping[str, tuple[str, ...]]] = Field(default={}, exclude_if=lambda wanted: not wanted)
     placement: PlacementRules = Field(
         default_factory=PlacementRules, exclude_if=lambda rules: rules == PlacementRules()
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from aios.records.candidate import label_of
 from aios.records.errors import InputError, WorldError
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
@@ -170,7 +171,7 @@ class Bench:
         )
 
     def _artefact(self, deployment: Deployment) -> Artefact:
-        key = "/".join((deployment.model_digest, deployment.precision, deployment.quantization))
+        key = f"{deployment.model_digest}/{label_of(deployment)}/{deployment.executor}"
         if key not in self._prepared:
             self._prepared[key] = self._executors[deployment.executor].prepare(deployment, self._artefacts)
         return self._prepared[key]

@@ -19,7 +19,7 @@ from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Tensors
 from aios_plugins.onnxruntime.artefacts import engine, is_optimized, manifest
 from aios_plugins.onnxruntime.capability import PROVIDERS
-from aios_plugins.onnxruntime.quantize import matching
+from aios_plugins.onnxruntime.matching import matching
 from aios_plugins.onnxruntime.session import open_model
 from aios_plugins.onnxruntime.spec import Spec
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
