@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
+from aios.records.data import DataFile
 from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.policy import Ruling
@@ -220,7 +221,7 @@ class Deployment(Record):
     precision: str
     quantization: Quantization
     compression: str = "none"
-    calibrate: tuple[str, ...] = ()
+    calibrate: tuple[DataFile, ...] = ()
     calibrate_digest: str | None = None
     train_data: tuple[str, ...] = Field(default=(), exclude_if=lambda files: not files)
     train_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
@@ -365,7 +366,7 @@ class Plan(Record):
     conflict: Conflict | None = None
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()
-    evaluate: Mapping[str, tuple[str, ...]] = {}
+    evaluate: Mapping[str, tuple[DataFile, ...]] = {}
     protected: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     labels: Mapping[str, Mapping[str, str]] = Field(default={}, exclude_if=lambda labels: not labels)
     rulings: tuple[Ruling, ...] = Field(default=(), exclude_if=lambda rulings: not rulings)
