@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit
@@ -62,7 +62,8 @@ def _words(item: Declaration, ink: Ink) -> Iterator[str]:
     for label in ("weights", "time", "flops", "accuracy_loss"):
         span = getattr(item.effect, label)
         if span is not None:
-            yield f"{ink(label.replace('_', ' '), 'dim')} {_span(label, span)} (assumed: {one_line(item.effect.source)})"
+            source = one_line(item.effect.source)
+            yield f"{ink(label.replace('_', ' '), 'dim')} {_span(label, span)} (assumed: {source})"
     if item.parameters:
         rows = [[name, value.default, _takes(value), one_line(value.help)] for name, value in item.parameters.items()]
         yield table(["PARAMETER", "DEFAULT", "TAKES", "HELP"], rows, ink)
@@ -95,7 +96,7 @@ def model_provenance(setting: Setting, name: str, *, again: bool, json: bool) ->
         lines.append(f"{ink('rebuilt', 'green')} bit for bit the same")
     elif rebuilt is not None:
         lines.append(f"{ink('differs', 'red')} it came out as {rebuilt.chain[-1].digest}")
-    document = {"chain": origin.chain, "folder": origin.folder and str(origin.folder)}
+    document: dict[str, object] = {"chain": origin.chain, "folder": origin.folder and str(origin.folder)}
     if rebuilt is not None:
         document |= {"same": rebuilt.same, "rebuilt": rebuilt.chain}
     emit("\n".join(lines), document, json=json)
@@ -104,10 +105,10 @@ def model_provenance(setting: Setting, name: str, *, again: bool, json: bool) ->
 
 def _entry(entry: Provenance, ink: Ink) -> Iterator[str]:
     yield f"{ink(entry.transform or 'source', 'bold')} {entry.digest}"
-    told = {
+    told: dict[str, Mapping[str, str]] = {
         "settings": entry.settings,
         "versions": entry.versions,
-        "data": entry.data,
+        "data": {str(role): digest for role, digest in entry.data.items()},
         "report": entry.report,
     }
     for label, facts in told.items():

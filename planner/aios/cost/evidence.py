@@ -20,15 +20,17 @@ class Evidence(Record):
     """Everything that was measured.
 
     measurements: subject digest -> measurement · engines: executor name -> engine string (``onnxruntime 1.22.0``) ·
-    calibration, evaluation: model name -> digest of the data that static quantisation reads, that accuracy is measured
-    on · calibrations: (predictor, metric) -> what was learnt of the fleet's devices and of all devices together, which
-    may be read only when it is asked for · transforms: what the installed ones declare, by name
+    calibration, evaluation, training: model name -> digest of the data that ranges are read from, that accuracy is
+    measured on, that compression may learn from · calibrations: (predictor, metric) -> what was learnt of the fleet's
+    devices and of all devices together, which may be read only when it is asked for · transforms: what the installed
+    ones declare, by name
     """
 
     measurements: Mapping[str, Measurement] = {}
     engines: Mapping[str, str] = {}
     calibration: Mapping[str, str] = {}
     evaluation: Mapping[str, str] = {}
+    training: Mapping[str, str] = {}
     calibrations: Annotated[Mapping[tuple[str, str], Calibration], SkipValidation] = {}
     transforms: Mapping[str, Declaration] = {}
 
@@ -76,6 +78,7 @@ class Library:
             engine=engine,
             calibration=self._evidence.calibration.get(candidate.model),
             data=self._evidence.evaluation.get(candidate.model),
+            training=self._evidence.training.get(candidate.model),
         )
         return self._evidence.measurements.get(subject.digest)
 

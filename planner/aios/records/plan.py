@@ -202,8 +202,8 @@ class Refusal(Record):
 class Deployment(Record):
     """Everything that an executor needs to run one intent, and nothing else.
 
-    model_path, calibrate: relative to the working directory of plan and apply · *_digest: of the files' content ·
-    placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s, arrivals: the
+    model_path, calibrate, train_data: relative to the working directory of plan and apply · *_digest: of the files'
+    content · placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s, arrivals: the
     load it is sized for · next: addresses of the stages that take its output, where it is a stage of a pipeline ·
     per: items of it that one request of the pipeline makes, one after the other ·
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
@@ -223,7 +223,7 @@ class Deployment(Record):
     compression: str = "none"
     calibrate: tuple[DataFile, ...] = ()
     calibrate_digest: str | None = None
-    train_data: tuple[str, ...] = Field(default=(), exclude_if=lambda files: not files)
+    train_data: tuple[DataFile, ...] = Field(default=(), exclude_if=lambda files: not files)
     train_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
     device: str
     device_kind: str

@@ -72,7 +72,7 @@ class Transforming:
         store: Keeping,
     ) -> tuple[Source, list[Provenance]]:
         versions = self._versions(step.declaration)
-        data = {role: _data_of(deployment, role) for role in step.declaration.needs.data}
+        data = _data_of(step.declaration, deployment)
         recipe = recipe_of(step, deployment, source.digest, versions, data, facts)
 
         def build(folder: Path) -> None:
@@ -148,16 +148,22 @@ def _origin(deployment: Deployment) -> Provenance:
     return Provenance(transform=None, source=deployment.model_digest, digest=deployment.model_digest)
 
 
-def _data_of(deployment: Deployment, role: DataRole) -> tuple[Sequence[DataFile], str]:
-    """Return the files of one role and the digest of the one that is used."""
-    if role == "calibrate" and deployment.calibrate:
-        return deployment.calibrate, deployment.calibrate_digest or "unknown"
-    raise WorldError(
-        Diagnostic(
-            summary=f"{deployment.intent} has no data.{role}, which making its model needs",
-            remedy=f"name it in the intent under data.{role}, and plan again",
-        )
-    )
+def _data_of(declaration: Declaration, deployment: Deployment) -> dict[DataRole, tuple[Sequence[DataFile], str]]:
+    """Return role -> data that the transform takes, and the digest of what is used of it."""
+    known: dict[DataRole, tuple[Sequence[DataFile], str]] = {}
+    if deployment.calibrate:
+        known["calibrate"] = deployment.calibrate, deployment.calibrate_digest or "unknown"
+    if deployment.train_data:
+        known["train"] = deployment.train_data, deployment.train_digest or "unknown"
+    for role in declaration.needs.data:
+        if role not in known:
+            raise WorldError(
+                Diagnostic(
+                    summary=f"{deployment.intent} has no data.{role}, which making its model needs",
+                    remedy=f"name it in the intent under data.{role}, and plan again",
+                )
+            )
+    return {role: known[role] for role in (*declaration.needs.data, *declaration.needs.uses) if role in known}
 
 
 def recipe_of(

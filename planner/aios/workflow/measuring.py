@@ -182,7 +182,14 @@ class Bench:
         self, kind: Literal["service", "serving", "accuracy", "artefact"], deployment: Deployment, data: str | None
     ) -> Subject:
         engine = self._executors[deployment.executor].engine()
-        return subject_of(kind, deployment, engine=engine, calibration=deployment.calibrate_digest, data=data)
+        return subject_of(
+            kind,
+            deployment,
+            engine=engine,
+            calibration=deployment.calibrate_digest,
+            data=data,
+            training=deployment.train_digest,
+        )
 
     def _do(self, action: Literal["create", "delete"], address: str, deployment: Deployment) -> None:
         """Carry out one action in the bench's own state. Raises WorldError when it fails."""

@@ -52,8 +52,8 @@ class Written(NamedTuple):
 class Given:
     """Everything a plan is made from.
 
-    profiles: intent name -> model name -> profile · calibration, evaluation: intent name -> model name -> digest of
-    the data ·
+    profiles: intent name -> model name -> profile · calibration, evaluation, training: intent name -> model name ->
+    digest of the data ·
     measurements: subject digest -> measurement · calibrations: (predictor, metric) -> what was learnt · rules: of all
     policies
     """
@@ -66,6 +66,7 @@ class Given:
     profiles: Mapping[str, Mapping[str, ModelProfile]]
     calibration: Mapping[str, Mapping[str, str]]
     evaluation: Mapping[str, Mapping[str, str]]
+    training: Mapping[str, Mapping[str, str]]
     measurements: Mapping[str, Measurement]
     calibrations: Relevant
     rules: tuple[Stated, ...] = ()
@@ -178,6 +179,7 @@ def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
         profiles=profiles,
         calibration=_for_each(intents, lambda intent: _data_digests(intent, "calibrate", profiles[intent.name])),
         evaluation=_for_each(intents, lambda intent: _data_digests(intent, "evaluate", profiles[intent.name])),
+        training=_for_each(intents, lambda intent: _data_digests(intent, "train", profiles[intent.name])),
         measurements=ProfileStore(setting.profiles).load(),
         calibrations=_calibrations(setting, intents, profiles, fleet),
         rules=rules,
