@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aios.intents.contradicting import contradicting_choices, nothing_left
+from aios.intents.data import read_data
 from aios.intents.demands import compile_demand, states_demand, too_many
 from aios.intents.moving import former_names, wrong_moves
 from aios.intents.pipelines import compile_pipeline, states_pipeline
@@ -21,7 +22,7 @@ from aios.records.base import Span
 from aios.records.demanded import Demanded
 from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
-from aios.records.intent import Data, Intent, Serve, Training
+from aios.records.intent import Intent, Serve, Training
 
 __all__ = ["Compiled", "compile_intents"]
 
@@ -95,6 +96,8 @@ def _compile(document: Document) -> Intent:
     reader.mistakes += contradictions(document, form.metadata.name, rules, spec.train is not None, pin.replicas)
     reader.mistakes += wrong_protection(document, spec.requires, spec.security)
     reader.mistakes += wrong_splits(document, spec, goals, rules)
+    data = read_data(reader, spec.data)
+    require = reader.requirements(spec.require, spec.load)
     reader.refuse()
     load = spec.load
     return Intent(
@@ -102,15 +105,16 @@ def _compile(document: Document) -> Intent:
         labels=form.metadata.labels,
         task=spec.task,
         models=models,
-        data=Data(evaluate=reader.files(spec.data.evaluate), calibrate=reader.files(spec.data.calibrate)),
+        data=data,
         load=load_of(load) if load else None,
         train=Training(**dict(spec.train)) if spec.train else None,
         when=compile_when(document, spec.when),
-        require=reader.requirements(spec.require, spec.load),
+        require=require,
         goal=goals,
         required=spec.required,
         priority=spec.priority,
         risk=spec.risk,
+        confidence=spec.confidence,
         pin=pin,
         exclude=exclude,
         transforms=transforms,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, Strict
 
 from aios.intents.contradicting import contradicting_choices
+from aios.intents.data import DataForm, read_data
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.moving import former_names
 from aios.intents.protecting import RequiresForm, SecurityForm, protection_of, wrong_protection
@@ -17,7 +18,6 @@ from aios.intents.where import WhereForm, where_of
 from aios.intents.written import (
     AnyOf,
     ConstraintsForm,
-    DataForm,
     IntentMetadata,
     Lifecycle,
     LoadForm,
@@ -31,7 +31,7 @@ from aios.records.base import Record, Span
 from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import Many, nearest
-from aios.records.intent import Data, Goal, Intent, Pipeline, Requirement, Stage
+from aios.records.intent import Goal, Intent, Pipeline, Requirement, Stage
 from aios.records.names import Name
 from aios.records.quantity import Quantity, Whole
 from aios.records.units import Dimension, format_exactly
@@ -161,7 +161,7 @@ def _stage(
         labels=form.metadata.labels,
         task=spec.task,
         models=models,
-        data=Data(evaluate=reader.files(stage.data.evaluate), calibrate=reader.files(stage.data.calibrate)),
+        data=read_data(reader, stage.data, (*base, "data")),
         load=load and load.times(stage.per),
         require=tuple(_sustained(reader, spec.load, bounds, stage.per)),
         goal=goals,

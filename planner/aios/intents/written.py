@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
+from aios.intents.data import DataForm, file_path
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.protecting import RequiresForm, SecurityForm
 from aios.intents.rates import WrittenRate
@@ -15,10 +16,12 @@ from aios.records.base import Record
 from aios.records.candidate import Quantization
 from aios.records.errors import BadValue
 from aios.records.forms import Many
+from aios.records.intent import USUAL_CONFIDENCE
+from aios.records.metrics import MEASURES
 from aios.records.modelstore import SCHEME, parse_reference
 from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
-from aios.records.units import Dimension
+from aios.records.units import Dimension, pattern_of
 
 __all__ = ["AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec", "TransformsForm"]
 
@@ -42,19 +45,27 @@ def _measure(text: str) -> str:
     )
 
 
-def _path(text: str) -> str:
-    if not text.strip():
-        raise BadValue("a path is wanted here, not an empty text", "write a path such as `./models/classifier.onnx`")
-    if "://" in text:
-        raise BadValue(f"`{text[:120]}` is no file", "download it, and write the path of the file")
-    return text
+def _judged(value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Quantity(Dimension.COUNT if is_number else Dimension.FRACTION, zero=True).read(value)
+
+
+def _judged_schema() -> Any:
+    number = {"type": "number", "minimum": 0}
+    share = {"type": "string", "pattern": pattern_of(Dimension.FRACTION), "examples": ["97 %"]}
+    names = {"propertyNames": {"pattern": f"^{_MEASURE}$"}}
+    bare = {item.pattern: number for item in MEASURES if not item.shares}
+    return WithJsonSchema(
+        {"type": "object", "properties": bare, "additionalProperties": {"anyOf": [share, number | {"maximum": 1}]}}
+        | names
+    )
 
 
 def _model(text: str) -> str:
     if text.startswith(SCHEME):
         parse_reference(text)
         return text
-    return _path(text)
+    return file_path(text)
 
 
 def _card(text: str) -> str:
@@ -75,11 +86,13 @@ def _in_schema(pattern: str) -> Any:
 
 FileName: TypeAlias = Annotated[str, AfterValidator(_file_name), _in_schema(_FILE_NAME)]
 Measure: TypeAlias = Annotated[str, AfterValidator(_measure)]
-File: TypeAlias = Annotated[str, AfterValidator(_path)]
 Model: TypeAlias = Annotated[str, AfterValidator(_model)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 Card: TypeAlias = Annotated[str, AfterValidator(_card)]
 Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
+Judged: TypeAlias = Annotated[dict[Measure, Annotated[float, PlainValidator(_judged)]], _judged_schema()]
+"""Measure -> a share, or a bare number of measures that are none; which it must be, the reader asks of the measure."""
+Sure: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=0.999)]
 TransformsForm: TypeAlias = dict[str, dict[str, Many[bool | int | float | str]]]
 Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int16", "int8", "int4"]
 
@@ -157,17 +170,6 @@ class AnyOf(Record):
 
     anyOf: Many[Model | ModelFile] = Field(
         description="Models of which any may be chosen.", examples=[["./models/small.onnx", "./models/large.onnx"]]
-    )
-
-
-class DataForm(Record):
-    """Data of the intent."""
-
-    evaluate: Many[File] | None = Field(
-        None, description="What accuracy is measured on; relative to this file.", examples=["./eval.npz"]
-    )
-    calibrate: Many[File] | None = Field(
-        None, description="What static quantisation reads its ranges from.", examples=["./calibrate.npz"]
     )
 
 
@@ -250,8 +252,10 @@ class RequireForm(Record):
     """Bounds that must all hold; the metric says which way each points."""
 
     latency: LatencyForm | None = Field(None, description="Upper bounds on latency.", examples=[{"p99": "10 ms"}])
-    accuracy: dict[Measure, Accuracy] | None = Field(
-        None, description="Measure -> smallest share of right answers.", examples=[{"top1": "97 %"}]
+    accuracy: Judged | None = Field(
+        None,
+        description="Measure -> smallest share of right answers; of measures of loss and error, the largest value.",
+        examples=[{"top1": "97 %"}, {"top1_loss": "1 %"}],
     )
     time: Time | None = Field(None, description="Longest time from the start of a job to its end.", examples=["14 d"])
     throughput: Rate | None = Field(None, description="Smallest rate that can be sustained.")
@@ -334,6 +338,11 @@ class Spec(Record):
     priority: Whole = Field(0, description="Goals of intents with a higher priority come first.")
     risk: Literal["pessimistic", "expected"] = Field(
         "pessimistic", description="Which end of an estimate a bound is compared with."
+    )
+    confidence: Sure = Field(
+        USUAL_CONFIDENCE,
+        description="Of the two-sided interval of what is measured on finite data; 90 % by default.",
+        examples=["95 %"],
     )
     pin: ConstraintsForm = Field(
         default_factory=ConstraintsForm, description="Only these may be chosen.", examples=[{"precision": "int8"}]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from aios.records.data import DataFile
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.records.transform import DataRole, Declaration, Provenance
@@ -38,13 +39,15 @@ class Transforming:
     """Makes models as deployments want them.
 
     declared: by name · plugin: returns the transform of a name · stored: returns the precision that a model file is
-    stored in · files: returns the files of one role of a deployment's data and their digest · tell: receives progress,
-    warn what is not as good as it could be, one line each · threads: that may be used
+    stored in · arrays: returns files of arrays of a deployment's data, given with its digest, and the digest that the
+    one of them must have that is used · tell: receives progress, warn what is not as good as it could be, one line each
+    · threads: that may be used
     """
 
     declared: Callable[[], Mapping[str, Declaration]]
     plugin: Callable[[str], Transform]
     stored: Callable[[Path], str]
+    arrays: Callable[[Deployment, Sequence[DataFile], str], tuple[Sequence[str], str]]
     tell: Callable[[str], None]
     warn: Callable[[str], None]
     threads: int
@@ -69,7 +72,7 @@ class Transforming:
         store: Keeping,
     ) -> tuple[Source, list[Provenance]]:
         versions = self._versions(step.declaration)
-        data = {role: _data_of(deployment, role) for role in step.declaration.needs.data}
+        data = _data_of(step.declaration, deployment)
         recipe = recipe_of(step, deployment, source.digest, versions, data, facts)
 
         def build(folder: Path) -> None:
@@ -109,12 +112,13 @@ class Transforming:
         step: Step,
         deployment: Deployment,
         source: Source,
-        data: Mapping[DataRole, tuple[Sequence[str], str]],
+        data: Mapping[DataRole, tuple[Sequence[DataFile], str]],
         facts: Mapping[str, str],
         folder: Path,
     ) -> Made:
         scratch = folder / ".scratch"
         scratch.mkdir()
+        arrays = {role: self.arrays(deployment, files, digest) for role, (files, digest) in data.items()}
         job: dict[str, Any] = {
             "transform": step.declaration.name,
             "gives": bool(step.declaration.precisions),
@@ -125,7 +129,8 @@ class Transforming:
             "precision": step.precision,
             "settings": dict(step.settings),
             "data": {
-                role: [[str(Path(path).absolute()) for path in paths], digest] for role, (paths, digest) in data.items()
+                role: [[str(Path(path).absolute()) for path in paths], digest]
+                for role, (paths, digest) in arrays.items()
             },
             "task": deployment.task,
             "facts": {name: facts.get(name, "") for name in step.declaration.needs.facts},
@@ -143,16 +148,22 @@ def _origin(deployment: Deployment) -> Provenance:
     return Provenance(transform=None, source=deployment.model_digest, digest=deployment.model_digest)
 
 
-def _data_of(deployment: Deployment, role: DataRole) -> tuple[Sequence[str], str]:
-    """Return the files of one role and the digest of the one that is used."""
-    if role == "calibrate" and deployment.calibrate:
-        return deployment.calibrate, deployment.calibrate_digest or "unknown"
-    raise WorldError(
-        Diagnostic(
-            summary=f"{deployment.intent} has no data.{role}, which making its model needs",
-            remedy=f"name it in the intent under data.{role}, and plan again",
-        )
-    )
+def _data_of(declaration: Declaration, deployment: Deployment) -> dict[DataRole, tuple[Sequence[DataFile], str]]:
+    """Return role -> data that the transform takes, and the digest of what is used of it."""
+    known: dict[DataRole, tuple[Sequence[DataFile], str]] = {}
+    if deployment.calibrate:
+        known["calibrate"] = deployment.calibrate, deployment.calibrate_digest or "unknown"
+    if deployment.train_data:
+        known["train"] = deployment.train_data, deployment.train_digest or "unknown"
+    for role in declaration.needs.data:
+        if role not in known:
+            raise WorldError(
+                Diagnostic(
+                    summary=f"{deployment.intent} has no data.{role}, which making its model needs",
+                    remedy=f"name it in the intent under data.{role}, and plan again",
+                )
+            )
+    return {role: known[role] for role in (*declaration.needs.data, *declaration.needs.uses) if role in known}
 
 
 def recipe_of(
@@ -160,7 +171,7 @@ def recipe_of(
     deployment: Deployment,
     source: str,
     versions: Mapping[str, str],
-    data: Mapping[DataRole, tuple[Sequence[str], str]],
+    data: Mapping[DataRole, tuple[Sequence[DataFile], str]],
     facts: Mapping[str, str],
 ) -> dict[str, str]:
     """Return everything that the result depends on, as a flat mapping."""

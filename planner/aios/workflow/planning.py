@@ -126,7 +126,9 @@ def evidence_of(given: Given, intent: Intent) -> Evidence:
         engines={name: executor.engine() for name, executor in given.executors.items()},
         calibration=given.calibration[intent.name],
         evaluation=given.evaluation[intent.name],
+        training=given.training[intent.name],
         calibrations=given.calibrations,
+        transforms=given.transforms,
     )
 
 
@@ -139,7 +141,8 @@ def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping
             continue
         for name, profile in given.profiles[intent.name].items():
             calibration = given.calibration[intent.name].get(name)
-            if subject.model == profile.digest and subject.calibration in (None, calibration):
+            learnt = subject.training in (None, given.training[intent.name].get(name))
+            if subject.model == profile.digest and subject.calibration in (None, calibration) and learnt:
                 key = (name, label_of(subject), subject.executor)
                 found[key] = measurement.conditions["failed"]
     return found
@@ -153,6 +156,7 @@ def inputs_of(given: Given, state: State, current: Current | None = None) -> Inp
             "models": {name: profile.digest for name, profile in given.profiles[intent.name].items()},
             "calibration": given.calibration[intent.name],
             "evaluation": given.evaluation[intent.name],
+            **({"training": given.training[intent.name]} if given.training[intent.name] else {}),
         }
         for intent in given.intents
     }
@@ -227,6 +231,7 @@ def _drafted(
         fleet=given.fleet,
         rejections=considered.rejections,
         calibration=given.calibration,
+        training=given.training,
         state=state,
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
         made_from=basis_of(whole, state),

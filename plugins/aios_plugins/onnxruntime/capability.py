@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from aios.records.candidate import Candidate
+from aios.records.data import files_of
 from aios.records.errors import AiosError, Diagnostic
 from aios.records.fleet import STORAGE, DeviceType
 from aios.records.model import ModelProfile
@@ -202,8 +203,9 @@ def _here(wanted: Deployment) -> Iterator[Diagnostic]:
 
 
 def _files(wanted: Deployment) -> Iterator[Diagnostic]:
-    for path in (wanted.model_path, *(wanted.calibrate if wanted.quantization == "static" else ())):
-        if not Path(path).is_file():
+    data = wanted.calibrate if wanted.quantization == "static" else ()
+    for path in (wanted.model_path, *(path for item in data for path in files_of(item))):
+        if not Path(path).exists():
             yield Diagnostic(summary=f"{path}, which {wanted.intent} needs, is not there")
     if wanted.quantization == "static" and not wanted.calibrate:
         yield Diagnostic(
