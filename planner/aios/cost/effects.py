@@ -24,12 +24,15 @@ _SAME = Interval(1.0, 1.0, 1.0)
 
 
 class Change(NamedTuple):
-    """base: the candidate without what changes it · time, weights: factors of the base's · basis: in words"""
+    """base: the candidate without what changes it · time, weights: factors of the base's · basis: in words · narrow:
+    the candidate all in the narrow precision, where nobody says how long a mixture takes: no less than that, and no
+    longer than the base"""
 
     base: Candidate
     time: Interval
     weights: Interval
     basis: str
+    narrow: Candidate | None = None
 
     def part_bytes(self, profile: ModelProfile, items: int) -> dict[MemoryPart, float]:
         """Return part -> bytes of one replica that computes ``items`` at once."""
@@ -47,6 +50,7 @@ def signature(item: Candidate | Subject) -> tuple[object, ...]:
 def change_of(candidate: Candidate, profile: ModelProfile, declared: Mapping[str, Declaration]) -> Change:
     """Return what changes a candidate, and by how much; of one that nothing changes, factors of 1."""
     base, time, weights, told = candidate, _SAME, _SAME, []
+    narrow = None
     if candidate.quantization not in _PHYSICAL:
         base = base.model_copy(update={"precision": profile.precision, "quantization": "none", "settings": {}})
     if candidate.compression != "none":
@@ -55,8 +59,12 @@ def change_of(candidate: Candidate, profile: ModelProfile, declared: Mapping[str
         time, weights = _times(time, found.effect.time), _times(weights, found.effect.weights)
         span = found.effect.time
         factor = f"{span.low:g} to {span.high:g} times" if span else "as long as"
-        told.append(f"{found.name} assumed to take {factor} the time ({found.effect.source})")
-    return Change(base, time, weights, "; ".join(told))
+        if found.stage == "precision" and span is None and candidate.precision == "int8":
+            narrow = base.model_copy(update={"precision": "int8", "quantization": "static"})
+            told.append(f"{found.name} assumed to lie between {base.precision} and int8")
+        else:
+            told.append(f"{found.name} assumed to take {factor} the time ({found.effect.source})")
+    return Change(base, time, weights, "; ".join(told), narrow)
 
 
 def losses(candidate: Candidate, declared: Mapping[str, Declaration]) -> list[tuple[str, Range, str]]:

@@ -163,8 +163,12 @@ class Workbench:
             kin = self._calibrated(candidate, profile, device, tiers, batch, predicted)
             if kin is not None:
                 return kin
-        ends = zip(plain.time, change.time, strict=True)
-        low, value, high = (seconds * factor for seconds, factor in ends)
+        time = plain.time
+        if change.narrow is not None:
+            least = self._plain(change.narrow, profile, device, tiers, batch)
+            if not isinstance(least, Unknown) and least.time.value < time.value:
+                time = Interval(least.time.low, (least.time.value + time.value) / 2, max(time.high, least.time.high))
+        low, value, high = (seconds * factor for seconds, factor in zip(time, change.time, strict=True))
         basis = f"{plain.basis}; {change.basis}"
         source: Source = "assumed" if change.basis else plain.source
         return _Compute(Interval(low, value, high), JITTER, source, basis, learnt=plain.learnt)

@@ -204,13 +204,13 @@ class Deployment(Record):
 
     model_path, calibrate, train_data: relative to the working directory of plan and apply · *_digest: of the files'
     content · placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s,
-    arrivals: the load it is sized for · next: addresses of the stages that take its output, where it is a stage of
-    a pipeline · per: items of it that one request of the pipeline makes, one after the other · max_delay_s: longest
-    time that a request may wait for its batch to fill · tiers: part of the model -> memory tier that it lives in,
-    where that is not the device's own memory · devices, machines, degrees, settings: see ``Candidate`` ·
-    prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains · part: what
-    of a service's requests a balancer in front of its groups sends here · protection: what must be true of its
-    files before they are loaded
+    arrivals: the load it is sized for · next: addresses of the stages that take its output, where it is a stage of a
+    pipeline · per: items of it that one request of the pipeline makes, one after the other · max_delay_s: longest time
+    that a request may wait for its batch to fill · tiers: part of the model -> memory tier that it lives in, where that
+    is not the device's own memory · devices, machines, degrees, settings: see ``Candidate`` · prompt_tokens,
+    output_tokens: of a request to a language model · train: the job, of one that trains · part: what of a service's
+    requests a balancer in front of its groups sends here · protection: what must be true of its files before they are
+    loaded
     """
 
     intent: str
