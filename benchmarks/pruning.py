@@ -3,10 +3,11 @@
 python benchmarks/pruning.py FOLDER [--epochs 6]        # train into FOLDER, then measure
 python benchmarks/pruning.py FOLDER --measure           # measure what lies there already
 
-Needs the extras ``onnxruntime`` and ``torch``. Networks: the digits family, trained on the 4,000 digits of its own training
-(``examples/digits/train.py``) and judged by the 1,000 that were held back; and a residual network with batch
-normalisation and a gate, built and trained here on the 8 x 8 digits of scikit-learn, 1,297 to learn from and 500 held back.
-Accuracy is compared on the same items; the interval of the difference is that of McNemar's discordant pairs (Wald, 95 %).
+Needs the extras ``onnxruntime`` and ``torch``. Networks: the digits family, trained on the 4,000 digits of its own
+training (``examples/digits/train.py``) and judged by the 1,000 that were held back; and a residual network with batch
+normalisation and a gate, built and trained here on the 8 x 8 digits of scikit-learn, 1,297 to learn from and 500 held
+back. Accuracy is compared on the same items; the interval of the difference is that of the pairs that differ (Wald,
+95 %).
 Time is that of one item on one thread, models in turns, the median of the ratios.
 """
 
@@ -43,7 +44,7 @@ def make(transform: Any, source: Path, into: Path, train: Path | None, **setting
     with tempfile.TemporaryDirectory() as folder:
         given = (PRUNE if transform is Prune else DISTILL) | settings
         files = {"train": (train,)} if train else {}
-        work = Work(source, Path(folder), Path(folder), "fp32", given, files, "image-classification", threads=2)
+        work = Work(source, Path(folder), Path(folder), "fp32", given, files, "image-classification")
         report = dict(transform().make(work, lambda _share, _what: None))
         (Path(folder) / "model.onnx").replace(into)
     return report
@@ -89,7 +90,7 @@ def train(folder: Path, epochs: int) -> None:
     digits, (small, _) = digits_to_learn_from(folder), small_digits(folder)
     sources = {path.stem: (path, digits) for path in sorted((DIGITS / "models").glob("*.onnx"))}
     sources["residual"] = (residual_network(folder, small), small)
-    for name, (source, items) in sources.items():
+    for name, (source, items) in sorted(sources.items(), key=lambda item: item[1][0].stat().st_size):
         runs = [(Prune, "pruned", {"fine_tune": "0"}), (Prune, "tuned", {"fine_tune": str(epochs)})]
         runs += [(Distill, "distilled", {"epochs": str(epochs)})]
         for transform, what, settings in runs:
@@ -109,9 +110,8 @@ def right(path: Path, items: Path) -> np.ndarray:
     """Return of each item whether it is answered rightly: [items]."""
     opened, data = session(path), np.load(items)
     images = data["image"].astype(np.float32)
-    answers = [
-        opened.run(None, {opened.get_inputs()[0].name: images[at : at + 100]})[0] for at in range(0, len(images), 100)
-    ]
+    name, starts = opened.get_inputs()[0].name, range(0, len(images), 100)
+    answers = [opened.run(None, {name: images[at : at + 100]})[0] for at in starts]
     return np.concatenate(answers).argmax(axis=1) == data["label"]
 
 
