@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from aios.cost.borrowing import borrowed_energy
+from aios.cost.borrowing import borrowed_energy, borrowed_memory
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
@@ -100,8 +100,8 @@ class Workbench:
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers
     ) -> Service | Unknown:
         """Return what a replica of ``candidate`` does, or why that is unknown. tiers: as of ``roofline``."""
-        measured = self._library.find("service", candidate)
-        serving = self._library.find("serving", candidate)
+        lib = self._library
+        measured, serving = lib.find("service", candidate), lib.find("serving", candidate)
         full = self._compute(candidate, profile, device, tiers, candidate.batch)
         single = self._compute(candidate, profile, device, tiers, 1) if candidate.batch > 1 else full
         if isinstance(full, Unknown):
@@ -130,7 +130,7 @@ class Workbench:
             source=source,
             basis=basis,
             energy_j=_either("energy", serving, measured) or self._borrowed(candidate, device, full.time),
-            memory_bytes=_either("memory", serving, measured),
+            memory_bytes=_either("memory", serving) or borrowed_memory(candidate, lib) or _either("memory", measured),
             busy=self._busy(candidate, profile, device, tiers),
             learnt=full.learnt,
         )
@@ -387,12 +387,9 @@ def _widened(relative: tuple[float, float], serving: Measurement | None) -> tupl
     return min(relative[0], tail.low / tail.value), max(relative[1], tail.high / tail.value)
 
 
-def _either(name: str, serving: Measurement | None, service: Measurement | None) -> Measured | None:
-    """Return the value as served, else of the engine alone, else None."""
-    for found in (serving, service):
-        if found is not None and name in found.values:
-            return found.values[name]
-    return None
+def _either(name: str, *found: Measurement | None) -> Measured | None:
+    """Return the value of the first that has it: as served, else of the engine alone."""
+    return next((item.values[name] for item in found if item is not None and name in item.values), None)
 
 
 def _meter(found: Measurement, name: str) -> str:
