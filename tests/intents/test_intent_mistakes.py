@@ -82,7 +82,8 @@ def mistakes(text: str) -> list[tuple[int, int, str, str]]:
         ("serve: {port: '80'}", 17, "`spec.serve.port` must be a whole number, not `80`", ""),
         ("data: ./eval.npz", 9, "`spec.data` must be a mapping, not `./eval.npz`",
          "write it like `{evaluate: ./eval.npz}`"),
-        ("data: {evaluate: [a, 5]}", 24, "`spec.data.evaluate[1]` must be text, not `5`", 'put it in quotes: "5"'),
+        ("data: {evaluate: [a, 5]}", 24, "`spec.data.evaluate[1]` must be text or a mapping, not `5`",
+         'put it in quotes: "5"'),
     ],
 )  # fmt: skip
 def test_one_mistake_in_the_spec(field: str, column: int, summary: str, remedy: str) -> None:
@@ -96,7 +97,8 @@ def test_one_mistake_in_the_spec(field: str, column: int, summary: str, remedy: 
     [
         ("5", 10, "`spec.model` must be a mapping or text, not `5`", 'put it in quotes: "5"'),
         ("''", 10, "`spec.model`: a path is wanted here, not an empty text", "write a path such as"),
-        ("[a.onnx, 5]", 19, "`spec.model[1]` must be text or a mapping, not `5`", 'put it in quotes: "5"'),
+        ("[a.onnx, 5]", 19, "`spec.model[1]` must be text or a mapping, not `5`",
+         'put it in quotes: "5"'),
         ("[]", 10, "`spec.model`: the list is empty", "write at least one"),
         ("{anyof: [a.onnx]}", 11, "unknown field `anyof` in `spec.model`", "did you mean `anyOf`?"),
         ("{anyOf: [{pth: a.onnx}]}", 20, "unknown field `pth` in `spec.model.anyOf[0]`", "did you mean `path`?"),

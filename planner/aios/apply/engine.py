@@ -15,6 +15,7 @@ from aios.apply.reporting import Event, Report
 from aios.apply.resources import Promise, is_done
 from aios.apply.undo import undo_actions, unfinished_run
 from aios.apply.workers import Notebook, Shelf, Workers
+from aios.records.data import DataFile
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Action, Claim, Claims
 from aios.records.state import State
@@ -29,7 +30,7 @@ def execute(
     *,
     plan: str,
     claims: Sequence[Claim] = (),
-    evaluate: Mapping[str, tuple[str, ...]] | None = None,
+    evaluate: Mapping[str, tuple[DataFile, ...]] | None = None,
     protected: Collection[str] = (),
     state_store: StateKeeper,
     executors: Mapping[str, Executor],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from aios.records.data import DataFile
 from aios.records.plan import Action, Claim
 from aios.records.state import Resource
 
@@ -15,7 +16,7 @@ class Promise(NamedTuple):
     """What the plan claims of an address, the files that accuracy is verified on, whether it must not be destroyed."""
 
     claims: tuple[Claim, ...]
-    evaluate: tuple[str, ...]
+    evaluate: tuple[DataFile, ...]
     prevent_destroy: bool = False
 
     def holds_of(self, resource: Resource) -> bool:

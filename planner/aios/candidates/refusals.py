@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aios.candidates.rejections import Rejections
-from aios.records.candidate import Candidate
+from aios.records.candidate import Candidate, label_of
 from aios.records.fleet import DeviceType
 from aios.records.model import ModelProfile
 from aios.spi.executor import Executor, Protecting, Refusal
@@ -35,9 +35,7 @@ class Refusals:
 
     def accepts(self, candidate: Candidate, device: DeviceType, model: ModelProfile) -> bool:
         """Say whether the candidate's executor can run one replica of it."""
-        label = candidate.precision
-        if candidate.quantization != "none":
-            label += f"-{candidate.quantization}"
+        label = label_of(candidate)
         tiers = ", ".join(f"{part} in {tier}" for part, tier in candidate.tiers.items()) or "own memory"
         setting = _Setting(candidate.model, label, candidate.power_mode, candidate.threads, candidate.batch, tiers)
         self._asked.setdefault((candidate.executor, device.name), []).append(setting)

@@ -9,8 +9,9 @@ from pydantic import SkipValidation
 
 from aios.records.base import Record
 from aios.records.calibration import Calibration
-from aios.records.candidate import Candidate
+from aios.records.candidate import CALIBRATED, Candidate
 from aios.records.measurement import Measurement, subject_of
+from aios.records.transform import Declaration
 
 __all__ = ["Evidence", "Library"]
 
@@ -19,16 +20,19 @@ class Evidence(Record):
     """Everything that was measured.
 
     measurements: subject digest -> measurement · engines: executor name -> engine string (``onnxruntime 1.22.0``) ·
-    calibration, evaluation: model name -> digest of the data that static quantisation reads, that accuracy is measured
-    on · calibrations: (predictor, metric) -> what was learnt of the fleet's devices and of all devices together, which
-    may be read only when it is asked for
+    calibration, evaluation, training: model name -> digest of the data that ranges are read from, that accuracy is
+    measured on, that compression may learn from · calibrations: (predictor, metric) -> what was learnt of the fleet's
+    devices and of all devices together, which may be read only when it is asked for · transforms: what the installed
+    ones declare, by name
     """
 
     measurements: Mapping[str, Measurement] = {}
     engines: Mapping[str, str] = {}
     calibration: Mapping[str, str] = {}
     evaluation: Mapping[str, str] = {}
+    training: Mapping[str, str] = {}
     calibrations: Annotated[Mapping[tuple[str, str], Calibration], SkipValidation] = {}
+    transforms: Mapping[str, Declaration] = {}
 
 
 class Library:
@@ -38,17 +42,26 @@ class Library:
         self._evidence = evidence
         self._groups: dict[tuple[str, str, str, str], list[Measurement]] = {}
         self._accuracy: dict[str, list[Measurement]] = {}
+        self._served: dict[tuple[str, str], list[Measurement]] = {}
+        self._pairs: dict[tuple[str, str], list[tuple[Measurement, Measurement]]] = {}
         for digest in sorted(evidence.measurements):
             found = evidence.measurements[digest]
             subject = found.subject
             self._groups.setdefault((subject.kind, subject.model, subject.device, subject.executor), []).append(found)
             if subject.kind == "accuracy":
                 self._accuracy.setdefault(subject.model, []).append(found)
+            elif subject.kind == "serving":
+                self._served.setdefault((subject.device, subject.executor), []).append(found)
 
     @property
     def calibrations(self) -> Mapping[tuple[str, str], Calibration]:
         """What was learnt: (predictor, metric) -> calibration."""
         return self._evidence.calibrations
+
+    @property
+    def transforms(self) -> Mapping[str, Declaration]:
+        """What installed transforms declare, by name."""
+        return self._evidence.transforms
 
     def find(
         self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate, batch: int | None = None
@@ -65,6 +78,7 @@ class Library:
             engine=engine,
             calibration=self._evidence.calibration.get(candidate.model),
             data=self._evidence.evaluation.get(candidate.model),
+            training=self._evidence.training.get(candidate.model),
         )
         return self._evidence.measurements.get(subject.digest)
 
@@ -72,14 +86,28 @@ class Library:
         """Return what was measured of the same model, device and executor, in a fixed order."""
         return self._groups.get((kind, candidate.model_digest, candidate.device, candidate.executor), [])
 
-    def accuracies(self, candidate: Candidate, precision: str, quantization: str) -> list[Measurement]:
-        """Return accuracies of the model in this precision on the same data, wherever they were measured."""
+    def served(self, candidate: Candidate) -> list[tuple[Measurement, Measurement]]:
+        """Return what was measured behind its endpoint and alone, on the same device by the same executor, of whatever
+        model, in a fixed order."""
+        key = candidate.device, candidate.executor
+        if key not in self._pairs:
+            alone = [(item, self._alone(item)) for item in self._served.get(key, [])]
+            self._pairs[key] = [(served, own) for served, own in alone if own is not None]
+        return self._pairs[key]
+
+    def _alone(self, served: Measurement) -> Measurement | None:
+        subject = served.subject.model_copy(update={"kind": "service"})
+        return self._evidence.measurements.get(subject.digest)
+
+    def accuracies(self, candidate: Candidate) -> list[Measurement]:
+        """Return accuracies of what the candidate computes on the same data, wherever they were measured."""
         data = self._evidence.evaluation.get(candidate.model)
-        calibration = self._evidence.calibration.get(candidate.model) if quantization == "static" else None
+        known = self._evidence.calibration.get(candidate.model)
+        calibration = known if candidate.quantization in CALIBRATED else None
         return [
             found
             for found in self._accuracy.get(candidate.model_digest, [])
-            if (found.subject.precision, found.subject.quantization) == (precision, quantization)
+            if found.subject.way == candidate.way
             and found.subject.data == data
             and found.subject.calibration == calibration
         ]

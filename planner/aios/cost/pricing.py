@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.cost.accuracy import accuracies
+from aios.cost.effects import change_of
 from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.load import LATENCIES, OF_JOBS, Loaded, loaded
@@ -108,7 +109,7 @@ def _networks(
     accuracy: dict[tuple[object, ...], tuple[dict[str, Estimate], dict[str, str]]] = {}
     priced = []
     for candidate in candidates:
-        kind = (candidate.model, candidate.device, candidate.executor, candidate.precision, candidate.quantization)
+        kind = (candidate.model, candidate.device, candidate.executor, candidate.way)
         key: tuple[object, ...] = (*kind, candidate.threads, candidate.batch, candidate.power_mode, candidate.nodes)
         if candidate.tiers:  # replicas share a tier
             key = (*key, *candidate.tiers.items(), candidate.replicas)
@@ -119,9 +120,8 @@ def _networks(
                 accuracy[kind] = accuracies(intent, candidate, profile, device, library)
             rates = tier_rates(candidate, device, fleet)
             service = rates if isinstance(rates, Unknown) else workbench.service_of(candidate, profile, device, rates)
-            sizes = profile.part_bytes(
-                candidate.precision, candidate.quantization, max(candidate.batch, profile.fixed_batch or 1)
-            )
+            change = change_of(candidate, profile, evidence.transforms)
+            sizes = change.part_bytes(profile, max(candidate.batch, profile.fixed_batch or 1))
             residences = residences_of(sizes, candidate, device, rates)
             known = isinstance(service, Unknown) or service.energy_j is not None
             drawn = None if known else powers.of(candidate)

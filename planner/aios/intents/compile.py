@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aios.intents.contradicting import contradicting_choices, nothing_left
+from aios.intents.data import read_data
 from aios.intents.demands import compile_demand, states_demand, too_many
 from aios.intents.moving import former_names, wrong_moves
 from aios.intents.pipelines import compile_pipeline, states_pipeline
@@ -13,6 +14,7 @@ from aios.intents.protecting import protection_of, wrong_protection
 from aios.intents.reader import Reader, load_of, value_at
 from aios.intents.splits import wrong_splits
 from aios.intents.times import compile_when
+from aios.intents.transforms import transforms_of, unknown_compressions
 from aios.intents.where import contradictions, rules_of, wrong_companions
 from aios.intents.windows import waiting_mistakes
 from aios.intents.written import IntentForm
@@ -20,7 +22,7 @@ from aios.records.base import Span
 from aios.records.demanded import Demanded
 from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
-from aios.records.intent import Data, Intent, Serve, Training
+from aios.records.intent import Intent, Serve, Training
 
 __all__ = ["Compiled", "compile_intents"]
 
@@ -88,10 +90,14 @@ def _compile(document: Document) -> Intent:
     pin, exclude = (reader.constraints(("spec", name), getattr(spec, name), names) for name in ("pin", "exclude"))
     reader.mistakes += contradicting_choices(document, pin, exclude)
     reader.mistakes += nothing_left(document, ("spec", "model"), "model", names, pin, exclude)
+    reader.mistakes += unknown_compressions(document, pin)
+    transforms = transforms_of(document, ("spec", "transforms"), spec.transforms, reader.mistakes)
     rules = rules_of(spec.where, spec.spread or (), spec.together or (), spec.apart or (), spec.survive)
     reader.mistakes += contradictions(document, form.metadata.name, rules, spec.train is not None, pin.replicas)
     reader.mistakes += wrong_protection(document, spec.requires, spec.security)
     reader.mistakes += wrong_splits(document, spec, goals, rules)
+    data = read_data(reader, spec.data)
+    require = reader.requirements(spec.require, spec.load)
     reader.refuse()
     load = spec.load
     return Intent(
@@ -99,17 +105,19 @@ def _compile(document: Document) -> Intent:
         labels=form.metadata.labels,
         task=spec.task,
         models=models,
-        data=Data(evaluate=reader.files(spec.data.evaluate), calibrate=reader.files(spec.data.calibrate)),
+        data=data,
         load=load_of(load) if load else None,
         train=Training(**dict(spec.train)) if spec.train else None,
         when=compile_when(document, spec.when),
-        require=reader.requirements(spec.require, spec.load),
+        require=require,
         goal=goals,
         required=spec.required,
         priority=spec.priority,
         risk=spec.risk,
+        confidence=spec.confidence,
         pin=pin,
         exclude=exclude,
+        transforms=transforms,
         placement=rules,
         serve=Serve(host=spec.serve.host, port=spec.serve.port),
         moved_from=former_names(form.metadata),

@@ -8,28 +8,29 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, Strict
 
 from aios.intents.contradicting import contradicting_choices
+from aios.intents.data import DataForm, File, read_data
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.moving import former_names
 from aios.intents.protecting import RequiresForm, SecurityForm, protection_of, wrong_protection
 from aios.intents.reader import Path, Reader, load_of, value_at
+from aios.intents.transforms import transforms_of, unknown_compressions
 from aios.intents.where import WhereForm, where_of
 from aios.intents.written import (
     AnyOf,
     ConstraintsForm,
-    DataForm,
-    File,
     IntentMetadata,
     Lifecycle,
     LoadForm,
     ModelFile,
     RequireForm,
     Spec,
+    TransformsForm,
 )
 from aios.records.base import Record, Span
 from aios.records.document import Document, check
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import Many, nearest
-from aios.records.intent import Data, Goal, Intent, Pipeline, Requirement, Stage
+from aios.records.intent import Goal, Intent, Pipeline, Requirement, Stage
 from aios.records.names import Name
 from aios.records.quantity import Quantity, Whole
 from aios.records.units import Dimension, format_exactly
@@ -69,6 +70,7 @@ class StageForm(Record):
     data: DataForm = Field(default_factory=DataForm, description="Data of this stage's models.")
     pin: ConstraintsForm = Field(default_factory=ConstraintsForm, description="Only these may be chosen.")
     exclude: ConstraintsForm = Field(default_factory=ConstraintsForm, description="These may not be chosen.")
+    transforms: TransformsForm = Field({}, description="Transforms to plan with as well, by name.")
 
 
 class PipelineSpec(Record):
@@ -150,6 +152,7 @@ def _stage(
     models = reader.models(stage.model, (*base, "model"))
     names = [model.name for model in models]
     pin, exclude = (reader.constraints((*base, field), getattr(stage, field), names) for field in ("pin", "exclude"))
+    reader.mistakes += unknown_compressions(reader.document, pin, base)
     reader.mistakes += contradicting_choices(reader.document, pin, exclude, base)
     load = load_of(spec.load) if spec.load else None
     return Intent(
@@ -157,7 +160,7 @@ def _stage(
         labels=form.metadata.labels,
         task=spec.task,
         models=models,
-        data=Data(evaluate=reader.files(stage.data.evaluate), calibrate=reader.files(stage.data.calibrate)),
+        data=read_data(reader, stage.data, (*base, "data")),
         load=load and load.times(stage.per),
         require=tuple(_sustained(reader, spec.load, bounds, stage.per)),
         goal=goals,
@@ -165,6 +168,7 @@ def _stage(
         risk=spec.risk,
         pin=pin,
         exclude=exclude,
+        transforms=transforms_of(reader.document, (*base, "transforms"), stage.transforms, reader.mistakes),
         placement=PlacementRules(where=where_of(spec.where)),
         moved_from=tuple(f"{name}/{stage.name}" for name in former_names(form.metadata)),
         prevent_destroy=spec.lifecycle.prevent_destroy,

@@ -9,11 +9,12 @@ from typing import Any
 
 from aios.intents.rates import hourly_of
 from aios.intents.written import AnyOf, ConstraintsForm, LoadForm, ModelFile, RequireForm
-from aios.records.document import Document
-from aios.records.errors import Diagnostic, InputError
+from aios.records.document import Document, dotted
+from aios.records.errors import BadValue, Diagnostic, InputError
 from aios.records.forms import nearest
 from aios.records.intent import Constraints, Goal, Load, ModelChoice, Requirement
 from aios.records.metrics import metric
+from aios.records.quantity import Quantity
 from aios.records.units import Dimension, format_exactly
 
 __all__ = ["Path", "Reader", "load_of", "value_at"]
@@ -37,10 +38,6 @@ class Reader:
     def path(self, written: str) -> str:
         """Return a path as records hold it."""
         return str(self.folder / written if self.folder else PurePosixPath(written))
-
-    def files(self, written: Sequence[str] | None) -> tuple[str, ...]:
-        """Return paths as records hold them."""
-        return tuple(self.path(item) for item in written or ())
 
     def models(self, written: AnyOf | Sequence[str | ModelFile], base: Path) -> tuple[ModelChoice, ...]:
         """Return the models written at ``base``."""
@@ -110,6 +107,13 @@ class Reader:
 
     def _requirement(self, path: Path, bound: float) -> Requirement:
         wanted = metric(".".join(str(step) for step in path))
+        if path[0] == "accuracy":  # whether a share or a bare number is meant, the measure says
+            base = ("spec", "require", *path)
+            try:
+                Quantity(wanted.dimension, zero=True, most=wanted.most).read(value_at(self.document.data, base))
+            except BadValue as wrong:
+                summary = f"`{dotted(base)}`: {wrong.summary}"
+                self.mistakes.append(self.document.diagnostic(base, summary, remedy=wrong.remedy))
         return Requirement(
             metric=wanted.name,
             bound=bound,

@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
+from aios.intents.data import DataForm, File
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.protecting import RequiresForm, SecurityForm
 from aios.intents.rates import WrittenRate
@@ -15,11 +16,13 @@ from aios.records.base import Record
 from aios.records.candidate import Quantization
 from aios.records.errors import BadValue
 from aios.records.forms import Many
+from aios.records.intent import USUAL_CONFIDENCE
+from aios.records.metrics import MEASURES
 from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
-from aios.records.units import Dimension
+from aios.records.units import Dimension, pattern_of
 
-__all__ = ["AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec"]
+__all__ = ["AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec", "TransformsForm"]
 
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _MEASURE = r"[a-z][a-z0-9_]*"
@@ -41,12 +44,20 @@ def _measure(text: str) -> str:
     )
 
 
-def _path(text: str) -> str:
-    if not text.strip():
-        raise BadValue("a path is wanted here, not an empty text", "write a path such as `./models/classifier.onnx`")
-    if "://" in text:
-        raise BadValue(f"`{text[:120]}` is no file", "download it, and write the path of the file")
-    return text
+def _judged(value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Quantity(Dimension.COUNT if is_number else Dimension.FRACTION, zero=True).read(value)
+
+
+def _judged_schema() -> Any:
+    number = {"type": "number", "minimum": 0}
+    share = {"type": "string", "pattern": pattern_of(Dimension.FRACTION), "examples": ["97 %"]}
+    names = {"propertyNames": {"pattern": f"^{_MEASURE}$"}}
+    bare = {item.pattern: number for item in MEASURES if not item.shares}
+    return WithJsonSchema(
+        {"type": "object", "properties": bare, "additionalProperties": {"anyOf": [share, number | {"maximum": 1}]}}
+        | names
+    )
 
 
 def _card(text: str) -> str:
@@ -67,10 +78,13 @@ def _in_schema(pattern: str) -> Any:
 
 FileName: TypeAlias = Annotated[str, AfterValidator(_file_name), _in_schema(_FILE_NAME)]
 Measure: TypeAlias = Annotated[str, AfterValidator(_measure)]
-File: TypeAlias = Annotated[str, AfterValidator(_path)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 Card: TypeAlias = Annotated[str, AfterValidator(_card)]
 Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
+Judged: TypeAlias = Annotated[dict[Measure, Annotated[float, PlainValidator(_judged)]], _judged_schema()]
+"""Measure -> a share, or a bare number of measures that are none; which it must be, the reader asks of the measure."""
+Sure: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=0.999)]
+TransformsForm: TypeAlias = dict[str, dict[str, Many[bool | int | float | str]]]
 Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int16", "int8", "int4"]
 
 
@@ -146,17 +160,6 @@ class AnyOf(Record):
 
     anyOf: Many[File | ModelFile] = Field(
         description="Models of which any may be chosen.", examples=[["./models/small.onnx", "./models/large.onnx"]]
-    )
-
-
-class DataForm(Record):
-    """Data of the intent."""
-
-    evaluate: Many[File] | None = Field(
-        None, description="What accuracy is measured on; relative to this file.", examples=["./eval.npz"]
-    )
-    calibrate: Many[File] | None = Field(
-        None, description="What static quantisation reads its ranges from.", examples=["./calibrate.npz"]
     )
 
 
@@ -239,8 +242,10 @@ class RequireForm(Record):
     """Bounds that must all hold; the metric says which way each points."""
 
     latency: LatencyForm | None = Field(None, description="Upper bounds on latency.", examples=[{"p99": "10 ms"}])
-    accuracy: dict[Measure, Accuracy] | None = Field(
-        None, description="Measure -> smallest share of right answers.", examples=[{"top1": "97 %"}]
+    accuracy: Judged | None = Field(
+        None,
+        description="Measure -> smallest share of right answers; of measures of loss and error, the largest value.",
+        examples=[{"top1": "97 %"}, {"top1_loss": "1 %"}],
     )
     time: Time | None = Field(None, description="Longest time from the start of a job to its end.", examples=["14 d"])
     throughput: Rate | None = Field(None, description="Smallest rate that can be sustained.")
@@ -259,7 +264,10 @@ class ConstraintsForm(Record):
     device: Many[str] | None = Field(None, description="Device types, by name.", examples=["nvidia-t4"])
     node: Many[str] | None = Field(None, description="Nodes of the fleet, by name.")
     precision: Many[Precision] | None = Field(None, description="Precisions to compute in.")
-    quantization: Many[Quantization] | None = Field(None, description="How int8 is reached from a float model.")
+    quantization: Many[Quantization] | None = Field(None, description="How a float model is quantised.")
+    compression: Many[str] | None = Field(
+        None, description="Transforms that change the network, by name, or `none`.", examples=["prune"]
+    )
     executor: Many[str] | None = Field(None, description="Executors, by name.", examples=["onnxruntime"])
     batch: Many[Count] | None = Field(None, description="Largest batches that a replica forms.")
     threads: Many[Count] | None = Field(None, description="CPU threads per replica.")
@@ -321,11 +329,21 @@ class Spec(Record):
     risk: Literal["pessimistic", "expected"] = Field(
         "pessimistic", description="Which end of an estimate a bound is compared with."
     )
+    confidence: Sure = Field(
+        USUAL_CONFIDENCE,
+        description="Of the two-sided interval of what is measured on finite data; 90 % by default.",
+        examples=["95 %"],
+    )
     pin: ConstraintsForm = Field(
         default_factory=ConstraintsForm, description="Only these may be chosen.", examples=[{"precision": "int8"}]
     )
     exclude: ConstraintsForm = Field(
         default_factory=ConstraintsForm, description="These may not be chosen.", examples=[{"device": "nvidia-t4"}]
+    )
+    transforms: TransformsForm = Field(
+        {},
+        description="Transforms to plan with as well, by name: parameter -> value, or several to try.",
+        examples=[{"static": {"calibration": ["minmax", "percentile"]}}],
     )
     where: WhereForm = Field(
         default_factory=WhereForm,

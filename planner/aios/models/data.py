@@ -1,22 +1,18 @@
-"""Which data file fits a model, read from array headers alone; and the arrays themselves when they are wanted."""
+"""Whether a file of arrays fits a model, read from array headers alone."""
 
 from __future__ import annotations
 
 import ast
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from aios.records.base import Span
 from aios.records.errors import Diagnostic, InputError
 from aios.records.model import ModelProfile, TensorSpec
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["LABEL", "ArrayHeader", "fitting_file", "load_arrays", "read_headers"]
+__all__ = ["LABEL", "ArrayHeader", "fits_arrays", "read_headers"]
 
 LABEL = "label"
 """Name of the array that holds the right answers, one class index per item."""
@@ -47,7 +43,7 @@ def read_headers(path: Path) -> Mapping[str, ArrayHeader]:
     except FileNotFoundError:
         raise InputError(_missing(path)) from None
     except IsADirectoryError:
-        remedy = "name the .npz file in it"
+        remedy = "name the .npz file in it; of pictures, write `{images: <folder>}`"
         raise InputError(Diagnostic(summary=f"{path} is a folder, not a data file", remedy=remedy)) from None
     except (OSError, zipfile.BadZipFile, ValueError, SyntaxError, struct.error, KeyError) as error:
         raise InputError(
@@ -92,36 +88,13 @@ def _dtype_name(descr: Any, name: str) -> str:
     return "bool" if descr[1] == "b" else f"{kinds[descr[1]]}{8 * int(descr[2:])}"
 
 
-def fitting_file(
-    paths: Sequence[str], profile: ModelProfile, *, labelled: bool, where: Span | None = None
-) -> tuple[str, Mapping[str, ArrayHeader]]:
-    """Return the first of ``paths`` that has an array for every input of the model (and labels, if ``labelled``).
-
-    Raises InputError that says, for each file, why it does not fit.
-    """
-    reasons = []
-    for path in paths:
-        try:
-            headers = read_headers(Path(path))
-        except InputError as error:
-            raise InputError(*(item.model_copy(update={"where": where}) for item in error.diagnostics)) from None
-        misfit = _misfit(headers, profile, labelled)
-        if misfit is None:
-            return path, headers
-        reasons.append(f"{path}: {misfit}")
-    raise InputError(
-        Diagnostic(
-            summary=f"no data file fits model {profile.name}",
-            where=where,
-            reason="; ".join(reasons) or "no file is given",
-            remedy="store one array per model input, named as the input, items along the first axis"
-            + (f", and class indices named `{LABEL}`" if labelled else ""),
-            command=f"aios model inspect {profile.name}.onnx",
-        )
-    )
+def fits_arrays(path: Path, profile: ModelProfile, labels: Collection[str]) -> str | None:
+    """Return why a file does not hold an array for every input of the model, and right answers of the kinds that
+    ``labels`` names; None where it does. Raises InputError when it cannot be read."""
+    return _misfit(read_headers(path), profile, labels)
 
 
-def _misfit(headers: Mapping[str, ArrayHeader], profile: ModelProfile, labelled: bool) -> str | None:
+def _misfit(headers: Mapping[str, ArrayHeader], profile: ModelProfile, labels: Collection[str]) -> str | None:
     items = set()
     for tensor in profile.inputs:
         header = headers.get(tensor.name)
@@ -132,13 +105,18 @@ def _misfit(headers: Mapping[str, ArrayHeader], profile: ModelProfile, labelled:
         if not _shape_fits(header.shape, tensor, profile.batch_axis):
             return f"`{tensor.name}` has shape {list(header.shape)}, the model takes {list(tensor.shape)}"
         items.add(header.shape[0])
-    if labelled:
-        label = headers.get(LABEL)
-        if label is None:
-            return f"has no array `{LABEL}`"
-        if len(label.shape) != 1 or not label.dtype.startswith(("int", "uint")):
-            return f"`{LABEL}` must be one integer per item, but is {label.dtype} of shape {list(label.shape)}"
-        items.add(label.shape[0])
+    label = headers.get(LABEL)
+    if label is None and labels:
+        return f"has no array `{LABEL}`"
+    if label is not None:
+        whole = label.dtype.startswith(("int", "uint"))
+        for kind, fits, form in (
+            ("class", whole and len(label.shape) == 1, "one integer per item"),
+            ("tokens", whole and len(label.shape) == 2, "as many integers for each item as it has tokens"),
+        ):
+            if kind in labels and not fits:
+                return f"`{LABEL}` must be {form}, but is {label.dtype} of shape {list(label.shape)}"
+        items.add(label.shape[0] if label.shape else 0)
     if len(items) > 1:
         return f"its arrays have different numbers of items ({', '.join(map(str, sorted(items)))})"
     return "has no items" if items == {0} else None
@@ -151,16 +129,3 @@ def _shape_fits(shape: tuple[int, ...], tensor: TensorSpec, batch_axis: int | No
     # A fixed batch is met by taking so many items at a time; every other fixed dimension must be equal.
     del pairs[batch_axis or 0]
     return all(not isinstance(wanted, int) or have == wanted for have, wanted in pairs)
-
-
-def load_arrays(path: str, profile: ModelProfile) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
-    """Return the model's inputs, cast to its types, and the labels if there are any.
-
-    The file must fit (fitting_file).
-    """
-    import numpy as np
-
-    with np.load(path, allow_pickle=False) as archive:
-        inputs = {spec.name: archive[spec.name].astype(spec.dtype, copy=False) for spec in profile.inputs}
-        labels = archive[LABEL] if LABEL in archive.files else None
-    return inputs, labels

@@ -6,11 +6,13 @@ from typing import Literal
 from pydantic import Field
 
 from aios.records.base import Record, Span
+from aios.records.data import DataFile
 from aios.records.protection import Protection
 from aios.records.when import When
 from aios.records.where import PlacementRules
 
 __all__ = [
+    "USUAL_CONFIDENCE",
     "Constraints",
     "Data",
     "Goal",
@@ -24,6 +26,10 @@ __all__ = [
     "Stage",
     "Training",
 ]
+
+
+USUAL_CONFIDENCE = 0.9
+"""That of every interval where nobody states another: an end of it is passed by chance once in 20 times."""
 
 
 class ModelChoice(Record):
@@ -44,11 +50,13 @@ class ModelChoice(Record):
 class Data(Record):
     """Data of the intent; paths like ModelChoice.path. The first file whose arrays fit a model's inputs is used for it.
 
-    evaluate: what accuracy is measured on · calibrate: what static quantisation reads its ranges from
+    evaluate: what accuracy is measured on · calibrate: what static quantisation reads its ranges from · train: items
+    with right answers that compression may learn from
     """
 
-    evaluate: tuple[str, ...] = ()
-    calibrate: tuple[str, ...] = ()
+    evaluate: tuple[DataFile, ...] = ()
+    calibrate: tuple[DataFile, ...] = ()
+    train: tuple[DataFile, ...] = Field(default=(), exclude_if=lambda files: not files)
 
 
 class Load(Record):
@@ -137,6 +145,7 @@ class Constraints(Record):
     node: tuple[str, ...] = ()
     precision: tuple[str, ...] = ()
     quantization: tuple[str, ...] = ()
+    compression: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     executor: tuple[str, ...] = ()
     batch: tuple[int, ...] = ()
     threads: tuple[int, ...] = ()
@@ -219,7 +228,9 @@ class Intent(Record):
 
     require: what is written as a bound, and before it what the load implies: a throughput no smaller than its rate ·
     when: a job may run · required: whether it must run; else it may be refused ·
-    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · placement: where
+    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · confidence: of the
+    two-sided intervals of what is measured on finite data · transforms: name -> parameter -> values to try, as text;
+    what is only planned with where it is named is named here · placement: where
     its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of · part: of a service whose
     load is split, that it serves · moved_from: names that it had before · prevent_destroy: what stands of it is neither
     deleted nor replaced · protection: what is required of its model's files · spans: dotted field path, as written in
@@ -239,8 +250,10 @@ class Intent(Record):
     required: bool = Field(default=True, exclude_if=bool)
     priority: int = 0
     risk: Literal["pessimistic", "expected"] = "pessimistic"
+    confidence: float = Field(default=USUAL_CONFIDENCE, exclude_if=lambda share: share == USUAL_CONFIDENCE)
     pin: Constraints = Constraints()
     exclude: Constraints = Constraints()
+    transforms: Mapping[str, Mapping[str, tuple[str, ...]]] = Field(default={}, exclude_if=lambda wanted: not wanted)
     placement: PlacementRules = Field(
         default_factory=PlacementRules, exclude_if=lambda rules: rules == PlacementRules()
     )
@@ -252,6 +265,12 @@ class Intent(Record):
     protection: Protection | None = Field(default=None, exclude_if=lambda protection: protection is None)
     where: Span
     spans: Mapping[str, Span] = {}
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """Every ``accuracy.<measure>`` that is bounded or a goal, once."""
+        names = (*(item.metric for item in self.bounds), *(goal.metric for goal in self.goal))
+        return tuple(dict.fromkeys(name for name in names if name.startswith("accuracy.")))
 
     @property
     def stage(self) -> Stage | None:

@@ -1,10 +1,23 @@
 """The one vocabulary of metrics: intents, estimates, claims and verdicts all use these names."""
 
+import re
 from typing import Literal, NamedTuple
 
 from aios.records.units import Dimension, si_unit
 
-__all__ = ["ENDLESS_S", "METRICS", "PLAN_METRICS", "Metric", "find_metric", "is_endless", "metric", "metric_names"]
+__all__ = [
+    "ENDLESS_S",
+    "MEASURES",
+    "METRICS",
+    "PLAN_METRICS",
+    "Measure",
+    "Metric",
+    "find_measure",
+    "find_metric",
+    "is_endless",
+    "metric",
+    "metric_names",
+]
 
 
 class Metric(NamedTuple):
@@ -12,7 +25,7 @@ class Metric(NamedTuple):
 
     name: dotted · dimension: kind of quantity · better: which way is good · total: how values of several workloads
     add up ·
-    doc: one sentence
+    doc: one sentence · most: largest value that makes sense, None where any does
     """
 
     name: str
@@ -20,6 +33,7 @@ class Metric(NamedTuple):
     better: Literal["lower", "higher"]
     total: Literal["sum", "max", "min", "none"]
     doc: str
+    most: float | None = None
 
     @property
     def unit(self) -> str:
@@ -78,11 +92,91 @@ PLAN_METRICS: dict[str, Metric] = {
 """Metrics of a plan as a whole, which no single intent has."""
 
 
+class Measure(NamedTuple):
+    """A way to judge answers, ``accuracy.<name>``.
+
+    pattern: of its name; a number in it is how many answers count · labels: what it compares answers with: ``class``
+    index of each item, ``number`` or numbers of each item, ``tokens`` of each item, None: no right answers are needed ·
+    stored: it compares with the answers of the model as it is stored · shares, better, most: see Metric; shares are
+    of dimension fraction · doc: one sentence
+    """
+
+    pattern: str
+    labels: Literal["class", "number", "tokens"] | None
+    stored: bool
+    shares: bool
+    better: Literal["lower", "higher"]
+    most: float | None
+    doc: str
+
+
+MEASURES = (
+    Measure(
+        r"top(\d+)", "class", False, True, "higher", 1.0, "Share of items whose right class is among the {} likeliest."
+    ),
+    Measure(
+        r"top(\d+)_loss",
+        "class",
+        True,
+        True,
+        "lower",
+        1.0,
+        "Share of items that the model as stored answers right among its {} likeliest and this one does not, less the "
+        "share for which it is the other way about.",
+    ),
+    Measure(
+        r"agreement", None, True, True, "higher", 1.0, "Share of items that are answered as by the model as stored."
+    ),
+    Measure(r"cosine", None, True, False, "higher", 1.0, "Mean cosine of outputs with those of the model as stored."),
+    Measure(
+        r"recall(\d+)",
+        None,
+        True,
+        True,
+        "higher",
+        1.0,
+        "Mean share of the {} nearest items, by cosine of outputs, that are the nearest with the model as stored too.",
+    ),
+    Measure(r"exact_match", "tokens", False, True, "higher", 1.0, "Share of items all of whose tokens are right."),
+    Measure(r"mae", "number", False, False, "lower", None, "Mean absolute error, in the unit of the right answers."),
+    Measure(
+        r"rmse",
+        "number",
+        False,
+        False,
+        "lower",
+        None,
+        "Root of the mean squared error, in the unit of the right answers.",
+    ),
+    Measure(
+        r"perplexity", None, False, False, "lower", None, "Exponential of the mean negative log-likelihood of a token."
+    ),
+)
+"""What is measured here. Any other measure can be declared of a model, as a share of right answers."""
+
+
+def find_measure(name: str) -> tuple[Measure, int] | None:
+    """Return what ``accuracy.<measure>`` measures, and how many answers count (0 where no number is in its name)."""
+    measure = name.removeprefix("accuracy.")
+    for item in MEASURES:
+        match = re.fullmatch(item.pattern, measure)
+        if match is not None:
+            many = int(match[1]) if match.groups() else 0
+            return (item, many) if many or not match.groups() else None
+    return None
+
+
 def find_metric(name: str) -> Metric | None:
     """Return the metric of this name, or None if there is none."""
     if name.startswith("accuracy.") and len(name) > len("accuracy."):
-        measure = name.removeprefix("accuracy.")
-        return Metric(name, Dimension.FRACTION, "higher", "min", f"Share of {measure} right answers on the data.")
+        known = find_measure(name)
+        if known is None:
+            doc = f"Share of {name.removeprefix('accuracy.')} right answers on the data."
+            return Metric(name, Dimension.FRACTION, "higher", "min", doc, 1.0)
+        measure, many = known
+        dimension = Dimension.FRACTION if measure.shares else Dimension.COUNT
+        total: Literal["min", "max"] = "min" if measure.better == "higher" else "max"
+        return Metric(name, dimension, measure.better, total, measure.doc.format(many), measure.most)
     return METRICS.get(name)
 
 
@@ -101,4 +195,16 @@ def metric(name: str) -> Metric:
 
 def metric_names() -> tuple[str, ...]:
     """Return the names that may be written in ``require`` and ``goal``, for messages and completion."""
-    return (*METRICS, "accuracy.top1", "accuracy.top5")
+    measures = (
+        "top1",
+        "top5",
+        "top1_loss",
+        "agreement",
+        "cosine",
+        "recall10",
+        "exact_match",
+        "mae",
+        "rmse",
+        "perplexity",
+    )
+    return (*METRICS, *(f"accuracy.{name}" for name in measures))

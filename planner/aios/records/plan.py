@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
+from aios.records.data import DataFile
 from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.policy import Ruling
@@ -201,9 +202,9 @@ class Refusal(Record):
 class Deployment(Record):
     """Everything that an executor needs to run one intent, and nothing else.
 
-    model_path, calibrate: relative to the working directory of plan and apply · *_digest: of the files' content ·
-    placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s, arrivals: the
-    load it is sized for · next: addresses of the stages that take its output, where it is a stage of a pipeline ·
+    model_path, calibrate, train_data: relative to the working directory of plan and apply · *_digest: of the files'
+    content · placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s,
+    arrivals: the load it is sized for · next: addresses of the stages that take its output, where it is a stage of a pipeline ·
     per: items of it that one request of the pipeline makes, one after the other ·
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
@@ -220,8 +221,10 @@ class Deployment(Record):
     precision: str
     quantization: Quantization
     compression: str = "none"
-    calibrate: tuple[str, ...] = ()
+    calibrate: tuple[DataFile, ...] = ()
     calibrate_digest: str | None = None
+    train_data: tuple[DataFile, ...] = Field(default=(), exclude_if=lambda files: not files)
+    train_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
     device: str
     device_kind: str
     batch: int
@@ -363,7 +366,7 @@ class Plan(Record):
     conflict: Conflict | None = None
     actions: tuple[Action, ...] = ()
     claims: tuple[Claim, ...] = ()
-    evaluate: Mapping[str, tuple[str, ...]] = {}
+    evaluate: Mapping[str, tuple[DataFile, ...]] = {}
     protected: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     labels: Mapping[str, Mapping[str, str]] = Field(default={}, exclude_if=lambda labels: not labels)
     rulings: tuple[Ruling, ...] = Field(default=(), exclude_if=lambda rulings: not rulings)

@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, field_serializer
 
 from aios.records.base import Record, canonical_json
+from aios.records.data import DataFile
 from aios.records.errors import ConflictError, Diagnostic
 from aios.records.plan import ActionKind, Claim, Deployment
 
@@ -32,7 +33,7 @@ class Resource(Record):
     deployment: Deployment
     handle: Mapping[str, Any]
     claims: tuple[Claim, ...] = ()
-    evaluate: tuple[str, ...] = ()
+    evaluate: tuple[DataFile, ...] = ()
     plan: str
     applied_at: str
     unfinished: ActionKind | None = None

@@ -41,6 +41,7 @@ __all__ = [
     "Outcome",
     "Protecting",
     "Refusal",
+    "Source",
     "Store",
     "Stranger",
     "Tensors",
@@ -170,8 +171,22 @@ class Journal(Protocol):
         """Return what earlier, interrupted attempts at the same action noted, oldest first."""
 
 
+class Source(NamedTuple):
+    """The file that a deployment computes. digest: as its model reader has it"""
+
+    path: Path
+    digest: str
+
+
 class Store(Protocol):
     """Content-addressed store of prepared artefacts."""
+
+    def model(self, deployment: Deployment, facts: Mapping[str, str]) -> Source:
+        """Return the deployment's own model file, or what its transforms made of that, made if need be and verified.
+
+        The own file is not: whoever reads it compares its digest. facts: of the device (``isa``: features of its CPU).
+        Raises InputError for a model or data that cannot be used, WorldError when the machine fails.
+        """
 
     def fetch(self, recipe: Mapping[str, str], build: Callable[[Path], None]) -> Artefact:
         """Return the artefact of ``recipe``, verified; ``build(folder)`` fills an empty folder when there is none yet.

@@ -291,7 +291,9 @@ def _check_actions(plan: Plan, given: Given, state: State | None) -> None:
 
     models = {name: {model: profile.digest for model, profile in own.items()} for name, own in given.profiles.items()}
     standing = None if state is None else [resource.deployment for resource in state.resources.values()]
-    problems = contradictions(plan, Asked(given.intents, models, given.calibration, given.fleet, standing))
+    problems = contradictions(
+        plan, Asked(given.intents, models, given.calibration, given.fleet, standing, given.training)
+    )
     if problems:
         raise InputError(*problems)
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from aios.records.data import files_of
 from aios.records.demanded import Demanded
 from aios.records.document import Document, parse
 from aios.records.errors import InputError
@@ -126,7 +127,7 @@ class _Comparing:
         self._moved: dict[str, str] | None = None
         self._measured: dict[str, str] = {}
         named = [choice.path for intent in given.intents for choice in intent.models if not choice.card]
-        named += [path for intent in given.intents for path in (*intent.data.evaluate, *intent.data.calibrate)]
+        named += [path for intent in given.intents for path in _named(intent)]
         files = {there.inside(path) for path in (*read, *named) if Path(path).is_file()}
         there.now([place for place in files if place])  # all at once: git is asked only once
 
@@ -168,8 +169,8 @@ class _Comparing:
             found = self._file(choice.path, folders) if alone else self._folder(path if path.is_dir() else path.parent)
             if found:
                 return found
-        for data in (*intent.data.evaluate, *intent.data.calibrate):
-            found = self._file(data, folders)
+        for data in _named(intent):
+            found = self._folder(Path(data)) if Path(data).is_dir() else self._file(data, folders)
             if found:
                 return found
         return None
@@ -300,3 +301,13 @@ def _measured_model(content: bytes) -> str | None:
         return str(json.loads(content)["subject"]["model"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _named(intent: Intent) -> list[str]:
+    """Return the files and folders of data that an intent names."""
+    return [
+        path
+        for role in ("evaluate", "calibrate", "train")
+        for data in getattr(intent.data, role)
+        for path in files_of(data)
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aios import __version__
 from aios.records.base import digest_of
+from aios.records.data import DataFile, said
 from aios.records.errors import AiosError, ConflictError, Diagnostic, InputError
 from aios.records.fleet import Fleet
 from aios.records.plan import Deployment, Plan, Return
@@ -236,9 +236,9 @@ def _changed_files(deployment: Deployment, known: dict[str, str | AiosError]) ->
     elif found != deployment.model_digest:
         yield _lost(deployment, path, f"its content is {found[:19]}, and was {deployment.model_digest[:19]}")
     if deployment.calibrate_digest is not None:
-        digests = [_file_digest(name) for name in deployment.calibrate]
+        digests = [_data_digest(data) for data in deployment.calibrate]
         if deployment.calibrate_digest not in digests:
-            names = ", ".join(deployment.calibrate)
+            names = ", ".join(map(said, deployment.calibrate))
             yield _lost(deployment, names, f"none has the content {deployment.calibrate_digest[:19]} any more")
 
 
@@ -250,11 +250,12 @@ def _model_digest(deployment: Deployment) -> str:
     return inspect_model(Path(deployment.model_path), {}).digest
 
 
-def _file_digest(path: str) -> str | None:
+def _data_digest(data: DataFile) -> str | None:
+    from aios.models.data_files import data_digest
+
     try:
-        with Path(path).open("rb") as stream:
-            return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
-    except OSError:
+        return data_digest(data)
+    except InputError:
         return None
 
 

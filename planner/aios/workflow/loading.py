@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aios.records.data import DataFile
 from aios.records.model import ModelProfile
 from aios.spi.executor import Exercise
+from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["bursts", "items_for", "open_loop", "synthetic_items"]
+    from aios.models.data_files import Items
+
+__all__ = ["arrays_of", "bursts", "items_for", "open_loop", "synthetic_items"]
 
 _SYNTHETIC_ITEMS = 64
 
 
-def items_for(
-    paths: Sequence[str], profile: ModelProfile
-) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.int64] | None]:
-    """Return inputs (and labels, if any) from the first file that fits, or synthetic inputs when none is given."""
-    from aios.models.data import fitting_file, load_arrays
+def items_for(setting: Setting, files: Sequence[DataFile], profile: ModelProfile) -> Items:
+    """Return the items of the first data that fits, or synthetic inputs when none is given."""
+    from aios.models.data_files import Items, load_items
 
-    if not paths:
-        return synthetic_items(profile), None
-    path, headers = fitting_file(paths, profile, labelled=False)
-    del headers
-    return load_arrays(path, profile)
+    path = arrays_of(setting, files, profile)
+    return Items(synthetic_items(profile)) if path is None else load_items(path, profile)
+
+
+def arrays_of(setting: Setting, files: Sequence[DataFile], profile: ModelProfile) -> Path | None:
+    """Return the ``.npz`` file of the first data that fits the model, made if need be; None where none is given."""
+    from aios.models.data_files import array_file, fitting_data
+
+    if not files:
+        return None
+    return array_file(fitting_data(files, profile), profile, setting.data_cache, setting.tell)
 
 
 def synthetic_items(profile: ModelProfile) -> Mapping[str, NDArray[Any]]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from aios.records.candidate import label_of
 from aios.records.errors import InputError, WorldError
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
@@ -101,7 +102,7 @@ class Bench:
         from aios.verify import score
 
         executor = self._executors[deployment.executor]
-        inputs, labels = items_for(intent.data.evaluate, profile)
+        inputs, labels, _mask = items_for(self._setting, intent.data.evaluate, profile)
         assert labels is not None, "the data's digest is known only for labelled files"
         outputs = executor.infer(deployment, self._artefact(deployment), inputs)
         required = {item.metric.removeprefix("accuracy.") for item in intent.bounds if "accuracy." in item.metric}
@@ -116,16 +117,16 @@ class Bench:
             subject=subject, values=values, conditions={"items": str(len(labels))}, as_of=self._setting.now()
         )
 
-    def engine(self, deployment: Deployment, intent: Intent, profile: ModelProfile) -> Measurement:
-        """Measure the engine alone, calls back to back."""
-        inputs, _labels = items_for(intent.data.evaluate, profile)
+    def engine(self, deployment: Deployment, intent: Intent, profile: ModelProfile, share: float = 1.0) -> Measurement:
+        """Measure the engine alone, calls back to back, for a share of the time of a setting."""
+        inputs = items_for(self._setting, intent.data.evaluate, profile).inputs
         executor = self._executors[deployment.executor]
-        return executor.measure(deployment, self._artefact(deployment), inputs, self._budget_s)
+        return executor.measure(deployment, self._artefact(deployment), inputs, self._budget_s * share)
 
     def serving(self, deployment: Deployment, intent: Intent, profile: ModelProfile) -> Measurement:
         """Start the deployment as a service of one replica, load it below its capacity, then in bursts; take it
         down."""
-        items, _labels = items_for(intent.data.evaluate, profile)
+        items = items_for(self._setting, intent.data.evaluate, profile).inputs
         address = f"bench-{deployment.intent}"
         # Nobody has vouched yet for what is measured in order to be chosen; it stays encrypted all the same.
         deployment = unsigned(deployment)
@@ -172,7 +173,7 @@ class Bench:
         )
 
     def _artefact(self, deployment: Deployment) -> Artefact:
-        key = "/".join((deployment.model_digest, deployment.precision, deployment.quantization))
+        key = f"{deployment.model_digest}/{label_of(deployment)}/{deployment.executor}"
         if key not in self._prepared:
             self._prepared[key] = self._executors[deployment.executor].prepare(deployment, self._artefacts)
         return self._prepared[key]
@@ -181,7 +182,14 @@ class Bench:
         self, kind: Literal["service", "serving", "accuracy", "artefact"], deployment: Deployment, data: str | None
     ) -> Subject:
         engine = self._executors[deployment.executor].engine()
-        return subject_of(kind, deployment, engine=engine, calibration=deployment.calibrate_digest, data=data)
+        return subject_of(
+            kind,
+            deployment,
+            engine=engine,
+            calibration=deployment.calibrate_digest,
+            data=data,
+            training=deployment.train_digest,
+        )
 
     def _do(self, action: Literal["create", "delete"], address: str, deployment: Deployment) -> None:
         """Carry out one action in the bench's own state. Raises WorldError when it fails."""

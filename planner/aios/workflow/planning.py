@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios import __version__
 from aios.records.base import digest_of
-from aios.records.candidate import Candidate, Priced, Rejection
+from aios.records.candidate import Candidate, Priced, Rejection, label_of
 from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.errors import InputError
@@ -81,7 +81,9 @@ def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
         failed = _failed(given, intent, engines)
         search = search_in(given.fleet)
         with stage("candidates", tell, f"finding candidates of {intent.name}", intent=intent.name) as at:
-            found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
+            found = enumerate_candidates(
+                intent, profiles, given.fleet, given.executors, failed, search, given.transforms
+            )
             at.note(candidates=len(found.candidates), rejected=len(found.rejections))
         told = f"pricing {len(found.candidates):,} candidates of {intent.name}"
         with stage("pricing", tell, told, intent=intent.name, candidates=len(found.candidates)) as at:
@@ -124,12 +126,14 @@ def evidence_of(given: Given, intent: Intent) -> Evidence:
         engines={name: executor.engine() for name, executor in given.executors.items()},
         calibration=given.calibration[intent.name],
         evaluation=given.evaluation[intent.name],
+        training=given.training[intent.name],
         calibrations=given.calibrations,
+        transforms=given.transforms,
     )
 
 
-def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping[tuple[str, str, str, str], str]:
-    """Return (model, precision, quantization, executor) -> why preparing it failed when that was last tried."""
+def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping[tuple[str, str, str], str]:
+    """Return (model, label of its precision, executor) -> why preparing it failed when that was last tried."""
     found = {}
     for measurement in given.measurements.values():
         subject = measurement.subject
@@ -137,8 +141,9 @@ def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping
             continue
         for name, profile in given.profiles[intent.name].items():
             calibration = given.calibration[intent.name].get(name)
-            if subject.model == profile.digest and subject.calibration in (None, calibration):
-                key = (name, subject.precision, subject.quantization, subject.executor)
+            learnt = subject.training in (None, given.training[intent.name].get(name))
+            if subject.model == profile.digest and subject.calibration in (None, calibration) and learnt:
+                key = (name, label_of(subject), subject.executor)
                 found[key] = measurement.conditions["failed"]
     return found
 
@@ -151,6 +156,7 @@ def inputs_of(given: Given, state: State, current: Current | None = None) -> Inp
             "models": {name: profile.digest for name, profile in given.profiles[intent.name].items()},
             "calibration": given.calibration[intent.name],
             "evaluation": given.evaluation[intent.name],
+            **({"training": given.training[intent.name]} if given.training[intent.name] else {}),
         }
         for intent in given.intents
     }
@@ -225,6 +231,7 @@ def _drafted(
         fleet=given.fleet,
         rejections=considered.rejections,
         calibration=given.calibration,
+        training=given.training,
         state=state,
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
         made_from=basis_of(whole, state),

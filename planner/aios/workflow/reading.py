@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -12,22 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from aios import catalogue
-from aios.records.base import digest_of
+from aios.records.base import canonical_json, digest_of
 from aios.records.demanded import Demanded
 from aios.records.document import Document
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
+from aios.records.metrics import find_measure
 from aios.records.objective import Objective
 from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, only_fleets, without_fleet
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
+from aios.workflow.transforming import declared
 from aios.workflow.watching import watched_executors
 
 if TYPE_CHECKING:
     from aios.policy import Stated
     from aios.records.measurement import Measurement
     from aios.records.model import ModelProfile
+    from aios.records.transform import Declaration
     from aios.workflow.calibrations import Relevant
 
 __all__ = ["Given", "Written", "fingerprint", "fleet_of", "gather", "read_written"]
@@ -50,8 +52,8 @@ class Written(NamedTuple):
 class Given:
     """Everything a plan is made from.
 
-    profiles: intent name -> model name -> profile · calibration, evaluation: intent name -> model name -> digest of
-    the data ·
+    profiles: intent name -> model name -> profile · calibration, evaluation, training: intent name -> model name ->
+    digest of the data ·
     measurements: subject digest -> measurement · calibrations: (predictor, metric) -> what was learnt · rules: of all
     policies
     """
@@ -64,6 +66,7 @@ class Given:
     profiles: Mapping[str, Mapping[str, ModelProfile]]
     calibration: Mapping[str, Mapping[str, str]]
     evaluation: Mapping[str, Mapping[str, str]]
+    training: Mapping[str, Mapping[str, str]]
     measurements: Mapping[str, Measurement]
     calibrations: Relevant
     rules: tuple[Stated, ...] = ()
@@ -74,6 +77,11 @@ class Given:
         from aios.spi import registry
 
         return watched_executors(registry.load_all("aios.executors"))
+
+    @cached_property
+    def transforms(self) -> Mapping[str, Declaration]:
+        """What every installed transform declares, by name."""
+        return declared()
 
 
 def read_written(setting: Setting) -> Written:
@@ -171,6 +179,7 @@ def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
         profiles=profiles,
         calibration=_for_each(intents, lambda intent: _data_digests(intent, "calibrate", profiles[intent.name])),
         evaluation=_for_each(intents, lambda intent: _data_digests(intent, "evaluate", profiles[intent.name])),
+        training=_for_each(intents, lambda intent: _data_digests(intent, "train", profiles[intent.name])),
         measurements=ProfileStore(setting.profiles).load(),
         calibrations=_calibrations(setting, intents, profiles, fleet),
         rules=rules,
@@ -255,28 +264,37 @@ def _profiles(intent: Intent, setting: Setting) -> Mapping[str, ModelProfile]:
 
 
 def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfile]) -> Mapping[str, str]:
-    """Return model name -> digest of the file that fits it; empty when the intent names no such data."""
-    from aios.models.data import fitting_file
+    """Return model name -> digest of the data that fits it; empty when the intent names no such data."""
+    from aios.models.data_files import data_digest, fitting_data
 
-    paths = getattr(intent.data, field)
-    where = intent.spans.get(f"spec.data.{field}") or intent.spans.get(f"spec.data.{field}[0]")
+    written = getattr(intent.data, field)
+    found = sorted(key for key in intent.spans if key.startswith(f"spec.data.{field}"))
+    where = intent.spans[found[0]] if found else None
     files = {model.name: model.path for model in intent.models}
+    labels = _labels(intent) if field == "evaluate" else {"any"} if field == "train" else set()
     problems: list[Diagnostic] = []
     digests = {}
-    for name, profile in profiles.items() if paths else ():
+    known: dict[str, str] = {}
+    for name, profile in profiles.items() if written else ():
         try:
-            path, _headers = fitting_file(paths, profile, labelled=field == "evaluate", where=where)
+            data = fitting_data(written, profile, labels=labels, where=where)
+            key = canonical_json(data)
+            known[key] = digests[name] = known.get(key) or data_digest(data)
         except InputError as error:
             command = shlex.join(["aios", "model", "inspect", files[name]])
             problems.extend(
                 item.model_copy(update={"command": command}) if item.command else item for item in error.diagnostics
             )
-            continue
-        with Path(path).open("rb") as stream:
-            digests[name] = f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
     if problems:
         raise InputError(*dict.fromkeys(problems))
     return digests
+
+
+def _labels(intent: Intent) -> set[str]:
+    """Return which right answers must be there: those that what is asked is judged by; of classes where nothing is
+    asked, as top-1 is measured then."""
+    measures = [found[0] for name in intent.judged_by if (found := find_measure(name)) is not None]
+    return {item.labels for item in measures if item.labels is not None} if measures else {"class"}
 
 
 def fingerprint(intents: Sequence[Intent], demands: Sequence[Demanded] = (), objective: Objective | None = None) -> str:

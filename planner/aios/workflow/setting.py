@@ -101,3 +101,8 @@ class Setting:
     def model_cache(self) -> Path:
         """Where profiles of model files are cached."""
         return self.home / "cache" / "models"
+
+    @property
+    def data_cache(self) -> Path:
+        """Where arrays are kept that were made of pictures and texts."""
+        return self.home / "cache" / "data"

@@ -82,7 +82,7 @@ def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int
     for name, parts in pipelines.items():
         if len(parts) == len(_stages(state, (name,))):
             setting.tell(f"{name}: requests through all of its stages for {seconds:g} s")
-            done.append(Verified(*verify_whole(name, parts, seconds, seed)))
+            done.append(Verified(*verify_whole(setting, name, parts, seconds, seed)))
     keep_verdicts(setting, done)
     return tuple(done)
 
@@ -139,7 +139,8 @@ def _measure(
 ) -> None:
     """Fill ``found`` from one run at the stated load, bursts beyond it, and the items that the load did not reach."""
     deployment = resource.deployment
-    items, labels = items_for(resource.evaluate, profile)
+    given = items_for(setting, resource.evaluate, profile)
+    items, labels = given.inputs, given.labels
     load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=labels is not None)
     setting.tell(f"{resource.address}: {len(load.at_s)} requests in {seconds:g} s")
     meter, why_not = (

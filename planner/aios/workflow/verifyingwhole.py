@@ -12,6 +12,7 @@ from aios.records.state import Resource
 from aios.spi.executor import Observation
 from aios.workflow.loading import items_for
 from aios.workflow.passing import Leg, Passed, pass_through
+from aios.workflow.setting import Setting
 
 __all__ = ["Part", "claims_of_whole", "verify_whole"]
 
@@ -47,7 +48,7 @@ def _of(resource: Resource, address: str) -> tuple[Claim, ...]:
 
 
 def verify_whole(
-    pipeline: str, parts: Sequence[Part], seconds: float, seed: int
+    setting: Setting, pipeline: str, parts: Sequence[Part], seconds: float, seed: int
 ) -> tuple[str, tuple[Verdict, ...], Mapping[str, str]]:
     """Send the stated load through all stages and judge what is claimed of the whole; return address, verdicts, how."""
     from aios.verify import judge, latency_values
@@ -61,7 +62,7 @@ def verify_whole(
         why = ", ".join(f"{part.resource.address} is {part.seen.condition}" for part in silent)
         failed = {claim.metric: why for claim in claims if claim.metric.startswith("latency.")}
     else:
-        passed = _passed(pipeline, parts, seconds, seed)
+        passed = _passed(setting, pipeline, parts, seconds, seed)
         measured |= latency_values(passed.trace, _METER)
         sent = len(passed.trace.latency_s)
         if passed.trace.errors:
@@ -98,7 +99,7 @@ def _in_order(parts: Sequence[Part]) -> list[Part]:
     return found
 
 
-def _passed(pipeline: str, parts: Sequence[Part], seconds: float, seed: int) -> Passed:
+def _passed(setting: Setting, pipeline: str, parts: Sequence[Part], seconds: float, seed: int) -> Passed:
     import numpy as np
 
     from aios.verify import arrival_times
@@ -110,7 +111,7 @@ def _passed(pipeline: str, parts: Sequence[Part], seconds: float, seed: int) -> 
         assert profile is not None
         assert part.seen.endpoint is not None
         after = tuple(k for k, other in enumerate(ordered) if part.resource.address in other.deployment.next)
-        items, _ = items_for(part.resource.evaluate, profile)
+        items = items_for(setting, part.resource.evaluate, profile).inputs
         legs.append(Leg(part.resource.address, part.seen.endpoint, deployment.served_as, deployment.per, after, items))
     first = ordered[0].deployment
     if first.rate_per_s is None:

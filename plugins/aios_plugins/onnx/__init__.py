@@ -44,3 +44,9 @@ class Reader:
         from aios_plugins.onnx.profile import read_model
 
         return read_model(path, sizes)
+
+    def computation(self, path: Path) -> str:
+        """Return the digest of what the model computes."""
+        from aios_plugins.onnx.computation import computation
+
+        return computation(path)

@@ -76,16 +76,9 @@ def _kind_of(error: Exception, folder: Path) -> tuple[str, str]:
 
 
 def _make(job: dict[str, Any]) -> None:
-    folder, scratch = Path(job["folder"]), Path(job["scratch"])
-    source = Path(job["model"])
+    folder, source = Path(job["folder"]), Path(job["model"])
     if _digest(source) != job["digest"]:
         raise Unusable("the model file changed since the plan was made; plan again")
-    if job["quantization"] != "none":
-        from aios_plugins.onnxruntime.quantize import quantize
-
-        source = quantize(source, scratch, job["quantization"], job["calibrate"], job["narrow_weights"])
-    elif job["precision"] == "fp16":
-        source = _half(source, scratch)
     if job["optimize"]:
         _optimise(source, folder)
     else:
@@ -126,19 +119,6 @@ def _tensors(graph: Any) -> Iterator[Any]:
         yield from (attribute.t, *attribute.tensors)
         for inner in (attribute.g, *attribute.graphs):
             yield from _tensors(inner)
-
-
-def _half(source: Path, scratch: Path) -> Path:
-    """Convert to fp16 unless it is; inputs and outputs stay as they are, so that clients see no difference."""
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    model = onnx.load(str(source))
-    if all(item.data_type != onnx.TensorProto.FLOAT for item in model.graph.initializer):
-        return source
-    made = scratch / "half.onnx"
-    onnx.save(convert_float_to_float16(model, keep_io_types=True), str(made))
-    return made
 
 
 def _optimise(source: Path, folder: Path) -> None:
