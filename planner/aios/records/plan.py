@@ -204,7 +204,7 @@ class Deployment(Record):
 
     model_path, calibrate, train_data: relative to the working directory of plan and apply · *_digest: of the files'
     content · placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s,
-    arrivals: the load it is sized for · next: addresses of the stages that take its output, where it is a stage of a pipeline ·
+    arrivals: the load it is sized for · next: addresses of the stages that take its output, of a stage of a pipeline ·
     per: items of it that one request of the pipeline makes, one after the other ·
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from aios.spi.sealing import Key, sealing_key
+from aios.spi.vault import private_room, unsealed_into
 from aios_plugins.onnxruntime.attested import attested
 from aios_plugins.onnxruntime.spec import Spec, verified
-from aios_plugins.onnxruntime.vault import private_room, unsealed_into
 
 __all__ = ["opening_of"]
 
