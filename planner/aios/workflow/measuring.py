@@ -17,6 +17,7 @@ from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment, unsigned
 from aios.records.state import Resource
 from aios.spi.executor import Artefact, Executor
+from aios.spi.sealing import key_reference
 from aios.workflow.applying import carry_out
 from aios.workflow.keeping import artefacts_of, load_state, locked, opened
 from aios.workflow.loading import bursts, items_for, open_loop
@@ -173,7 +174,8 @@ class Bench:
         )
 
     def _artefact(self, deployment: Deployment) -> Artefact:
-        key = f"{deployment.model_digest}/{label_of(deployment)}/{deployment.executor}"
+        sealed = key_reference(deployment) or "plain"
+        key = f"{deployment.model_digest}/{label_of(deployment)}/{deployment.executor}/{sealed}"
         if key not in self._prepared:
             self._prepared[key] = self._executors[deployment.executor].prepare(deployment, self._artefacts)
         return self._prepared[key]
