@@ -71,8 +71,15 @@ def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
     what = f"{names[subject.model]} {label_of(subject)}"
     if subject.kind != "accuracy":
         what += f" threads {subject.threads} batch {subject.batch}"
-    shown = [f"{name} {_value(name, value)}" for name, value in item.values.items()]
+    shown = [f"{name} {_value(name, value)}{_sureness(name, value)}" for name, value in item.values.items()]
     return [what, ", ".join(shown)]
+
+
+def _sureness(name: str, value: Measured) -> str:
+    """Return the 90 % interval of an accuracy, and the items that it was measured on."""
+    if not name.startswith("accuracy."):
+        return ""
+    return f" ({metric_text(name, value.low)} to {metric_text(name, value.high)}, n = {value.n})"
 
 
 def _value(name: str, value: Measured) -> str:

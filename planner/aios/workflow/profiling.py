@@ -136,7 +136,8 @@ def _measure_accuracy(run: _Run, intent: Intent) -> None:
         data = run.given.evaluation[intent.name].get(candidate.model)
         if data is None:
             continue
-        if run.missing(_subject(run, intent, candidate, "accuracy")):
+        subject = _subject(run, intent, candidate, "accuracy")
+        if run.missing(subject) or run.given.measurements[subject.digest].lacks(intent.judged_by):
             run.setting.tell(f"accuracy of {candidate.model} {_precision(candidate)}")
             run.keep(
                 run.bench.accuracy(_deployment(run, intent, candidate), intent, _profile(run, intent, candidate), data)
