@@ -12,7 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from aios.records.errors import InputError
-from aios_plugins.onnxruntime.quantize import quantize
+from aios.spi.transform import Work
+from aios.spi.transforms import declarations
+from aios_plugins.quantization import Dynamic, Static
 from aios_plugins.watermark import OnnxWatermark
 from aios_plugins.watermark.carrier import canonical, needed_score, score, signs
 
@@ -109,10 +111,24 @@ def test_scaled_rows_leave_the_score_as_it_is() -> None:
     assert canonical(weights.T).shape == (64, 32)
 
 
-@pytest.mark.parametrize("how", ["dynamic", "static"])
-def test_the_mark_survives_8_bits(marked: Path, tmp_path: Path, how: str) -> None:
-    made = quantize(marked, tmp_path, how, [str(DIGITS / "calibrate.npz")], narrow_weights=False)
-    assert found(made)
+@pytest.mark.parametrize("transform", [Dynamic(), Static()], ids=["dynamic", "static"])
+def test_the_mark_survives_8_bits(marked: Path, tmp_path: Path, transform: Dynamic | Static) -> None:
+    folder, scratch = tmp_path / "made", tmp_path / "scratch"
+    folder.mkdir()
+    scratch.mkdir()
+    declared = declarations()[transform.name].parameters
+    transform.make(
+        Work(
+            source=marked,
+            folder=folder,
+            scratch=scratch,
+            precision="int8",
+            settings={name: parameter.default for name, parameter in declared.items()},
+            data={"calibrate": (DIGITS / "calibrate.npz",)},
+        ),
+        lambda _share, _what: None,
+    )
+    assert found(folder / "model.onnx")
 
 
 def test_a_model_with_too_few_weights_is_refused(tmp_path: Path) -> None:

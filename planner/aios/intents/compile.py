@@ -10,6 +10,7 @@ from aios.intents.data import read_data
 from aios.intents.demands import compile_demand, states_demand, too_many
 from aios.intents.moving import former_names, wrong_moves
 from aios.intents.pipelines import compile_pipeline, states_pipeline
+from aios.intents.protecting import protection_of, wrong_protection
 from aios.intents.reader import Reader, load_of, value_at
 from aios.intents.splits import wrong_splits
 from aios.intents.times import compile_when
@@ -93,6 +94,7 @@ def _compile(document: Document) -> Intent:
     transforms = transforms_of(document, ("spec", "transforms"), spec.transforms, reader.mistakes)
     rules = rules_of(spec.where, spec.spread or (), spec.together or (), spec.apart or (), spec.survive)
     reader.mistakes += contradictions(document, form.metadata.name, rules, spec.train is not None, pin.replicas)
+    reader.mistakes += wrong_protection(document, spec.requires, spec.security)
     reader.mistakes += wrong_splits(document, spec, goals, rules)
     data = read_data(reader, spec.data)
     require = reader.requirements(spec.require, spec.load)
@@ -120,6 +122,7 @@ def _compile(document: Document) -> Intent:
         serve=Serve(host=spec.serve.host, port=spec.serve.port),
         moved_from=former_names(form.metadata),
         prevent_destroy=spec.lifecycle.prevent_destroy,
+        protection=protection_of(spec.requires, spec.security, reader.path),
         where=document.span(("metadata", "name")),
         spans=document.leaves(),
     )

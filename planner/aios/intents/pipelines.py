@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, Strict
 
 from aios.intents.contradicting import contradicting_choices
-from aios.intents.data import DataForm, File, read_data
+from aios.intents.data import DataForm, read_data
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.moving import former_names
+from aios.intents.protecting import RequiresForm, SecurityForm, protection_of, wrong_protection
 from aios.intents.reader import Path, Reader, load_of, value_at
 from aios.intents.transforms import transforms_of, unknown_compressions
 from aios.intents.where import WhereForm, where_of
@@ -20,6 +21,7 @@ from aios.intents.written import (
     IntentMetadata,
     Lifecycle,
     LoadForm,
+    Model,
     ModelFile,
     RequireForm,
     Spec,
@@ -54,7 +56,7 @@ class StageForm(Record):
     """One model of a pipeline."""
 
     name: Name = Field(description="Name of the stage, unique in its pipeline.", examples=["detect"])
-    model: AnyOf | Many[File | ModelFile] = Field(
+    model: AnyOf | Many[Model | ModelFile] = Field(
         description="The model file, or several of which any may be chosen.", examples=["./models/detect.onnx"]
     )
     after: Others | None = Field(
@@ -79,6 +81,16 @@ class PipelineSpec(Record):
     pipeline: Many[StageForm] = Field(description="The stages.")
     load: LoadForm | None = Field(None, description="Requests of the whole pipeline.", examples=[{"rate": "5/s"}])
     require: RequireForm = Field(default_factory=RequireForm, description="Bounds on the whole that must all hold.")
+    requires: RequiresForm = Field(
+        default_factory=RequiresForm,
+        description="What must be true of the model's files before they are loaded.",
+        examples=[{"encrypted": True}],
+    )
+    security: SecurityForm = Field(
+        default_factory=SecurityForm,
+        description="The keys by which that is kept: where they stand.",
+        examples=[{"key": "env:MODEL_KEY"}],
+    )
     goal: Many[WrittenGoal] = Field(
         default_factory=lambda: (read_goal(DEFAULT_GOAL),), description="What the whole is to be best at."
     )
@@ -113,6 +125,7 @@ def compile_pipeline(document: Document) -> tuple[Intent, ...]:
     bounds = reader.bounds(spec.require)
     reader.mistakes += _wrong_goals(document, goals)
     reader.mistakes += _wrong_bounds(document, bounds)
+    reader.mistakes += wrong_protection(document, spec.requires, spec.security)
     stages = _Stages(document, spec.pipeline)
     reader.mistakes += stages.mistakes
     if spec.load is not None and spec.load.pieces is not None:
@@ -160,6 +173,7 @@ def _stage(
         placement=PlacementRules(where=where_of(spec.where)),
         moved_from=tuple(f"{name}/{stage.name}" for name in former_names(form.metadata)),
         prevent_destroy=spec.lifecycle.prevent_destroy,
+        protection=protection_of(spec.requires, spec.security, reader.path),
         where=reader.document.span((*base, "name")),
         spans=_spans(reader.document, index),
     )

@@ -30,7 +30,7 @@ def deployment_of(
 
     calibration: model name -> digest of the file that static quantisation reads; it is part of the deployment only then
     """
-    path = next(choice.path for choice in intent.models if choice.name == candidate.model)
+    path = next(choice.file for choice in intent.models if choice.name == candidate.model)
     static = candidate.quantization == "static"
     return Deployment(
         intent=intent.name,
@@ -67,6 +67,7 @@ def deployment_of(
         next=_next(intent),
         part=intent.part,
         per=intent.stage.per if intent.stage else 1,
+        protection=intent.protection,
     )
 
 

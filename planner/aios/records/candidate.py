@@ -8,6 +8,7 @@ from pydantic import Field
 from aios.records.base import Record, Source
 from aios.records.fleet import MemoryKind
 from aios.records.model import MemoryPart
+from aios.records.protection import ProtectionName
 
 __all__ = [
     "CALIBRATED",
@@ -44,7 +45,8 @@ class Candidate(Record):
     many devices; their product is devices x machines, but for ``expert``, which lies across ``data`` and ``context`` ·
     settings: further decisions by name, ``micro_batch``, ``chunks`` (virtual pipeline stages), ``recompute``,
     ``sharding``; and those parameters of its transforms (``records.transform``) that are not their defaults ·
-    compression: name of the transform that changes its network before (``prune``, ``distill``), or ``none``
+    compression: name of the transform that changes its network before (``prune``, ``distill``), or ``none`` ·
+    protection: what is kept of its files, as the intent requires
     """
 
     id: str
@@ -67,6 +69,7 @@ class Candidate(Record):
     machines: int = 1
     degrees: Mapping[str, int] = {}
     settings: Mapping[str, str] = {}
+    protection: tuple[ProtectionName, ...] = Field(default=(), exclude_if=lambda names: not names)
 
     @property
     def way(self) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from aios.records.base import Record, Span
 from aios.records.data import DataFile
+from aios.records.protection import Protection
 from aios.records.when import When
 from aios.records.where import PlacementRules
 
@@ -23,6 +24,7 @@ __all__ = [
     "Requirement",
     "Serve",
     "Stage",
+    "Stored",
     "Training",
 ]
 
@@ -31,19 +33,34 @@ USUAL_CONFIDENCE = 0.9
 """That of every interval where nobody states another: an end of it is passed by chance once in 20 times."""
 
 
+class Stored(Record):
+    """A version of a model in a model store. file: path like ModelChoice.path · told: which it is, for people"""
+
+    digest: str
+    file: str
+    told: str
+
+
 class ModelChoice(Record):
     """One model that may serve the intent.
 
     name: file stem, unique within the intent · path: relative to the working directory, or absolute if written so; of a
-    model without a file, the name of the card that describes it · card: whether it is one ·
+    model without a file, the name of the card that describes it; of one in a model store, its reference after
+    ``store://`` · card: whether it is one · stored: what that reference stands for, once that was looked up ·
     declared: metric -> value (SI) that the author states for the unquantised model, such as ``accuracy.top1``
     """
 
     name: str
     path: str
     card: bool = False
+    stored: Stored | None = Field(default=None, exclude_if=lambda stored: stored is None)
     declared: Mapping[str, float] = {}
     where: Span
+
+    @property
+    def file(self) -> str:
+        """The file to read, or the name of the card."""
+        return self.stored.file if self.stored else self.path
 
 
 class Data(Record):
@@ -232,7 +249,8 @@ class Intent(Record):
     what is only planned with where it is named is named here · placement: where
     its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of · part: of a service whose
     load is split, that it serves · moved_from: names that it had before · prevent_destroy: what stands of it is neither
-    deleted nor replaced · spans: dotted field path, as written in the file -> where its value stands
+    deleted nor replaced · protection: what is required of its model's files · spans: dotted field path, as written in
+    the file -> where its value stands
     """
 
     name: str
@@ -260,6 +278,7 @@ class Intent(Record):
     serve: Serve = Serve()
     moved_from: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     prevent_destroy: bool = Field(default=False, exclude_if=lambda prevented: not prevented)
+    protection: Protection | None = Field(default=None, exclude_if=lambda protection: protection is None)
     where: Span
     spans: Mapping[str, Span] = {}
 

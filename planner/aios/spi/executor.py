@@ -21,6 +21,7 @@ from aios.records.fleet import DeviceType
 from aios.records.measurement import Measurement
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
+from aios.records.protection import ProtectionName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,7 @@ __all__ = [
     "Journal",
     "Observation",
     "Outcome",
+    "Protecting",
     "Refusal",
     "Source",
     "Store",
@@ -291,6 +293,16 @@ class Watching(Protocol):
 
     def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
         """Return what it made below ``folder``, that of ``Store.runtime``, and what none of ``handles`` leads to."""
+
+
+@runtime_checkable
+class Protecting(Protocol):
+    """What an executor may offer beside: to load files only as ``Deployment.protection`` requires it."""
+
+    protects: ClassVar[frozenset[ProtectionName]]
+
+    def programs(self) -> Mapping[str, str]:
+        """Return version, or sha256 of its file, of everything that is in memory where a model is loaded."""
 
 
 @runtime_checkable

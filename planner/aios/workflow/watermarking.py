@@ -56,7 +56,7 @@ def _watermark(source: Path) -> Watermark:
 
 
 def _secret(reference: str) -> bytes:
-    from aios.workflow.secrets import read_secret
+    from aios.spi.secrets import read_secret
 
     secret = read_secret(reference, "the key of the mark")
     if len(secret) < _SHORTEST_KEY:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +20,11 @@ from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Source, Store
+from aios.spi.sealing import sealing_key
 from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
-__all__ = ["engine", "is_optimized", "manifest", "prepare", "recipe_of"]
+__all__ = ["engine", "is_optimized", "key_reference", "manifest", "prepare", "recipe_of", "sealed_of"]
 
 _RECIPE_VERSION = "2"
 """Raised when the same recipe would give another artefact."""
@@ -72,13 +74,37 @@ def recipe_of(deployment: Deployment, model: str) -> dict[str, str]:
     }
     if is_optimized(deployment):
         recipe["isa"] = isa()
+    key = key_reference(deployment)
+    if key is not None:
+        recipe["encryption"] = f"AES-256-GCM in chunks, key {sealing_key(key).id}"
     return recipe
+
+
+def key_reference(deployment: Deployment) -> str | None:
+    """Return where the key stands that the artefact is encrypted with, a path written in full; None for a plain one.
+
+    Raises InputError where the deployment names none.
+    """
+    protection = deployment.protection
+    if protection is None or not protection.encrypted:
+        return None
+    if protection.key is None:
+        remedy = "write `security: {key: env:NAME}`, or `file:PATH`"
+        raise InputError(Diagnostic(summary=f"{deployment.intent} requires encryption and names no key", remedy=remedy))
+    scheme, _, name = protection.key.partition(":")
+    return f"file:{Path(name).absolute()}" if scheme == "file" else protection.key
+
+
+def sealed_of(deployment: Deployment, artefact: Artefact) -> dict[str, str] | None:
+    """Return what opens the artefact's files, as a spec says it; None for plain ones."""
+    key = key_reference(deployment)
+    return None if key is None else {"key": key, "context": artefact.key}
 
 
 def prepare(deployment: Deployment, store: Store) -> Artefact:
     """Return the artefact of a deployment, made if need be.
 
-    Raises InputError for a model or data that cannot be used, WorldError when the machine fails.
+    Raises InputError for a model, data or key that cannot be used, WorldError when the machine fails.
     """
     if find_spec("onnxruntime") is None:
         raise WorldError(
@@ -89,7 +115,8 @@ def prepare(deployment: Deployment, store: Store) -> Artefact:
             )
         )
     source = store.model(deployment, {"isa": isa()})
-    return store.fetch(recipe_of(deployment, source.digest), lambda folder: _build(deployment, source, folder))
+    recipe = recipe_of(deployment, source.digest)
+    return store.fetch(recipe, lambda folder: _build(deployment, source, recipe, folder))
 
 
 def manifest(artefact: Artefact) -> dict[str, str]:
@@ -108,7 +135,7 @@ def manifest(artefact: Artefact) -> dict[str, str]:
     return {name: digest for name, (digest, _) in found.items()}
 
 
-def _build(deployment: Deployment, source: Source, folder: Path) -> None:
+def _build(deployment: Deployment, source: Source, recipe: Mapping[str, str], folder: Path) -> None:
     """Fill ``folder``, in a process of its own: the engine's logging, temporary files and memory stay there."""
     scratch = folder / ".scratch"
     scratch.mkdir()
@@ -118,6 +145,8 @@ def _build(deployment: Deployment, source: Source, folder: Path) -> None:
         "folder": str(folder),
         "optimize": is_optimized(deployment),
     }
+    if key := key_reference(deployment):
+        job["seal"] = {"key": key, "context": digest_of(dict(recipe))}
     environment = {**os.environ, "TMPDIR": str(scratch)}
     command = module_command("build", json.dumps(job))
     with subprocess.Popen(

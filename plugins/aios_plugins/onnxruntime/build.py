@@ -16,9 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aios.records.errors import InputError
+from aios.spi.sealing import sealing_key
 from aios_plugins.onnxruntime.session import MODEL_FILE, Model, options
 from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import die_with_parent
+from aios_plugins.onnxruntime.vault import private_room, seal_folder
 
 __all__ = ["main"]
 
@@ -41,8 +44,11 @@ def main(arguments: list[str]) -> int:
     logging.disable(logging.CRITICAL)
     job = json.loads(arguments[0])
     try:
-        _make(job)
-    except Unusable as error:
+        if job.get("seal"):
+            _make_sealed(job)
+        else:
+            _make(job)
+    except (Unusable, InputError) as error:
         return _report("input", str(error))
     except Exception as error:  # noqa: BLE001 - onnx and onnxruntime raise many kinds; the parent gets the text
         return _report(*_kind_of(error, Path(job["folder"])))
@@ -77,6 +83,20 @@ def _make(job: dict[str, Any]) -> None:
         _optimise(source, folder)
     else:
         _copy(source, folder)
+
+
+def _make_sealed(job: dict[str, Any]) -> None:
+    """Do the job in memory that only this process sees, and leave nothing but encrypted files."""
+    seal, folder, scratch = job["seal"], Path(job["folder"]), Path(job["scratch"])
+    key = sealing_key(seal["key"])
+    try:
+        private_room(scratch)
+    except OSError as error:
+        raise OSError(error.errno, "", f"a mount in memory that is private to the build: {error.filename}") from error
+    plain = scratch / "plain"
+    plain.mkdir()
+    _make({**job, "folder": str(plain)})
+    seal_folder(plain, folder, key, seal["context"])
 
 
 def _digest(source: Path) -> str:
