@@ -16,6 +16,8 @@ from aios.records.plan import Deployment
 from aios.records.selection import Placement
 from aios.spi.conformance import NotedJournal, action
 from aios.state.artefacts import ArtefactStore
+from aios.workflow.setting import Setting
+from aios.workflow.transforming import transforming
 from aios_plugins.onnxruntime import Executor
 
 
@@ -87,7 +89,7 @@ def kit() -> SimpleNamespace:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ArtefactStore:
-    return ArtefactStore(tmp_path / "artefacts")
+    return ArtefactStore(tmp_path / "artefacts", making=transforming(Setting()))
 
 
 class Served:
@@ -126,7 +128,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def prepared_store(prepared: Path, tmp_path: Path) -> ArtefactStore:
     """A store for tests of what runs and not of what is prepared."""
-    return ArtefactStore(prepared, tmp_path / "runtime")
+    return ArtefactStore(prepared, tmp_path / "runtime", transforming(Setting()))
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def serve(prepared_store: ArtefactStore) -> Any:
 def shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Any:
     """One service with batches of four, for tests that leave it as they found it."""
     folder = tmp_path_factory.mktemp("shared")
-    store = ArtefactStore(prepared, folder / "runtime")
+    store = ArtefactStore(prepared, folder / "runtime", transforming(Setting()))
     served = Served(store, deployment_of(convolutional(folder / "small.onnx", channels=(32, 32)), batch=4))
     yield served
     served.end()

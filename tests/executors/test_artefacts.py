@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import resource
 import signal
 import subprocess
@@ -47,8 +48,9 @@ def calibration(path: Path, **arrays: Any) -> tuple[str, ...]:
 
 
 def static(kit: Any, model: Path, calibrate: tuple[str, ...]) -> Any:
+    digest = f"sha256:{hashlib.sha256(Path(calibrate[0]).read_bytes()).hexdigest()}"
     return kit.deployment_of(
-        model, precision="int8", quantization="static", calibrate=calibrate, calibrate_digest="sha256:c"
+        model, precision="int8", quantization="static", calibrate=calibrate, calibrate_digest=digest
     )
 
 
@@ -201,9 +203,9 @@ def test_a_build_that_a_signal_ends_names_it(tmp_path: Path, kit: Any, store: An
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
-        ({"images": np.zeros((4, 1, 9, 9), np.float32)}, r"no calibration data fits.*image FP32\[-1, 1, 8, 8\]"),
-        ({"images": np.zeros((4, 1, 8, 8), np.float64)}, "no calibration data fits"),
-        ({}, "the files hold nothing"),
+        ({"images": np.zeros((4, 1, 9, 9), np.float32)}, r"data.calibrate fits.*image float32\[batch, 1, 8, 8\]"),
+        ({"images": np.zeros((4, 1, 8, 8), np.float64)}, "no file of data.calibrate fits"),
+        ({}, "no file of data.calibrate fits"),
     ],
 )
 def test_calibration_data_that_does_not_fit(tmp_path: Path, kit: Any, store: Any, arrays: Any, reason: str) -> None:
@@ -250,16 +252,17 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path, kit: Any, store:
 def test_an_interrupt_ends_the_build_and_leaves_nothing(tmp_path: Path, kit: Any, store: Any) -> None:
     model = kit.convolutional(tmp_path / "small.onnx", size=64, channels=(64, 64, 64))
     np.savez(tmp_path / "c.npz", image=kit.images(512, 64)["image"])
+    digest = f"sha256:{hashlib.sha256((tmp_path / 'c.npz').read_bytes()).hexdigest()}"
     code = f"""
         import sys
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from conftest import ArtefactStore, Executor, deployment_of
+        from conftest import ArtefactStore, Executor, Setting, deployment_of, transforming
         deployment = deployment_of(Path({str(model)!r}), precision="int8", quantization="static",
-                                   calibrate=({str(tmp_path / "c.npz")!r},), calibrate_digest="sha256:c")
+                                   calibrate=({str(tmp_path / "c.npz")!r},), calibrate_digest={digest!r})
         print("go", flush=True)
         try:
-            Executor().prepare(deployment, ArtefactStore(Path({str(store.root)!r})))
+            Executor().prepare(deployment, ArtefactStore(Path({str(store.root)!r}), making=transforming(Setting())))
         except KeyboardInterrupt:
             sys.exit(130)
     """

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from aios.plan import plan_text, read_plan
-from aios.plan.signing import check_signature, public_keys
+from aios.plan.signing import check_signature
 from aios.records.errors import InputError
 from aios.records.plan import FORMAT_VERSION
+from aios.spi.keys import public_keys
 
 FOLDER = Path(__file__).parent / "formats"
 FILES = sorted(FOLDER.glob("*.json"))

@@ -8,9 +8,10 @@ import pytest
 
 from aios.plan import plan_text, read_plan
 from aios.plan.sealing import is_sealed, opened_text, sealed
-from aios.plan.signing import check_signature, key_pair, private_key, public_keys, signed
+from aios.plan.signing import check_signature, signed
 from aios.records.base import canonical_json
 from aios.records.errors import InputError
+from aios.spi.keys import key_pair, private_key, public_keys
 
 ONE, OTHER = key_pair(bytes(32), None), key_pair(bytes([1]) * 32, None)
 HEX = b"00" * 32

@@ -14,9 +14,10 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from aios.apply.instructions import Reply, Trouble
+from aios.records.candidate import label_of
 from aios.records.errors import AiosError, Diagnostic
-from aios.records.plan import Action
-from aios.spi.executor import Artefact, Journal, Store
+from aios.records.plan import Action, Deployment
+from aios.spi.executor import Artefact, Journal, Source, Store
 
 __all__ = ["Abandoned", "Notebook", "Shelf", "Workers"]
 
@@ -174,6 +175,13 @@ class Shelf:
             own = self._building.setdefault(json.dumps(dict(recipe), sort_keys=True), threading.Lock())
         with own:
             return self._store.fetch(recipe, build)
+
+    def model(self, deployment: Deployment, facts: Mapping[str, str]) -> Source:
+        """Return the file that a deployment computes, see `aios.spi.executor.Store`."""
+        with self._lock:
+            own = self._building.setdefault(f"{deployment.model_digest}/{label_of(deployment)}", threading.Lock())
+        with own:
+            return self._store.model(deployment, facts)
 
     def verify(self, artefact: Artefact) -> None:
         """Raise WorldError unless the folder's content still has the artefact's digest."""

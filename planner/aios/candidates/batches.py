@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from aios.records.candidate import Candidate, Priced, Rejection
+from aios.records.candidate import Candidate, Priced, Rejection, label_of
 from aios.records.intent import Intent
 from aios.records.units import Dimension, format_quantity
 
@@ -53,8 +53,7 @@ def worthwhile(intent: Intent, options: tuple[Priced, ...]) -> Worthwhile:
         if capacity is None:
             kept.append(option)
             continue
-        suffix = "" if candidate.quantization == "none" else f"-{candidate.quantization}"
-        what = f"{candidate.model} {candidate.precision}{suffix} on {candidate.device} in batches"
+        what = f"{candidate.model} {label_of(candidate)} on {candidate.device} in batches"
         sustained = format_quantity(capacity, Dimension.RATE)
         offered = format_quantity(rate, Dimension.RATE)
         reason = f"at {offered} no batch forms: one at a time sustains at least {sustained}"
@@ -118,8 +117,7 @@ def _alike(candidate: Candidate) -> tuple[object, ...]:
         candidate.model,
         candidate.device,
         candidate.executor,
-        candidate.precision,
-        candidate.quantization,
+        candidate.way,
         candidate.threads,
         candidate.replicas,
         candidate.power_mode,

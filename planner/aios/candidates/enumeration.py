@@ -20,6 +20,7 @@ from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 from aios.records.training import Search
+from aios.records.transform import Declaration
 from aios.spi.executor import Executor
 
 __all__ = ["Enumeration", "enumerate_candidates"]
@@ -39,7 +40,7 @@ class _Space(NamedTuple):
     """What is the same for every family of one enumeration.
 
     bound: on replicas, None for none · crowded: several executors take part, so ids name them · failed: (model,
-    precision, quantization, executor) -> why it could not be prepared · search: finds splits of training steps
+    label of its precision, executor) -> why it could not be prepared · search: finds splits of training steps
     """
 
     intent: Intent
@@ -47,8 +48,9 @@ class _Space(NamedTuple):
     bound: int | None
     crowded: bool
     rejections: Rejections
-    failed: Mapping[tuple[str, str, str, str], str]
+    failed: Mapping[tuple[str, str, str], str]
     search: Search | None
+    declared: Mapping[str, Declaration]
 
     def place_of(self, device: DeviceType, executor: str) -> str:
         """Return what stands for device and executor in a candidate's id."""
@@ -73,23 +75,26 @@ def enumerate_candidates(
     profiles: Mapping[str, ModelProfile],
     fleet: Fleet,
     executors: Mapping[str, Executor],
-    failed: Mapping[tuple[str, str, str, str], str] | None = None,
+    failed: Mapping[tuple[str, str, str], str] | None = None,
     search: Search | None = None,
+    declared: Mapping[str, Declaration] | None = None,
 ) -> Enumeration:
     """Return every way ``intent`` could run on ``fleet``.
 
-    profiles: by name of the intent's models, each one present · executors: by name · failed: (model, precision,
-    quantization, executor) -> why it could not be prepared when that was tried · search: finds the splits of training
-    jobs, which have no candidates without one. The candidates come sorted by
-    model, device, executor, precision, power mode, threads, batch and replicas; the order of the arguments' items does
-    not matter. Raises KeyError for a model without a profile, which is the caller's mistake.
+    profiles: by name of the intent's models, each one present · executors: by name · failed: (model, label,
+    executor) -> why it could not be prepared when that was tried · search: finds the splits of training jobs, which
+    have no candidates without one · declared: transforms by name, those that are installed by default. The
+    candidates come sorted by model, device, executor, precision, power mode, threads, batch and replicas; the order of
+    the arguments' items does not matter. Raises KeyError for a model without a profile, which is the caller's mistake.
     """
     rejections = Rejections(intent)
     without_file = all(not profile.file_bytes for profile in profiles.values())
     names = _executors(executors, rejections, quiet=without_file)
     language = any(profile.transformer is not None for profile in profiles.values())
     bound = None if language else replica_bound(intent, rejections)
-    space = _Space(intent, Refusals(executors), bound, len(names) > 1, rejections, failed or {}, search)
+    space = _Space(
+        intent, Refusals(executors), bound, len(names) > 1, rejections, failed or {}, search, _installed(declared)
+    )
     models = sorted(choice.name for choice in intent.models)
     rejections.check_known("model", models, "the intent")
     rejections.check_known("device", fleet.types, f"fleet {fleet.name}")
@@ -113,6 +118,14 @@ def enumerate_candidates(
     return Enumeration(candidates=tuple(candidates), rejections=rejections.rows())
 
 
+def _installed(declared: Mapping[str, Declaration] | None) -> Mapping[str, Declaration]:
+    if declared is not None:
+        return declared
+    from aios.spi.transforms import declarations
+
+    return declarations()
+
+
 def _of_model(
     profile: ModelProfile,
     places: Sequence[tuple[DeviceType, tuple[Host, ...]]],
@@ -122,7 +135,7 @@ def _of_model(
     """Yield the candidates of one model, device by device and executor by executor."""
     model = profile.transformer
     fixed = model is None and space.intent.train is None
-    precisions = tuple(precisions_of(space.intent, profile, space.rejections)) if fixed else ()
+    precisions = tuple(precisions_of(space.intent, profile, space.declared, space.rejections)) if fixed else ()
     for device, hosts in places:
         for executor in executors:
             if model is not None:
@@ -133,7 +146,7 @@ def _of_model(
                 precision = runs_on(device, wanted, profile.precision, space.rejections)
                 if precision and ranges_known(space.intent, device, precision, space.rejections):
                     family = _Family(profile, device, executor, precision, hosts)
-                    why = space.failed.get((profile.name, precision.name, precision.quantization, executor))
+                    why = space.failed.get((profile.name, str(precision), executor))
                     if why is None:
                         yield from _members(family, space)
                     else:
@@ -293,6 +306,8 @@ def _copies(
             nodes=nodes,
             precision=precision.name,
             quantization=precision.quantization,
+            compression=precision.compression,
+            settings=precision.settings,
             batch=batch,
             threads=threads,
             replicas=replicas,

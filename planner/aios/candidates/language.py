@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from aios.candidates.hosts import Host
@@ -16,7 +17,15 @@ from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 from aios.records.transformer import Transformer
-from aios.records.transformers import holding, length_reason, most_sequences, parallel_reasons, scheme_of
+from aios.records.transformers import (
+    KV_CACHE,
+    KV_PRECISION,
+    holding,
+    length_reason,
+    most_sequences,
+    parallel_reasons,
+    scheme_of,
+)
 
 __all__ = ["language_candidates", "language_precisions", "language_problems"]
 
@@ -112,8 +121,12 @@ def language_candidates(space: OnDevice) -> Iterator[Candidate]:
         if rejections.allows("precision", precision.name, precision.name) and rejections.allows(
             "quantization", precision.quantization, str(precision)
         ):
-            for group in _groups(space.hosts):
-                yield from _of_precision(space._replace(hosts=group.hosts), precision, context, group)
+            for kept, group in product((KV_PRECISION,), _groups(space.hosts)):
+                yield from _of_precision(space._replace(hosts=group.hosts), precision, kept, context, group)
+
+
+def _named(precision: Precision, kept: str) -> str:
+    return f"{precision}" if kept == KV_PRECISION else f"{precision}+{KV_CACHE}={kept}"
 
 
 class _Group(NamedTuple):
@@ -139,7 +152,7 @@ def _groups(hosts: Sequence[Host]) -> list[_Group]:
     return [*(_Group(f"on {part[0].node}", part) for part in parts), _Group("anywhere", tuple(hosts), parts)]
 
 
-def _of_precision(space: OnDevice, precision: Precision, context: int, group: _Group) -> Iterator[Candidate]:
+def _of_precision(space: OnDevice, precision: Precision, kept: str, context: int, group: _Group) -> Iterator[Candidate]:
     memory = min((host.memory_bytes for host in space.hosts if host.memory_bytes is not None), default=None)
     what = f"{space.name} {precision} on {space.device.name}"
     if memory is None or scheme_of(precision.name) is None:
@@ -148,21 +161,21 @@ def _of_precision(space: OnDevice, precision: Precision, context: int, group: _G
         return
     too_small: list[_Ways] = []
     for ways in _ways(space):
-        most = most_sequences(space.model, precision.name, memory, context, *ways)
+        most = most_sequences(space.model, precision.name, memory, context, *ways, kept)
         if most < 1:
             too_small.append(ways)
         for sequences in _sequences(space, most, f"{what} over {ways}") if most else ():
-            yield from _copies(space, precision, ways, sequences, group)
+            yield from _copies(space, precision, kept, ways, sequences, group)
     if too_small:
-        _say_too_small(space, precision, context, memory, too_small)
+        _say_too_small(space, precision, kept, context, memory, too_small)
 
 
 def _say_too_small(
-    space: OnDevice, precision: Precision, context: int, memory: float, too_small: Sequence[_Ways]
+    space: OnDevice, precision: Precision, kept: str, context: int, memory: float, too_small: Sequence[_Ways]
 ) -> None:
     """Add a rejection for ways over which a device would hold too much, with the figures of the widest of them."""
     ways = max(too_small, key=lambda item: item.tensor * item.pipeline)
-    held = holding(space.model, precision.name, 1, context, *ways)
+    held = holding(space.model, precision.name, 1, context, *ways, kept)
     reason = (
         f"over {ways} each device would hold {bytes_text(held.total)} (weights {bytes_text(held.weights)}, keys and "
         f"values of one sequence {bytes_text(held.cache)}) and has {bytes_text(memory)}"
@@ -229,14 +242,16 @@ def _room(hosts: Sequence[Host], ways: _Ways) -> int:
     return sum(host.machines * (host.devices // ways.tensor) for host in hosts) // ways.pipeline
 
 
-def _copies(space: OnDevice, precision: Precision, ways: _Ways, sequences: int, group: _Group) -> Iterator[Candidate]:
+def _copies(
+    space: OnDevice, precision: Precision, kept: str, ways: _Ways, sequences: int, group: _Group
+) -> Iterator[Candidate]:
     able = [host for host in group.hosts if host.devices >= ways.tensor]
     spreads = bool(space.intent.placement.domains)  # as few as fit on one part may have to stand on several
     beyond = 0 if spreads else max((_room(part, ways) for part in group.parts), default=0)
     on_cpu = space.device.kind == "cpu"
     threads = min((host.cores or 1 for host in able), default=1) if on_cpu else 0
     label = f"{space.device.name} over {ways}"
-    stem = f"{space.intent.name}/{space.name}/{space.place}/{precision}/{ways}/b{sequences}"
+    stem = f"{space.intent.name}/{space.name}/{space.place}/{_named(precision, kept)}/{ways}/b{sequences}"
     bound = _replica_bound(space.intent)
     for replicas in replicas_of(_room(able, ways), bound, space.intent, space.rejections, label):
         if replicas <= beyond:
@@ -253,4 +268,5 @@ def _copies(space: OnDevice, precision: Precision, ways: _Ways, sequences: int, 
             devices=ways.tensor,
             machines=ways.pipeline,
             degrees={"tensor": ways.tensor, "pipeline": ways.pipeline},
+            settings={} if kept == KV_PRECISION else {KV_CACHE: kept},
         )

@@ -22,5 +22,6 @@ def candidate_of(intent: Intent, profile: ModelProfile, device: DeviceType, exec
         "model_digest": profile.digest,
         "device": device.name,
         "executor": executor,
+        "protection": intent.protection.names if intent.protection else (),
     }
     return trusted(Candidate, {**_DEFAULTS, **shared, **own}, _GIVEN)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
+from aios.candidates.offering import Precision, offered
 from aios.candidates.rejections import Rejections
-from aios.records.candidate import Quantization
+from aios.records.candidate import CALIBRATED
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
+from aios.records.transform import Declaration
 
 __all__ = ["Precision", "precisions_of", "ranges_known", "runs_on"]
 
@@ -19,47 +20,29 @@ _FIXED_FUNCTION = frozenset({"npu", "tpu", "fpga", "dsp"})
 _HALF = ("fp16", "bf16")
 
 
-class Precision(NamedTuple):
-    """What a candidate computes in. name: as in Candidate.precision · quantization: how int8 is reached."""
-
-    name: str
-    quantization: Quantization
-
-    def __str__(self) -> str:
-        return self.name if self.quantization == "none" else f"{self.name}-{self.quantization}"
-
-
-def precisions_of(intent: Intent, profile: ModelProfile, rejections: Rejections) -> Iterator[Precision]:
-    """Yield the precisions that the file allows, wherever it runs: as stored, and what can be made of fp32 weights.
+def precisions_of(
+    intent: Intent, profile: ModelProfile, declared: Mapping[str, Declaration], rejections: Rejections
+) -> Iterator[Precision]:
+    """Yield what can be computed of the file, wherever it runs: as stored, and what installed transforms make of it.
 
     A half-precision model is named ``fp16``; ``runs_on`` turns it into ``bf16`` where the device prefers that.
     """
-    found = [Precision(profile.precision, "none")]
-    if profile.precision == "fp32":
-        found += [Precision("fp16", "none"), Precision("int8", "dynamic")]
-        static = Precision("int8", "static")
-        if intent.data.calibrate or not profile.file_bytes:  # without a file there is nothing to quantise yet
-            found.append(static)
-        elif _allowed(static, rejections):
-            rejections.add(
-                f"{profile.name} {static}",
-                "static quantisation needs calibration data",
-                "the intent names no data to read the ranges of activations from",
-                resolvable="set data.calibrate",
-            )
-    else:
+    if all(profile.precision not in item.needs.stored for item in declared.values()):
         rejections.add(
             f"{profile.name} in another precision",
             f"a file in {profile.precision} keeps its precision",
             f"{profile.name} is stored in {profile.precision}; only fp32 weights are converted or quantised",
             resolvable="give the fp32 file of the model",
         )
+    found = [Precision(profile.precision, "none"), *offered(intent, profile, declared, rejections)]
     yield from (precision for precision in found if _allowed(precision, rejections))
 
 
 def _allowed(precision: Precision, rejections: Rejections) -> bool:
-    return rejections.allows("precision", precision.name, precision.name) and rejections.allows(
-        "quantization", precision.quantization, str(precision)
+    return (
+        rejections.allows("precision", precision.name, precision.name)
+        and rejections.allows("quantization", precision.quantization, str(precision))
+        and rejections.allows("compression", precision.compression, str(precision))
     )
 
 
@@ -70,7 +53,12 @@ def ranges_known(intent: Intent, device: DeviceType, precision: Precision, rejec
     Ranges of a few pictures cost YOLO11 half of its precision in TensorRT's int8 (Ultralytics, guide to NVIDIA Jetson).
     """
     floor = next((item.metric for item in intent.bounds if item.metric.startswith("accuracy.")), None)
-    if precision.quantization != "static" or floor is None or intent.data.calibrate or device.kind in _FIXED_FUNCTION:
+    if (
+        precision.quantization not in CALIBRATED
+        or floor is None
+        or intent.data.calibrate
+        or device.kind in _FIXED_FUNCTION
+    ):
         return True
     rejections.add(
         f"{precision} on {device.name}",
@@ -86,7 +74,11 @@ def runs_on(device: DeviceType, precision: Precision, stored: str, rejections: R
     what = f"{precision} on {device.name}"
     peaks = device.peak_ops_per_s
     stated = ", ".join(sorted(peaks)) or "none"
-    if precision.name == "fp16" and stored != "fp16":
+    if precision.kinds and device.kind not in precision.kinds:
+        reason = f"it gains nothing on a {device.kind}, only on {', '.join(precision.kinds)}"
+        rejections.add(what, "a device that gains from it", reason)
+        return None
+    if precision.name == "fp16" and precision.quantization == "none" and stored != "fp16":
         return _half(device, precision, rejections)
     if device.kind in _FIXED_FUNCTION:
         if peaks and precision.name not in peaks:
@@ -111,7 +103,7 @@ def _half(device: DeviceType, precision: Precision, rejections: Rejections) -> P
     full = peaks["fp32"].value if "fp32" in peaks else 0.0
     faster = [name for name in _HALF if name in peaks and peaks[name].value > full]
     if faster:
-        return Precision(faster[0], "none")
+        return precision._replace(name=faster[0])
     unstated = not any(name in peaks for name in _HALF)
     if device.kind == "gpu" or (device.kind == "npu" and not (peaks and unstated)):
         return precision

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from aios.candidates.rejections import Rejections
-from aios.records.candidate import Candidate
+from aios.records.candidate import Candidate, label_of
 from aios.records.fleet import DeviceType
 from aios.records.model import ModelProfile
-from aios.spi.executor import Executor, Refusal
+from aios.spi.executor import Executor, Protecting, Refusal
 
 __all__ = ["Refusals"]
 
@@ -35,13 +35,12 @@ class Refusals:
 
     def accepts(self, candidate: Candidate, device: DeviceType, model: ModelProfile) -> bool:
         """Say whether the candidate's executor can run one replica of it."""
-        label = candidate.precision
-        if candidate.quantization != "none":
-            label += f"-{candidate.quantization}"
+        label = label_of(candidate)
         tiers = ", ".join(f"{part} in {tier}" for part, tier in candidate.tiers.items()) or "own memory"
         setting = _Setting(candidate.model, label, candidate.power_mode, candidate.threads, candidate.batch, tiers)
         self._asked.setdefault((candidate.executor, device.name), []).append(setting)
-        refusal = self._executors[candidate.executor].can(candidate, device, model)
+        executor = self._executors[candidate.executor]
+        refusal = _unprotected(candidate, executor) or executor.can(candidate, device, model)
         if refusal is not None:
             self._refused.setdefault((candidate.executor, device.name, refusal), []).append(setting)
         return refusal is None
@@ -51,6 +50,21 @@ class Refusals:
         for (executor, device, refusal), refused in self._refused.items():
             for what in _families(self._asked[executor, device], refused, device):
                 rejections.add(what, refusal.clause, refusal.reason, executor, refusal.resolvable)
+
+
+def _unprotected(candidate: Candidate, executor: Executor) -> Refusal | None:
+    """Return what is required of the model's files and is not kept by the executor, as nobody would notice that."""
+    if not candidate.protection:
+        return None
+    kept = executor.protects if isinstance(executor, Protecting) else frozenset()
+    lacking = [name for name in candidate.protection if name not in kept]
+    if not lacking:
+        return None
+    return Refusal(
+        clause=f"requires: {', '.join(candidate.protection)}",
+        reason=f"{executor.name} loads models that are neither examined nor decrypted: not {' and not '.join(lacking)}",
+        resolvable="an executor that declares it, such as onnxruntime",
+    )
 
 
 def _families(asked: Sequence[_Setting], refused: Sequence[_Setting], device: str) -> list[str]:

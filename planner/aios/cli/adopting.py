@@ -13,6 +13,7 @@ from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, one_line, shown
+from aios.records.candidate import label_of
 from aios.records.errors import Diagnostic, UsageError
 from aios.spi.executor import Hint
 
@@ -65,8 +66,7 @@ def adopt(setting: Setting, address: str, executor: str, hint: Hint, *, yes: boo
 
 def _words(seen: Adoption, ink: Ink) -> Iterator[str]:
     found, deployment = seen.found, seen.found.deployment
-    quantized = "" if deployment.quantization == "none" else f" {deployment.quantization}"
-    what = f"{deployment.model} {deployment.precision}{quantized} on {deployment.device}"
+    what = f"{deployment.model} {label_of(deployment, ' ')} on {deployment.device}"
     size = f"batch {deployment.batch}, threads {deployment.threads}, replicas {deployment.replicas}"
     yield f"{ink('found', 'dim')} {one_line(f'{deployment.intent}: {what}, {size}')}"
     yield f"{ink('proved', 'dim')} {one_line(found.note)}"

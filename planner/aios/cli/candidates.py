@@ -13,7 +13,7 @@ from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
 from aios.cli.ways import device_words
 from aios.cli.words import Ink, counted, table
-from aios.records.candidate import Priced
+from aios.records.candidate import Priced, label_of
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent, Requirement
 from aios.records.selection import LedgerRow
@@ -102,12 +102,11 @@ def columns_of(intent: Intent) -> list[str]:
 
 def _row(option: Priced, intent: Intent, columns: list[str], types: Mapping[str, DeviceType]) -> list[str]:
     candidate = option.candidate
-    quantization = "" if candidate.quantization == "none" else f" {candidate.quantization}"
     sources = [option.estimates[name].source for name in columns if name in option.estimates]
     return [
         candidate.model,
         device_words(candidate),
-        f"{candidate.precision}{quantization}",
+        label_of(candidate, " "),
         str(candidate.batch),
         str(candidate.threads or "-"),
         str(candidate.replicas),

@@ -9,6 +9,7 @@ from aios.cli.changewords import changed_by, value_text
 from aios.cli.markdown import bullets, code, folded, table_of, told
 from aios.cli.planwords import ended, goal_value, proof_words
 from aios.cli.words import counted
+from aios.records.candidate import label_of
 from aios.records.differences import ValueChange
 from aios.records.metrics import metric
 from aios.records.plan import Action, Claim, Decision, Deployment, Plan
@@ -269,10 +270,9 @@ def _sources(was: Claim | None, now: Claim | None) -> str:
 
 def _deployed(item: Deployment) -> str:
     """Return what an intent runs as, in short."""
-    quantized = "" if item.quantization == "none" else f" {item.quantization}"
     threads = f", {counted(item.threads, 'thread')}" if item.threads else ""
     replicas = counted(item.replicas, "replica")
-    what = f"{code(item.model)} {told(item.precision)}{quantized} on {code(item.device)}"
+    what = f"{code(item.model)} {told(label_of(item, ' '))} on {code(item.device)}"
     return f"{what}, batch {item.batch}{threads}, {replicas}"
 
 

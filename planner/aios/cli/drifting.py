@@ -12,6 +12,7 @@ from aios.cli.history import short_plan
 from aios.cli.output import emit, metric_text
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, harmless, table
+from aios.records.candidate import label_of
 from aios.records.drift import Deviation
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _status_row(item: Standing, ink: Ink, *, at_work: bool) -> list[str]:
     resource, seen = item.resource, item.seen.observation
     deployment = resource.deployment
     condition = seen.condition if seen else "unknown"
-    precision = deployment.precision + ("" if deployment.quantization == "none" else f" {deployment.quantization}")
+    precision = label_of(deployment, " ")
     ready = f"{seen.replicas_ready}/{deployment.replicas}" if seen and condition != "written" else "-"
     details = [seen.detail if seen else item.seen.why, *(seen.differences if seen else ())]
     if seen and seen.taken_by:

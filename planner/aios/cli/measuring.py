@@ -11,6 +11,7 @@ from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, table
+from aios.records.candidate import label_of
 from aios.records.measurement import Measured, Measurement, Verdict
 from aios.records.metrics import find_metric
 
@@ -67,9 +68,7 @@ def _profile_words(done: Profiled, setting: Setting) -> str:
 
 def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
     subject = item.subject
-    what = f"{names[subject.model]} {subject.precision}"
-    if subject.quantization != "none":
-        what += f"-{subject.quantization}"
+    what = f"{names[subject.model]} {label_of(subject)}"
     if subject.kind != "accuracy":
         what += f" threads {subject.threads} batch {subject.batch}"
     shown = [f"{name} {_value(name, value)}" for name, value in item.values.items()]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from aios.cli.modelstoreapp import STORE_HELP, Store, store_app, stored_setting
-from aios.cli.options import Json
+from aios.cli.options import STATE, Json, SignPassphrase, State, setting_of, to_write
 
 __all__ = ["model_app"]
 
@@ -58,3 +58,59 @@ def model_show(
     from aios.cli.published import model_show as work
 
     return work(name, size, json=json)
+
+
+Owner = Annotated[str, typer.Option("--owner", help="Whose mark: a name that you will be known by.")]
+MarkKey = Annotated[
+    str, typer.Option("--key", metavar="REFERENCE", help="The owner's secret: env:NAME or file:PATH; 16 bytes or more.")
+]
+
+
+@model_app.command(epilog="Example: aios model watermark model.onnx --owner acme --key env:MARK_KEY -o marked.onnx")
+def watermark(
+    file: Annotated[Path, typer.Argument(help="Model with float weights.")],
+    owner: Owner,
+    key: MarkKey,
+    out: Annotated[Path, typer.Option("--out", "-o", callback=to_write, help="Where to write the marked model.")],
+    strength: Annotated[
+        float | None,
+        typer.Option("--strength", min=0.001, max=0.5, help="Change of each weight, as a share of its row's size."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Write a model with an owner's mark in its weights, which only the owner's key finds again."""
+    from aios.cli.watermarking import watermark as work
+
+    return work(file, out, owner, key, strength, json=json)
+
+
+@model_app.command("verify-watermark", epilog="Example: aios model verify-watermark x.onnx --owner acme --key env:K")
+def verify_watermark(
+    file: Annotated[Path, typer.Argument(help="Model, as it is or quantised.")],
+    owner: Owner,
+    key: MarkKey,
+    chance: Annotated[
+        float, typer.Option("--chance", min=1e-300, max=0.5, help="Of a false alarm, that is accepted at most.")
+    ] = 1e-8,
+    json: Json = False,
+) -> int:
+    """Say whether a model bears an owner's mark, and how likely chance alone is; exits with 5 where it is not found."""
+    from aios.cli.watermarking import verify_watermark as work
+
+    return work(file, owner, key, chance, json=json)
+
+
+@model_app.command("attest", epilog="Example: aios model attest plan.json --sign-key deploy.pem")
+def model_attest(
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="A saved plan.")],
+    sign_key: Annotated[
+        str, typer.Option("--sign-key", metavar="KEY", help="File of a private key, or env:NAME; see `aios key`.")
+    ],
+    sign_passphrase: SignPassphrase = None,
+    state: State = STATE,
+    json: Json = False,
+) -> int:
+    """Sign the models that a plan would load, and the programs that would load them, as they are here and now."""
+    from aios.cli.attesting import model_attest as work
+
+    return work(setting_of(None, None, state), plan, sign_key, sign_passphrase, json=json)

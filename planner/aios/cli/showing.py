@@ -20,6 +20,7 @@ from aios.cli.planwords import action_words, ended, objective_words, promise_wor
 from aios.cli.policing import rulings_line
 from aios.cli.splitwords import split_words
 from aios.cli.words import Ink, counted, harmless, table
+from aios.records.candidate import label_of
 from aios.records.plan import Decision, Plan
 from aios.workflow.setting import Setting
 
@@ -118,7 +119,6 @@ def _listed(head: list[str], rows: list[list[str]], count: int, ink: Ink) -> str
 
 
 def _row(decision: Decision) -> list[str]:
-    quantized = "" if decision.quantization == "none" else f" {decision.quantization}"
     places = [f"{part.node}[{','.join(part.devices)}] x {part.replicas}" for part in decision.placement]
     left = f" and {len(places) - 3} more" if len(places) > 3 else ""
     stated = not decision.executor
@@ -126,7 +126,7 @@ def _row(decision: Decision) -> list[str]:
         decision.intent,
         decision.model or "-",
         " ".join(filter(None, (decision.device, decision.power_mode))) or "-",
-        f"{decision.precision}{quantized}" or "-",
+        label_of(decision, " ") or "-",
         "-" if stated else str(decision.batch),
         str(decision.threads or "-"),
         str(decision.replicas),

@@ -15,6 +15,7 @@ from aios.cli.planning import conflict_of
 from aios.cli.progress import Progress
 from aios.cli.threads import one_thread
 from aios.cli.words import Ink, counted, further, table
+from aios.records.candidate import label_of
 from aios.records.fleet import Node
 from aios.records.plan import Decision
 from aios.records.selection import ObjectiveValue
@@ -175,8 +176,7 @@ def _on(decision: Decision) -> str:
     if not decision.model:
         return decision.device or "its cores"
     wide = f"{decision.devices * decision.machines} × " if decision.devices * decision.machines > 1 else ""
-    quantization = "" if decision.quantization == "none" else f" {decision.quantization}"
-    return f"{wide}{decision.device} in {decision.precision}{quantization}"
+    return f"{wide}{decision.device} in {label_of(decision, ' ')}"
 
 
 def _objective(found: Sizing, ink: Ink) -> str:

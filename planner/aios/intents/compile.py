@@ -9,9 +9,11 @@ from aios.intents.contradicting import contradicting_choices, nothing_left
 from aios.intents.demands import compile_demand, states_demand, too_many
 from aios.intents.moving import former_names, wrong_moves
 from aios.intents.pipelines import compile_pipeline, states_pipeline
+from aios.intents.protecting import protection_of, wrong_protection
 from aios.intents.reader import Reader, load_of, value_at
 from aios.intents.splits import wrong_splits
 from aios.intents.times import compile_when
+from aios.intents.transforms import transforms_of, unknown_compressions
 from aios.intents.where import contradictions, rules_of, wrong_companions
 from aios.intents.windows import waiting_mistakes
 from aios.intents.written import IntentForm
@@ -87,8 +89,11 @@ def _compile(document: Document) -> Intent:
     pin, exclude = (reader.constraints(("spec", name), getattr(spec, name), names) for name in ("pin", "exclude"))
     reader.mistakes += contradicting_choices(document, pin, exclude)
     reader.mistakes += nothing_left(document, ("spec", "model"), "model", names, pin, exclude)
+    reader.mistakes += unknown_compressions(document, pin)
+    transforms = transforms_of(document, ("spec", "transforms"), spec.transforms, reader.mistakes)
     rules = rules_of(spec.where, spec.spread or (), spec.together or (), spec.apart or (), spec.survive)
     reader.mistakes += contradictions(document, form.metadata.name, rules, spec.train is not None, pin.replicas)
+    reader.mistakes += wrong_protection(document, spec.requires, spec.security)
     reader.mistakes += wrong_splits(document, spec, goals, rules)
     reader.refuse()
     load = spec.load
@@ -108,10 +113,12 @@ def _compile(document: Document) -> Intent:
         risk=spec.risk,
         pin=pin,
         exclude=exclude,
+        transforms=transforms,
         placement=rules,
         serve=Serve(host=spec.serve.host, port=spec.serve.port),
         moved_from=former_names(form.metadata),
         prevent_destroy=spec.lifecycle.prevent_destroy,
+        protection=protection_of(spec.requires, spec.security, reader.path),
         where=document.span(("metadata", "name")),
         spans=document.leaves(),
     )

@@ -16,7 +16,8 @@ Path = tuple[str | int, ...]
 _REACHED_BY: Mapping[str, tuple[str, ...]] = {
     "dynamic": ("int8",),
     "static": ("int8", "fp8"),
-    "weight-only": ("int4",),
+    "mixed": ("int8",),
+    "weight-only": ("int8", "int4"),
 }
 """Way to quantise -> precisions that it leads to."""
 

@@ -10,7 +10,9 @@ from pydantic import BeforeValidator, Field, Strict
 from aios.intents.contradicting import contradicting_choices
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.moving import former_names
+from aios.intents.protecting import RequiresForm, SecurityForm, protection_of, wrong_protection
 from aios.intents.reader import Path, Reader, load_of, value_at
+from aios.intents.transforms import transforms_of, unknown_compressions
 from aios.intents.where import WhereForm, where_of
 from aios.intents.written import (
     AnyOf,
@@ -23,6 +25,7 @@ from aios.intents.written import (
     ModelFile,
     RequireForm,
     Spec,
+    TransformsForm,
 )
 from aios.records.base import Record, Span
 from aios.records.document import Document, check
@@ -68,6 +71,7 @@ class StageForm(Record):
     data: DataForm = Field(default_factory=DataForm, description="Data of this stage's models.")
     pin: ConstraintsForm = Field(default_factory=ConstraintsForm, description="Only these may be chosen.")
     exclude: ConstraintsForm = Field(default_factory=ConstraintsForm, description="These may not be chosen.")
+    transforms: TransformsForm = Field({}, description="Transforms to plan with as well, by name.")
 
 
 class PipelineSpec(Record):
@@ -77,6 +81,16 @@ class PipelineSpec(Record):
     pipeline: Many[StageForm] = Field(description="The stages.")
     load: LoadForm | None = Field(None, description="Requests of the whole pipeline.", examples=[{"rate": "5/s"}])
     require: RequireForm = Field(default_factory=RequireForm, description="Bounds on the whole that must all hold.")
+    requires: RequiresForm = Field(
+        default_factory=RequiresForm,
+        description="What must be true of the model's files before they are loaded.",
+        examples=[{"encrypted": True}],
+    )
+    security: SecurityForm = Field(
+        default_factory=SecurityForm,
+        description="The keys by which that is kept: where they stand.",
+        examples=[{"key": "env:MODEL_KEY"}],
+    )
     goal: Many[WrittenGoal] = Field(
         default_factory=lambda: (read_goal(DEFAULT_GOAL),), description="What the whole is to be best at."
     )
@@ -111,6 +125,7 @@ def compile_pipeline(document: Document) -> tuple[Intent, ...]:
     bounds = reader.bounds(spec.require)
     reader.mistakes += _wrong_goals(document, goals)
     reader.mistakes += _wrong_bounds(document, bounds)
+    reader.mistakes += wrong_protection(document, spec.requires, spec.security)
     stages = _Stages(document, spec.pipeline)
     reader.mistakes += stages.mistakes
     if spec.load is not None and spec.load.pieces is not None:
@@ -138,6 +153,7 @@ def _stage(
     models = reader.models(stage.model, (*base, "model"))
     names = [model.name for model in models]
     pin, exclude = (reader.constraints((*base, field), getattr(stage, field), names) for field in ("pin", "exclude"))
+    reader.mistakes += unknown_compressions(reader.document, pin, base)
     reader.mistakes += contradicting_choices(reader.document, pin, exclude, base)
     load = load_of(spec.load) if spec.load else None
     return Intent(
@@ -153,9 +169,11 @@ def _stage(
         risk=spec.risk,
         pin=pin,
         exclude=exclude,
+        transforms=transforms_of(reader.document, (*base, "transforms"), stage.transforms, reader.mistakes),
         placement=PlacementRules(where=where_of(spec.where)),
         moved_from=tuple(f"{name}/{stage.name}" for name in former_names(form.metadata)),
         prevent_destroy=spec.lifecycle.prevent_destroy,
+        protection=protection_of(spec.requires, spec.security, reader.path),
         where=reader.document.span((*base, "name")),
         spans=_spans(reader.document, index),
     )

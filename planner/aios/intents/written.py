@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, Strict
 
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
+from aios.intents.protecting import RequiresForm, SecurityForm
 from aios.intents.rates import WrittenRate
 from aios.intents.times import WhenForm
 from aios.intents.where import ApartForm, AtLeastOne, SpreadForm, SurviveForm, TogetherForm, WhereForm
@@ -19,7 +20,7 @@ from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension
 
-__all__ = ["AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec"]
+__all__ = ["AnyOf", "IntentForm", "IntentMetadata", "Lifecycle", "ModelFile", "Spec", "TransformsForm"]
 
 _FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _MEASURE = r"[a-z][a-z0-9_]*"
@@ -79,6 +80,7 @@ Model: TypeAlias = Annotated[str, AfterValidator(_model)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 Card: TypeAlias = Annotated[str, AfterValidator(_card)]
 Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
+TransformsForm: TypeAlias = dict[str, dict[str, Many[bool | int | float | str]]]
 Precision: TypeAlias = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int16", "int8", "int4"]
 
 
@@ -268,7 +270,10 @@ class ConstraintsForm(Record):
     device: Many[str] | None = Field(None, description="Device types, by name.", examples=["nvidia-t4"])
     node: Many[str] | None = Field(None, description="Nodes of the fleet, by name.")
     precision: Many[Precision] | None = Field(None, description="Precisions to compute in.")
-    quantization: Many[Quantization] | None = Field(None, description="How int8 is reached from a float model.")
+    quantization: Many[Quantization] | None = Field(None, description="How a float model is quantised.")
+    compression: Many[str] | None = Field(
+        None, description="Transforms that change the network, by name, or `none`.", examples=["prune"]
+    )
     executor: Many[str] | None = Field(None, description="Executors, by name.", examples=["onnxruntime"])
     batch: Many[Count] | None = Field(None, description="Largest batches that a replica forms.")
     threads: Many[Count] | None = Field(None, description="CPU threads per replica.")
@@ -309,6 +314,16 @@ class Spec(Record):
     require: RequireForm = Field(
         default_factory=RequireForm, description="Bounds that must all hold.", examples=[{"latency": {"p99": "10 ms"}}]
     )
+    requires: RequiresForm = Field(
+        default_factory=RequiresForm,
+        description="What must be true of the model's files before they are loaded.",
+        examples=[{"encrypted": True}],
+    )
+    security: SecurityForm = Field(
+        default_factory=SecurityForm,
+        description="The keys by which that is kept: where they stand.",
+        examples=[{"key": "env:MODEL_KEY"}],
+    )
     goal: Many[WrittenGoal] = Field(
         default_factory=lambda: (read_goal(DEFAULT_GOAL),),
         description=f"What to make best among all that holds, most important first; `{DEFAULT_GOAL}` by default.",
@@ -325,6 +340,11 @@ class Spec(Record):
     )
     exclude: ConstraintsForm = Field(
         default_factory=ConstraintsForm, description="These may not be chosen.", examples=[{"device": "nvidia-t4"}]
+    )
+    transforms: TransformsForm = Field(
+        {},
+        description="Transforms to plan with as well, by name: parameter -> value, or several to try.",
+        examples=[{"static": {"calibration": ["minmax", "percentile"]}}],
     )
     where: WhereForm = Field(
         default_factory=WhereForm,

@@ -79,7 +79,8 @@ def compare_weights(
 ) -> WeightChanges:
     """Return what differs between the constants of two models.
 
-    The first are held in memory, the others come one by one. A constant that only one model has is the same where the other has equal values under another name.
+    The first are held in memory, the others come one by one. A constant that only one model has is the same where
+    the other has equal values under another name.
     """
     old = dict(before)
     same, changed, unmatched = 0, [], []

@@ -67,6 +67,7 @@ def deployment_of(
         next=_next(intent),
         part=intent.part,
         per=intent.stage.per if intent.stage else 1,
+        protection=intent.protection,
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aios.plan.difference import changed_fields, told_fields
 from aios.plan.moves import moves_between
 from aios.plan.reasons import reasons_for
-from aios.records.candidate import Rejection
+from aios.records.candidate import Rejection, label_of
 from aios.records.differences import FieldChange, GoalChange, IntentChange, PlanDifference, ValueChange
 from aios.records.plan import Claim, Decision, Deployment, Plan
 
@@ -156,8 +156,7 @@ def _choice(decision: Decision | None) -> str | None:
     """Return a choice in short, ``resnet50 int8-static on hailo-8``; of a stated demand, the device type alone."""
     if decision is None:
         return None
-    quantized = f"-{decision.quantization}" if decision.quantization != "none" else ""
-    what = f"{decision.model} {decision.precision}{quantized} " if decision.model else ""
+    what = f"{decision.model} {label_of(decision)} " if decision.model else ""
     return f"{what}on {decision.device or 'processors'}"
 
 

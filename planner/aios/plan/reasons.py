@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from aios.records.candidate import Estimate
+from aios.records.candidate import Estimate, label_of
 from aios.records.metrics import find_metric
 from aios.records.plan import Claim, Decision, Plan
 from aios.records.units import Dimension, format_quantity
@@ -30,8 +30,7 @@ def reasons_for(
 
 def _closed(choice: Decision, old: Plan, new: Plan) -> Iterator[str]:
     """Yield that the later plan leaves the earlier choice out, or that its fleet seems not to have its device."""
-    quantized = f"-{choice.quantization}" if choice.quantization != "none" else ""
-    kind = f"{choice.precision}{quantized}"
+    kind = label_of(choice)
     named = {
         f"device {choice.device}",
         f"executor {choice.executor}",

@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aios.plan.signing import MISSING
 from aios.records.base import Span, canonical_json
 from aios.records.envelope import ENVELOPE_KIND, ENVELOPE_VERSION, Envelope, Scrypt
 from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.spi.keys import MISSING
 
 __all__ = ["NONCE_BYTES", "SALT_BYTES", "is_sealed", "opened_text", "sealed"]
 

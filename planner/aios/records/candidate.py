@@ -1,17 +1,32 @@
 """One way in which an intent could run, what it is expected to do, and why others were left out."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field
 
 from aios.records.base import Record, Source
 from aios.records.fleet import MemoryKind
 from aios.records.model import MemoryPart
+from aios.records.protection import ProtectionName
 
-__all__ = ["Candidate", "Demand", "Estimate", "Period", "Priced", "Quantization", "Rejection", "Residence"]
+__all__ = [
+    "CALIBRATED",
+    "Candidate",
+    "Demand",
+    "Estimate",
+    "Period",
+    "Priced",
+    "Quantization",
+    "Rejection",
+    "Residence",
+    "label_of",
+]
 
 Quantization = Literal["none", "dynamic", "static", "mixed", "weight-only"]
+
+CALIBRATED = frozenset({"static", "mixed"})
+"""Ways to quantise that read ranges of activations from calibration data."""
 
 
 class Candidate(Record):
@@ -30,7 +45,8 @@ class Candidate(Record):
     many devices; their product is devices x machines, but for ``expert``, which lies across ``data`` and ``context`` ·
     settings: further decisions by name, ``micro_batch``, ``chunks`` (virtual pipeline stages), ``recompute``,
     ``sharding``; and those parameters of its transforms (``records.transform``) that are not their defaults ·
-    compression: name of the transform that changes its network before (``prune``, ``distill``), or ``none``
+    compression: name of the transform that changes its network before (``prune``, ``distill``), or ``none`` ·
+    protection: what is kept of its files, as the intent requires
     """
 
     id: str
@@ -53,11 +69,45 @@ class Candidate(Record):
     machines: int = 1
     degrees: Mapping[str, int] = {}
     settings: Mapping[str, str] = {}
+    protection: tuple[ProtectionName, ...] = Field(default=(), exclude_if=lambda names: not names)
+
+    @property
+    def way(self) -> tuple[object, ...]:
+        """What it computes in and how that was reached; see ``aios.records.measurement.Subject.way``."""
+        return self.precision, self.quantization, self.compression, tuple(sorted(self.settings.items()))
 
     @property
     def parts(self) -> int:
         """How many parts are placed: one for each machine of each replica."""
         return self.replicas * self.machines
+
+
+class Computed(Protocol):
+    """Anything that says what it computes in, and how that was reached; fields as in Candidate."""
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def quantization(self) -> str: ...
+
+    @property
+    def compression(self) -> str: ...
+
+    @property
+    def settings(self) -> Mapping[str, str]: ...
+
+
+_OF_TRAINING = frozenset({"micro_batch", "chunks", "recompute", "sharding"})
+"""Settings that say how a step of training is split, and nothing of what the model is."""
+
+
+def label_of(item: Computed, between: str = "-") -> str:
+    """Return what it computes in and how that was reached: ``int8-static+prune+keep=0.5``. between: the first two"""
+    quantized = "" if item.quantization == "none" else f"{between}{item.quantization}"
+    compressed = "" if item.compression == "none" else f"+{item.compression}"
+    chosen = (f"+{name}={value}" for name, value in item.settings.items() if name not in _OF_TRAINING)
+    return f"{item.precision}{quantized}{compressed}{''.join(chosen)}"
 
 
 class Rejection(Record):

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from aios.records.base import Record, Span
+from aios.records.protection import Protection
 from aios.records.when import When
 from aios.records.where import PlacementRules
 
@@ -152,6 +153,7 @@ class Constraints(Record):
     node: tuple[str, ...] = ()
     precision: tuple[str, ...] = ()
     quantization: tuple[str, ...] = ()
+    compression: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     executor: tuple[str, ...] = ()
     batch: tuple[int, ...] = ()
     threads: tuple[int, ...] = ()
@@ -234,10 +236,12 @@ class Intent(Record):
 
     require: what is written as a bound, and before it what the load implies: a throughput no smaller than its rate ·
     when: a job may run · required: whether it must run; else it may be refused ·
-    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · placement: where
+    risk: which end of an estimate a requirement is compared with (``pessimistic`` is the default) · transforms: name ->
+    parameter -> values to try, as text; what is only planned with where it is named is named here · placement: where
     its replicas may stand, how they spread, beside whom · pipeline: that it is a stage of · part: of a service whose
     load is split, that it serves · moved_from: names that it had before · prevent_destroy: what stands of it is neither
-    deleted nor replaced · spans: dotted field path, as written in the file -> where its value stands
+    deleted nor replaced · protection: what is required of its model's files · spans: dotted field path, as written in
+    the file -> where its value stands
     """
 
     name: str
@@ -255,6 +259,7 @@ class Intent(Record):
     risk: Literal["pessimistic", "expected"] = "pessimistic"
     pin: Constraints = Constraints()
     exclude: Constraints = Constraints()
+    transforms: Mapping[str, Mapping[str, tuple[str, ...]]] = Field(default={}, exclude_if=lambda wanted: not wanted)
     placement: PlacementRules = Field(
         default_factory=PlacementRules, exclude_if=lambda rules: rules == PlacementRules()
     )
@@ -263,6 +268,7 @@ class Intent(Record):
     serve: Serve = Serve()
     moved_from: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     prevent_destroy: bool = Field(default=False, exclude_if=lambda prevented: not prevented)
+    protection: Protection | None = Field(default=None, exclude_if=lambda protection: protection is None)
     where: Span
     spans: Mapping[str, Span] = {}
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from aios.records.base import Record, digest_of
-from aios.records.candidate import Candidate
+from aios.records.candidate import CALIBRATED, Candidate
 from aios.records.model import MemoryPart
 from aios.records.plan import Deployment
 
@@ -42,7 +42,7 @@ class Subject(Record):
     kind: ``service`` (the engine alone, calls back to back), ``serving`` (through the served endpoint, open loop),
     ``accuracy``, or ``artefact`` (an attempt to prepare the model that failed) · model, data, calibration: sha256
     digests · device: type name · engine: name and version · threads, batch, tiers: as in Candidate (1, 1 and none
-    for the last two)
+    for the last two) · compression, settings: as in Candidate, settings in the order of their names
     """
 
     kind: Literal["service", "serving", "accuracy", "artefact"]
@@ -58,11 +58,18 @@ class Subject(Record):
     power_mode: str | None = None
     tiers: Mapping[MemoryPart, str] = {}
     data: str | None = None
+    compression: str = Field(default="none", exclude_if=lambda name: name == "none")
+    settings: Mapping[str, str] = Field(default={}, exclude_if=lambda chosen: not chosen)
 
     @property
     def digest(self) -> str:
         """The name under which its measurement is stored."""
         return digest_of(self.model_dump(mode="json", exclude=None if self.tiers else {"tiers"}))
+
+    @property
+    def way(self) -> tuple[object, ...]:
+        """What it computes in and how that was reached: equal where the model that is computed is the same."""
+        return self.precision, self.quantization, self.compression, tuple(sorted(self.settings.items()))
 
 
 class Measurement(Record):
@@ -119,7 +126,7 @@ def subject_of(
 
     Only what influences the figure is in it: accuracy does not depend on threads or batch; replicas are never part
     of it,
-    because one replica is measured; calibration data matters to static quantisation alone.
+    because one replica is measured; calibration data matters to what reads ranges from it alone.
     """
     made = kind in ("accuracy", "artefact")
     return Subject(
@@ -127,7 +134,7 @@ def subject_of(
         model=candidate.model_digest,
         precision=candidate.precision,
         quantization=candidate.quantization,
-        calibration=calibration if candidate.quantization == "static" else None,
+        calibration=calibration if candidate.quantization in CALIBRATED else None,
         device=candidate.device,
         executor=candidate.executor,
         engine=engine,
@@ -136,4 +143,6 @@ def subject_of(
         power_mode=None if made else candidate.power_mode,
         tiers={} if made else candidate.tiers,
         data=data if kind == "accuracy" else None,
+        compression=candidate.compression,
+        settings=dict(sorted(candidate.settings.items())),
     )

@@ -11,6 +11,7 @@ from aios.records.candidate import Estimate, Period, Quantization, Rejection, Re
 from aios.records.intent import Part, Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.policy import Ruling
+from aios.records.protection import Protection
 from aios.records.schedule import Frame, Run
 from aios.records.selection import Conflict, ObjectiveValue, Placement
 
@@ -34,6 +35,7 @@ __all__ = [
     "SolverNote",
     "Stayed",
     "Validity",
+    "unsigned",
 ]
 
 FORMAT_VERSION = "1.5"
@@ -206,7 +208,8 @@ class Deployment(Record):
     max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
     ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
-    · part: what of a service's requests a balancer in front of its groups sends here
+    · part: what of a service's requests a balancer in front of its groups sends here · protection: what must be true of
+    its files before they are loaded
     """
 
     intent: str
@@ -243,11 +246,20 @@ class Deployment(Record):
     next: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     per: int = Field(default=1, exclude_if=lambda per: per == 1)
+    protection: Protection | None = Field(default=None, exclude_if=lambda protection: protection is None)
 
     @property
     def served_as(self) -> str:
         """The name that clients and files know it by: that of the intent, without the slash of a pipeline's stage."""
         return self.intent.replace("/", ".")
+
+
+def unsigned(deployment: Deployment) -> Deployment:
+    """Return the deployment without the demand that what it loads was signed."""
+    if deployment.protection is None:
+        return deployment
+    lighter = deployment.protection.model_copy(update={"signed": False, "attested": False})
+    return deployment.model_copy(update={"protection": lighter if lighter.names else None})
 
 
 class Claim(Record):

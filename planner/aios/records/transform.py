@@ -1,7 +1,7 @@
 """What can be made of a model: quantised, pruned, distilled; and what such a change needs and does.
 
-A transform's declaration is a file beside its code (``<name>.transform.yaml``), so that what is supported can be read, and
-planned with, without importing any of it.
+A transform's declaration is a file beside its code (``<name>.transform.yaml``), so that what is supported can be read,
+and planned with, without importing any of it.
 """
 
 from collections.abc import Mapping
@@ -59,6 +59,7 @@ class Needs(Record):
     modules: tuple[str, ...] = ()
     install: str | None = None
     devices: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
 
 
 class Effect(Record):

@@ -21,6 +21,7 @@ from aios.records.fleet import DeviceType
 from aios.records.measurement import Measurement
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
+from aios.records.protection import ProtectionName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,9 @@ __all__ = [
     "Journal",
     "Observation",
     "Outcome",
+    "Protecting",
     "Refusal",
+    "Source",
     "Store",
     "Stranger",
     "Tensors",
@@ -168,8 +171,22 @@ class Journal(Protocol):
         """Return what earlier, interrupted attempts at the same action noted, oldest first."""
 
 
+class Source(NamedTuple):
+    """The file that a deployment computes. digest: as its model reader has it"""
+
+    path: Path
+    digest: str
+
+
 class Store(Protocol):
     """Content-addressed store of prepared artefacts."""
+
+    def model(self, deployment: Deployment, facts: Mapping[str, str]) -> Source:
+        """Return the deployment's own model file, or what its transforms made of that, made if need be and verified.
+
+        The own file is not: whoever reads it compares its digest. facts: of the device (``isa``: features of its CPU).
+        Raises InputError for a model or data that cannot be used, WorldError when the machine fails.
+        """
 
     def fetch(self, recipe: Mapping[str, str], build: Callable[[Path], None]) -> Artefact:
         """Return the artefact of ``recipe``, verified; ``build(folder)`` fills an empty folder when there is none yet.
@@ -276,6 +293,16 @@ class Watching(Protocol):
 
     def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
         """Return what it made below ``folder``, that of ``Store.runtime``, and what none of ``handles`` leads to."""
+
+
+@runtime_checkable
+class Protecting(Protocol):
+    """What an executor may offer beside: to load files only as ``Deployment.protection`` requires it."""
+
+    protects: ClassVar[frozenset[ProtectionName]]
+
+    def programs(self) -> Mapping[str, str]:
+        """Return version, or sha256 of its file, of everything that is in memory where a model is loaded."""
 
 
 @runtime_checkable

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from aios.records.base import Record, digest_of
 from aios.records.model import ModelProfile
 
-__all__ = ["ModelReader", "ReadModel", "model_digest"]
+__all__ = ["Comparing", "ModelReader", "ReadModel", "model_digest"]
 
 
 class ReadModel(Record):
@@ -43,3 +43,12 @@ class ModelReader(Protocol):
 
         Raises InputError, with what is wrong and what to do, for a file that is damaged, hostile or no model.
         """
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """What a model reader may offer beside: to tell whether two files compute the same."""
+
+    def computation(self, path: Path) -> str:
+        """Return the digest of what the model computes: its graph, attributes and constants, whatever values are
+        called and wherever constants are stored."""

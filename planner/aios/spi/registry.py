@@ -21,6 +21,7 @@ GROUPS = (
     "aios.importers",
     "aios.state_backends",
     "aios.transforms",
+    "aios.watermarks",
 )
 
 

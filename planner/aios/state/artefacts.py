@@ -17,29 +17,45 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from aios.records.base import digest_of
 from aios.records.errors import AiosError, Diagnostic, WorldError
-from aios.spi.executor import Artefact
+from aios.records.plan import Deployment
+from aios.spi.executor import Artefact, Source
 from aios.state.contents import contents_of, digest_of_contents, is_own_folder, read_plainly
 from aios.state.files import disk_trouble, make_folder, sync_folder
 from aios.state.leases import Lease, shared
 
-__all__ = ["ArtefactStore"]
+__all__ = ["ArtefactStore", "Making"]
 
 _MANIFEST = "manifest.json"
 _FILES = "files"
 
 
+class Making(Protocol):
+    """Makes the model that a deployment computes and keeps it in a store."""
+
+    def source(self, deployment: Deployment, facts: Mapping[str, str], store: ArtefactStore) -> Source:
+        """See ``aios.spi.executor.Store.model``."""
+
+
 class ArtefactStore:
     """Keeps artefacts under ``root`` and the runtime folders of services under ``runtime_root``."""
 
-    def __init__(self, root: Path, runtime_root: Path | None = None) -> None:
-        """``runtime_root``: ``run`` beside ``root`` unless given."""
+    def __init__(self, root: Path, runtime_root: Path | None = None, making: Making | None = None) -> None:
+        """``runtime_root``: ``run`` beside ``root`` unless given · making: of models; None where none are asked for"""
         self.root = root.absolute()
         self.runtime_root = (runtime_root or root.parent / "run").absolute()
+        self._making = making
         self._leases: dict[str, Lease] = {}
+
+    def model(self, deployment: Deployment, facts: Mapping[str, str]) -> Source:
+        """Return the deployment's own model file, or what its transforms made of that, made if need be and verified."""
+        if self._making is None:
+            return Source(Path(deployment.model_path).absolute(), deployment.model_digest)
+        return self._making.source(deployment, facts, self)
 
     def fetch(self, recipe: Mapping[str, str], build: Callable[[Path], None]) -> Artefact:
         """Return the artefact of ``recipe``, verified; ``build(folder)`` fills an empty folder when there is none yet.

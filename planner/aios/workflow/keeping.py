@@ -70,8 +70,9 @@ def load_state(setting: Setting) -> State:
 def artefacts_of(setting: Setting, root: Path | None = None) -> ArtefactStore:
     """Return the store of prepared models, the setting's own or that in ``root``; it needs no lock."""
     from aios.state import ArtefactStore
+    from aios.workflow.transforming import transforming
 
-    return ArtefactStore(root or setting.artefacts, setting.home / "run")
+    return ArtefactStore(root or setting.artefacts, setting.home / "run", transforming(setting))
 
 
 def locked(path: Path, setting: Setting, purpose: str) -> Lock:

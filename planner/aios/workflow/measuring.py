@@ -8,12 +8,13 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from aios.records.candidate import label_of
 from aios.records.errors import InputError, WorldError
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
 from aios.records.measurement import Measurement, Subject, subject_of
 from aios.records.model import ModelProfile
-from aios.records.plan import Action, Deployment
+from aios.records.plan import Action, Deployment, unsigned
 from aios.records.state import Resource
 from aios.spi.executor import Artefact, Executor
 from aios.workflow.applying import carry_out
@@ -127,6 +128,8 @@ class Bench:
         down."""
         items, _labels = items_for(intent.data.evaluate, profile)
         address = f"bench-{deployment.intent}"
+        # Nobody has vouched yet for what is measured in order to be chosen; it stays encrypted all the same.
+        deployment = unsigned(deployment)
         self._do("create", address, deployment)
         try:
             return self._exercise(load_state(self._own).resources[address], deployment, items)
@@ -170,7 +173,7 @@ class Bench:
         )
 
     def _artefact(self, deployment: Deployment) -> Artefact:
-        key = "/".join((deployment.model_digest, deployment.precision, deployment.quantization))
+        key = f"{deployment.model_digest}/{label_of(deployment)}/{deployment.executor}"
         if key not in self._prepared:
             self._prepared[key] = self._executors[deployment.executor].prepare(deployment, self._artefacts)
         return self._prepared[key]

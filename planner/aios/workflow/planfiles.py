@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios.records.errors import BadValue, Diagnostic, InputError, UsageError
 from aios.records.plan import Plan
-from aios.workflow.secrets import read_secret
+from aios.spi.secrets import read_secret
 from aios.workflow.setting import Setting
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from aios.plan.signing import KeyPair
+    from aios.spi.keys import KeyPair
 
 __all__ = [
     "Keeping",
@@ -118,7 +118,8 @@ def read_plan_file(path: str, trust: Trust | None = None) -> Plan:
     text = _opened(_text_of(path), path, trust)
     plan = read_plan(text, path)
     if trust.verify_key is not None:
-        from aios.plan.signing import check_signature, public_keys
+        from aios.plan.signing import check_signature
+        from aios.spi.keys import public_keys
 
         check_signature(text, path, public_keys(_public(trust.verify_key), trust.verify_key))
     return plan
@@ -129,7 +130,7 @@ def make_keys(path: Path, passphrase: str | None) -> KeyPair:
 
     passphrase: a reference to what protects the private key. Raises InputError where one of the files is there.
     """
-    from aios.plan.signing import key_pair
+    from aios.spi.keys import key_pair
     from aios.workflow.saving import save_new
 
     public = path.with_name(path.name + ".pub")
@@ -146,7 +147,7 @@ def make_keys(path: Path, passphrase: str | None) -> KeyPair:
 
 def key_ids(path: str) -> tuple[str, ...]:
     """Return the ids of the public keys in a file."""
-    from aios.plan.signing import public_keys
+    from aios.spi.keys import public_keys
 
     return tuple(key.id for key in public_keys(_public(path), path))
 
@@ -170,7 +171,7 @@ def _sealed(text: str, reference: str) -> str:
 
 
 def _signer(keeping: Keeping) -> Ed25519PrivateKey:
-    from aios.plan.signing import private_key
+    from aios.spi.keys import private_key
 
     assert keeping.sign_key is not None
     secret = keeping.sign_passphrase and read_secret(keeping.sign_passphrase, "the passphrase of the signing key")

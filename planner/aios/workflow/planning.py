@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aios import __version__
 from aios.records.base import digest_of
-from aios.records.candidate import Candidate, Priced, Rejection
+from aios.records.candidate import Candidate, Priced, Rejection, label_of
 from aios.records.current import Current
 from aios.records.demanded import Site
 from aios.records.errors import InputError
@@ -81,7 +81,9 @@ def consider(given: Given, tell: Callable[[str], None] = silent) -> Considered:
         failed = _failed(given, intent, engines)
         search = search_in(given.fleet)
         with stage("candidates", tell, f"finding candidates of {intent.name}", intent=intent.name) as at:
-            found = enumerate_candidates(intent, profiles, given.fleet, given.executors, failed, search)
+            found = enumerate_candidates(
+                intent, profiles, given.fleet, given.executors, failed, search, given.transforms
+            )
             at.note(candidates=len(found.candidates), rejected=len(found.rejections))
         told = f"pricing {len(found.candidates):,} candidates of {intent.name}"
         with stage("pricing", tell, told, intent=intent.name, candidates=len(found.candidates)) as at:
@@ -128,8 +130,8 @@ def evidence_of(given: Given, intent: Intent) -> Evidence:
     )
 
 
-def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping[tuple[str, str, str, str], str]:
-    """Return (model, precision, quantization, executor) -> why preparing it failed when that was last tried."""
+def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping[tuple[str, str, str], str]:
+    """Return (model, label of its precision, executor) -> why preparing it failed when that was last tried."""
     found = {}
     for measurement in given.measurements.values():
         subject = measurement.subject
@@ -138,7 +140,7 @@ def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping
         for name, profile in given.profiles[intent.name].items():
             calibration = given.calibration[intent.name].get(name)
             if subject.model == profile.digest and subject.calibration in (None, calibration):
-                key = (name, subject.precision, subject.quantization, subject.executor)
+                key = (name, label_of(subject), subject.executor)
                 found[key] = measurement.conditions["failed"]
     return found
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from aios.records.candidate import Candidate, Priced
+from aios.records.candidate import Candidate, Priced, label_of
 from aios.records.intent import Intent
 from aios.records.measurement import Measurement, Subject, subject_of
 from aios.records.metrics import metric
@@ -232,12 +232,12 @@ def _profile(run: _Run, intent: Intent, candidate: Candidate) -> ModelProfile:
     return run.given.profiles[intent.name][candidate.model]
 
 
-def _family(candidate: Candidate) -> tuple[str, str, str, str]:
-    return candidate.model, candidate.precision, candidate.quantization, candidate.executor
+def _family(candidate: Candidate) -> tuple[str, str, str]:
+    return candidate.model, label_of(candidate), candidate.executor
 
 
 def _precision(candidate: Candidate) -> str:
-    return candidate.precision + (f"-{candidate.quantization}" if candidate.quantization != "none" else "")
+    return label_of(candidate)
 
 
 def _work(candidate: Candidate) -> str:

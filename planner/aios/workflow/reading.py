@@ -23,12 +23,14 @@ from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, o
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
 from aios.workflow.storedmodels import with_stored
+from aios.workflow.transforming import declared
 from aios.workflow.watching import watched_executors
 
 if TYPE_CHECKING:
     from aios.policy import Stated
     from aios.records.measurement import Measurement
     from aios.records.model import ModelProfile
+    from aios.records.transform import Declaration
     from aios.workflow.calibrations import Relevant
 
 __all__ = ["Given", "Written", "fingerprint", "fleet_of", "gather", "read_written"]
@@ -75,6 +77,11 @@ class Given:
         from aios.spi import registry
 
         return watched_executors(registry.load_all("aios.executors"))
+
+    @cached_property
+    def transforms(self) -> Mapping[str, Declaration]:
+        """What every installed transform declares, by name."""
+        return declared()
 
 
 def read_written(setting: Setting) -> Written:

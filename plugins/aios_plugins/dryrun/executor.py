@@ -16,6 +16,7 @@ from aios.records.fleet import DeviceType
 from aios.records.measurement import Measurement
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
+from aios.records.protection import PROTECTIONS, ProtectionName
 from aios.spi.executor import (
     API_VERSION,
     Artefact,
@@ -42,10 +43,15 @@ class Executor:
     name: ClassVar[str] = "dryrun"
     api_version: ClassVar[int] = API_VERSION
     in_place: ClassVar[frozenset[str]] = frozenset(Deployment.model_fields) - {"executor", "serve"}
+    protects: ClassVar[frozenset[ProtectionName]] = frozenset(PROTECTIONS)
 
     def engine(self) -> str:
         """Return that nothing computes."""
         return "dryrun"
+
+    def programs(self) -> Mapping[str, str]:
+        """Return that nothing loads anything."""
+        return {}
 
     def can(self, candidate: Candidate, device: DeviceType, model: ModelProfile) -> Refusal | None:  # noqa: ARG002 - the protocol's names
         """Refuse nothing: what is only written down can be written for any device."""

@@ -46,6 +46,12 @@ class Reader:
 
         return read_model(path, sizes)
 
+    def computation(self, path: Path) -> str:
+        """Return the digest of what the model computes."""
+        from aios_plugins.onnx.computation import computation
+
+        return computation(path)
+
     def weights(self, path: Path) -> Constants:
         """Yield name and values of every numeric constant of the main graph."""
         from aios_plugins.onnx.weights import weights_of

@@ -1,4 +1,4 @@
-"""Prepares what a deployment runs: the optimised, converted or quantised model, once per recipe.
+"""Prepares what a deployment runs: the optimised form of its model, once per recipe.
 
 Optimising happens here and not when a replica starts, for two reasons: it costs seconds, and its result can be saved
 with the constants in one file beside the graph. Replicas map that file instead of each holding a copy. onnxruntime
@@ -19,13 +19,14 @@ from pathlib import Path
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
-from aios.spi.executor import Artefact, Store
+from aios.spi.executor import Artefact, Source, Store
+from aios.spi.sealing import sealing_key
 from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
-__all__ = ["engine", "is_optimized", "manifest", "prepare", "recipe_of"]
+__all__ = ["engine", "is_optimized", "key_reference", "manifest", "prepare", "recipe_of", "sealed_of"]
 
-_RECIPE_VERSION = "1"
+_RECIPE_VERSION = "2"
 """Raised when the same recipe would give another artefact."""
 
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu")
@@ -62,30 +63,48 @@ def isa() -> str:
     return " ".join([os.uname().machine, *sorted(flag for flag in flags.split() if flag.startswith(_ISA_PREFIXES))])
 
 
-def recipe_of(deployment: Deployment) -> dict[str, str]:
-    """Return everything that the artefact's content depends on."""
+def recipe_of(deployment: Deployment, model: str) -> dict[str, str]:
+    """Return everything that the artefact's content depends on. model: digest of what is computed"""
     recipe = {
         "recipe": _RECIPE_VERSION,
         "engine": engine(),
-        "model": deployment.model_digest,
-        "precision": deployment.precision,
-        "quantization": deployment.quantization,
+        "model": model,
         "device_kind": deployment.device_kind,
         "optimization": "all, offline, prepacked" if is_optimized(deployment) else "on load",
     }
     if is_optimized(deployment):
         recipe["isa"] = isa()
-    if deployment.quantization != "none" or deployment.precision == "fp16":
-        recipe["onnx"] = version("onnx")
-    if deployment.quantization == "static":
-        recipe["calibration"] = deployment.calibrate_digest or "unknown"
+    key = key_reference(deployment)
+    if key is not None:
+        recipe["encryption"] = f"AES-256-GCM in chunks, key {sealing_key(key).id}"
     return recipe
+
+
+def key_reference(deployment: Deployment) -> str | None:
+    """Return where the key stands that the artefact is encrypted with, a path written in full; None for a plain one.
+
+    Raises InputError where the deployment names none.
+    """
+    protection = deployment.protection
+    if protection is None or not protection.encrypted:
+        return None
+    if protection.key is None:
+        remedy = "write `security: {key: env:NAME}`, or `file:PATH`"
+        raise InputError(Diagnostic(summary=f"{deployment.intent} requires encryption and names no key", remedy=remedy))
+    scheme, _, name = protection.key.partition(":")
+    return f"file:{Path(name).absolute()}" if scheme == "file" else protection.key
+
+
+def sealed_of(deployment: Deployment, artefact: Artefact) -> dict[str, str] | None:
+    """Return what opens the artefact's files, as a spec says it; None for plain ones."""
+    key = key_reference(deployment)
+    return None if key is None else {"key": key, "context": artefact.key}
 
 
 def prepare(deployment: Deployment, store: Store) -> Artefact:
     """Return the artefact of a deployment, made if need be.
 
-    Raises InputError for a model or data that cannot be used, WorldError when the machine fails.
+    Raises InputError for a model, data or key that cannot be used, WorldError when the machine fails.
     """
     if find_spec("onnxruntime") is None:
         raise WorldError(
@@ -95,8 +114,9 @@ def prepare(deployment: Deployment, store: Store) -> Artefact:
                 command="pip install 'aios-planner[onnxruntime]'",
             )
         )
-    recipe = recipe_of(deployment)
-    return store.fetch(recipe, lambda folder: _build(deployment, recipe, folder))
+    source = store.model(deployment, {"isa": isa()})
+    recipe = recipe_of(deployment, source.digest)
+    return store.fetch(recipe, lambda folder: _build(deployment, source, recipe, folder))
 
 
 def manifest(artefact: Artefact) -> dict[str, str]:
@@ -115,21 +135,18 @@ def manifest(artefact: Artefact) -> dict[str, str]:
     return {name: digest for name, (digest, _) in found.items()}
 
 
-def _build(deployment: Deployment, recipe: Mapping[str, str], folder: Path) -> None:
+def _build(deployment: Deployment, source: Source, recipe: Mapping[str, str], folder: Path) -> None:
     """Fill ``folder``, in a process of its own: the engine's logging, temporary files and memory stay there."""
     scratch = folder / ".scratch"
     scratch.mkdir()
     job = {
-        "model": str(Path(deployment.model_path).absolute()),
-        "digest": deployment.model_digest,
+        "model": str(source.path),
+        "digest": source.digest,
         "folder": str(folder),
-        "scratch": str(scratch),
-        "precision": deployment.precision,
-        "quantization": deployment.quantization,
-        "calibrate": [str(Path(path).absolute()) for path in deployment.calibrate],
         "optimize": is_optimized(deployment),
-        "narrow_weights": not any(word in recipe.get("isa", "") for word in ("vnni", "amx", "i8mm", "asimddp")),
     }
+    if key := key_reference(deployment):
+        job["seal"] = {"key": key, "context": digest_of(dict(recipe))}
     environment = {**os.environ, "TMPDIR": str(scratch)}
     command = module_command("build", json.dumps(job))
     with subprocess.Popen(
@@ -159,7 +176,5 @@ def _failure(deployment: Deployment, code: int, said: str) -> InputError | World
     except (ValueError, KeyError, TypeError):
         said_last = f"; the last it said: {last}" if last else ""
         kind, reason = "world", f"the process that prepares it {how_it_ended(code)}{said_last}"
-    how = f" ({deployment.quantization} quantization)" if deployment.quantization != "none" else ""
-    summary = f"{deployment.model_path} cannot be prepared for {deployment.precision}{how}"
-    found = Diagnostic(summary=f"{summary}: {reason}")
+    found = Diagnostic(summary=f"{deployment.model_path} cannot be prepared for {deployment.precision}: {reason}")
     return InputError(found) if kind == "input" else WorldError(found)

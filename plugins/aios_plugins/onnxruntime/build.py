@@ -16,9 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aios.records.errors import InputError
+from aios.spi.sealing import sealing_key
 from aios_plugins.onnxruntime.session import MODEL_FILE, Model, options
 from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import die_with_parent
+from aios_plugins.onnxruntime.vault import private_room, seal_folder
 
 __all__ = ["main"]
 
@@ -41,8 +44,11 @@ def main(arguments: list[str]) -> int:
     logging.disable(logging.CRITICAL)
     job = json.loads(arguments[0])
     try:
-        _make(job)
-    except Unusable as error:
+        if job.get("seal"):
+            _make_sealed(job)
+        else:
+            _make(job)
+    except (Unusable, InputError) as error:
         return _report("input", str(error))
     except Exception as error:  # noqa: BLE001 - onnx and onnxruntime raise many kinds; the parent gets the text
         return _report(*_kind_of(error, Path(job["folder"])))
@@ -70,20 +76,27 @@ def _kind_of(error: Exception, folder: Path) -> tuple[str, str]:
 
 
 def _make(job: dict[str, Any]) -> None:
-    folder, scratch = Path(job["folder"]), Path(job["scratch"])
-    source = Path(job["model"])
+    folder, source = Path(job["folder"]), Path(job["model"])
     if _digest(source) != job["digest"]:
         raise Unusable("the model file changed since the plan was made; plan again")
-    if job["quantization"] != "none":
-        from aios_plugins.onnxruntime.quantize import quantize
-
-        source = quantize(source, scratch, job["quantization"], job["calibrate"], job["narrow_weights"])
-    elif job["precision"] == "fp16":
-        source = _half(source, scratch)
     if job["optimize"]:
         _optimise(source, folder)
     else:
         _copy(source, folder)
+
+
+def _make_sealed(job: dict[str, Any]) -> None:
+    """Do the job in memory that only this process sees, and leave nothing but encrypted files."""
+    seal, folder, scratch = job["seal"], Path(job["folder"]), Path(job["scratch"])
+    key = sealing_key(seal["key"])
+    try:
+        private_room(scratch)
+    except OSError as error:
+        raise OSError(error.errno, "", f"a mount in memory that is private to the build: {error.filename}") from error
+    plain = scratch / "plain"
+    plain.mkdir()
+    _make({**job, "folder": str(plain)})
+    seal_folder(plain, folder, key, seal["context"])
 
 
 def _digest(source: Path) -> str:
@@ -106,19 +119,6 @@ def _tensors(graph: Any) -> Iterator[Any]:
         yield from (attribute.t, *attribute.tensors)
         for inner in (attribute.g, *attribute.graphs):
             yield from _tensors(inner)
-
-
-def _half(source: Path, scratch: Path) -> Path:
-    """Convert to fp16 unless it is; inputs and outputs stay as they are, so that clients see no difference."""
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    model = onnx.load(str(source))
-    if all(item.data_type != onnx.TensorProto.FLOAT for item in model.graph.initializer):
-        return source
-    made = scratch / "half.onnx"
-    onnx.save(convert_float_to_float16(model, keep_io_types=True), str(made))
-    return made
 
 
 def _optimise(source: Path, folder: Path) -> None:

@@ -10,11 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from aios.records.candidate import Candidate
-from aios.records.errors import Diagnostic
+from aios.records.errors import AiosError, Diagnostic
 from aios.records.fleet import STORAGE, DeviceType
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
 from aios.spi.executor import Refusal
+from aios.spi.keys import public_keys
+from aios.spi.sealing import sealing_key
 from aios_plugins.onnxruntime.control import identify
 
 __all__ = ["INSTALL", "MODULES", "PROVIDERS", "can", "unreachable", "validate"]
@@ -129,7 +131,7 @@ def validate(action: Action) -> Sequence[Diagnostic]:
         return _engine() if action.action != "delete" else []
     found = [*unreachable(wanted), *_engine()]
     if not found:
-        found += [*_here(wanted), *_files(wanted), *_port(action, wanted)]
+        found += [*_here(wanted), *_files(wanted), *_keys(wanted), *_port(action, wanted)]
     return found
 
 
@@ -208,6 +210,23 @@ def _files(wanted: Deployment) -> Iterator[Diagnostic]:
             summary=f"{wanted.intent} is statically quantised but has no calibration data",
             remedy="name it in the intent under data.calibrate",
         )
+
+
+def _keys(wanted: Deployment) -> Iterator[Diagnostic]:
+    """Yield what keeps the keys of a protected deployment from being used, before anything is started with them."""
+    protection = wanted.protection
+    if protection is None:
+        return
+    try:
+        if protection.encrypted and protection.key is not None:
+            sealing_key(protection.key)
+        if protection.signed and protection.verify_key is not None:
+            public_keys(Path(protection.verify_key).read_bytes(), protection.verify_key)
+    except AiosError as error:
+        yield from error.diagnostics
+    except OSError as error:
+        summary = f"{protection.verify_key}, the public keys that {wanted.intent} trusts, cannot be read"
+        yield Diagnostic(summary=summary, reason=error.strerror, remedy="name the file of the public key that signed")
 
 
 def _port(action: Action, wanted: Deployment) -> Iterator[Diagnostic]:

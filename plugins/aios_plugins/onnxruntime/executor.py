@@ -14,6 +14,7 @@ from aios.records.fleet import DeviceType
 from aios.records.measurement import Measurement
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment
+from aios.records.protection import PROTECTIONS, ProtectionName
 from aios.spi.checkup import Finding
 from aios.spi.executor import (
     API_VERSION,
@@ -48,7 +49,9 @@ class Executor:
         "device",
         "device_kind",
         "power_mode",
+        "protection",
     }
+    protects: ClassVar[frozenset[ProtectionName]] = frozenset(PROTECTIONS)
 
     def engine(self) -> str:
         """Return name and version of onnxruntime."""
@@ -122,6 +125,13 @@ class Executor:
             + "\n"
             for deployment in sorted(deployments, key=lambda item: item.intent)
         }
+
+    def programs(self) -> Mapping[str, str]:
+        """Return what a replica's process has in memory when it opens its model, told by one that is like it."""
+        from aios_plugins.onnxruntime.measuring import output_of
+        from aios_plugins.onnxruntime.system import module_command
+
+        return output_of(module_command("programs"))
 
     def measure(self, deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_s: float) -> Measurement:
         """Measure one replica's engine, calls back to back."""

@@ -56,9 +56,10 @@ def create(
     if running and standing and standing.condition in ("healthy", "degraded"):
         replaced = anew and running["token"] == (prior or {}).get("token")
         here = _same_place(running, deployment)
-        if here and not replaced:
-            if standing.deployment_digest == digest_of(deployment):
-                return Outcome(address=address, handle=running, note="it runs already")
+        if here and not replaced and standing.deployment_digest == digest_of(deployment):
+            return Outcome(address=address, handle=running, note="it runs already")
+        # What opens and checks protected files was given to a service when it was started, and to no running one.
+        if here and not replaced and deployment.protection is None and not _is_protected(running):
             return _change(address, deployment, artefact, runtime, running, journal)
         inherited = _inherit(running, deployment)
         if inherited is not None:
@@ -72,6 +73,10 @@ def create(
         note = f"{outcome.note}; the old one had to end first, and requests were turned away meanwhile"
         return outcome.model_copy(update={"note": note})
     return outcome
+
+
+def _is_protected(running: Mapping[str, Any]) -> bool:
+    return read_spec(Path(running["runtime"]) / SPEC).sealed is not None
 
 
 def _patiently(address: str, running: Mapping[str, Any]) -> Observation:

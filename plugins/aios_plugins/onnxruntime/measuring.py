@@ -17,9 +17,9 @@ from aios.records.errors import InputError, WorldError
 from aios.records.measurement import PROBABILITIES, Measured, Measurement, subject_of
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Tensors
-from aios_plugins.onnxruntime.artefacts import engine, is_optimized, manifest
+from aios_plugins.onnxruntime.artefacts import engine, is_optimized, manifest, sealed_of
 from aios_plugins.onnxruntime.capability import PROVIDERS
-from aios_plugins.onnxruntime.quantize import matching
+from aios_plugins.onnxruntime.matching import matching
 from aios_plugins.onnxruntime.session import open_model
 from aios_plugins.onnxruntime.spec import Spec
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
@@ -78,6 +78,7 @@ def local_spec(deployment: Deployment, artefact: Artefact) -> Spec:
         deployment="",
         token="",
         secret="",
+        sealed=sealed_of(deployment, artefact),
     )
 
 

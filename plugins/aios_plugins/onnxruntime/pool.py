@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from aios.records.errors import AiosError
 from aios_plugins.onnxruntime.replica import Replica, ReplicaError
 from aios_plugins.onnxruntime.spec import Spec
 from aios_plugins.onnxruntime.tally import Tally
@@ -99,6 +100,13 @@ class Call:
         return mine == theirs and not (self.alone or other.alone)
 
 
+def _told(error: Exception) -> str:
+    """Return an error as the service's log says it."""
+    if not isinstance(error, AiosError):
+        return str(error)
+    return "; ".join(": ".join(filter(None, (item.summary, item.reason))) for item in error.diagnostics)
+
+
 def _nobody(outcome: Answer | Refused) -> None:
     """Take the outcome of a call that nobody waits for."""
 
@@ -106,8 +114,11 @@ def _nobody(outcome: Answer | Refused) -> None:
 class Pool:
     """Replicas of one spec. ``start`` before the first call, ``drain`` after the last."""
 
-    def __init__(self, spec: Spec, tally: Tally) -> None:
+    def __init__(self, spec: Spec, tally: Tally, opening: Callable[[], Spec] | None = None) -> None:
+        """opening: makes what workers are to load ready and returns what they are told; it may take its time"""
         self.spec = spec
+        self._opening = opening
+        self._opened: asyncio.Future[Spec] | None = None
         self.inputs: list[Port] = []
         self.outputs: list[Port] = []
         self.batchable = False
@@ -139,7 +150,9 @@ class Pool:
 
     async def start(self) -> None:
         """Start all replicas; raises ReplicaError, with none left behind, when one does not come up."""
-        made = [Replica(self.spec) for _ in range(self.spec.replicas)]
+        # Beside the start of the workers, which takes them longer than most models.
+        self._opened = asyncio.ensure_future(self._open())
+        made = [Replica(self._opened) for _ in range(self.spec.replicas)]
         starts = [asyncio.ensure_future(replica.start()) for replica in made]
         try:
             for description in await asyncio.gather(*starts):
@@ -153,6 +166,14 @@ class Pool:
             raise
         for replica in made:
             self._welcome(replica)
+
+    async def _open(self) -> Spec:
+        if self._opening is None:
+            return self.spec
+        try:
+            return await asyncio.to_thread(self._opening)
+        except (AiosError, OSError, ValueError) as error:
+            raise ReplicaError(_told(error)) from error
 
     def _describe(self, description: dict[str, Any]) -> None:
         self.inputs = ports_from(description["inputs"])
@@ -305,7 +326,8 @@ class Pool:
         while not self._closing:
             if self._failures:
                 await asyncio.sleep(min(_FIRST_PAUSE_S * 2 ** (self._failures - 1), _LONGEST_PAUSE_S))
-            fresh = Replica(self.spec)
+            assert self._opened is not None
+            fresh = Replica(self._opened)
             try:
                 self._describe(await fresh.start())
             except asyncio.CancelledError:

@@ -28,8 +28,9 @@ class ReplicaError(Exception):
 class Replica:
     """One worker process. pid: 0 before it is started · arena: where the outputs of its last answer lie."""
 
-    def __init__(self, spec: Spec) -> None:
-        self.spec = spec
+    def __init__(self, spec: asyncio.Future[Spec]) -> None:
+        """spec: of what it is to load, once that is ready"""
+        self._spec = spec
         self.pid = 0
         self._born = time.monotonic()
         self._died: float | None = None
@@ -63,7 +64,9 @@ class Replica:
         self._theirs.close()
         self._born = time.monotonic()
         try:
-            await loop.sock_sendall(self._socket, pack(self.spec.as_json()))
+            # Shielded: others wait for it too.
+            spec = await asyncio.shield(self._spec)
+            await loop.sock_sendall(self._socket, pack(spec.as_json()))
             answer = await loop.sock_recv(self._socket, MESSAGE_BYTES)
         except OSError as error:
             raise ReplicaError(f"the worker ended at once: {error}") from error

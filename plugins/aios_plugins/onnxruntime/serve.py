@@ -22,7 +22,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,13 @@ _TRIAL = TRIAL_HEADER.encode()
 class Service:
     """The application behind the HTTP server."""
 
-    def __init__(self, folder: Path, spec: Spec) -> None:
+    def __init__(self, folder: Path, spec: Spec, opening: Callable[[], Spec] | None = None) -> None:
+        """opening: makes ready what is loaded, see `Pool`"""
         self.folder = folder
         self.spec = spec
         self.counting = Counting()
         self.tally = self.counting.tally
-        self.pool = Pool(spec, self.tally)
+        self.pool = Pool(spec, self.tally, opening)
         self.started = False
         self._codec = Codec(spec.model, [], [])
         self._changing = asyncio.Lock()
@@ -311,8 +312,14 @@ class _Asked:
         self.stop.set()
 
 
-async def _serve(folder: Path, spec: Spec, listening: socket.socket, starter: socket.socket | None) -> int:
-    service, asked, server = Service(folder, spec), _Asked(), None
+async def _serve(
+    folder: Path,
+    spec: Spec,
+    listening: socket.socket,
+    starter: socket.socket | None,
+    opening: Callable[[], Spec] | None,
+) -> int:
+    service, asked, server = Service(folder, spec, opening), _Asked(), None
     if starter is None:
         server = Server(service)
         await server.start(listening)
@@ -377,7 +384,13 @@ def main(arguments: list[str]) -> int:
     os.chdir("/")
     starter = socket.socket(fileno=_STARTER_FD) if arguments[2:] == ["successor"] else None
     with socket.socket(fileno=_LISTENING_FD) as listening:
-        return uvloop.run(_serve(_held(path.parent), read_spec(path), listening, starter))
+        folder, spec = _held(path.parent), read_spec(path)
+        opening = None
+        if spec.sealed or spec.attested:
+            from aios_plugins.onnxruntime.opening import opening_of
+
+            opening = opening_of(spec, folder)
+        return uvloop.run(_serve(folder, spec, listening, starter, opening))
 
 
 if __name__ == "__main__":

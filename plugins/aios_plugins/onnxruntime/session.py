@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from aios.spi.sealing import sealing_key
+from aios_plugins.onnxruntime.programs import check_programs
 from aios_plugins.onnxruntime.spec import Spec, verified
 from aios_plugins.onnxruntime.tensors import port_of
+from aios_plugins.onnxruntime.vault import in_memory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 __all__ = ["MODEL_FILE", "Model", "open_model", "options"]
@@ -98,6 +103,21 @@ def _one_batch_axis(nodes: Sequence[Any]) -> bool:
     return len({size for size in first if size is not None}) <= 1
 
 
+def _unsealed(spec: Spec, sealed: dict[str, str], folder: Path, made: Any) -> Any:
+    """Return a session of encrypted files, which are plain in this process's memory alone.
+
+    onnxruntime copies the constants out of it; that memory is free again when the session is made.
+    """
+    import onnxruntime as ort
+
+    content = dict(in_memory(folder, sealing_key(sealed["key"]), sealed["context"]))
+    graph = bytes(content.pop(MODEL_FILE))
+    if content:
+        sizes = [len(view) for view in content.values()]
+        made.add_external_initializers_from_files_in_memory(list(content), list(content.values()), sizes)
+    return ort.InferenceSession(graph, made, providers=spec.providers)
+
+
 def open_model(spec: Spec) -> Model:
     """Open the spec's artefact, whose digests are verified on what is opened.
 
@@ -106,10 +126,14 @@ def open_model(spec: Spec) -> Model:
     """
     import onnxruntime as ort
 
+    if spec.attested and "attestation" in spec.attested:
+        check_programs(spec.attested)
+    made = options(spec.threads, not spec.optimized)
     with verified(spec) as folder:
-        session = ort.InferenceSession(
-            str(folder / MODEL_FILE), options(spec.threads, not spec.optimized), providers=spec.providers
-        )
+        if spec.sealed is None:
+            session = ort.InferenceSession(str(folder / MODEL_FILE), made, providers=spec.providers)
+        else:
+            session = _unsealed(spec, spec.sealed, folder, made)
     got = session.get_providers()
     if got[0] != spec.providers[0]:
         raise RuntimeError(f"onnxruntime computes with {got[0]}, not with {spec.providers[0]}")

@@ -44,7 +44,10 @@ class Spec:
     providers: execution providers, in order · optimized: the file holds the final graph, nothing is left to do ·
     threads: per replica · batch: items that a replica computes at once · deployment: digest of the Deployment ·
     token: in the argv of the supervisor, names this service among all processes · secret: proves to the service that
-    a command comes from who started it · described: the Deployment itself, for whoever takes the service over
+    a command comes from who started it · described: the Deployment itself, for whoever takes the service over ·
+    sealed: the files are encrypted: reference to their ``key``, and the ``context`` that they are bound to · attested:
+    they must be: by a key in the file ``verify_key``, as files of the ``digest``; for a worker, the file of the
+    ``attestation`` that the programs must match, and its ``digest``
     """
 
     model: str
@@ -61,6 +64,8 @@ class Spec:
     token: str
     secret: str
     described: dict[str, Any] | None = None
+    sealed: dict[str, str] | None = None
+    attested: dict[str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the spec as JSON-able data."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from aios.spi.listener import listener_of
+from aios.spi.processes import die_with_parent, how_it_ended
 
 __all__ = [
     "alive",
@@ -35,7 +36,7 @@ __all__ = [
 
 _PROC = Path("/proc")
 _POLL_S = 0.01
-_PR_SET_PDEATHSIG, _PR_SET_TIMERSLACK = 1, 29
+_PR_SET_TIMERSLACK = 29
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES, _KEPT_BLOCK_BYTES = 64 << 20, 32 << 20
 
@@ -65,11 +66,6 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _KEPT_BLOCK_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends, in whatever way."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
@@ -209,15 +205,6 @@ def end(pid: int, grace_s: float, number: signal.Signals = signal.SIGTERM) -> No
             if since is not None and started_at(member) == since:
                 _signal(member, signal.SIGKILL)
         _gone(family, grace_s)
-
-
-def how_it_ended(code: int) -> str:
-    """Return a phrase for the exit code of a child process, negative when a signal ended it."""
-    if code >= 0:
-        return f"ended with {code}"
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    why = " (the kernel does that when memory runs out)" if -code == signal.SIGKILL else ""
-    return f"was ended by {name}{why}"
 
 
 def _gone(family: Mapping[int, int | None], within_s: float) -> bool:

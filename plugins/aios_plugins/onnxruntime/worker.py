@@ -32,6 +32,9 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with socket.socket(fileno=int(arguments[0])) as channel:
         arena = Arena(int(arguments[1]))
+        # Loaded while the front process makes ready what it will name.
+        import onnxruntime  # noqa: F401
+
         spec = Spec(**unpack(channel.recv(MESSAGE_BYTES)))
         try:
             model = _open(spec)

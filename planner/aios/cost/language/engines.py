@@ -10,6 +10,7 @@ from aios.records.intent import Load
 from aios.records.model import ModelProfile
 from aios.records.observation import Observations
 from aios.records.structures import numbers_of
+from aios.records.transformers import KV_CACHE
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Texts
@@ -45,6 +46,7 @@ def observations_of(
         "model": called,
         "device": types,
         "precision": np.array([item.precision for item in candidates]),
+        "kv_precision": np.array([item.settings.get(KV_CACHE, "") for item in candidates]),
         "mode": np.full(rows, "inference"),
         "phase": np.full(rows, "both"),
         "scenario": np.full(rows, "closed-loop"),

@@ -24,7 +24,7 @@ from aios.records.candidate import Candidate, Demand, Estimate, Priced, Residenc
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent, Load
 from aios.records.model import MemoryPart, ModelProfile
-from aios.records.transformers import Holding, holding
+from aios.records.transformers import KV_CACHE, KV_PRECISION, Holding, holding
 
 if TYPE_CHECKING:
     from aios.records.observation import Floats, Observations
@@ -168,7 +168,8 @@ class _Setups:
 
     def of(self, candidate: Candidate) -> _Setup:
         """Return the set-up of a candidate."""
-        kind = (candidate.model, candidate.device, candidate.precision, candidate.quantization, candidate.executor)
+        made = (candidate.precision, candidate.quantization, *candidate.settings.items())
+        kind = (candidate.model, candidate.device, candidate.executor, *made)
         place = (candidate.device, candidate.nodes)
         key = (*kind, candidate.nodes, candidate.batch, candidate.devices, candidate.machines)
         found = self._made.get(key)
@@ -195,7 +196,8 @@ def _setup(
     assert load is not None
     assert model is not None
     context = (load.prompt_tokens or 0) + (load.output_tokens or 0)
-    held = holding(model, candidate.precision, candidate.batch, context, candidate.devices, candidate.machines)
+    kept = candidate.settings.get(KV_CACHE, KV_PRECISION)
+    held = holding(model, candidate.precision, candidate.batch, context, candidate.devices, candidate.machines, kept)
     devices = candidate.devices * candidate.machines
     on_cpu = device.kind == "cpu"
     demand = Demand(
@@ -205,10 +207,12 @@ def _setup(
         node_memory_bytes=held.total if on_cpu else _PROCESS_BYTES * candidate.devices,
     )
     ends = Interval(held.total - held.margin, held.total - held.margin / 2, held.total).times(devices)
+    in_kept = f" in {kept}" if kept != KV_PRECISION else ""
     basis = (
         f"on each of {devices} devices: weights {held.weights / 1e9:.3g} GB, keys and values of {candidate.batch} "
-        f"sequences of {context} tokens {held.cache / 1e9:.3g} GB, activations {held.activations / 1e9:.3g} GB, "
-        f"runtime {held.runtime / 1e9:.3g} GB, a margin that grows with them"
+        f"sequences of {context} tokens{in_kept} {held.cache / 1e9:.3g} GB, "
+        f"activations {held.activations / 1e9:.3g} GB, runtime {held.runtime / 1e9:.3g} GB, "
+        "a margin that grows with them"
     )
     return _Setup(device, demand, ends, basis, _residences(held, device, devices), site, accuracy)
 

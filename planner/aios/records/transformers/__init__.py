@@ -13,11 +13,20 @@ from aios.records.transformers.memory import (
 from aios.records.transformers.names import Named, Names
 from aios.records.transformers.parameters import Parameters, active_parameters, count_parameters, experts_touched
 from aios.records.transformers.schemes import SCHEMES, Scheme, scheme_of
-from aios.records.transformers.serving import Holding, cache_shares, holding, most_sequences
+from aios.records.transformers.serving import (
+    KV_CACHE,
+    KV_PRECISION,
+    Holding,
+    cache_shares,
+    holding,
+    most_sequences,
+)
 from aios.records.transformers.typical import size_in, transformer_of
 from aios.records.transformers.work import Work, decode_work, encode_work, prefill_work
 
 __all__ = [
+    "KV_CACHE",
+    "KV_PRECISION",
     "SCHEMES",
     "Holding",
     "Named",

@@ -11,7 +11,10 @@ from aios.records.transformers.memory import activation_bytes, kv_cache_bytes, w
 from aios.records.transformers.parameters import count_parameters
 from aios.records.transformers.schemes import Scheme, scheme_of
 
-__all__ = ["Holding", "cache_shares", "holding", "most_sequences"]
+__all__ = ["KV_CACHE", "KV_PRECISION", "Holding", "cache_shares", "holding", "most_sequences"]
+
+KV_CACHE, KV_PRECISION = "kv_cache", "bf16"
+"""Setting of a candidate that says in what precision keys and values are kept, and the one where none says so."""
 
 _CHUNK = 8192.0
 """Tokens of prompts that are computed at once at most: the chunk of vLLM and TensorRT-LLM."""
@@ -47,11 +50,17 @@ def cache_shares(model: Transformer, tensor: int) -> int:
 
 
 def holding(
-    model: Transformer, precision: str, sequences: int, context: float, tensor: int = 1, pipeline: int = 1
+    model: Transformer,
+    precision: str,
+    sequences: int,
+    context: float,
+    tensor: int = 1,
+    pipeline: int = 1,
+    kept: str = KV_PRECISION,
 ) -> Holding:
     """Return what the fullest device holds while ``sequences`` of ``context`` tokens are answered.
 
-    precision: that weights are stored in; keys and values are kept in 16 bits. Raises KeyError for a precision that
+    precision: that weights are stored in · kept: that keys and values are kept in. Raises KeyError for a precision that
     nobody knows. Activations are those of a chunk of prompts; their widest part is divided over ``tensor`` devices,
     the residual stream and logits are not.
     """
@@ -60,7 +69,7 @@ def holding(
         raise KeyError(precision)
     weights = _stage_weights(model, scheme, pipeline) / tensor
     stage = math.ceil(model.layers / pipeline) / model.layers
-    cache = sequences * float(kv_cache_bytes(model, float(context))) * stage / cache_shares(model, tensor)
+    cache = sequences * float(kv_cache_bytes(model, float(context), kept)) * stage / cache_shares(model, tensor)
     tokens = min(_CHUNK, sequences * context)
     stream = 2 * tokens * model.hidden * VALUE_BYTES["bf16"]
     logits = 4.0 * model.vocabulary * sequences if model.decoder else 0.0
@@ -71,13 +80,19 @@ def holding(
 
 
 def most_sequences(
-    model: Transformer, precision: str, memory_bytes: float, context: float, tensor: int = 1, pipeline: int = 1
+    model: Transformer,
+    precision: str,
+    memory_bytes: float,
+    context: float,
+    tensor: int = 1,
+    pipeline: int = 1,
+    kept: str = KV_PRECISION,
 ) -> int:
     """Return how many sequences at once leave nothing wanting of ``memory_bytes`` on each device, at most 2^20."""
     fits, too_many = 0, _LARGEST + 1
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
-        if holding(model, precision, middle, context, tensor, pipeline).total <= memory_bytes:
+        if holding(model, precision, middle, context, tensor, pipeline, kept).total <= memory_bytes:
             fits = middle
         else:
             too_many = middle

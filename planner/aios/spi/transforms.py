@@ -1,0 +1,107 @@
+"""What installed transforms declare, read from the files beside their code; no plugin is imported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from aios.records.document import check, parse
+from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.records.transform import Declaration, Parameter
+from aios.spi import registry
+
+__all__ = ["GROUP", "SUFFIX", "declarations", "read_declaration", "unfit"]
+
+GROUP = "aios.transforms"
+SUFFIX = ".transform.yaml"
+
+_Path = tuple[str | int, ...]
+
+
+@cache
+def declarations() -> Mapping[str, Declaration]:
+    """Return name -> declaration of every installed transform, sorted by name.
+
+    Raises InputError, at its place, for a declaration that is wrong, and WorldError for a plugin that has none.
+    """
+    return {plugin.name: read_declaration(_file_of(plugin), plugin.name) for plugin in registry.installed(GROUP)}
+
+
+def read_declaration(path: Path, name: str) -> Declaration:
+    """Return the declaration of the transform ``name`` in a file; raises InputError with everything wrong in it."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(Diagnostic(summary=f"{path} cannot be read: {error.strerror}")) from error
+    documents = parse(text, str(path))
+    if len(documents) != 1:
+        raise InputError(Diagnostic(summary=f"{path} holds {len(documents)} documents; one declaration is wanted"))
+    found = check(documents[0], Declaration)
+    mistakes = [documents[0].diagnostic(at, summary, remedy=remedy) for at, summary, remedy in _mistakes(found, name)]
+    if mistakes:
+        raise InputError(*mistakes)
+    return found
+
+
+def _file_of(plugin: registry.Plugin) -> Path:
+    """Return the declaration's file: in the folder of the plugin's package, which is found and not imported."""
+    file = f"{plugin.name}{SUFFIX}"
+    top, *inner = plugin.target.partition(":")[0].split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    for place in (spec and spec.submodule_search_locations) or ():
+        folder = Path(place).joinpath(*inner)
+        for path in (folder / file, folder.parent / file):
+            if path.is_file():
+                return path
+    raise WorldError(
+        Diagnostic(
+            summary=f"the transform {plugin.name!r} ({plugin.target}) declares nothing",
+            reason=f"there is no {file} beside its code",
+            remedy=f"install {plugin.package or 'it'} anew, or remove it",
+        )
+    )
+
+
+def _mistakes(found: Declaration, name: str) -> Iterator[tuple[_Path, str, str]]:
+    """Yield (path, what is wrong, remedy) of what the types alone do not forbid."""
+    if found.name != name:
+        yield ("name",), f"`{found.name}` is not the name of the plugin", f"write `{name}`, as its entry point does"
+    if not found.reproducible and not found.why_not:
+        yield ("reproducible",), "it does not say why it is not reproducible", "say so in `why_not`"
+    if found.quantization != "none" and not found.precisions:
+        yield ("quantization",), "a way to quantise leads to a precision", "name it in `precisions`"
+    for label, parameter in found.parameters.items():
+        for value in (parameter.default, *parameter.offered):
+            reason = unfit(parameter, value)
+            if reason is not None:
+                yield ("parameters", label), f"`{value}` is no value of {label}: {reason}", "mend it"
+    effect = found.effect
+    for field in ("weights", "time", "flops", "accuracy_loss"):
+        span = getattr(effect, field)
+        if span is not None and not span.low <= span.value <= span.high:
+            yield ("effect", field), "the usual value lies outside of its extremes", "write low <= value <= high"
+        if span is not None and not effect.source:
+            yield ("effect", field), "nobody says where this comes from", "say so in `effect.source`"
+
+
+def unfit(parameter: Parameter, value: str) -> str | None:
+    """Return why a parameter does not take a value; None where it does."""
+    if parameter.choices:
+        return None if value in parameter.choices else f"it takes {', '.join(parameter.choices)}"
+    if parameter.least is None and parameter.most is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return "it takes a number"
+    low, high = parameter.least, parameter.most
+    if math.isnan(number) or (low is not None and number < low) or (high is not None and number > high):
+        span = f"from {low:g}" if high is None else f"up to {high:g}" if low is None else f"from {low:g} to {high:g}"
+        return f"it takes numbers {span}"
+    return None

@@ -1,0 +1,179 @@
+"""Makes what a deployment computes, step by step, and keeps every result under the digest of its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from aios.records.errors import Diagnostic, WorldError
+from aios.records.plan import Deployment
+from aios.records.transform import DataRole, Declaration, Provenance
+from aios.spi.executor import Artefact, Source
+from aios.spi.transform import Transform
+from aios.transforms.chain import Step, steps_of
+from aios.transforms.provenance import read_chain, write_chain
+from aios.transforms.running import Made, run
+
+__all__ = ["MODEL_FILE", "Transforming"]
+
+MODEL_FILE = "model.onnx"
+
+_RECIPE = "transform 1"
+"""Raised when the same recipe would give another result for a reason that no plugin knows of."""
+
+_SEED = 0
+
+
+class Keeping(Protocol):
+    """The part of a store that results are kept in."""
+
+    def fetch(self, recipe: Mapping[str, str], build: Callable[[Path], None]) -> Artefact:
+        """Return the artefact of a recipe, built if need be."""
+
+
+@dataclass(frozen=True)
+class Transforming:
+    """Makes models as deployments want them.
+
+    declared: by name · plugin: returns the transform of a name · stored: returns the precision that a model file is
+    stored in · files: returns the files of one role of a deployment's data and their digest · tell: receives progress,
+    warn what is not as good as it could be, one line each · threads: that may be used
+    """
+
+    declared: Callable[[], Mapping[str, Declaration]]
+    plugin: Callable[[str], Transform]
+    stored: Callable[[Path], str]
+    tell: Callable[[str], None]
+    warn: Callable[[str], None]
+    threads: int
+
+    def source(self, deployment: Deployment, facts: Mapping[str, str], store: Keeping) -> Source:
+        """Return what the deployment computes: see ``aios.spi.executor.Store.model``."""
+        path = Path(deployment.model_path).absolute()
+        if deployment.compression == deployment.quantization == "none" and deployment.precision not in _CONVERTED:
+            return Source(path, deployment.model_digest)
+        found, chain = Source(path, deployment.model_digest), [_origin(deployment)]
+        for step in steps_of(deployment, self.declared(), self.stored(path)):
+            found, chain = self._stepped(step, deployment, found, chain, facts, store)
+        return found
+
+    def _stepped(
+        self,
+        step: Step,
+        deployment: Deployment,
+        source: Source,
+        chain: list[Provenance],
+        facts: Mapping[str, str],
+        store: Keeping,
+    ) -> tuple[Source, list[Provenance]]:
+        versions = self._versions(step.declaration)
+        data = {role: _data_of(deployment, role) for role in step.declaration.needs.data}
+        recipe = recipe_of(step, deployment, source.digest, versions, data, facts)
+
+        def build(folder: Path) -> None:
+            made = self._made(step, deployment, source, data, facts, folder)
+            entry = Provenance(
+                transform=step.declaration.name,
+                source=source.digest,
+                settings=step.settings,
+                versions=versions,
+                data={role: digest for role, (_, digest) in data.items()},
+                digest=made.digest,
+                reproducible=step.declaration.reproducible,
+                report=made.report,
+            )
+            write_chain(folder, [*chain, entry])
+
+        folder = Path(store.fetch(recipe, build).path)
+        whole = list(read_chain(folder))
+        return Source(folder / MODEL_FILE, whole[-1].digest), whole
+
+    def _versions(self, declaration: Declaration) -> Mapping[str, str]:
+        from importlib.util import find_spec
+
+        missing = [name for name in declaration.needs.modules if find_spec(name) is None]
+        if missing:
+            raise WorldError(
+                Diagnostic(
+                    summary=f"the transform {declaration.name} needs {', '.join(missing)}, not installed here",
+                    remedy="install what it needs",
+                    command=declaration.needs.install,
+                )
+            )
+        return self.plugin(declaration.name).versions()
+
+    def _made(
+        self,
+        step: Step,
+        deployment: Deployment,
+        source: Source,
+        data: Mapping[DataRole, tuple[Sequence[str], str]],
+        facts: Mapping[str, str],
+        folder: Path,
+    ) -> Made:
+        scratch = folder / ".scratch"
+        scratch.mkdir()
+        job: dict[str, Any] = {
+            "transform": step.declaration.name,
+            "gives": bool(step.declaration.precisions),
+            "source": str(source.path),
+            "digest": source.digest,
+            "folder": str(folder),
+            "scratch": str(scratch),
+            "precision": step.precision,
+            "settings": dict(step.settings),
+            "data": {
+                role: [[str(Path(path).absolute()) for path in paths], digest] for role, (paths, digest) in data.items()
+            },
+            "task": deployment.task,
+            "facts": {name: facts.get(name, "") for name in step.declaration.needs.facts},
+            "threads": self.threads,
+            "seed": _SEED,
+        }
+        return run(job, f"{deployment.model} {step.declaration.name}", self.tell, self.warn)
+
+
+_CONVERTED = ("fp16", "bf16")
+"""Precisions that a file may be stored in or converted to: only the file says which."""
+
+
+def _origin(deployment: Deployment) -> Provenance:
+    return Provenance(transform=None, source=deployment.model_digest, digest=deployment.model_digest)
+
+
+def _data_of(deployment: Deployment, role: DataRole) -> tuple[Sequence[str], str]:
+    """Return the files of one role and the digest of the one that is used."""
+    if role == "calibrate" and deployment.calibrate:
+        return deployment.calibrate, deployment.calibrate_digest or "unknown"
+    raise WorldError(
+        Diagnostic(
+            summary=f"{deployment.intent} has no data.{role}, which making its model needs",
+            remedy=f"name it in the intent under data.{role}, and plan again",
+        )
+    )
+
+
+def recipe_of(
+    step: Step,
+    deployment: Deployment,
+    source: str,
+    versions: Mapping[str, str],
+    data: Mapping[DataRole, tuple[Sequence[str], str]],
+    facts: Mapping[str, str],
+) -> dict[str, str]:
+    """Return everything that the result depends on, as a flat mapping."""
+    declaration = step.declaration
+    return {
+        "recipe": _RECIPE,
+        "source": source,
+        "transform": f"{declaration.name} {declaration.revision}",
+        "precision": step.precision,
+        "task": deployment.task,
+        "seed": str(_SEED),
+        **{f"setting {name}": value for name, value in step.settings.items()},
+        **{f"version {name}": value for name, value in versions.items()},
+        **{f"data {role}": digest for role, (_, digest) in data.items()},
+        **{f"fact {name}": facts.get(name, "") for name in declaration.needs.facts},
+    }

@@ -1,0 +1,96 @@
+"""Plain content of encrypted artefacts: memory that nobody else has a name for.
+
+A service and a build mount a file system of memory that they alone see (a mount namespace of their own), so that
+onnxruntime finds files under names, maps them, and all replicas share one copy; it is gone with the last process,
+however that ends. Where the kernel does not permit that, every process decrypts into memory of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from aios.spi.sealing import Key, seal, unseal
+
+__all__ = ["SUFFIX", "in_memory", "private_room", "seal_folder", "unsealed_into"]
+
+SUFFIX = ".sealed"
+"""At the end of the name of an encrypted file."""
+
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
+
+
+def private_room(at: Path) -> None:
+    """Mount memory on the folder ``at``, seen by this process and those that it starts from now on.
+
+    Never swapped where the kernel offers that (Linux 6.4). Raises OSError where it is not permitted.
+    """
+    at.mkdir(mode=0o700, exist_ok=True)
+    user, group = os.geteuid(), os.getegid()
+    try:
+        _call("unshare", _CLONE_NEWNS)
+    except OSError:
+        # Without privilege: as the only user of a user namespace, under the same number.
+        _call("unshare", _CLONE_NEWNS | _CLONE_NEWUSER)
+        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+    _call("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
+    flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+    try:
+        _call("mount", b"aios", os.fsencode(at), b"tmpfs", flags, b"mode=0700,size=100%,noswap")
+    except OSError:
+        _call("mount", b"aios", os.fsencode(at), b"tmpfs", flags, b"mode=0700,size=100%")
+
+
+def _call(name: str, *arguments: object) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, name)(*arguments):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), name)
+
+
+def seal_folder(plain: Path, folder: Path, key: Key, context: str) -> None:
+    """Write every file of ``plain``, encrypted, to ``folder``. context: digest of the artefact's recipe"""
+    for path in sorted(path for path in plain.iterdir() if path.is_file()):
+        with path.open("rb") as source, (folder / (path.name + SUFFIX)).open("wb") as target:
+            seal(source, path.stat().st_size, target, key, path.name, context, os.urandom)
+        path.unlink()
+
+
+def unsealed_into(room: Path, folder: Path, key: Key, context: str) -> None:
+    """Write every encrypted file of ``folder``, plain, into ``room``. Raises as `unseal` does."""
+
+    def allocate(path: Path) -> Callable[[int], memoryview]:
+        def made(size: int) -> memoryview:
+            with path.open("xb+") as file:
+                file.truncate(size)
+                return memoryview(mmap.mmap(file.fileno(), size)) if size else memoryview(b"")
+
+        return made
+
+    for name, path in _sealed_files(folder):
+        with path.open("rb", buffering=0) as source:
+            unseal(source, name, context, key, allocate(room / name), str(path)).release()
+
+
+def in_memory(folder: Path, key: Key, context: str) -> Mapping[str, memoryview]:
+    """Return name -> plain content of the encrypted files of ``folder``, in memory of this process."""
+
+    def allocate(size: int) -> memoryview:
+        return memoryview(mmap.mmap(-1, size)) if size else memoryview(b"")
+
+    found = {}
+    for name, path in _sealed_files(folder):
+        with path.open("rb", buffering=0) as source:
+            found[name] = unseal(source, name, context, key, allocate, str(path))
+    return found
+
+
+def _sealed_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        yield path.name.removesuffix(SUFFIX), path

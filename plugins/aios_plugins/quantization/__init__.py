@@ -1,0 +1,7 @@
+"""Transforms that change the precision that a network computes in: fp16, and 8 bits in several ways."""
+
+from aios_plugins.quantization.dynamic import Dynamic
+from aios_plugins.quantization.half import Half
+from aios_plugins.quantization.static import Static
+
+__all__ = ["Dynamic", "Half", "Static"]

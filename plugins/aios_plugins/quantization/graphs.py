@@ -1,0 +1,113 @@
+"""Reads the model that is to be changed and writes what was made of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aios.records.errors import Diagnostic, InputError
+
+if TYPE_CHECKING:
+    import onnx
+
+    from aios.spi.transform import Work
+
+__all__ = ["constants", "narrow_weights", "preprocessed", "quiet", "save", "session", "versions_of"]
+
+_ONE_FILE_BYTES = 1 << 30
+"""Larger models keep their weights in a file beside the graph: one file holds at most 2 GiB."""
+
+_EIGHT_BIT_PRODUCTS = ("vnni", "amx", "i8mm", "asimddp")
+"""Features of CPUs that add up products of 8-bit numbers in 32 bits."""
+
+
+def versions_of(*names: str) -> dict[str, str]:
+    """Return library -> version, without importing any; one that is not installed is left out."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def narrow_weights(work: Work) -> bool:
+    """Tell whether weights keep to 7 bits: products of 8 bits overflow the 16-bit sums of CPUs without better."""
+    return not any(word in work.facts.get("isa", "") for word in _EIGHT_BIT_PRODUCTS)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what onnxruntime's quantiser prints and logs from the output of this process."""
+    import io
+
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
+
+
+def preprocessed(work: Work) -> Path:
+    """Return the model as the quantisers want it, a file in ``scratch``: constants folded, shapes inferred."""
+    import onnx
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    ready = work.scratch / "preprocessed.onnx"
+    with quiet():
+        quant_pre_process(
+            str(work.source), str(ready), skip_symbolic_shape=True, save_as_external_data=_is_large(work.source)
+        )
+    model = onnx.load(str(ready), load_external_data=False)
+    # The quantiser transposes some constants and then takes the shape that was stated for a mistake.
+    names = {item.name for item in model.graph.initializer}
+    kept = [item for item in model.graph.value_info if item.name not in names]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+    onnx.save(model, str(ready))
+    return ready
+
+
+def _is_large(source: Path) -> bool:
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    tensors = onnx.load(str(source), load_external_data=False).graph.initializer
+    beside = {ExternalDataInfo(item).location for item in tensors if uses_external_data(item)}
+    return sum((source.parent / name).stat().st_size for name in beside) + source.stat().st_size > _ONE_FILE_BYTES
+
+
+def save(model: onnx.ModelProto, folder: Path) -> None:
+    """Write the model as ``model.onnx``, its weights beside it where one file would not hold them."""
+    import onnx
+
+    large = model.ByteSize() > _ONE_FILE_BYTES
+    onnx.save(model, str(folder / "model.onnx"), save_as_external_data=large, location="weights.bin" if large else None)
+
+
+def session(model: Path | onnx.ModelProto, threads: int) -> Any:
+    """Return an onnxruntime session of the model on this CPU, with every optimisation of its graph."""
+    import onnxruntime as ort
+
+    made = ort.SessionOptions()
+    made.intra_op_num_threads = threads
+    made.inter_op_num_threads = 1
+    made.log_severity_level = 3
+    made.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    given = str(model) if isinstance(model, Path) else model.SerializeToString()
+    return ort.InferenceSession(given, made, providers=["CPUExecutionProvider"])
+
+
+def constants(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
+    """Return name -> constant of the graph."""
+    return {item.name: item for item in model.graph.initializer}
+
+
+def nothing_to_change(transform: str, reason: str, remedy: str) -> InputError:
+    """Return the refusal of a model in which the transform finds nothing that it changes."""
+    return InputError(Diagnostic(summary=f"{transform} changes nothing in this model", reason=reason, remedy=remedy))

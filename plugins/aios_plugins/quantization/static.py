@@ -1,0 +1,121 @@
+"""Static quantisation: weights and activations in 8 bits, the ranges of activations read from calibration data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aios_plugins.quantization.graphs import (
+    narrow_weights,
+    nothing_to_change,
+    preprocessed,
+    quiet,
+    save,
+    session,
+    versions_of,
+)
+from aios_plugins.quantization.items import read_items
+from aios_plugins.quantization.ranges import operators, ranges
+
+if TYPE_CHECKING:
+    import onnx
+
+    from aios.spi.transform import Progress, Work
+
+__all__ = ["PRODUCTS", "Static", "in_float", "quantized"]
+
+PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
+"""Operators that hold nearly all the arithmetic of a network."""
+
+
+class Static:
+    """Quantises with onnxruntime, in its QDQ form."""
+
+    name: ClassVar[str] = "static"
+    api_version: ClassVar[int] = 1
+
+    def versions(self) -> Mapping[str, str]:
+        """Return the libraries that the result depends on."""
+        return versions_of("numpy", "onnx", "onnxruntime")
+
+    def make(self, work: Work, progress: Progress) -> Mapping[str, str]:
+        """Write the quantised model; raises InputError where data does not fit or nothing can be quantised."""
+        progress(0.0, "reading the model")
+        ready = preprocessed(work)
+        items = read_items(session(ready, work.threads), work.data.get("calibrate", ()))
+        symmetric = work.settings["activations"] == "symmetric"
+        calibration = work.settings["calibration"]
+        options: dict[str, Any] = {"symmetric": symmetric}
+        if calibration == "percentile":
+            options["percentile"] = float(work.settings["percentile"])
+        found = ranges(
+            ready, work.scratch, items, calibration, options, lambda share, what: progress(0.1 + 0.8 * share, what)
+        )
+        progress(0.9, "quantising")
+        model = quantized(
+            ready,
+            found,
+            per_channel=work.settings["per_channel"] == "true",
+            symmetric=symmetric,
+            narrow=narrow_weights(work),
+        )
+        kept = in_float(model)
+        products = [node.name for node in model.graph.node if node.op_type in PRODUCTS]
+        if len(kept) == len(products) and not any(node.op_type == "QuantizeLinear" for node in model.graph.node):
+            raise nothing_to_change(
+                "static", "it holds no operator that onnxruntime computes in int8", "use the model in its own precision"
+            )
+        save(model, work.folder)
+        return {
+            "calibration items": str(items.count),
+            "products in int8": str(len(products) - len(kept)),
+            "products left in float": ", ".join(kept) or "none",
+        }
+
+
+def quantized(
+    ready: Path,
+    found: Any,
+    *,
+    per_channel: bool,
+    symmetric: bool,
+    narrow: bool,
+    but: Collection[str] = (),
+) -> onnx.ModelProto:
+    """Return the preprocessed model with a QuantizeLinear and DequantizeLinear around all that can be quantised.
+
+    found: ranges of activations · narrow: keep weights to 7 bits · but: names of nodes that stay in float
+    """
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.quant_utils import load_model_with_shape_infer, update_opset_version
+
+    with quiet():
+        quantizer = QDQQuantizer(
+            update_opset_version(load_model_with_shape_infer(ready), QuantType.QInt8),
+            per_channel,
+            narrow,
+            QuantType.QInt8,
+            # Unsigned activations and signed weights are the pair that most CPUs have instructions for.
+            QuantType.QInt8 if symmetric else QuantType.QUInt8,
+            found,
+            [],
+            sorted(but),
+            operators(),
+            {"WeightSymmetric": True, "ActivationSymmetric": symmetric},
+        )
+        quantizer.quantize_model()
+        quantizer.model.topological_sort()
+        model: onnx.ModelProto = quantizer.model.model
+    return model
+
+
+def in_float(model: onnx.ModelProto) -> list[str]:
+    """Return the names of matrix products and convolutions that compute in float."""
+    made = {name: node.op_type for node in model.graph.node for name in node.output}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type in PRODUCTS and not all(made.get(name) == "DequantizeLinear" for name in node.input[:2])
+    ]
