@@ -6,28 +6,37 @@ from typing import Annotated
 import typer
 
 from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, Paths, Profiles, State, setting_of
+from aios.cli.options import seconds as seconds_of
 
 __all__ = ["learning_app"]
 
 learning_app = typer.Typer()
 
 
-@learning_app.command(epilog="Example: aios profile examples/digits/intent.yaml")
+@learning_app.command(epilog="Example: aios profile examples/digits/intent.yaml --budget 60s")
 def profile(
     paths: Paths = None,
     fleet: Fleet = None,
     state: State = STATE,
     profiles: Profiles = PROFILES,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting.")] = 1.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting, at most.")] = 1.0,
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", metavar="TIME", parser=seconds_of, help="Begin no measurement after this time."),
+    ] = None,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Measure everything, also what cannot change the choice.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure again what has been measured before.")] = False,
     json: Json = False,
     json_into: JsonInto = None,
 ) -> int:
-    """Measure the candidates that could win on this machine; keep what was measured in the profile store."""
+    """Measure on this machine what could change the choice, until it is proved; keep it in the profile store."""
     from aios.cli.measuring import profile as work
+    from aios.workflow.profiling import Manner
 
     setting = setting_of(paths, fleet, state, profiles)
-    return work(setting, seconds=seconds, fresh=fresh, json=json, json_into=json_into)
+    return work(setting, Manner(seconds, budget, fresh, exhaustive), json=json, json_into=json_into)
 
 
 @learning_app.command(epilog="Example: aios fidelity --data measurements/ --level calibrated")

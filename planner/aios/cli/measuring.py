@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text
@@ -16,38 +16,66 @@ from aios.records.measurement import Measured, Measurement, Verdict
 from aios.records.metrics import find_metric
 
 if TYPE_CHECKING:
-    from aios.workflow.profiling import Profiled
+    from aios.records.intent import Goal
+    from aios.workflow.profiling import Manner, Profiled, Proof
     from aios.workflow.setting import Setting
     from aios.workflow.verifying import Verified
 
 __all__ = ["profile", "verdict_table", "verify"]
 
 
-def profile(setting: Setting, *, seconds: float, fresh: bool, json: bool, json_into: Path | None) -> int:
-    """Measure what could win; say what was measured and what was left out."""
+def profile(setting: Setting, manner: Manner, *, json: bool, json_into: Path | None) -> int:
+    """Measure what could change the choice; say what was measured, what was left out and what is still open."""
     from dataclasses import replace
 
     from aios.workflow.profiling import profile as work
 
     with Progress("profile", quiet=json) as progress:
-        done = work(replace(setting, tell=progress), seconds, fresh)
-    document = {
+        done = work(replace(setting, tell=progress), manner)
+    emit(_profile_words(done, setting), _profile_document(done), json=json, json_into=json_into)
+    return Exit.DONE
+
+
+def _profile_document(done: Profiled) -> dict[str, Any]:
+    return {
         "measured": done.measured,
         "reused": done.reused,
         "skipped": done.skipped,
         "settled": done.settled,
+        "intents": {name: _proof_document(proof) for name, proof in done.proofs.items()},
         "seconds": round(done.seconds, 1),
+        "measuring_s": {kind: round(seconds, 2) for kind, seconds in done.measuring_s.items()},
     }
-    emit(_profile_words(done, setting), document, json=json, json_into=json_into)
-    return Exit.DONE
+
+
+def _proof_document(proof: Proof) -> dict[str, Any]:
+    return {
+        "settled": proof.settled,
+        "choice": proof.choice,
+        "candidates": proof.candidates,
+        "candidates_measured": proof.measured,
+        "cannot_meet": dict(proof.out),
+        "too_close_to_tell": list(proof.close),
+        "rivals": [
+            {
+                "id": rival.id,
+                "best": rival.best,
+                "missing": [{"kind": item.kind, "seconds": round(item.seconds, 2)} for item in rival.missing],
+            }
+            for rival in proof.rivals
+        ],
+    }
 
 
 _SETTLED = {
     "measured": "its choice rests on measurements",
-    "open": "several candidates are too close to tell apart; the one that is chosen may not be measured itself",
+    "open": "its choice is still open",
     "infeasible": "no candidate meets it: `aios plan` says why",
     "described": "nothing can be measured here: none of the fleet's devices is this machine's",
 }
+
+_MOST_TOLD = 3
+"""Rivals that are told by name; --json has all of them."""
 
 
 def _profile_words(done: Profiled, setting: Setting) -> str:
@@ -57,13 +85,38 @@ def _profile_words(done: Profiled, setting: Setting) -> str:
         rows = [_measurement_row(item, done.names) for item in done.measured if item.subject.kind == kind]
         if rows:
             lines += [ink(title, "bold"), table(["WHAT", "MEASURED"], rows, ink), ""]
+    spent = sum(done.measuring_s.values())
     count = f"{len(done.measured)} measured, {done.reused} known from before"
-    lines.append(f"{count}, in {done.seconds:.0f} s: {setting.profiles}/")
+    lines.append(f"{count}, in {done.seconds:.0f} s ({spent:.0f} s of measuring): {setting.profiles}/")
     lines += [f"{count} left out: {why}" for why, count in done.skipped.items()]
-    for name, settled in done.settled.items():
-        lines.append(f"{name}: {_SETTLED[settled]}")
-    paths = " ".join(setting.paths)
-    return "\n".join([*lines, f"next: aios plan {paths}"])
+    for name, proof in done.proofs.items():
+        lines += _proof_words(name, proof, done.goals[name])
+    return "\n".join([*lines, f"next: aios plan {' '.join(setting.paths)}"])
+
+
+def _proof_words(name: str, proof: Proof, goal: Goal) -> list[str]:
+    """Say how far a choice is proved, and what would decide what is open."""
+    count = f"{proof.measured} of {proof.candidates} candidates measured"
+    if proof.settled == "described":
+        return [f"{name}: {_SETTLED[proof.settled]}"]
+    lines = [f"{name}: {_SETTLED[proof.settled]} ({count})"]
+    if proof.settled == "measured":
+        lines[0] += ": no other is better even where all that was not measured is at its best"
+    for item in proof.close[:_MOST_TOLD]:
+        lines.append(f"  {item} is as good within the intervals: {goal} does not tell them apart")
+    for rival in proof.rivals[:_MOST_TOLD]:
+        best = "unknown" if rival.best is None else metric_text(goal.metric, rival.best)
+        kinds = ", ".join(dict.fromkeys(_KINDS[item.kind] for item in rival.missing))
+        seconds = sum(item.seconds for item in rival.missing)
+        lines.append(
+            f"  {rival.id} may still be better: {goal.metric} at best {best}; {kinds} would tell, {seconds:.0f} s"
+        )
+    if len(proof.rivals) > _MOST_TOLD:
+        lines.append(f"  and {len(proof.rivals) - _MOST_TOLD} more (--json has all)")
+    return lines
+
+
+_KINDS = {"accuracy": "accuracy", "service": "engine", "serving": "endpoint"}
 
 
 def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
@@ -71,8 +124,9 @@ def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
     what = f"{names[subject.model]} {label_of(subject)}"
     if subject.kind != "accuracy":
         what += f" threads {subject.threads} batch {subject.batch}"
+    note = f"; disturbed: {item.conditions['disturbed']}" if "disturbed" in item.conditions else ""
     shown = [f"{name} {_value(name, value)}" for name, value in item.values.items()]
-    return [what, ", ".join(shown)]
+    return [what, ", ".join(shown) + note]
 
 
 def _value(name: str, value: Measured) -> str:

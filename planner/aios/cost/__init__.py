@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aios.cost.evidence import Evidence
     from aios.cost.explaining import explain
     from aios.cost.pipeline import pipeline_decision
+    from aios.cost.power import compared_alike
     from aios.cost.pricing import price
     from aios.cost.routing import Flow, link_load
     from aios.cost.training.search import search_in
@@ -39,6 +40,7 @@ __all__ = [
     "Evidence",
     "Flow",
     "collective",
+    "compared_alike",
     "explain",
     "link_load",
     "pipeline_decision",
@@ -57,6 +59,7 @@ __getattr__ = lazily(
         "Evidence": "aios.cost.evidence",
         "Flow": "aios.cost.routing",
         "collective": "aios.cost.collectives",
+        "compared_alike": "aios.cost.power",
         "explain": "aios.cost.explaining",
         "link_load": "aios.cost.routing",
         "pipeline_decision": "aios.cost.pipeline",

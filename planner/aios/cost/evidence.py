@@ -38,12 +38,16 @@ class Library:
         self._evidence = evidence
         self._groups: dict[tuple[str, str, str, str], list[Measurement]] = {}
         self._accuracy: dict[str, list[Measurement]] = {}
+        self._served: dict[tuple[str, str], list[Measurement]] = {}
+        self._pairs: dict[tuple[str, str], list[tuple[Measurement, Measurement]]] = {}
         for digest in sorted(evidence.measurements):
             found = evidence.measurements[digest]
             subject = found.subject
             self._groups.setdefault((subject.kind, subject.model, subject.device, subject.executor), []).append(found)
             if subject.kind == "accuracy":
                 self._accuracy.setdefault(subject.model, []).append(found)
+            elif subject.kind == "serving":
+                self._served.setdefault((subject.device, subject.executor), []).append(found)
 
     @property
     def calibrations(self) -> Mapping[tuple[str, str], Calibration]:
@@ -71,6 +75,19 @@ class Library:
     def kin(self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate) -> list[Measurement]:
         """Return what was measured of the same model, device and executor, in a fixed order."""
         return self._groups.get((kind, candidate.model_digest, candidate.device, candidate.executor), [])
+
+    def served(self, candidate: Candidate) -> list[tuple[Measurement, Measurement]]:
+        """Return what was measured behind its endpoint and alone, on the same device by the same executor, of whatever
+        model, in a fixed order."""
+        key = candidate.device, candidate.executor
+        if key not in self._pairs:
+            alone = [(item, self._alone(item)) for item in self._served.get(key, [])]
+            self._pairs[key] = [(served, own) for served, own in alone if own is not None]
+        return self._pairs[key]
+
+    def _alone(self, served: Measurement) -> Measurement | None:
+        subject = served.subject.model_copy(update={"kind": "service"})
+        return self._evidence.measurements.get(subject.digest)
 
     def accuracies(self, candidate: Candidate, precision: str, quantization: str) -> list[Measurement]:
         """Return accuracies of the model in this precision on the same data, wherever they were measured."""

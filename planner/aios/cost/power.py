@@ -19,10 +19,10 @@ from aios.cost.energy.ratings import awake_share
 from aios.cost.interval import Interval, Unknown, interval_of
 from aios.records.base import Source
 from aios.records.candidate import Candidate
-from aios.records.fleet import DeviceType, Fact, PowerMode
+from aios.records.fleet import DeviceType, Fact, Fleet, PowerMode
 from aios.records.measurement import Measured, Scope
 
-__all__ = ["Drawn", "Power", "beside", "cap_of", "power_of", "resting_w", "slowed"]
+__all__ = ["Drawn", "Power", "beside", "cap_of", "compared_alike", "power_of", "resting_w", "slowed"]
 
 _INTENSITY = Interval(0.35, 0.7, 1.0)
 
@@ -35,6 +35,17 @@ _GRAPHICS_IDLE, _IDLE = Interval(0.03, 0.13, 0.25), Interval(0.1, 0.25, 0.45)
 other devices. Of the catalogue's devices whose idle power was published, it lies between 0.03 (A10G) and 0.22 (L4) of
 the TDP of the former, in the median at 0.13; of the latter between 0.18 (MLU370-X4) and 0.36 (EPYC 7763). A Raspberry
 Pi 4 draws 2.2 to 3 W idle and 5.1 to 6.3 W under load (chipwired.com/raspberry-pi-power-use)."""
+
+
+class _Alike(DeviceType):
+    """A device type whose idle power, where nobody states it, is what is expected of it, without an interval."""
+
+
+def compared_alike(fleet: Fleet) -> Fleet:
+    """Return the fleet for comparing options with each other: what is assumed of idle power holds for all of them, and
+    no measurement of one changes it, so that its interval decides nothing. Estimates keep their values."""
+    types = {name: _Alike.model_construct(**dict(device)) for name, device in fleet.types.items()}
+    return fleet.model_copy(update={"types": types})
 
 
 class Power(NamedTuple):
@@ -159,7 +170,8 @@ def _idle(device: DeviceType, limit_w: float) -> Interval:
     """Return the watts of a device that nobody holds."""
     if device.idle_w is not None:
         return Interval(*[device.idle_w.value] * 3)
-    return (_GRAPHICS_IDLE if _is_graphics(device) else _IDLE).times(limit_w)
+    assumed = (_GRAPHICS_IDLE if _is_graphics(device) else _IDLE).times(limit_w)
+    return Interval(*[assumed.value] * 3) if isinstance(device, _Alike) else assumed
 
 
 def _between(device: DeviceType, idle: Interval, limit_w: float, cap: float | None) -> Interval:

@@ -15,6 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
+from aios.cost.borrowing import borrowed_energy
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
@@ -53,8 +54,8 @@ class Service(NamedTuple):
     """One replica of a candidate.
 
     replicas: how long it is occupied, at the low, expected and high end · mean_s, tail: latency of a lone request ·
-    relative: both ends of that, relative to its value · energy_j: per request ·
-    memory_bytes: of one replica; both None if not measured · busy: how near its rating a device comes while it works,
+    relative: both ends of that, relative to its value · energy_j: per request, None if nothing like it was metered ·
+    memory_bytes: of one replica, None if not measured · busy: how near its rating a device comes while it works,
     None if nobody knows what it does · learnt: whether the time of a full call is what calibrations say
     """
 
@@ -128,11 +129,14 @@ class Workbench:
             relative=_widened(_relative(single.time, self._overhead_spread(overhead, serving)), serving),
             source=source,
             basis=basis,
-            energy_j=_either("energy", serving, measured),
+            energy_j=_either("energy", serving, measured) or self._borrowed(candidate, device, full.time),
             memory_bytes=_either("memory", serving, measured),
             busy=self._busy(candidate, profile, device, tiers),
             learnt=full.learnt,
         )
+
+    def _borrowed(self, candidate: Candidate, device: DeviceType, time: Interval) -> Measured | None:
+        return borrowed_energy(candidate, time, self._library) if device.kind == "cpu" else None
 
     def _busy(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers) -> float | None:
         """Return the intensity of a full call, the same for all that differ in caps or modes alone."""

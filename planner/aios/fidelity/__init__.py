@@ -1,6 +1,7 @@
 """How right predictions are: which rows may be seen before which is predicted, errors, and what decisions would cost.
 
-Arithmetic on measured and predicted numbers; what predicts them is none of its business.
+Arithmetic on measured and predicted numbers; what predicts them is none of its business. ``standing`` says what to
+measure next, so that a choice rests on measurements.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from aios.records.lazily import lazily
 if TYPE_CHECKING:
     from aios.fidelity.comparing import Change, compared
     from aios.fidelity.configuring import Predictions, configurations
+    from aios.fidelity.decisive import Contender, Pending, Rival, Standing, close_to, standing
     from aios.fidelity.deriving import derived
     from aios.fidelity.protocol import Split, splits, united
     from aios.fidelity.regret import Decisions, decisions
@@ -17,16 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Change",
+    "Contender",
     "Decisions",
+    "Pending",
     "Predictions",
+    "Rival",
     "Score",
     "Split",
+    "Standing",
+    "close_to",
     "compared",
     "configurations",
     "decisions",
     "derived",
     "score",
     "splits",
+    "standing",
     "united",
 ]
 
@@ -34,16 +42,22 @@ __getattr__ = lazily(
     __name__,
     {
         "Change": "aios.fidelity.comparing",
+        "Contender": "aios.fidelity.decisive",
         "Decisions": "aios.fidelity.regret",
+        "Pending": "aios.fidelity.decisive",
         "Predictions": "aios.fidelity.configuring",
+        "Rival": "aios.fidelity.decisive",
         "Score": "aios.fidelity.scoring",
         "Split": "aios.fidelity.protocol",
+        "Standing": "aios.fidelity.decisive",
+        "close_to": "aios.fidelity.decisive",
         "compared": "aios.fidelity.comparing",
         "configurations": "aios.fidelity.configuring",
         "decisions": "aios.fidelity.regret",
         "derived": "aios.fidelity.deriving",
         "score": "aios.fidelity.scoring",
         "splits": "aios.fidelity.protocol",
+        "standing": "aios.fidelity.decisive",
         "united": "aios.fidelity.protocol",
     },
 )

@@ -117,11 +117,11 @@ class Bench:
             subject=subject, values=values, conditions={"items": str(len(labels))}, as_of=self._setting.now()
         )
 
-    def engine(self, deployment: Deployment, intent: Intent, profile: ModelProfile) -> Measurement:
-        """Measure the engine alone, calls back to back."""
+    def engine(self, deployment: Deployment, intent: Intent, profile: ModelProfile, share: float = 1.0) -> Measurement:
+        """Measure the engine alone, calls back to back, for a share of the time of a setting."""
         inputs, _labels = items_for(intent.data.evaluate, profile)
         executor = self._executors[deployment.executor]
-        return executor.measure(deployment, self._artefact(deployment), inputs, self._budget_s)
+        return executor.measure(deployment, self._artefact(deployment), inputs, self._budget_s * share)
 
     def serving(self, deployment: Deployment, intent: Intent, profile: ModelProfile) -> Measurement:
         """Start the deployment as a service of one replica, load it below its capacity, then in bursts; take it

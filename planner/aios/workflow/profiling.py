@@ -1,247 +1,291 @@
-"""profile: measure, on this machine, the candidates that could win."""
+"""profile: measure, on this machine, what could change the choice, until the choice is proved or time is up."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from aios.records.candidate import Candidate, Priced, label_of
-from aios.records.intent import Intent
-from aios.records.measurement import Measurement, Subject, subject_of
-from aios.records.metrics import metric
-from aios.records.model import ModelProfile
-from aios.records.plan import Deployment
+from aios.records.candidate import Candidate, Priced
+from aios.records.intent import Goal, Intent
+from aios.records.measurement import Measurement
 from aios.workflow.measuring import Bench
-from aios.workflow.planning import Considered, consider
+from aios.workflow.planning import consider
+from aios.workflow.profilingsubjects import Task, deployment_of_one, family, missing, named, work_of
 from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
 
-__all__ = ["Profiled", "profile"]
+if TYPE_CHECKING:
+    from aios.fidelity import Contender, Pending, Rival, Standing
+
+__all__ = ["Manner", "Profiled", "Proof", "profile"]
 
 Settled = Literal["measured", "open", "infeasible", "described"]
-"""The chosen candidate was measured; rivals too close to tell were left at the limit; nothing meets the intent; none of
-its devices is this machine's."""
+"""The choice is proved by measurements; rivals were left when time was up; nothing can meet the intent; none of its
+devices is this machine's."""
 
-_MOST_SERVED = 12
-"""Candidates of one intent that are measured behind their endpoint at most; the choice is rarely open for so long."""
+_MOST_REPEATS = 2
+"""How often a measurement that was disturbed is made again; the least disturbed one is kept."""
+
+_DESCRIBED = "their device is only described"
+_UNPREPARED = "their model could not be prepared so (`aios plan --all` says why)"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to profile. seconds: of measuring one engine setting, at most · budget_s: of the whole run; None: no end ·
+    fresh: measure again what was measured before · exhaustive: measure everything, whatever it may change"""
+
+    seconds: float = 1.0
+    budget_s: float | None = None
+    fresh: bool = False
+    exhaustive: bool = False
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How far the choice of one intent rests on measurements.
+
+    candidates: that this machine can run · measured: of these, with an engine or endpoint measurement of their own ·
+    choice: id of the candidate that is chosen with what is known · close: measured ones whose first goal is within the
+    intervals · rivals: what may still be better · out: requirement -> how many cannot meet it
+    """
+
+    settled: Settled
+    candidates: int
+    measured: int
+    choice: str | None = None
+    close: tuple[str, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Profiled:
     """What a profiling run did.
 
-    measured: in order · reused: subjects that had been measured before · skipped: why -> how many subjects were left
-    out ·
-    names: digest of a model -> its name, for people · settled: intent name -> how far its choice rests on measurements
+    measured: in order · reused: how many measurements from before were asked for · skipped: why -> how many settings
+    were left out · names: digest of a model -> its name, for people · goals: the first of each intent · proofs: by
+    intent · seconds: in all · measuring_s: of these spent on measuring, by kind (``artefact``: preparing models,
+    ``short``: engines for a part of their time)
     """
 
     measured: tuple[Measurement, ...]
     reused: int
     skipped: dict[str, int]
     names: dict[str, str]
-    settled: dict[str, Settled]
+    goals: Mapping[str, Goal]
+    proofs: Mapping[str, Proof]
     seconds: float
+    measuring_s: Mapping[str, float]
+
+    @property
+    def settled(self) -> dict[str, Settled]:
+        """How far the choice of each intent rests on measurements."""
+        return {name: proof.settled for name, proof in self.proofs.items()}
 
 
 @dataclass
 class _Run:
-    """A profiling run under way."""
+    """A profiling run under way. before: digests of what was measured earlier · spent: kind -> seconds each"""
 
     setting: Setting
+    manner: Manner
     bench: Bench
     given: Given
-    measured: list[Measurement] = field(default_factory=list)
+    clock: Callable[[], float]
+    started: float
+    before: frozenset[str]
+    measured: dict[str, Measurement] = field(default_factory=dict)
     reused: set[str] = field(default_factory=set)
     skipped: dict[str, set[str]] = field(default_factory=dict)
+    spent: dict[str, list[float]] = field(default_factory=dict)
+    ready: set[tuple[str, ...]] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)
 
-    def missing(self, subject: Subject) -> bool:
-        """Whether ``subject`` has to be measured; one that was measured earlier counts as reused."""
-        if subject.digest not in self.given.measurements:
-            return True
-        if all(done.subject != subject for done in self.measured):
-            self.reused.add(subject.digest)
-        return False
+    @property
+    def is_over(self) -> bool:
+        return self.manner.budget_s is not None and self.clock() - self.started >= self.manner.budget_s
 
     def keep(self, measurement: Measurement) -> None:
         """Store a measurement, and plan with it from now on."""
         self.bench.store(measurement)
-        self.measured.append(measurement)
+        self.measured[measurement.subject.digest] = measurement
         together = {**self.given.measurements, measurement.subject.digest: measurement}
         self.given = replace(self.given, measurements=together)
 
-    def skip(self, why: str, candidate: Candidate) -> None:
-        """Note that a candidate is left out."""
-        self.skipped.setdefault(why, set()).add(_work(candidate))
+    def expected_s(self, task: Task) -> float:
+        """Return how long a measurement is expected to take: as those of its kind did, else a guess."""
+        key = task.kind if task.share == 1.0 else "short"
+        known = self.spent.get(key)
+        if known:
+            return max(1e-3, sum(known) / len(known))
+        guess = {"accuracy": 3.0, "serving": 8.0, "service": 0.5 + self.manner.seconds * task.share}
+        return guess[task.kind]
 
 
-def profile(setting: Setting, budget_s: float, fresh: bool = False) -> Profiled:
-    """Measure what could win for each intent: accuracy first, then the engine, then the served endpoint of the winners.
+def profile(
+    setting: Setting,
+    manner: Manner,
+    bench: Callable[..., Bench] = Bench,
+    clock: Callable[[], float] = time.monotonic,
+) -> Profiled:
+    """Measure for each intent what could change its choice, and stop as soon as nothing could.
 
-    budget_s: time for measuring one engine setting · fresh: measure again what has been measured before. Every
-    measurement is stored at once, so an interrupted run goes on where it stopped.
+    bench: what measures · clock: seconds that never go back. Every measurement is stored at once, so an interrupted run
+    goes on where it stopped. A measurement that was begun is ended, whatever the budget.
     """
-    started = time.perf_counter()
+    started = clock()
     given = gather(setting)
-    if fresh:
+    before = frozenset() if manner.fresh else frozenset(given.measurements)
+    if manner.fresh:
         given = replace(given, measurements={})
-    run = _Run(setting, Bench(setting, given.executors, given.fleet.types, budget_s), given)
-    settled: dict[str, Settled] = {}
+    made = bench(setting, given.executors, given.fleet.types, manner.seconds)
+    run = _Run(setting, manner, made, given, clock, started, before)
     with run.bench:
-        for intent in given.intents:
-            _prepare(run, intent)
-            _measure_accuracy(run, intent)
-            _measure_engines(run, intent)
-            settled[intent.name] = _measure_winners(run, intent)
+        proofs = {intent.name: _settle(run, intent) for intent in given.intents}
     return Profiled(
-        measured=tuple(run.measured),
+        measured=tuple(run.measured.values()),
         reused=len(run.reused),
         skipped={why: len(works) for why, works in sorted(run.skipped.items())},
         names={p.digest: name for found in given.profiles.values() for name, p in found.items()},
-        settled=settled,
-        seconds=time.perf_counter() - started,
+        goals={intent.name: intent.goal[0] for intent in given.intents},
+        proofs=proofs,
+        seconds=clock() - started,
+        measuring_s={kind: sum(seconds) for kind, seconds in sorted(run.spent.items())},
     )
 
 
-def _options(run: _Run, intent: Intent) -> tuple[Considered, tuple[Priced, ...]]:
-    """Price the intent alone with what is known now; return it with the options that this machine can run."""
-    considered = consider(replace(run.given, intents=(intent,)))
-    local = {node.name for node in run.given.fleet.nodes if node.address == "local"}
+def _settle(run: _Run, intent: Intent) -> Proof:
+    """Measure what is decisive for one intent, until its choice is proved or time is up."""
+    while True:
+        options, alike, everything = _options(run, intent)
+        if everything and not options:
+            return Proof("described", 0, 0)
+        tasks = {option.candidate.id: _tasks(run, intent, option.candidate) for option in options}
+        contenders = [_contender(run, option, alike, tasks[option.candidate.id]) for option in options]
+        found = _standing(intent, contenders)
+        following = _everything(contenders) if run.manner.exhaustive else _next(found)
+        if following is None or run.is_over:
+            return _proof(run, intent, contenders, found)
+        leader, item = following
+        task = next(task for task in tasks[leader.option.candidate.id] if task.name == item.name)
+        _measure(run, intent, leader.option.candidate, task)
+
+
+def _standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
+    from aios.fidelity import standing
+
+    return standing(intent, contenders)
+
+
+def _next(found: Standing) -> tuple[Contender, Pending] | None:
+    return (found.leader, found.next) if found.leader is not None and found.next is not None else None
+
+
+def _everything(contenders: Sequence[Contender]) -> tuple[Contender, Pending] | None:
+    """Return the next of all measurements, those of one kind after the other."""
+    left = [(item.kind, one.size, item.name, one, item) for one in contenders for item in one.pending]
+    return min(left, key=lambda row: row[:3])[3:] if left else None
+
+
+def _options(run: _Run, intent: Intent) -> tuple[list[Priced], Mapping[str, Priced], bool]:
+    """Price the intent alone with what is known now. Return the options that this machine can run, by id how they
+    compare with each other, and whether there are any at all."""
+    from aios.cost import compared_alike
+
+    given = replace(run.given, intents=(intent,))
+    priced = consider(given).options[intent.name]
+    alike = consider(replace(given, fleet=compared_alike(given.fleet))).options[intent.name]
+    local = {node.name for node in given.fleet.nodes if node.address == "local"}
     reachable = []
-    for option in considered.options[intent.name]:
+    for option in priced:
         if local.intersection(option.candidate.nodes):
             reachable.append(option)
         else:
-            run.skip("their device is only described", option.candidate)
-    return considered, tuple(reachable)
+            run.skipped.setdefault(_DESCRIBED, set()).add(work_of(option.candidate))
+    return reachable, {option.candidate.id: option for option in alike}, bool(priced)
 
 
-def _prepare(run: _Run, intent: Intent) -> None:
-    """Prepare every distinct precision of every model; one that cannot be is no candidate any more."""
-    _considered, options = _options(run, intent)
-    families = {_family(option.candidate): option.candidate for option in reversed(options)}
-    for name, candidate in sorted(families.items()):
-        run.setting.tell(f"prepare {' '.join(name)}")
-        failure = run.bench.failure(_deployment(run, intent, candidate))
+def _tasks(run: _Run, intent: Intent, candidate: Candidate) -> tuple[Task, ...]:
+    tasks, known = missing(run.given, intent, candidate, short=not run.manner.exhaustive)
+    run.reused |= known & run.before - run.measured.keys()
+    return tuple(task for task in tasks if task.name not in run.tried)
+
+
+def _contender(run: _Run, option: Priced, alike: Mapping[str, Priced], tasks: Sequence[Task]) -> Contender:
+    from aios.fidelity import Contender, Pending
+    from aios.solve.shapes import size_of
+
+    pending = tuple(Pending(task.name, task.kind, run.expected_s(task)) for task in tasks)
+    reach = alike.get(option.candidate.id, option).estimates
+    return Contender(option, reach, pending, size_of(option))
+
+
+def _measure(run: _Run, intent: Intent, candidate: Candidate, task: Task) -> None:
+    """Prepare the candidate's model, if nobody did, then make one measurement; a disturbed one is made again."""
+    candidate = candidate.model_copy(update={"batch": task.batch})
+    deployment = deployment_of_one(run.given, intent, candidate)
+    profile = run.given.profiles[intent.name][candidate.model]
+    noted: dict[str, str] = {}
+    if family(candidate) not in run.ready:
+        run.setting.tell(f"prepare {' '.join(family(candidate))}")
+        begun = run.clock()
+        failure = run.bench.failure(deployment)
+        prepared_s = run.clock() - begun
+        run.spent.setdefault("artefact", []).append(prepared_s)
         if failure is not None:
             run.keep(failure)
-            run.skip("their model could not be prepared so (`aios plan --all` says why)", candidate)
+            run.skipped.setdefault(_UNPREPARED, set()).add(work_of(candidate))
+            return
+        run.ready.add(family(candidate))
+        noted = {"preparing took": f"{prepared_s:.3g} s"}
+    run.setting.tell(task.words(candidate))
+    run.tried.add(task.name)
+    best: Measurement | None = None
+    begun = run.clock()
+    for _attempt in range(1 + _MOST_REPEATS):
+        if task.kind == "accuracy":
+            data = run.given.evaluation[intent.name][candidate.model]
+            made = run.bench.accuracy(deployment, intent, profile, data)
+        elif task.kind == "service":
+            made = run.bench.engine(deployment, intent, profile, task.share)
+        else:
+            made = run.bench.serving(deployment, intent, profile)
+        if best is None or _disturbance(made) < _disturbance(best):
+            best = made
+        if "disturbed" not in best.conditions or run.is_over:
+            break
+    assert best is not None
+    took = run.clock() - begun
+    run.spent.setdefault(task.kind if task.share == 1.0 else "short", []).append(took)
+    conditions = {**best.conditions, **task.conditions, **noted, "measuring took": f"{took:.3g} s"}
+    run.keep(best.model_copy(update={"conditions": conditions}))
 
 
-def _measure_accuracy(run: _Run, intent: Intent) -> None:
-    """Measure the accuracy of every distinct precision of every model, where there is data."""
-    _considered, options = _options(run, intent)
-    for option in options:
-        candidate = option.candidate
-        data = run.given.evaluation[intent.name].get(candidate.model)
-        if data is None:
-            continue
-        if run.missing(_subject(run, intent, candidate, "accuracy")):
-            run.setting.tell(f"accuracy of {candidate.model} {_precision(candidate)}")
-            run.keep(
-                run.bench.accuracy(_deployment(run, intent, candidate), intent, _profile(run, intent, candidate), data)
-            )
+def _disturbance(made: Measurement) -> tuple[bool, float]:
+    """Return how much a measurement was disturbed: whether, and the width of its widest interval."""
+    widths = [(item.high - item.low) / abs(item.value) for item in made.values.values() if item.value]
+    return "disturbed" in made.conditions, max(widths, default=0.0)
 
 
-def _measure_engines(run: _Run, intent: Intent) -> None:
-    """Measure the engine for every setting that can still meet the intent: larger batches last, if any are left."""
-    for largest in (False, True):
-        _considered, options = _options(run, intent)
-        for option in options:
-            candidate = option.candidate
-            if (candidate.batch > 1) != largest:
-                continue
-            why = _cannot_win(intent, option)
-            if why is not None:
-                run.skip(why, candidate)
-            elif run.missing(_subject(run, intent, candidate, "service")):
-                run.setting.tell(f"engine: {_work(candidate)}")
-                run.keep(
-                    run.bench.engine(_deployment(run, intent, candidate), intent, _profile(run, intent, candidate))
-                )
+def _proof(run: _Run, intent: Intent, contenders: Sequence[Contender], found: Standing) -> Proof:
+    """Return how far the choice rests on what was measured."""
+    from aios.fidelity import close_to
 
-
-def _measure_winners(run: _Run, intent: Intent) -> Settled:
-    """Measure the endpoint of the candidate that would be chosen, until the chosen one has been measured."""
-    from aios.solve import Limits, choose
-
-    for _attempt in range(_MOST_SERVED):
-        considered, options = _options(run, intent)
-        if considered.options[intent.name] and not options:
-            return "described"
-        selection = choose((intent,), {intent.name: options}, considered.given.fleet, Limits())
-        if intent.name not in selection.chosen:
-            return "infeasible"
-        candidate = selection.chosen[intent.name].candidate
-        if not run.missing(_subject(run, intent, candidate, "serving")):
-            return "measured"
-        run.setting.tell(f"endpoint: {_work(candidate)}")
-        run.keep(run.bench.serving(_deployment(run, intent, candidate), intent, _profile(run, intent, candidate)))
-    return "open"
-
-
-def _cannot_win(intent: Intent, option: Priced) -> str | None:
-    """Say why the option cannot be chosen even if every estimate turns out at its better end."""
-    for requirement in intent.require:
-        estimate = option.estimates.get(requirement.metric)
-        if estimate is None:
-            continue
-        lower_is_better = metric(requirement.metric).better == "lower"
-        best = estimate.low if lower_is_better else estimate.high
-        if estimate.source == "measured" and intent.risk == "pessimistic":
-            best = estimate.high if lower_is_better else estimate.low
-        if (best > requirement.bound) if lower_is_better else (best < requirement.bound):
-            return f"they cannot meet {requirement.text}"
-    return None
-
-
-def _subject(
-    run: _Run, intent: Intent, candidate: Candidate, kind: Literal["service", "serving", "accuracy"]
-) -> Subject:
-    executor = run.given.executors[candidate.executor]
-    return subject_of(
-        kind,
-        candidate,
-        engine=executor.engine(),
-        calibration=run.given.calibration[intent.name].get(candidate.model),
-        data=run.given.evaluation[intent.name].get(candidate.model),
+    works = {one.option.candidate.id: work_of(one.option.candidate) for one in contenders}
+    for text, ids in found.out.items():
+        run.skipped.setdefault(f"they cannot meet {text}", set()).update(works[name] for name in ids)
+    settled: Settled = "infeasible" if found.leader is None else "open" if found.next is not None else "measured"
+    touched = [one for one in contenders if named(run.given, intent, one.option.candidate)]
+    chosen = found.incumbent
+    return Proof(
+        settled=settled,
+        candidates=len(contenders),
+        measured=len(touched),
+        choice=chosen.option.candidate.id if chosen is not None else None,
+        close=close_to(intent, chosen, contenders) if chosen is not None else (),
+        rivals=found.rivals,
+        out={text: len(ids) for text, ids in found.out.items()},
     )
-
-
-def _deployment(run: _Run, intent: Intent, candidate: Candidate) -> Deployment:
-    """Return the deployment of one replica of the candidate on this machine."""
-    from aios.plan import deployment_of
-    from aios.records.selection import Placement
-
-    fleet = run.given.fleet
-    node = next(node for node in fleet.nodes if node.address == "local" and node.name in candidate.nodes)
-    slot = next(slot for slot in node.devices if slot.type == candidate.device)
-    one = candidate.model_copy(update={"replicas": 1})
-    cores = fleet.types[candidate.device].cores
-    placement = Placement(
-        node=node.instances()[0],
-        devices=slot.ids[:1],
-        share=candidate.threads / cores if cores else 1.0,
-        replicas=1,
-    )
-    profile = _profile(run, intent, candidate)
-    return deployment_of(intent, one, (placement,), profile, run.given.calibration[intent.name], fleet)
-
-
-def _profile(run: _Run, intent: Intent, candidate: Candidate) -> ModelProfile:
-    return run.given.profiles[intent.name][candidate.model]
-
-
-def _family(candidate: Candidate) -> tuple[str, str, str]:
-    return candidate.model, label_of(candidate), candidate.executor
-
-
-def _precision(candidate: Candidate) -> str:
-    return label_of(candidate)
-
-
-def _work(candidate: Candidate) -> str:
-    """Name what is measured of a candidate, whatever its number of replicas."""
-    mode = f" mode {candidate.power_mode}" if candidate.power_mode else ""
-    threads = f" threads {candidate.threads}" if candidate.threads else f" on {candidate.device}"
-    return f"{candidate.model} {_precision(candidate)}{threads} batch {candidate.batch}{mode}"

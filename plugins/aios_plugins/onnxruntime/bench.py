@@ -49,6 +49,7 @@ def _measure(spec: Spec, inputs: list[str], budget_s: float) -> dict[str, Any]:
         model.run(batches[calls % len(batches)])
         calls += 1
     durations: list[float] = []
+    waited = _waited_s()
     cpu_begin, begin = time.process_time(), time.perf_counter()
     at = begin
     while len(durations) < _LEAST_CALLS or at - begin < budget_s * (1 - _WARM_UP_SHARE):
@@ -59,9 +60,22 @@ def _measure(spec: Spec, inputs: list[str], budget_s: float) -> dict[str, Any]:
     return {
         "durations_s": durations,
         "cpu_s": time.process_time() - cpu_begin,
+        "waited_s": max(0.0, _waited_s() - waited),
         "items": len(batches[0][0]) if model.batchable else 1,
         "memory": _memory(),
     }
+
+
+def _waited_s() -> float:
+    """Return the seconds that threads of this process were ready to run while others ran (second field of
+    ``schedstat``); 0 where the kernel does not count them."""
+    waited = 0
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        try:
+            waited += int(path.read_text().split()[1])
+        except (OSError, IndexError):  # the thread ended, or nothing is counted
+            continue
+    return waited / 1e9
 
 
 def _batches(model: Model, arrays: list[Any], batch: int) -> list[list[Any]]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,39 +20,13 @@ from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.matching import matching
 from aios_plugins.onnxruntime.session import open_model
 from aios_plugins.onnxruntime.spec import Spec
+from aios_plugins.onnxruntime.steadiness import Traces, lost_between, of_series
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["fitting", "infer", "measure", "output_of"]
-
-_PARTS = 20
-"""Into how many batch means a series is cut: enough for a mean of means to be near normal, few enough that each is
-long against the correlation of neighbouring calls (Law, Simulation Modeling and Analysis, section 9.5.3)."""
-
-_STUDENT_95 = (
-    6.314,
-    2.920,
-    2.353,
-    2.132,
-    2.015,
-    1.943,
-    1.895,
-    1.860,
-    1.833,
-    1.812,
-    1.796,
-    1.782,
-    1.771,
-    1.761,
-    1.753,
-    1.746,
-    1.740,
-    1.734,
-    1.729,
-)
-"""95 % quantiles of Student's t at 1 to 19 degrees of freedom: the two ends of a 90 % interval."""
 
 _INFER_BATCH = 32
 
@@ -125,12 +97,12 @@ def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_
 
     Raises InputError for data that does not fit the model, WorldError when it fails.
     """
-    before = _ticks()
+    before = Traces.read()
     report = _run(deployment, artefact, inputs, budget_s)
-    steal = _steal_share(before, _ticks())
     durations: list[float] = report["durations_s"]
+    lost = lost_between(before, Traces.read(), report["waited_s"], sum(durations))
     items = report["items"]
-    mean, low, high = _interval(durations)
+    time = of_series(durations, lost.share, lost.disturbed)
     n = len(durations)
     meter = f"clock of the process, {n} calls back to back"
     cpu = report["cpu_s"] / (n * items)
@@ -140,21 +112,27 @@ def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_
     return Measurement(
         subject=subject_of("service", deployment, engine=engine(), calibration=deployment.calibrate_digest),
         values={
-            "time": Measured(value=mean, low=low, high=high, unit="s", n=n, meter=meter),
+            "time": Measured(value=time.value, low=time.low, high=time.high, unit="s", n=n, meter=meter),
             "throughput": Measured(
-                value=items / mean, low=items / high, high=items / low, unit="1/s", n=n, meter=meter
+                value=items / time.value, low=items / time.high, high=items / time.low, unit="1/s", n=n, meter=meter
             ),
             "memory": Measured(value=peak, low=peak, high=peak, unit="B", n=1, meter=f"{counted} of the process"),
             "cpu_time": Measured(
-                value=cpu, low=cpu * low / mean, high=cpu * high / mean, unit="s", n=n, meter="CPU time of the process"
+                value=cpu,
+                low=cpu * time.low / time.value,
+                high=cpu * time.high / time.value,
+                unit="s",
+                n=n,
+                meter="CPU time of the process",
             ),
         },
         distributions={"time": _quantiles(durations)},
         conditions={
             "duration": f"{sum(durations):.3g} s",
             "load average": f"{os.getloadavg()[0]:.2f}",
-            "steal": f"{100 * steal:.1f} %",
+            **lost.conditions,
             "cores": str(len(os.sched_getaffinity(0))),
+            **({"disturbed": "; ".join(time.disturbed)} if time.disturbed else {}),
         },
         as_of=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -205,30 +183,7 @@ def output_of(command: Sequence[str]) -> dict[str, Any]:
     return document
 
 
-def _interval(durations: Sequence[float]) -> tuple[float, float, float]:
-    """Return mean and 90 % interval of a correlated series, by batch means."""
-    parts = min(_PARTS, len(durations))
-    edges = [round(i * len(durations) / parts) for i in range(parts + 1)]
-    means = [sum(durations[a:b]) / (b - a) for a, b in pairwise(edges)]
-    mean = sum(durations) / len(durations)
-    centre = sum(means) / parts
-    spread = math.sqrt(sum((value - centre) ** 2 for value in means) / (parts - 1))
-    half = _STUDENT_95[parts - 2] * spread / math.sqrt(parts)
-    return mean, max(mean - half, min(durations)), mean + half
-
-
 def _quantiles(durations: Sequence[float]) -> tuple[float, ...]:
     import numpy as np
 
     return tuple(float(value) for value in np.quantile(np.asarray(durations), PROBABILITIES))
-
-
-def _ticks() -> list[int]:
-    with Path("/proc/stat").open(encoding="utf-8") as file:
-        return [int(word) for word in file.readline().split()[1:]]
-
-
-def _steal_share(before: Sequence[int], after: Sequence[int]) -> float:
-    """Return the share of CPU time that the hypervisor gave to others (field 8 of /proc/stat's first line)."""
-    spent = [b - a for a, b in zip(before, after, strict=True)]
-    return spent[7] / sum(spent[:8]) if sum(spent[:8]) > 0 and len(spent) > 7 else 0.0

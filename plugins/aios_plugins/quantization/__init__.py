@@ -2,6 +2,8 @@
 
 from aios_plugins.quantization.dynamic import Dynamic
 from aios_plugins.quantization.half import Half
+from aios_plugins.quantization.mixed import Mixed
 from aios_plugins.quantization.static import Static
+from aios_plugins.quantization.weight_only import WeightOnly
 
-__all__ = ["Dynamic", "Half", "Static"]
+__all__ = ["Dynamic", "Half", "Mixed", "Static", "WeightOnly"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aios.spi.transform import Progress, Work
 
-__all__ = ["PRODUCTS", "Static", "in_float", "quantized"]
+__all__ = ["PRODUCTS", "Static", "in_float", "inferred", "quantized"]
 
 PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 """Operators that hold nearly all the arithmetic of a network."""
@@ -54,7 +54,7 @@ class Static:
         )
         progress(0.9, "quantising")
         model = quantized(
-            ready,
+            inferred(ready),
             found,
             per_channel=work.settings["per_channel"] == "true",
             symmetric=symmetric,
@@ -74,41 +74,52 @@ class Static:
         }
 
 
-def quantized(
-    ready: Path,
-    found: Any,
-    *,
-    per_channel: bool,
-    symmetric: bool,
-    narrow: bool,
-    but: Collection[str] = (),
-) -> onnx.ModelProto:
-    """Return the preprocessed model with a QuantizeLinear and DequantizeLinear around all that can be quantised.
-
-    found: ranges of activations · narrow: keep weights to 7 bits · but: names of nodes that stay in float
-    """
+def inferred(ready: Path) -> onnx.ModelProto:
+    """Return the preprocessed model as the quantiser takes it: with every shape, in an opset that has all it needs."""
     from onnxruntime.quantization import QuantType
-    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
     from onnxruntime.quantization.quant_utils import load_model_with_shape_infer, update_opset_version
 
     with quiet():
+        model: onnx.ModelProto = update_opset_version(load_model_with_shape_infer(ready), QuantType.QInt8)
+    return model
+
+
+def quantized(
+    model: onnx.ModelProto,
+    found: Any,
+    *,
+    per_channel: bool = True,
+    symmetric: bool = False,
+    narrow: bool,
+    only: Collection[str] = (),
+    but: Collection[str] = (),
+) -> onnx.ModelProto:
+    """Return the model, which is used up, with QuantizeLinear and DequantizeLinear around all that can be quantised.
+
+    found: ranges of activations · narrow: keep weights to 7 bits · only: names of nodes, where not all are meant ·
+    but: names of nodes that stay in float
+    """
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    with quiet():
         quantizer = QDQQuantizer(
-            update_opset_version(load_model_with_shape_infer(ready), QuantType.QInt8),
+            model,
             per_channel,
             narrow,
             QuantType.QInt8,
             # Unsigned activations and signed weights are the pair that most CPUs have instructions for.
             QuantType.QInt8 if symmetric else QuantType.QUInt8,
             found,
-            [],
+            sorted(only),
             sorted(but),
             operators(),
             {"WeightSymmetric": True, "ActivationSymmetric": symmetric},
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
-        model: onnx.ModelProto = quantizer.model.model
-    return model
+        made: onnx.ModelProto = quantizer.model.model
+    return made
 
 
 def in_float(model: onnx.ModelProto) -> list[str]:

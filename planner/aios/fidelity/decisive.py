@@ -1,0 +1,205 @@
+"""What to measure next so that a choice rests on measurements, and whether it does already.
+
+The rule is optimism: suppose that whatever was not measured turns out at its best. The option that would then be
+chosen, the leader, is measured next; of what is missing of it, what is the most likely to rule it out per second comes
+first. A leader of which nothing is missing is the choice: every other option was given the benefit of every doubt and
+is no better. That is the whole proof, and it holds where true figures lie inside their intervals. The rule never
+measures an option whose best end is worse than a figure that is known of a feasible one: the branch and bound of Lawler
+and Wood (1966), with measuring in the place of branching.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from aios.records.candidate import Estimate, Priced
+from aios.records.intent import Goal, Intent, Requirement
+from aios.records.metrics import is_endless, metric
+
+__all__ = ["Contender", "Pending", "Rival", "Standing", "close_to", "standing"]
+
+Kind = Literal["accuracy", "service", "serving"]
+
+_ROUNDING = 1e-12
+"""Relative error of arithmetic that breaks no bound, as the solver has it."""
+
+_LIKELY = 0.5
+"""Chance that a figure of which nothing is known breaks a bound."""
+
+_UNLIKELY = 0.01
+"""Least chance that is reckoned with: what can hardly rule anything out is put in order of its cost."""
+
+
+class Pending(NamedTuple):
+    """A measurement that is missing. name: the same for options that share it · seconds: that it is expected to take"""
+
+    name: str
+    kind: Kind
+    seconds: float
+
+
+class Contender(NamedTuple):
+    """An option that may be chosen.
+
+    option: as a plan prices it now · reach: its estimates, without what no measurement of it changes · pending: what is
+    missing of it; of figures on which nothing of that bears, the plan's own hold · size: what breaks ties, the smaller
+    first
+    """
+
+    option: Priced
+    reach: Mapping[str, Estimate]
+    pending: tuple[Pending, ...]
+    size: tuple[object, ...]
+
+
+class Rival(NamedTuple):
+    """An option that may still turn out better than the best that is known. best: of the first goal, None: anything is
+    possible · missing: what would decide"""
+
+    id: str
+    best: float | None
+    missing: tuple[Pending, ...]
+
+
+class Standing(NamedTuple):
+    """leader: who would be chosen if all turned out at its best; None: nothing can meet the intent · next: what to
+    measure; None: the choice is proved · incumbent: the best of those of which nothing is missing · rivals: what may
+    still be better than that, the most hopeful first · out: text of a requirement -> ids of
+    those that cannot meet it"""
+
+    leader: Contender | None
+    next: Pending | None
+    incumbent: Contender | None
+    rivals: tuple[Rival, ...]
+    out: Mapping[str, tuple[str, ...]]
+
+
+def standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
+    """Return who leads and what to measure next. The choice is that of a plan of the intent alone."""
+    hopeful: list[Contender] = []
+    out: dict[str, tuple[str, ...]] = {}
+    for one in contenders:
+        broken = next((item for item in intent.require if not _can_keep(one, intent, item)), None)
+        if broken is None:
+            hopeful.append(one)
+        else:
+            out[broken.text] = (*out.get(broken.text, ()), one.option.candidate.id)
+    known = _leader(intent, [one for one in hopeful if not one.pending])
+    if not hopeful:
+        return Standing(None, None, None, (), out)
+    leader = _leader(intent, hopeful)
+    assert leader is not None
+    if not leader.pending:
+        return Standing(leader, None, leader, (), out)
+    worth = {item: _chance(leader, intent, item, known) / item.seconds for item in leader.pending}
+    following = max(leader.pending, key=lambda item: (worth[item], -item.seconds, item.name))
+    return Standing(leader, following, known, _rivals(intent, hopeful, known), out)
+
+
+def close_to(intent: Intent, chosen: Contender, contenders: Sequence[Contender]) -> tuple[str, ...]:
+    """Return ids of measured options that meet the intent and whose first goal differs from that of the chosen one by
+    less than the intervals of both: another run may prefer them."""
+    goal = intent.goal[0]
+    mine = chosen.reach.get(goal.metric)
+    if mine is None or mine.low == mine.high:
+        return ()
+    found = []
+    for one in contenders:
+        its = one.reach.get(goal.metric)
+        if one is chosen or one.pending or its is None or its.low == its.high:
+            continue
+        if mine.low <= its.high and its.low <= mine.high and all(_can_keep(one, intent, b) for b in intent.require):
+            found.append(one.option.candidate.id)
+    return tuple(sorted(found))
+
+
+def _leader(intent: Intent, pool: Sequence[Contender]) -> Contender | None:
+    """Return the first by goals, then by size, of those that can keep every bound. A goal that may be worsened is
+    first brought to its best: whoever has that is measured before anybody is admitted for being near it."""
+    for goal in intent.goal:
+        if not pool:
+            return None
+        best = min(pool, key=lambda one: (_reached(one, goal), len(one.pending), one.size))
+        if best.pending:
+            equals = [one for one in pool if _reached(one, goal) == _reached(best, goal)]
+            return min(equals, key=lambda one: (*(_reached(one, other) for other in intent.goal), one.size))
+        least = _reached(best, goal)
+        most = least + goal.tolerance * abs(least) if math.isfinite(least) else least
+        pool = [one for one in pool if _reached(one, goal) <= most]
+    return min(pool, key=lambda one: (_reached(one, intent.goal[-1]), one.size), default=None)
+
+
+def _rivals(intent: Intent, hopeful: Sequence[Contender], known: Contender | None) -> tuple[Rival, ...]:
+    goal = intent.goal[0]
+    most = math.inf if known is None else _reached(known, goal)
+    most += goal.tolerance * abs(most) if math.isfinite(most) else 0.0
+    found = [one for one in hopeful if one.pending and _reached(one, goal) <= most]
+    found.sort(key=lambda one: (*(_reached(one, other) for other in intent.goal), one.size))
+    told = []
+    for one in found:
+        best = _reached(one, goal)
+        value = None if not math.isfinite(best) else best if goal.direction == "minimize" else -best
+        told.append(Rival(one.option.candidate.id, value, one.pending))
+    return tuple(told)
+
+
+def _bears(kind: Kind, name: str) -> bool:
+    """Say whether such a measurement changes a metric. What a device costs depends on neither."""
+    if name.startswith("accuracy."):
+        return kind == "accuracy"
+    return kind != "accuracy" and name not in ("cost", "expense", "time")
+
+
+def _is_open(one: Contender, name: str) -> bool:
+    return any(_bears(item.kind, name) for item in one.pending)
+
+
+def _can_keep(one: Contender, intent: Intent, bound: Requirement) -> bool:
+    """Say whether the bound may be kept: as a plan compares it where it is measured, at its best end else."""
+    below = metric(bound.metric).relation == "<="
+    is_open = _is_open(one, bound.metric)
+    found = (one.reach if is_open else one.option.estimates).get(bound.metric)
+    if found is None:
+        return is_open
+    best, worst = (found.low, found.high) if below else (found.high, found.low)
+    value = best if is_open else found.value if intent.risk == "expected" else worst
+    slack = _ROUNDING * abs(bound.bound)
+    return value <= bound.bound + slack if below else value >= bound.bound - slack
+
+
+def _reached(one: Contender, goal: Goal) -> float:
+    """Return what a goal is at best, the smaller the better: its value where it is measured."""
+    is_open = _is_open(one, goal.metric)
+    found = (one.reach if is_open else one.option.estimates).get(goal.metric)
+    if found is None:
+        return -math.inf if is_open else math.inf
+    if goal.direction == "minimize":
+        return found.low if is_open else found.value
+    return -(found.high if is_open else found.value)
+
+
+def _chance(leader: Contender, intent: Intent, item: Pending, known: Contender | None) -> float:
+    """Return how likely a measurement is to rule the leader out: the share of an interval that breaks its bound, or
+    that is worse than the best that is known."""
+    chances = [_UNLIKELY]
+    for bound in intent.require:
+        if _bears(item.kind, bound.metric):
+            sign = 1.0 if metric(bound.metric).relation == "<=" else -1.0
+            chances.append(_beyond(leader.reach.get(bound.metric), sign, sign * bound.bound))
+    goal = intent.goal[0]
+    if known is not None and _bears(item.kind, goal.metric):
+        sign = 1.0 if goal.direction == "minimize" else -1.0
+        chances.append(_beyond(leader.reach.get(goal.metric), sign, _reached(known, goal)))
+    return max(chances)
+
+
+def _beyond(found: Estimate | None, sign: float, most: float) -> float:
+    """Return the share of an interval, turned so that less is better, that lies above a value."""
+    if found is None or is_endless(found.metric, found.high):
+        return _LIKELY
+    low, high = sorted((sign * found.low, sign * found.high))
+    if high <= low:
+        return 1.0 if low > most else 0.0
+    return min(1.0, max(0.0, (high - most) / (high - low)))
