@@ -290,3 +290,27 @@ def test_a_shell_completes_names_and_references(three):
 
     assert completed("aios model log d") == ["digits"]
     assert completed("aios model log digits@p") == ["digits@prod"]
+
+
+def test_a_version_that_a_transform_makes_says_so(three):
+    made = three("model", "make", "digits@v1", "--transform", "prune", "--set", "keep=0.5", "--name", "less", "--json")
+    assert made.code == 0, made.err
+    version = made.json["version"]
+    source = three("model", "log", "digits@v1", "--json").json["versions"][0]
+    assert version["parents"] == ["digits@v1"]
+    origin, step = version["provenance"]
+    assert (origin["transform"], origin["digest"]) == (None, source["digest"])
+    assert (step["transform"], step["source"], step["settings"]["keep"]) == ("prune", source["digest"], "0.5")
+    assert step["digest"] == version["digest"]
+    assert "onnx" in step["versions"]
+    figures = three("model", "diff", "digits@v1", "less", "--json").json["figures"]
+    flops = next(item for item in figures if item["what"] == "compute")
+    assert flops["after"] < 0.6 * flops["before"]
+    for arguments, words in (
+        (("--transform", "prun"), "did you mean prune?"),
+        (("--transform", "prune", "--set", "kep=1"), "did you mean keep?"),
+        (("--transform", "prune", "--set", "keep=7"), "it takes numbers from 0.02 to 1"),
+        (("--transform", "static"), "name a file of them with --calibrate"),
+    ):
+        refused = three("model", "make", "digits@v1", *arguments)
+        assert (refused.code, words in refused.err) == (1, True), refused.err

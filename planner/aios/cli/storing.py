@@ -32,7 +32,7 @@ def add(
     """Keep a model file, and say as what."""
     from aios.workflow.modelstore import Adding, add_model
 
-    with Progress("model add", quiet=json) as progress:
+    with Progress("add", quiet=json) as progress:
         wanted = Adding(file, name, branch, message, _pairs(meta, "--meta"))
         done = add_model(replace(setting, tell=progress.doing), wanted)
     return _tell_added(done, branch, json=json)
@@ -63,7 +63,7 @@ def make(
     """Have a transform make a version of another one. more: the other fields of what is wanted"""
     from aios.workflow.modelmaking import Wanted, make_model
 
-    with Progress("model make", quiet=json) as progress:
+    with Progress("make", quiet=json) as progress:
         wanted = Wanted(transform, _pairs(settings, "--set"), **more)
         done = make_model(replace(setting, tell=progress.doing), reference, wanted)
     return _tell_added(done, wanted.branch, json=json)
@@ -164,7 +164,7 @@ def checkout(setting: Setting, reference: str, out: Path | None, *, force: bool,
     """Write the file of a version."""
     from aios.workflow.modelstore import checkout_model
 
-    with Progress("model checkout", quiet=json):
+    with Progress("checkout", quiet=json):
         version, path = checkout_model(setting, reference, out, force=force)
     emit(f"{path} is {reference}, {version.told}", {"file": str(path), "version": version}, json=json)
     return Exit.DONE
@@ -184,7 +184,7 @@ def gc(setting: Setting, unused_s: float, *, dry: bool, json: bool) -> int:
     """Remove what nobody needs, and say what that was."""
     from aios.workflow.collecting import collect
 
-    with Progress("model gc", quiet=json):
+    with Progress("gc", quiet=json):
         done = collect(setting, unused_s, dry=dry)
     document = {"dry": dry, "lines": [line._asdict() for line in done.lines], "bytes": done.bytes, "kept": done.kept}
     emit(_collected_text(done), document, json=json)
@@ -214,7 +214,7 @@ def fsck(setting: Setting, names: tuple[str, ...], *, json: bool) -> int:
     """Compare every stored byte, and say what differs."""
     from aios.workflow.modelstore import check_store
 
-    with Progress("model fsck", quiet=json) as progress:
+    with Progress("fsck", quiet=json) as progress:
         done = check_store(replace(setting, tell=progress.doing), names)
     size = format_quantity(float(done.bytes), Dimension.BYTES)
     told = f"{counted(done.versions, 'model')} compared, {size}: "

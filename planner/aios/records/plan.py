@@ -209,7 +209,8 @@ class Deployment(Record):
     that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
     ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
     · part: what of a service's requests a balancer in front of its groups sends here · protection: what must be true of
-    its files before they are loaded
+    its files before they are loaded · stored: which version of a model store its model was when it was planned, for
+    people: the digest says what runs
     """
 
     intent: str
@@ -247,6 +248,7 @@ class Deployment(Record):
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     per: int = Field(default=1, exclude_if=lambda per: per == 1)
     protection: Protection | None = Field(default=None, exclude_if=lambda protection: protection is None)
+    stored: str | None = Field(default=None, exclude_if=lambda stored: stored is None)
 
     @property
     def served_as(self) -> str:

@@ -23,8 +23,8 @@ __all__ = ["Wanted", "make_model"]
 
 
 class Wanted(NamedTuple):
-    """What to make. settings: parameter -> value, others at their defaults · precision: None for the transform's first ·
-    calibrate: file of usual inputs, where the transform reads some · name: None for that of the source"""
+    """What to make. settings: parameter -> value, others at their defaults · precision: None for the first that the
+    transform gives · calibrate: file of usual inputs, where it reads some · name: None for that of the source"""
 
     transform: str
     settings: Mapping[str, str]
@@ -43,9 +43,10 @@ def make_model(setting: Setting, reference: str, wanted: Wanted) -> Added:
     source = reference_of(reference)
     declaration = _declared(wanted)
     loaded = store_of(setting).load(source)
+    version = Reference(source.name, f"v{loaded.version.number}")
     with loaded.lease, stage("transforming"):
         store = artefacts_of(setting)
-        made = store.model(_deployment(loaded, declaration, wanted), {})
+        made = store.model(_deployment(loaded, str(version), declaration, wanted), {})
         chain = read_chain(made.path.parent)
         adding = Adding(
             file=made.path,
@@ -53,7 +54,7 @@ def make_model(setting: Setting, reference: str, wanted: Wanted) -> Added:
             branch=wanted.branch,
             message=wanted.message,
             provenance=(*(loaded.version.provenance or chain[:1]), *chain[1:]),
-            parents=(str(Reference(source.name, f"v{loaded.version.number}")),),
+            parents=(str(version),),
         )
         return add_model(setting, adding)  # `store` keeps what was made until then
 
@@ -90,7 +91,7 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> Diagnostic:
     return Diagnostic(summary=f"there is no {what} `{name}`", remedy=f"{meant}there is: {', '.join(known) or 'none'}")
 
 
-def _deployment(loaded: Loaded, declaration: Declaration, wanted: Wanted) -> Deployment:
+def _deployment(loaded: Loaded, name: str, declaration: Declaration, wanted: Wanted) -> Deployment:
     """Return what asks for that model: none that is ever placed, and so of no device in particular."""
     from aios.models.profiles import read_model
     from aios.spi import registry
@@ -101,7 +102,7 @@ def _deployment(loaded: Loaded, declaration: Declaration, wanted: Wanted) -> Dep
     return Deployment(
         intent="model make",
         task="",
-        model=loaded.version.told,
+        model=name,
         model_path=str(loaded.path),
         model_digest=loaded.version.digest,
         precision=stored if compresses else gives,
