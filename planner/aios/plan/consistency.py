@@ -158,6 +158,10 @@ def _wanted(after: Deployment, intent: Intent | None, asked: Asked) -> Iterator[
         yield f"its model file {after.model_path[:80]!r} is not one that the intent names"
     elif asked.models[intent.name].get(after.model) != after.model_digest:
         yield "the content of its model file is not the one that it says"
+    elif _name_of(after.stored) not in {
+        _name_of(item.stored.version if item.stored else None) for item in intent.models
+    }:
+        yield f"no intent names {after.stored} of the model store"
     static = after.quantization in CALIBRATED
     learns = after.compression != "none"
     if after.calibrate != (intent.data.calibrate if static else ()):
@@ -172,6 +176,11 @@ def _wanted(after: Deployment, intent: Intent | None, asked: Asked) -> Iterator[
         yield "its endpoint is not the one that the intent states"
     if after.task != intent.task:
         yield "its task is not the one of the intent"
+
+
+def _name_of(version: str | None) -> str | None:
+    """Return the name of a stored model. Its number may have changed with the same content since the plan was made."""
+    return version.partition("@")[0] if version else None
 
 
 def _placed(after: Deployment, reached: Mapping[str, str | None]) -> Iterator[str]:

@@ -32,15 +32,16 @@ def deployment_of(
     calibration, training: model name -> digest of the data that quantisation reads ranges from, that compression may
     learn from; they are part of the deployment only then
     """
-    path = next(choice.file for choice in intent.models if choice.name == candidate.model)
+    choice = next(choice for choice in intent.models if choice.name == candidate.model)
     static = candidate.quantization in CALIBRATED
     learns = candidate.compression != "none"
     return Deployment(
         intent=intent.name,
         task=intent.task,
         model=candidate.model,
-        model_path=path,
+        model_path=choice.file,
         model_digest=profile.digest,
+        stored=choice.stored.version if choice.stored else None,
         precision=candidate.precision,
         quantization=candidate.quantization,
         compression=candidate.compression,

@@ -28,7 +28,7 @@ def basis_of(given: Given, state: State) -> Basis:
         for choice in intent.models:
             models[f"model {choice.path}"] = profiles[choice.name].digest
             if choice.stored:
-                stored[f"model {choice.path}"] = choice.stored.told
+                stored[f"model {choice.path}"] = choice.stored.version
         for field, digests in (("evaluated", given.evaluation), ("calibrated", given.calibration)):
             for name, digest in digests[intent.name].items():
                 data[f"the data that {name} of {intent.name} is {field} on"] = digest
