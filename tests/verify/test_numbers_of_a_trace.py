@@ -5,8 +5,7 @@ import pytest
 
 from aios.records.measurement import PROBABILITIES, Subject
 from aios.spi.executor import Trace
-from aios.verify import arrival_times, burst_capacity, latency_values, score, serving_measurement
-from aios.verify.accuracy import wilson
+from aios.verify import arrival_times, burst_capacity, latency_values, serving_measurement
 
 
 def trace(latency, queue=None, compute=None):
@@ -55,28 +54,6 @@ def test_capacity_of_bursts():
 
 def test_capacity_of_nothing():
     assert burst_capacity([trace([np.inf] * 4)]) is None
-
-
-def test_wilson_against_published_values():
-    # R. G. Newcombe, Statistics in Medicine 17 (1998), table I, method 3, at 95 %: 81 of 263 and 15 of 148.
-    low, high = wilson(81, 263, z=1.959964)
-    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
-    low, high = wilson(15, 148, z=1.959964)
-    assert (round(low, 4), round(high, 4)) == (0.0624, 0.1605)
-    assert wilson(0, 10)[0] == 0
-    assert wilson(10, 10)[1] == 1
-
-
-def test_top_k():
-    outputs = np.array([[0.1, 0.9, 0.0], [0.5, 0.3, 0.2], [0.2, 0.3, 0.5]])
-    values = score(("top1", "top2", "f1"), outputs, np.array([1, 1, 2]), "hand")
-    assert values["accuracy.top1"].value == pytest.approx(2 / 3)
-    assert values["accuracy.top2"].value == 1
-    assert set(values) == {"accuracy.top1", "accuracy.top2"}
-
-
-def test_ties_count_against_the_model():
-    assert score(("top1",), np.zeros((4, 3)), np.zeros(4, dtype=int), "hand")["accuracy.top1"].value == 0
 
 
 def test_poisson_arrivals():

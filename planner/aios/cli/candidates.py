@@ -16,6 +16,7 @@ from aios.cli.words import Ink, counted, table
 from aios.records.candidate import Priced, label_of
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent, Requirement
+from aios.records.sampling import too_few
 from aios.records.selection import LedgerRow
 from aios.records.units import Dimension, format_quantity
 from aios.workflow.ranking import broken, ranked
@@ -150,7 +151,9 @@ def _reason(row: LedgerRow, option: Priced, intent: Intent) -> str:
         value = metric_text(name, row.value)
     else:
         value = "overloaded" if _endless(option, intent, name) else "unknown"
-    return f"{name} {value}, required {row.clause.text.removeprefix(name).strip()}"
+    open_case = too_few(option.estimates.get(name), row.clause.bound, intent.confidence)
+    text = f"{name} {value}, required {row.clause.text.removeprefix(name).strip()}"
+    return f"{text} ({open_case})" if open_case else text
 
 
 def _candidate_json(option: Priced, intent: Intent, types: Mapping[str, DeviceType]) -> dict[str, object]:

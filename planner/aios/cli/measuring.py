@@ -125,8 +125,15 @@ def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
     if subject.kind != "accuracy":
         what += f" threads {subject.threads} batch {subject.batch}"
     note = f"; disturbed: {item.conditions['disturbed']}" if "disturbed" in item.conditions else ""
-    shown = [f"{name} {_value(name, value)}" for name, value in item.values.items()]
+    shown = [f"{name} {_value(name, value)}{_sureness(name, value)}" for name, value in item.values.items()]
     return [what, ", ".join(shown) + note]
+
+
+def _sureness(name: str, value: Measured) -> str:
+    """Return the 90 % interval of an accuracy, and the items that it was measured on."""
+    if not name.startswith("accuracy."):
+        return ""
+    return f" ({metric_text(name, value.low)} to {metric_text(name, value.high)} at 90 %, n = {value.n})"
 
 
 def _value(name: str, value: Measured) -> str:

@@ -5,11 +5,18 @@ from typing import Annotated
 
 import typer
 
+from aios.cli.modelstoreapp import STORE_HELP, Store, store_app, stored_setting
 from aios.cli.options import STATE, Json, SignPassphrase, State, setting_of, to_write
 
 __all__ = ["model_app"]
 
-model_app = typer.Typer(help="Look at models.", no_args_is_help=True, rich_markup_mode=None)
+model_app = typer.Typer(
+    help="Look at models, and keep them by name and version.",
+    epilog=STORE_HELP,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+model_app.add_typer(store_app)
 
 
 @model_app.command("inspect", epilog="Example: aios model inspect model.onnx --size height=224")
@@ -31,12 +38,14 @@ def model_inspect(
 @model_app.command("list", epilog="Example: aios model list resnet")
 def model_list(
     wanted: Annotated[str | None, typer.Argument(metavar="FILTER", help="Part of a name or an alias.")] = None,
+    stored: Annotated[bool, typer.Option("--stored", help="Only the models of the store.")] = False,
+    store: Store = None,
     json: Json = False,
 ) -> int:
-    """List the published networks and language models whose figures ship with aios."""
+    """List the models of the store, and the published ones whose figures ship with aios."""
     from aios.cli.published import model_list as work
 
-    return work(wanted, json=json)
+    return work(stored_setting(store), wanted, only_stored=stored, json=json)
 
 
 @model_app.command("show", epilog="Example: aios model show resnet50 --size 288")

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,7 @@ __all__ = [
     "VerifyKey",
     "Yes",
     "setting_of",
+    "store_of_environment",
     "to_write",
 ]
 
@@ -221,9 +223,16 @@ def setting_of(
         lock_timeout_s=lock[0],
         lock_id=lock[1],
         policies=tuple(policies or ()),
+        store=store_of_environment(),
     )
     keep_logs_beside(setting.home)
     return setting
+
+
+def store_of_environment() -> Path | None:
+    """Return the folder of the model store that the environment names, if it names one."""
+    named = os.environ.get("AIOS_MODELS")
+    return Path(named) if named else None
 
 
 def _warned(text: str) -> None:

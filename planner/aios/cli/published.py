@@ -3,32 +3,82 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aios.cli.output import emit
 from aios.cli.words import Ink, counted, harmless, table
 from aios.records.card import ModelCard
 from aios.records.errors import UsageError
+from aios.records.modelstore import SCHEME
 from aios.records.networks import CLASSES, WORK
 from aios.records.transformer import Transformer
+from aios.records.units import Dimension, format_quantity
+
+if TYPE_CHECKING:
+    from aios.records.modelstore import Entry
+    from aios.workflow.publishing import Listed
+    from aios.workflow.setting import Setting
 
 __all__ = ["model_list", "model_show"]
 
 _TOKENS = 1024
 
 
-def model_list(wanted: str | None, *, json: bool) -> int:
-    """Print the published models whose names hold ``wanted``; 1 where there is none."""
+def model_list(setting: Setting, wanted: str | None, *, only_stored: bool, json: bool) -> int:
+    """Print the stored and the published models whose names hold ``wanted``; 1 where there is none."""
+    from aios.workflow.modelstore import list_stored
     from aios.workflow.publishing import list_published
 
-    found = list_published(wanted)
+    stored = list_stored(setting, wanted)
+    found = [] if only_stored else list_published(wanted)
+    words = [_stored_text(stored, setting)] if stored else []
+    words += [_published_text(found)] if found else []
+    none = f"no model is called {wanted!r}" if wanted else f"the model store {setting.model_store} holds no model"
+    document = [*map(_stored_facts, stored), *(item._asdict() for item in found)]
+    emit("\n\n".join(words) or none, document, json=json)
+    return 0 if document else 1
+
+
+def _stored_facts(entry: Entry) -> dict[str, object]:
+    """Return a line of the list; what published models have and stored ones have not is None."""
+    return {
+        "name": f"{SCHEME}{entry.name}",
+        "kind": "stored",
+        "parameters": None,
+        "macs": None,
+        "image_size": None,
+        "counted": False,
+        "versions": len(entry.versions),
+        "branches": {label: pointer.at for label, pointer in entry.branches.items()},
+        "tags": {label: pointer.at for label, pointer in entry.tags.items()},
+        "bytes": sum(item.size for item in entry.versions),
+    }
+
+
+def _stored_text(stored: Sequence[Entry], setting: Setting) -> str:
+    rows = [
+        [
+            f"{SCHEME}{entry.name}",
+            str(len(entry.versions)),
+            ", ".join(f"{label} v{pointer.at}" for label, pointer in sorted(entry.branches.items())),
+            ", ".join(f"{label} v{pointer.at}" for label, pointer in sorted(entry.tags.items())),
+            format_quantity(float(sum(item.size for item in entry.versions)), Dimension.BYTES),
+        ]
+        for entry in stored
+    ]
+    ink = Ink(sys.stdout)
+    heading = ink(f"In the model store {harmless(str(setting.model_store))}:", "bold")
+    return f"{heading}\n{table(['NAME', 'VERSIONS', 'BRANCHES', 'TAGS', 'SIZE'], rows, ink)}"
+
+
+def _published_text(found: Sequence[Listed]) -> str:
     rows = [
         [harmless(item.name), item.kind, _number(item.parameters), _number(item.macs), _size(item.image_size)]
         for item in found
     ]
     ink = Ink(sys.stdout)
-    words = table(["NAME", "KIND", "PARAMETERS", "MACS", "INPUT"], rows, ink) + f"\n\n{counted(len(found), 'model')}"
-    emit(words if found else f"no published model is called {wanted!r}", [item._asdict() for item in found], json=json)
-    return 0 if found else 1
+    return table(["NAME", "KIND", "PARAMETERS", "MACS", "INPUT"], rows, ink) + f"\n\n{counted(len(found), 'model')}"
 
 
 def model_show(name: str, size: int | None, *, json: bool) -> int:

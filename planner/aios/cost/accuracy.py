@@ -21,8 +21,10 @@ from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate, Estimate
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
+from aios.records.metrics import Measure, find_measure, metric
 from aios.records.model import VALUE_BYTES, ModelProfile
 from aios.records.observation import Observations
+from aios.records.units import Dimension
 
 __all__ = ["accuracies"]
 
@@ -45,18 +47,22 @@ def accuracies(
     library: Library,
 ) -> tuple[dict[str, Estimate], dict[str, str]]:
     """Return estimates of every accuracy metric that is known or asked for, and why others are unknown."""
-    named = (*(item.metric for item in intent.bounds), *(goal.metric for goal in intent.goal))
-    asked = {name for name in named if name.startswith("accuracy.")}
+    asked = set(intent.judged_by)
     declared = _declared(intent, candidate, profile)
     measured = library.find("accuracy", candidate)
     found: dict[str, Estimate] = {}
     if measured is not None:
         for name, value in measured.values.items():
-            found[name] = estimate(name, interval_of(value), "measured", f"measured with {value.meter}, n = {value.n}")
+            if name not in asked and _beside(name):
+                continue
+            low, high = measured.interval(name, intent.confidence)
+            both = interval_of(value.model_copy(update={"low": low, "high": high}))
+            made = estimate(name, both, "measured", f"measured with {value.meter}, n = {value.n}")
+            found[name] = made.model_copy(update={"items": value.n})
     same = library.accuracies(candidate)
     stored = library.accuracies(_as_stored(candidate, profile))
     unknown: dict[str, str] = {}
-    metrics = asked | set(declared) | {name for item in (*same, *stored) for name in item.values}
+    metrics = asked | set(declared) | {name for item in (*same, *stored) for name in item.values if not _beside(name)}
     for name in sorted(metrics - set(found)):
         number = _elsewhere(name, candidate, library)
         if number is None:
@@ -66,6 +72,13 @@ def accuracies(
         else:
             found[name] = number
     return found, unknown
+
+
+def _beside(name: str) -> bool:
+    """Say whether it is a comparison with the stored model: those are measured beside others, and promised to nobody
+    who does not ask for them."""
+    known = find_measure(name)
+    return known is not None and known[0].stored
 
 
 def _declared(intent: Intent, candidate: Candidate, profile: ModelProfile) -> dict[str, float]:
@@ -80,7 +93,7 @@ def _elsewhere(name: str, candidate: Candidate, library: Library) -> Estimate | 
     for item in library.accuracies(candidate):
         if name in item.values:
             error = _ELSEWHERE if candidate.quantization == "none" else _ELSEWHERE_QUANTISED
-            number = _clamped(interval_of(item.values[name]).plus(Interval(-error, 0.0, error)))
+            number = _clamped(name, interval_of(item.values[name]).plus(Interval(-error, 0.0, error)))
             return estimate(name, number, "calibrated", f"measured on {item.subject.device} with {item.subject.engine}")
     return None
 
@@ -95,6 +108,10 @@ def _from_stored(
     library: Library,
 ) -> Estimate | None:
     """Return the accuracy of the file's own precision, less the prior loss of the candidate's."""
+    prior = _prior(candidate, profile, device, task, library)
+    known = find_measure(name)
+    if known is not None and known[0].stored:
+        return _against_stored(name, known[0], candidate, prior)
     stored = library.accuracies(_as_stored(candidate, profile))
     base = next((item.values[name] for item in stored if name in item.values), None)
     if base is not None:
@@ -103,16 +120,28 @@ def _from_stored(
         start, origin = Interval(*(declared[name],) * 3), f"declared for {profile.precision}"
     else:
         return None
-    prior = _prior(candidate, profile, device, task, library)
     if prior is None:
         return estimate(name, start, "declared", origin)
+    if known is not None and not known[0].shares:
+        return None  # what is usual is known of shares alone
     loss = prior.loss.times(start.value) if prior.relative else prior.loss
-    number = _clamped(Interval(start.low - loss.high, start.value - loss.value, start.high - loss.low))
+    number = _clamped(name, Interval(start.low - loss.high, start.value - loss.value, start.high - loss.low))
     quantized = "" if candidate.quantization == "none" else f"{candidate.quantization} "
     compressed = "" if candidate.compression == "none" else f" after {candidate.compression}"
     label = f"{quantized}{candidate.precision}{compressed}"
     basis = f"{origin}, less the usual loss of {label} ({loss.value * 100:.2g}, at most {loss.high * 100:.2g} points)"
     return estimate(name, number, prior.source, basis)
+
+
+def _against_stored(name: str, measure: Measure, candidate: Candidate, prior: _Prior | None) -> Estimate | None:
+    """Return what a comparison with the stored model gives: nothing is lost where it computes as that does, else what
+    is usual of right answers; of other comparisons nothing is known before they are measured."""
+    if prior is None and candidate.compression == "none":
+        same = 0.0 if measure.better == "lower" else 1.0
+        return estimate(name, Interval(same, same, same), "analytic", "it computes as the file is stored")
+    if measure.labels != "class" or prior is None:
+        return None
+    return estimate(name, prior.loss, prior.source, "the usual loss")  # of a share: at most of all answers
 
 
 class _Prior(NamedTuple):
@@ -186,5 +215,10 @@ def _learnt_change(
     return Interval(float(found.low[0]), float(found.value[0]), float(found.high[0]))
 
 
-def _clamped(number: Interval) -> Interval:
-    return Interval(*(min(1.0, max(0.0, value)) for value in number))
+def _clamped(name: str, number: Interval) -> Interval:
+    """Return the interval within what a metric may be: shares are no smaller than 0, differences of them than -1."""
+    what = metric(name)
+    if what.most is None:
+        return number
+    least = -1.0 if what.better == "lower" or what.dimension is not Dimension.FRACTION else 0.0
+    return Interval(*(min(what.most, max(least, value)) for value in number))

@@ -58,5 +58,6 @@ def estimate(metric: str, number: Interval, source: Source, basis: str) -> Estim
         "unit": _UNITS.get(metric, "1"),
         "source": source,
         "basis": basis,
+        "items": None,
     }
     return trusted(Estimate, fields, _GIVEN)

@@ -49,12 +49,9 @@ def widened(relative: tuple[float, float], serving: Measurement | None) -> tuple
     return min(relative[0], tail.low / tail.value), max(relative[1], tail.high / tail.value)
 
 
-def either(name: str, serving: Measurement | None, service: Measurement | None) -> Measured | None:
-    """Return the value as served, else of the engine alone, else None."""
-    for found in (serving, service):
-        if found is not None and name in found.values:
-            return found.values[name]
-    return None
+def either(name: str, *found: Measurement | None) -> Measured | None:
+    """Return the value of the first that has it: as served, else of the engine alone."""
+    return next((item.values[name] for item in found if item is not None and name in item.values), None)
 
 
 def meter(found: Measurement, name: str) -> str:

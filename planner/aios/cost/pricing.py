@@ -15,6 +15,7 @@ from aios.cost.memory import Memory, memory_of
 from aios.cost.network_power import NetworkPowers
 from aios.cost.network_time import NetworkTimes
 from aios.cost.power import Drawn, Power, power_of
+from aios.cost.protecting import protection_notes
 from aios.cost.service import Service, Workbench
 from aios.cost.site import Site, site_of
 from aios.cost.tiers import residences_of, tier_rates
@@ -202,7 +203,9 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
     if setup.site.price is not None:
         estimates["cost"] = setup.site.cost_of(share)
     estimates |= setup.accuracy
-    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences)
+    weights = next((item.bytes for item in setup.residences if item.part == "weights"), 0.0)
+    notes = protection_notes(candidate.protection, weights) if candidate.protection else ()
+    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences, notes)
 
 
 def _put_energy(estimates: dict[str, Estimate], power: Power | Unknown, state: Loaded) -> None:

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from aios.cost.borrowing import borrowed_energy
+from aios.cost.borrowing import borrowed_energy, borrowed_memory
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.effects import change_of, signature
 from aios.cost.evidence import Library
@@ -99,8 +99,8 @@ class Workbench:
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers
     ) -> Service | Unknown:
         """Return what a replica of ``candidate`` does, or why that is unknown. tiers: as of ``roofline``."""
-        measured = self._library.find("service", candidate)
-        serving = self._library.find("serving", candidate)
+        lib = self._library
+        measured, serving = lib.find("service", candidate), lib.find("serving", candidate)
         full = self._compute(candidate, profile, device, tiers, candidate.batch)
         single = self._compute(candidate, profile, device, tiers, 1) if candidate.batch > 1 else full
         if isinstance(full, Unknown):
@@ -129,7 +129,7 @@ class Workbench:
             source=source,
             basis=basis,
             energy_j=either("energy", serving, measured) or self._borrowed(candidate, device, full.time),
-            memory_bytes=either("memory", serving, measured),
+            memory_bytes=either("memory", serving) or borrowed_memory(candidate, lib) or either("memory", measured),
             busy=self._busy(candidate, profile, device, tiers),
             learnt=full.learnt,
         )

@@ -16,10 +16,11 @@ from aios.records.intent import Data
 if TYPE_CHECKING:
     from aios.intents.reader import Path, Reader
 
-__all__ = ["DataForm", "File", "read_data"]
+__all__ = ["DataForm", "File", "file_path", "read_data"]
 
 
-def _path(text: str) -> str:
+def file_path(text: str) -> str:
+    """Return the text where it may be a path; raises BadValue where it cannot."""
     if not text.strip():
         raise BadValue("a path is wanted here, not an empty text", "write a path such as `./models/classifier.onnx`")
     if "://" in text:
@@ -55,7 +56,7 @@ def _sides(value: Any) -> Any:
 _AS_NUMBER = WithJsonSchema({"type": ["number", "string"], "examples": ["1/255", 0.485]})
 Real: TypeAlias = Annotated[float, BeforeValidator(_number), _AS_NUMBER]
 Positive: TypeAlias = Annotated[float, BeforeValidator(_positive), _AS_NUMBER]
-File: TypeAlias = Annotated[str, AfterValidator(_path)]
+File: TypeAlias = Annotated[str, AfterValidator(file_path)]
 Pixels: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=16_384)]
 Margin: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=16_384)]
 Key: TypeAlias = Annotated[str, Field(min_length=1)]

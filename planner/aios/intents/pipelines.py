@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, Strict
 
 from aios.intents.contradicting import contradicting_choices
-from aios.intents.data import DataForm, File, read_data
+from aios.intents.data import DataForm, read_data
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.moving import former_names
 from aios.intents.protecting import RequiresForm, SecurityForm, protection_of, wrong_protection
@@ -21,6 +21,7 @@ from aios.intents.written import (
     IntentMetadata,
     Lifecycle,
     LoadForm,
+    Model,
     ModelFile,
     RequireForm,
     Spec,
@@ -55,7 +56,7 @@ class StageForm(Record):
     """One model of a pipeline."""
 
     name: Name = Field(description="Name of the stage, unique in its pipeline.", examples=["detect"])
-    model: AnyOf | Many[File | ModelFile] = Field(
+    model: AnyOf | Many[Model | ModelFile] = Field(
         description="The model file, or several of which any may be chosen.", examples=["./models/detect.onnx"]
     )
     after: Others | None = Field(

@@ -14,6 +14,7 @@ from aios.records.errors import BadValue, Diagnostic, InputError
 from aios.records.forms import nearest
 from aios.records.intent import Constraints, Goal, Load, ModelChoice, Requirement
 from aios.records.metrics import metric
+from aios.records.modelstore import SCHEME, parse_reference
 from aios.records.quantity import Quantity
 from aios.records.units import Dimension, format_exactly
 
@@ -61,9 +62,11 @@ class Reader:
         if (file.path is None) == (file.card is None):
             summary = "a model is a `path` or a `card`, " + ("not both" if file.path else "and neither is written")
             self.mistakes.append(self.document.diagnostic(where, summary, remedy="write one of them"))
-        path = file.card or self.path(file.path or "")
+        stored = (file.path or "").startswith(SCHEME)
+        path = file.card or (file.path or "" if stored else self.path(file.path or ""))
+        own = parse_reference(path).name if stored else _of_card(path) if file.card else _of_path(PurePosixPath(path))
         return ModelChoice(
-            name=file.name or (_of_card(file.card) if file.card else _of_path(PurePosixPath(path))),
+            name=file.name or own,
             path=path,
             card=file.card is not None,
             declared={f"accuracy.{measure}": value for measure, value in sorted(file.declared.accuracy.items())},

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict, WithJsonSchema
 
-from aios.intents.data import DataForm, File
+from aios.intents.data import DataForm, file_path
 from aios.intents.goals import DEFAULT_GOAL, WrittenGoal, read_goal
 from aios.intents.protecting import RequiresForm, SecurityForm
 from aios.intents.rates import WrittenRate
@@ -18,6 +18,7 @@ from aios.records.errors import BadValue
 from aios.records.forms import Many
 from aios.records.intent import USUAL_CONFIDENCE
 from aios.records.metrics import MEASURES
+from aios.records.modelstore import SCHEME, parse_reference
 from aios.records.names import Name
 from aios.records.quantity import Bytes, CarbonRate, CostRate, Energy, Power, Price, Quantity, Rate, Time, Whole
 from aios.records.units import Dimension, pattern_of
@@ -60,6 +61,13 @@ def _judged_schema() -> Any:
     )
 
 
+def _model(text: str) -> str:
+    if text.startswith(SCHEME):
+        parse_reference(text)
+        return text
+    return file_path(text)
+
+
 def _card(text: str) -> str:
     if not text.strip():
         raise BadValue("the name of a model is wanted here, not an empty text", "write one such as `resnet50`")
@@ -78,6 +86,7 @@ def _in_schema(pattern: str) -> Any:
 
 FileName: TypeAlias = Annotated[str, AfterValidator(_file_name), _in_schema(_FILE_NAME)]
 Measure: TypeAlias = Annotated[str, AfterValidator(_measure)]
+Model: TypeAlias = Annotated[str, AfterValidator(_model)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=10**9)]
 Card: TypeAlias = Annotated[str, AfterValidator(_card)]
 Accuracy: TypeAlias = Annotated[float, Quantity(Dimension.FRACTION, most=1.0)]
@@ -137,9 +146,10 @@ class Declared(Record):
 class ModelFile(Record):
     """One model."""
 
-    path: File | None = Field(
+    path: Model | None = Field(
         None,
-        description="Path of the model, or of the configuration of one (`config.json`), relative to this file.",
+        description="Path of the model, or of the configuration of one (`config.json`), relative to this file; "
+        "`store://NAME@REF` for one of the model store.",
         examples=["./models/classifier.onnx"],
     )
     card: Card | None = Field(
@@ -158,7 +168,7 @@ class ModelFile(Record):
 class AnyOf(Record):
     """Models of which any may be chosen."""
 
-    anyOf: Many[File | ModelFile] = Field(
+    anyOf: Many[Model | ModelFile] = Field(
         description="Models of which any may be chosen.", examples=[["./models/small.onnx", "./models/large.onnx"]]
     )
 
@@ -289,7 +299,7 @@ class Spec(Record):
     task: Annotated[str, AfterValidator(_task)] = Field(
         description="What the model does.", examples=["image-classification"]
     )
-    model: AnyOf | Many[File | ModelFile] = Field(
+    model: AnyOf | Many[Model | ModelFile] = Field(
         description="The model file, or several of which any may be chosen; paths are relative to this file.",
         examples=["./models/classifier.onnx"],
     )

@@ -41,6 +41,12 @@ class Items(NamedTuple):
     labels: NDArray[Any] | None = None
     mask: NDArray[Any] | None = None
 
+    def at(self, places: Sequence[int]) -> Items:
+        """Return the items at these places."""
+        inputs = {name: array[places] for name, array in self.inputs.items()}
+        labels, mask = (None if part is None else part[places] for part in (self.labels, self.mask))
+        return Items(inputs, labels, mask)
+
 
 def fitting_data(
     files: Sequence[DataFile], profile: ModelProfile, *, labels: Collection[str] = (), where: Span | None = None

@@ -13,7 +13,7 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.model import ModelProfile
 from aios.spi.model_reader import ModelReader, ReadModel, model_digest
 
-__all__ = ["Choice", "Kept", "Readers", "profile_models"]
+__all__ = ["Choice", "Kept", "Readers", "profile_models", "read_model"]
 
 Readers: TypeAlias = "Mapping[str, ModelReader] | Callable[[], Mapping[str, ModelReader]]"
 """Every reader by name, or what gives them; called only once, and not for an intent without models."""
@@ -27,8 +27,8 @@ class Choice(Protocol):
         """Unique among the choices."""
 
     @property
-    def path(self) -> str:
-        """Of the file; of a card, the name of a published model."""
+    def file(self) -> str:
+        """Its path; of a card, the name of a published model."""
 
     @property
     def card(self) -> bool:
@@ -86,12 +86,12 @@ def profile_models(
 def _read(
     choice: Choice, readers: Mapping[str, ModelReader], cache: Path | None, sizes: Mapping[str, int], trained: bool
 ) -> ModelProfile:
-    path = Path(choice.path)
+    path = Path(choice.file)
     if choice.card or path.is_dir() or path.suffix.lower() == ".json":
         from aios.models.structures import card_profile, configuration_of, read_configuration
 
         if choice.card:
-            return card_profile(choice.path, trained)
+            return card_profile(choice.file, trained)
         configuration = configuration_of(path)
         if configuration is not None:
             return read_configuration(configuration)
@@ -99,12 +99,7 @@ def _read(
     if not path.is_file():
         raise InputError(_missing(path))
     if reader is None:
-        suffixes = ", ".join(
-            [*sorted({suffix for item in readers.values() for suffix in item.suffixes}), "config.json"]
-        )
-        raise InputError(
-            Diagnostic(summary=f"{path} is of no known model format", reason=f"installed readers take: {suffixes}")
-        )
+        raise InputError(_unreadable(path, readers, "config.json"))
     if cache is None:
         return reader.read(path, sizes).profile
     revision = f"{reader.name} {reader.revision}"
@@ -116,6 +111,24 @@ def _read(
         if kept.profile.digest == model_digest(digest, kept.external):
             _keep(entry, Kept(revision=revision, read=kept))
     return kept.profile
+
+
+def read_model(path: Path, readers: Mapping[str, ModelReader]) -> ReadModel:
+    """Return what a model file holds and which files beside it are part of it, read afresh.
+
+    Raises InputError for what is no model, and for a configuration, which has no weights to keep.
+    """
+    reader = next((item for item in readers.values() if path.suffix.lower() in item.suffixes), None)
+    if not path.is_file():
+        raise InputError(_missing(path))
+    if reader is None:
+        raise InputError(_unreadable(path, readers))
+    return reader.read(path, {})
+
+
+def _unreadable(path: Path, readers: Mapping[str, ModelReader], *further: str) -> Diagnostic:
+    suffixes = ", ".join([*sorted({suffix for item in readers.values() for suffix in item.suffixes}), *further])
+    return Diagnostic(summary=f"{path} is of no known model format", reason=f"installed readers take: {suffixes}")
 
 
 def _digest(path: Path) -> str:

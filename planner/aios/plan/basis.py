@@ -33,7 +33,7 @@ _MOST_THINGS = 500
 """Nodes, device types and the like of a fleet that are kept part by part; of more of them, each has its digest alone: a
 plan should not be larger than the fleet that it was made for."""
 
-_PLACES = {"where", "spans"}
+_PLACES = {"where", "spans", "stored"}
 
 
 def short_digest(value: Any) -> str:
@@ -54,8 +54,10 @@ def basis_of(
     learnt: Mapping[str, str],
     state: State,
     rules: Mapping[str, Record],
+    stored: Mapping[str, str] = {},
 ) -> Basis:
-    """Return the parts. models: path -> digest of a model · data: what the data is for -> digest · measurements: those
+    """Return the parts. models: path -> digest of a model · stored: reference to a model store -> which version it
+    stands for, in words · data: what the data is for -> digest · measurements: those
     that matter, by subject · learnt: file name -> digest of what was learnt · rules: of policies, by name"""
     stated = {item.name: _leaves_of(item) for item in intents}
     # Each stage knows all of its pipeline: that is told once.
@@ -66,7 +68,10 @@ def basis_of(
     return {
         "intents": stated,
         "fleet": _fleet(fleet),
-        "models": {name: {"content": short_digest(digest)} for name, digest in {**models, **data}.items()},
+        "models": {
+            **{name: {"content": short_digest(digest)} for name, digest in {**models, **data}.items()},
+            **{name: {"version": told} for name, told in stored.items()},
+        },
         "profiles": _measured(measurements, {profile: path for path, profile in models.items()}, learnt),
         "catalogue": _things({f"device type {name}": item for name, item in fleet.types.items()}),
         "state": {

@@ -154,7 +154,7 @@ def _wanted(after: Deployment, intent: Intent | None, asked: Asked) -> Iterator[
     if intent is None:
         yield "no intent asks for it"
         return
-    if after.model not in {choice.name for choice in intent.models if choice.path == after.model_path}:
+    if after.model not in {choice.name for choice in intent.models if choice.file == after.model_path}:
         yield f"its model file {after.model_path[:80]!r} is not one that the intent names"
     elif asked.models[intent.name].get(after.model) != after.model_digest:
         yield "the content of its model file is not the one that it says"

@@ -32,7 +32,7 @@ def deployment_of(
     calibration, training: model name -> digest of the data that quantisation reads ranges from, that compression may
     learn from; they are part of the deployment only then
     """
-    path = next(choice.path for choice in intent.models if choice.name == candidate.model)
+    path = next(choice.file for choice in intent.models if choice.name == candidate.model)
     static = candidate.quantization in CALIBRATED
     learns = candidate.compression != "none"
     return Deployment(

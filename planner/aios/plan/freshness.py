@@ -115,6 +115,8 @@ def _parts(name: str, thing: str, old: Mapping[str, str], new: Mapping[str, str]
             continue
         if name == "state":
             yield _Change(f"{thing} was changed {now}, it stood {was}")
+        elif part == "version":
+            yield _Change(f"{thing.removeprefix('model store://')} {_from_to(was, now)}")
         elif part == "content":
             yield _Change(f"{thing} has another content ({was}, now {now})")
         else:

@@ -215,11 +215,13 @@ def _claims(intent: Intent, priced: Priced) -> Iterable[Claim]:
                 estimate=priced.estimates[requirement.metric],
                 clause=requirement.text,
                 bound=requirement.bound,
+                confidence=intent.confidence,
             )
     accuracies = sorted(metric for metric in priced.estimates if metric.startswith("accuracy."))
     for metric in (*_PREDICTED, "expense", *accuracies):
         if metric in priced.estimates and metric not in (*required, *of_day):
-            yield Claim(address=intent.name, metric=metric, estimate=priced.estimates[metric])
+            promised = priced.estimates[metric]
+            yield Claim(address=intent.name, metric=metric, estimate=promised, confidence=intent.confidence)
 
 
 def _claims_of_whole(whole: PipelineDecision, intents: Sequence[Intent]) -> Iterable[Claim]:

@@ -126,7 +126,11 @@ class Rejection(Record):
 
 
 class Estimate(Record):
-    """A predicted number. value, low, high: in ``unit`` (SI), a 90 % interval · basis: how it came about, in words."""
+    """A predicted number.
+
+    value, low, high: in ``unit`` (SI), a 90 % interval; of an accuracy that was measured, at the intent's confidence ·
+    basis: how it came about, in words · items: that it was measured on, of an accuracy
+    """
 
     metric: str
     value: float
@@ -135,6 +139,7 @@ class Estimate(Record):
     unit: str
     source: Source
     basis: str
+    items: int | None = Field(default=None, exclude_if=lambda items: items is None)
 
 
 class Demand(Record):

@@ -24,6 +24,7 @@ __all__ = [
     "Requirement",
     "Serve",
     "Stage",
+    "Stored",
     "Training",
 ]
 
@@ -32,19 +33,34 @@ USUAL_CONFIDENCE = 0.9
 """That of every interval where nobody states another: an end of it is passed by chance once in 20 times."""
 
 
+class Stored(Record):
+    """A version of a model in a model store. file: path like ModelChoice.path · told: which it is, for people"""
+
+    digest: str
+    file: str
+    told: str
+
+
 class ModelChoice(Record):
     """One model that may serve the intent.
 
     name: file stem, unique within the intent · path: relative to the working directory, or absolute if written so; of a
-    model without a file, the name of the card that describes it · card: whether it is one ·
+    model without a file, the name of the card that describes it; of one in a model store, its reference after
+    ``store://`` · card: whether it is one · stored: what that reference stands for, once that was looked up ·
     declared: metric -> value (SI) that the author states for the unquantised model, such as ``accuracy.top1``
     """
 
     name: str
     path: str
     card: bool = False
+    stored: Stored | None = Field(default=None, exclude_if=lambda stored: stored is None)
     declared: Mapping[str, float] = {}
     where: Span
+
+    @property
+    def file(self) -> str:
+        """The file to read, or the name of the card."""
+        return self.stored.file if self.stored else self.path
 
 
 class Data(Record):

@@ -1,14 +1,17 @@
 """What was measured, under which conditions, and what that says of a promise."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from pydantic import Field
 
 from aios.records.base import Record, digest_of
 from aios.records.candidate import CALIBRATED, Candidate
+from aios.records.intent import USUAL_CONFIDENCE
+from aios.records.metrics import find_measure
 from aios.records.model import MemoryPart
 from aios.records.plan import Deployment
+from aios.records.sampling import Pairs, paired_difference, quantile_interval, wilson
 
 __all__ = ["PROBABILITIES", "Measured", "Measurement", "Scope", "Subject", "Verdict", "subject_of"]
 
@@ -24,7 +27,8 @@ class Measured(Record):
     """One measured number.
 
     value, low, high: in ``unit`` (SI), a 90 % interval · n: samples · meter: what measured it · scope: of energy, what
-    is in the figure; None for anything else.
+    is in the figure; None for anything else · counts: of a share, items that are right and that are not; of a
+    difference of two shares, how often both were right, only the first, only the second, neither
     """
 
     value: float
@@ -34,6 +38,7 @@ class Measured(Record):
     n: int
     meter: str
     scope: Scope | None = Field(default=None, exclude_if=lambda scope: scope is None)
+    counts: tuple[int, ...] = Field(default=(), exclude_if=lambda counts: not counts)
 
 
 class Subject(Record):
@@ -83,7 +88,8 @@ class Measurement(Record):
     ``serving`` (one replica behind its endpoint, Poisson load well below capacity): ``latency.p50``..., ``capacity``
     (requests/s at
     saturation), ``cpu_time`` (of all processes of the service, per request, s), ``energy`` (per request, J).
-    ``accuracy``: ``accuracy.<measure>``. ``artefact``: none; ``failed`` of its conditions says why ·
+    ``accuracy``: ``accuracy.<measure>``, with a distribution of what it would be for items drawn anew where it is a
+    mean. ``artefact``: none; ``failed`` of its conditions says why ·
     distributions: name -> quantiles at PROBABILITIES (s). ``service``: ``time``. ``serving``: ``compute`` (in the
     worker, as served) and
     ``overhead`` (latency minus queueing minus compute), ``lone`` (latency minus queueing: what slows a machine down for
@@ -96,6 +102,23 @@ class Measurement(Record):
     distributions: Mapping[str, tuple[float, ...]] = {}
     conditions: Mapping[str, str] = {}
     as_of: str
+
+    def interval(self, name: str, confidence: float) -> tuple[float, float]:
+        """Return the interval of a value at another confidence than 90 %, where what is kept of it says so."""
+        value = self.values[name]
+        if confidence == USUAL_CONFIDENCE:
+            return value.low, value.high
+        if len(value.counts) == 2:
+            return wilson(value.counts[0], value.n, confidence)
+        if len(value.counts) == 4:
+            return paired_difference(Pairs(*value.counts), confidence)
+        if name in self.distributions:
+            return quantile_interval(self.distributions[name], PROBABILITIES, confidence)
+        return value.low, value.high
+
+    def lacks(self, names: Collection[str]) -> bool:
+        """Say whether it was made before one of these measures of accuracy was asked for."""
+        return any(find_measure(name) is not None and name not in self.values for name in names)
 
 
 class Verdict(Record):

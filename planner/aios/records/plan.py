@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from aios.records.base import Record, Source
 from aios.records.candidate import Estimate, Period, Quantization, Rejection, Residence
 from aios.records.data import DataFile
-from aios.records.intent import Part, Serve, Training
+from aios.records.intent import USUAL_CONFIDENCE, Part, Serve, Training
 from aios.records.model import MemoryPart
 from aios.records.policy import Ruling
 from aios.records.protection import Protection
@@ -266,13 +266,15 @@ def unsigned(deployment: Deployment) -> Deployment:
 
 
 class Claim(Record):
-    """A promise of the plan. clause: requirement it stems from, as text, or None for a mere prediction · bound: SI."""
+    """A promise of the plan. clause: requirement it stems from, as text, or None for a mere prediction · bound: SI ·
+    confidence: of the interval that an accuracy is measured with"""
 
     address: str
     metric: str
     estimate: Estimate
     clause: str | None = None
     bound: float | None = None
+    confidence: float = Field(default=USUAL_CONFIDENCE, exclude_if=lambda share: share == USUAL_CONFIDENCE)
 
     def concerns(self, address: str) -> bool:
         """Say whether it is a promise of what stands there, or of the pipeline that this is a stage of."""

@@ -11,6 +11,7 @@ from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.metrics import PLAN_METRICS, is_endless, metric
+from aios.records.sampling import too_few
 from aios.records.units import Dimension, format_quantity
 from aios.solve.clauses import Rule
 from aios.solve.clauses.requirement import compared
@@ -43,6 +44,7 @@ def notes_on_options(problem: Problem, core: Sequence[Rule]) -> list[str]:
         own = (rule.clause.metric for rule in core if rule.intent in (index, None))
         metrics = dict.fromkeys(name for name in own if name is not None and name not in PLAN_METRICS)
         notes.extend(note for name in metrics for note in _unknown(intent, name, options, problem.fleet))
+        notes.extend(_undecided(intent, options))
         if any(rule.of_load and rule.intent == index for rule in core):
             notes.extend(_overloaded(intent, [option.priced for option in options]))
     if any(rule.intent is None and rule.clause.metric not in (None, *PLAN_METRICS) for rule in core):
@@ -114,6 +116,26 @@ def _unknown(intent: Intent, name: str, options: Sequence[Option], fleet: Fleet)
             f"{name} is unknown for {_share(len(unknown), len(options))} of {intent.name}, and an unknown value keeps "
             f"no bound ({_reasons(name, unknown)})." + _remedy(intent, name, unknown, fleet)
         )
+
+
+def _undecided(intent: Intent, options: Sequence[Option]) -> Iterable[str]:
+    """Say of each bound on accuracy how many items would show the option to keep it that needs the fewest of those that
+    keep it by their value."""
+    for bound in intent.require:
+        named = {
+            (found.items or 0, found.low if metric(bound.metric).better == "higher" else -found.high, text): option
+            for option in options
+            if (found := option.priced.estimates.get(bound.metric)) is not None
+            and (text := too_few(found, bound.bound, intent.confidence)) is not None
+        }
+        if named and intent.risk == "pessimistic":
+            key = max(named, key=lambda key: key[:2])
+            candidate = named[key].priced.candidate
+            value = format_quantity(named[key].priced.estimates[bound.metric].value, metric(bound.metric).dimension)
+            yield (
+                f"{bound.metric} of {candidate.model} in {candidate.precision} was measured as {value}, on too few "
+                f"items to show {bound.text} at {100 * intent.confidence:.4g} % confidence: {key[2]}."
+            )
 
 
 def _share(some: int, of: int) -> str:

@@ -172,10 +172,12 @@ class Journal(Protocol):
 
 
 class Source(NamedTuple):
-    """The file that a deployment computes. digest: as its model reader has it"""
+    """The file that a deployment computes. digest: as its model reader has it · sealed: it lies encrypted beside that
+    path: reference to its ``key``, and the ``context`` that it is bound to, see ``aios.spi.vault``"""
 
     path: Path
     digest: str
+    sealed: Mapping[str, str] | None = None
 
 
 class Store(Protocol):

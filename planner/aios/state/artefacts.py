@@ -26,6 +26,7 @@ from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Source
 from aios.state.contents import contents_of, digest_of_contents, is_own_folder, read_plainly
 from aios.state.files import disk_trouble, make_folder, sync_folder
+from aios.state.leases import Lease, shared
 
 __all__ = ["ArtefactStore", "Making"]
 
@@ -48,6 +49,7 @@ class ArtefactStore:
         self.root = root.absolute()
         self.runtime_root = (runtime_root or root.parent / "run").absolute()
         self._making = making
+        self._leases: dict[str, Lease] = {}
 
     def model(self, deployment: Deployment, facts: Mapping[str, str]) -> Source:
         """Return the deployment's own model file, or what its transforms made of that, made if need be and verified."""
@@ -63,7 +65,7 @@ class ArtefactStore:
         """
         key = digest_of(dict(recipe))
         final = self.root / key.removeprefix("sha256:")
-        found = _intact(final, key, recipe)
+        found = self._found(final, key, recipe)
         if found is not None:
             return found
         with self._building(final) as folder:
@@ -72,9 +74,19 @@ class ArtefactStore:
             _fill(build, content)
             _write_manifest(folder, key, recipe)
             self._publish(folder, final, key, recipe)
-        found = _intact(final, key, recipe)
+        found = self._found(final, key, recipe)
         if found is None:
             raise WorldError(f"the artefact {final} was changed by somebody else while it was being stored")
+        return found
+
+    def _found(self, final: Path, key: str, recipe: Mapping[str, str]) -> Artefact | None:
+        """Return the stored artefact if it is intact; it then stays for as long as this store is used."""
+        lease = shared(final)
+        found = _intact(final, key, recipe) if lease else None
+        if found is not None and lease is not None:
+            self._leases[key] = lease
+            with suppress(OSError):
+                os.utime(final)  # when it was last used
         return found
 
     def verify(self, artefact: Artefact) -> None:

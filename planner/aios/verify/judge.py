@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from aios.records.measurement import Measured, Verdict
-from aios.records.metrics import metric
+from aios.records.metrics import Metric, metric
 from aios.records.plan import Claim
-from aios.records.units import format_quantity
+from aios.records.sampling import what_would_decide
+from aios.records.units import Dimension, format_quantity
 
 __all__ = ["judge"]
 
@@ -43,9 +44,7 @@ def _verdict(claim: Claim, value: Measured | None, failed: Mapping[str, str], un
         what = metric(claim.metric)
         holds = value.value <= claim.bound if what.relation == "<=" else value.value >= claim.bound
         verdict = "held" if holds else "broken"
-        text = _against_prediction(claim, value)
-        if value.low < claim.bound < value.high:
-            text += f"; {value.n} samples do not decide it: the 90 % interval contains the bound"
+        text = _against_prediction(claim, value) + _sureness(claim, value, what, claim.bound)
     return Verdict(
         address=claim.address,
         metric=claim.metric,
@@ -58,6 +57,22 @@ def _verdict(claim: Claim, value: Measured | None, failed: Mapping[str, str], un
         verdict=verdict,
         reason=text,
     )
+
+
+def _sureness(claim: Claim, value: Measured, what: Metric, bound: float) -> str:
+    """Return what the interval says of the bound: of an accuracy always, with how many items would decide it."""
+    is_open = value.low < bound < value.high
+    if not claim.metric.startswith("accuracy."):
+        return f"; {value.n} samples do not decide it: the 90 % interval contains the bound" if is_open else ""
+    low, high = (format_quantity(end, what.dimension) for end in (value.low, value.high))
+    text = f"; {low} to {high} at {100 * claim.confidence:.4g} % confidence, n = {value.n}"
+    if is_open:
+        share = what.dimension is Dimension.FRACTION and len(value.counts) != 4
+        more = what_would_decide(
+            value.value, value.low, value.high, value.n, bound, confidence=claim.confidence, share=share
+        )
+        text += ", which does not decide it" + (f": {more}" if more else "")
+    return text
 
 
 def _against_prediction(claim: Claim, value: Measured) -> str:

@@ -22,11 +22,13 @@ def basis_of(given: Given, state: State) -> Basis:
     """Return what the fingerprints of a plan of ``given`` are taken of, in short."""
     from aios.plan import basis_of as parts
 
-    models, data = {}, {}
+    models, stored, data = {}, {}, {}
     for intent in given.intents:
         profiles = given.profiles[intent.name]
         for choice in intent.models:
             models[f"model {choice.path}"] = profiles[choice.name].digest
+            if choice.stored:
+                stored[f"model {choice.path}"] = choice.stored.told
         for field, digests in (("evaluated", given.evaluation), ("calibrated", given.calibration)):
             for name, digest in digests[intent.name].items():
                 data[f"the data that {name} of {intent.name} is {field} on"] = digest
@@ -36,6 +38,7 @@ def basis_of(given: Given, state: State) -> Basis:
         objective=given.objective,
         fleet=given.fleet,
         models=models,
+        stored=stored,
         data=data,
         measurements=relevant(given),
         learnt=given.calibrations.digests(),

@@ -164,6 +164,8 @@ class _Comparing:
         for choice in intent.models:
             if choice.card:
                 continue
+            if choice.stored:
+                return f"{choice.path} names what a model store holds, of which Git does not tell"
             path = Path(choice.path)
             alone = path.is_file() and self.given.profiles[intent.name][choice.name].digest == _sha256(path)
             found = self._file(choice.path, folders) if alone else self._folder(path if path.is_dir() else path.parent)

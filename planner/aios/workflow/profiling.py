@@ -197,7 +197,8 @@ def _options(run: _Run, intent: Intent) -> tuple[list[Priced], Mapping[str, Pric
 
     given = replace(run.given, intents=(intent,))
     priced = consider(given).options[intent.name]
-    alike = consider(replace(given, fleet=compared_alike(given.fleet))).options[intent.name]
+    fleet = compared_alike(given.fleet)
+    alike = priced if fleet is given.fleet else consider(replace(given, fleet=fleet)).options[intent.name]
     local = {node.name for node in given.fleet.nodes if node.address == "local"}
     reachable = []
     for option in priced:

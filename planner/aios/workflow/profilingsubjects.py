@@ -57,7 +57,11 @@ def missing(given: Given, intent: Intent, candidate: Candidate, *, short: bool) 
         if kind == "service" and short and (found is None or _is_short(found)):
             share = _SHORT if found is None else 1.0
             tasks.append(Task(f"{digest} {share:g}", kind, share, one.batch))
-        elif found is None or (kind == "service" and _is_short(found)):
+        elif (
+            found is None
+            or (kind == "service" and _is_short(found))
+            or found.lacks(intent.judged_by if kind == "accuracy" else ())
+        ):
             tasks.append(Task(digest, kind, batch=one.batch))
     return tuple(tasks), known
 

@@ -22,6 +22,7 @@ from aios.records.objective import Objective
 from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, only_fleets, without_fleet
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
+from aios.workflow.storedmodels import with_stored
 from aios.workflow.transforming import declared
 from aios.workflow.watching import watched_executors
 
@@ -168,6 +169,7 @@ def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
     if not intents and not demands:
         raise InputError(_no_intent(setting.paths))
     fleet = fleet or written or _discovered(setting)
+    intents = with_stored(intents, setting)
     profiles = _for_each(intents, lambda intent: _profiles(intent, setting))
     _refuse_unstated_load(intents, profiles)
     return Given(
@@ -270,7 +272,7 @@ def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfil
     written = getattr(intent.data, field)
     found = sorted(key for key in intent.spans if key.startswith(f"spec.data.{field}"))
     where = intent.spans[found[0]] if found else None
-    files = {model.name: model.path for model in intent.models}
+    files = {model.name: model.file for model in intent.models}
     labels = _labels(intent) if field == "evaluate" else {"any"} if field == "train" else set()
     problems: list[Diagnostic] = []
     digests = {}
@@ -312,7 +314,7 @@ _WHERE_OF_ALL: Any = {"where": True, "goal": {"__all__": {"where"}}, "budget": {
 _WHERE: Any = {
     "where": True,
     "spans": True,
-    "models": {"__all__": {"where"}},
+    "models": {"__all__": {"where", "stored"}},
     "require": {"__all__": {"where"}},
     "goal": {"__all__": {"where"}},
     "pipeline": {"where": True, "stages": {"__all__": {"where"}}, "require": {"__all__": {"where"}}},

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from aios.records.document import Document
     from aios.solve.limits import Limits
+    from aios.state.leases import Lease
 
 __all__ = ["Effort", "Setting", "place_of", "silent"]
 
@@ -63,7 +64,8 @@ class Setting:
     lock_id: by which our own lock can be released from outside; one is made up where none is given · tell: receives
     progress, one line each · warn: receives what is not used although it was given, one line each · now: UTC time, ISO
     8601 · edit: receives the documents of each file right after they were read and returns those that hold · effort: of
-    searches · policies: files and folders of policies, beside those found with the intents
+    searches · policies: files and folders of policies, beside those found with the intents · store: folder of the model
+    store; None for the one at home · leases: on what is used until the command ends
     """
 
     paths: tuple[str, ...] = ()
@@ -79,6 +81,8 @@ class Setting:
     edit: Callable[[tuple[Document, ...]], tuple[Document, ...]] = field(default=_as_read)
     effort: Effort = Effort.NORMAL
     policies: tuple[str, ...] = ()
+    store: Path | None = None
+    leases: list[Lease] = field(default_factory=list, compare=False, repr=False)
 
     def limits(self, share: float = 1.0) -> Limits:
         """Return how long to search. share: of the work that one plan may take"""
@@ -96,6 +100,11 @@ class Setting:
     def artefacts(self) -> Path:
         """Where prepared models are kept."""
         return self.home / "artefacts"
+
+    @property
+    def model_store(self) -> Path:
+        """Where models are kept by name and version."""
+        return self.store or self.home / "models"
 
     @property
     def model_cache(self) -> Path:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.measurement import Measured, Verdict
-from aios.records.plan import Deployment
+from aios.records.plan import Claim, Deployment
 from aios.records.state import Resource, State
 from aios.spi.executor import Executor, Exercise, Trace
 from aios.spi.meter import Reading
+from aios.workflow.comparisons import answers_of, as_stored, compares_with_stored, paired_words
+from aios.workflow.keeping import artefacts_of
 from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import RESIDENT_METER, best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.reading import fleet_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from aios.models.data_files import Items
     from aios.records.model import ModelProfile
 
 __all__ = ["Verified", "verify"]
@@ -140,8 +143,8 @@ def _measure(
     """Fill ``found`` from one run at the stated load, bursts beyond it, and the items that the load did not reach."""
     deployment = resource.deployment
     given = items_for(setting, resource.evaluate, profile)
-    items, labels = given.inputs, given.labels
-    load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=labels is not None)
+    items, judged = given.inputs, bool(resource.evaluate and _of_accuracy(resource))
+    load = open_loop(_schedule(deployment, seconds, seed, resource.address), items, keep_outputs=judged)
     setting.tell(f"{resource.address}: {len(load.at_s)} requests in {seconds:g} s")
     meter, why_not = (
         best_meter(device)
@@ -153,12 +156,12 @@ def _measure(
     _energy(found, reading, device, deployment, len(load.at_s), why_not)
     _memory(found, pids, resource.deployment)
     capacity = _throughput(found, resource, executor, items)
-    if labels is not None:
-        _accuracy(found, resource, executor, (load, trace), items, labels, capacity)
-    else:
-        for claim in resource.claims:
-            if claim.metric.startswith("accuracy."):
-                found.unmeasured[claim.metric] = "the intent names no evaluation data with labels"
+    _accuracy(found, setting, _of_accuracy(resource), resource, profile, executor, (load, trace), given, capacity)
+
+
+def _of_accuracy(resource: Resource) -> tuple[Claim, ...]:
+    """Return what is promised of the accuracy of what stands."""
+    return tuple(claim for claim in resource.claims if claim.metric.startswith("accuracy."))
 
 
 def _served(resource: Resource) -> ModelProfile:
@@ -278,36 +281,66 @@ def _memory(found: _Found, pids: Sequence[int], deployment: Deployment) -> None:
 
 def _accuracy(
     found: _Found,
+    setting: Setting,
+    claims: Sequence[Claim],
     resource: Resource,
+    profile: ModelProfile,
     executor: Executor,
     done: tuple[Exercise, Trace],
-    items: Mapping[str, NDArray[Any]],
-    labels: NDArray[np.int64],
+    items: Items,
     capacity: Measured | None,
 ) -> None:
-    """Accuracy over every evaluation item, as answered by the endpoint: those left over go out at half its capacity."""
+    """Accuracy over every evaluation item, as answered by the endpoint."""
     import numpy as np
 
     from aios.verify import score
 
+    names = [claim.metric for claim in claims]
+    if not resource.evaluate:
+        found.unmeasured |= dict.fromkeys(names, "the intent names no evaluation data with labels")
+    if not resource.evaluate or not names:
+        return
+    answers = _answered(resource, executor, done, items.inputs, capacity)
+    if not answers:
+        return
+    known = sorted(answers)
+    stored = None
+    if compares_with_stored(names):
+        reference = as_stored(resource.deployment, profile)
+        artefact = executor.prepare(reference, artefacts_of(setting))
+        asked = {name: array[known] for name, array in items.inputs.items()}
+        stored = next(iter(executor.infer(reference, artefact, asked).values()))
+    outputs = np.stack([answers[item] for item in known])
+    judged = answers_of(items.at(known), outputs, stored)
+    scores = score(names, judged, "answers of the served endpoint", claims[0].confidence)
+    found.measured |= scores.values
+    found.conditions |= paired_words(scores.values)
+    if items.labels is None:
+        lacking = (name for name in names if name not in scores.values)
+        found.unmeasured |= dict.fromkeys(lacking, "the intent names no evaluation data with labels")
+
+
+def _answered(
+    resource: Resource,
+    executor: Executor,
+    done: tuple[Exercise, Trace],
+    inputs: Mapping[str, NDArray[Any]],
+    capacity: Measured | None,
+) -> Mapping[int, Any]:
+    """Return item -> answer of the endpoint. Items that the load did not reach go out at half its capacity."""
+    import numpy as np
+
     first, trace = done
     answers: dict[int, Any] = {}
     runs = [(first.item, trace)]
-    left = np.setdiff1d(np.arange(len(labels)), first.item)
+    left = np.setdiff1d(np.arange(len(next(iter(inputs.values())))), first.item)
     if len(left) and capacity is not None:
         at_s = np.arange(len(left)) / (0.5 * capacity.value)
-        load = Exercise(at_s=at_s, item=left, inputs=items, keep_outputs=True, trial=True)
+        load = Exercise(at_s=at_s, item=left, inputs=inputs, keep_outputs=True, trial=True)
         runs.append((left, executor.exercise(resource.handle, load)))
     for asked, answer in runs:
         output = next(iter(answer.outputs.values()))
         for position, item in enumerate(asked):
             if np.isfinite(answer.latency_s[position]):
                 answers.setdefault(int(item), output[position])
-    if not answers:
-        return
-    known = sorted(answers)
-    measures = tuple(
-        claim.metric.removeprefix("accuracy.") for claim in resource.claims if claim.metric.startswith("accuracy.")
-    )
-    stacked = np.stack([answers[item] for item in known])
-    found.measured |= score(measures, stacked, labels[known], "answers of the served endpoint")
+    return answers

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from aios.spi.checkup import Finding, tried_apart
 from aios.spi.model_reader import ReadModel
+from aios.spi.weights import Constants
 
 __all__ = ["Reader"]
 
@@ -50,3 +51,9 @@ class Reader:
         from aios_plugins.onnx.computation import computation
 
         return computation(path)
+
+    def weights(self, path: Path) -> Constants:
+        """Yield name and values of every numeric constant of the main graph."""
+        from aios_plugins.onnx.weights import weights_of
+
+        return weights_of(path)
