@@ -10,6 +10,7 @@ from pydantic import SkipValidation
 from aios.records.base import Record
 from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate
+from aios.records.correction import Correction
 from aios.records.measurement import Measurement, subject_of
 
 __all__ = ["Evidence", "Library"]
@@ -21,7 +22,7 @@ class Evidence(Record):
     measurements: subject digest -> measurement · engines: executor name -> engine string (``onnxruntime 1.22.0``) ·
     calibration, evaluation: model name -> digest of the data that static quantisation reads, that accuracy is measured
     on · calibrations: (predictor, metric) -> what was learnt of the fleet's devices and of all devices together, which
-    may be read only when it is asked for
+    may be read only when it is asked for · corrections: (device, executor) -> what times that were measured there teach
     """
 
     measurements: Mapping[str, Measurement] = {}
@@ -29,6 +30,7 @@ class Evidence(Record):
     calibration: Mapping[str, str] = {}
     evaluation: Mapping[str, str] = {}
     calibrations: Annotated[Mapping[tuple[str, str], Calibration], SkipValidation] = {}
+    corrections: Annotated[Mapping[tuple[str, str], Correction], SkipValidation] = {}
 
 
 class Library:
@@ -49,6 +51,11 @@ class Library:
     def calibrations(self) -> Mapping[tuple[str, str], Calibration]:
         """What was learnt: (predictor, metric) -> calibration."""
         return self._evidence.calibrations
+
+    def correction(self, candidate: Candidate) -> Correction | None:
+        """Return what was learnt of times on the candidate's device under the engine that it would run on now."""
+        found = self._evidence.corrections.get((candidate.device, candidate.executor))
+        return found if found and found.engine == self._evidence.engines.get(candidate.executor) else None
 
     def find(
         self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate, batch: int | None = None

@@ -15,6 +15,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
+from aios.cost.correcting.amounts import precision_of
+from aios.cost.correcting.predict import Call
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
@@ -72,7 +74,7 @@ class Service(NamedTuple):
 
 class _Compute(NamedTuple):
     """Time of a call of some batch size. shape: quantiles relative to the mean · learnt: as of ``Service`` · own:
-    whether the device was measured in this very precision"""
+    whether the device was measured in this very precision · correction: digest of the one that it is from"""
 
     time: Interval
     shape: Quantiles
@@ -80,6 +82,7 @@ class _Compute(NamedTuple):
     basis: str
     learnt: bool = False
     own: bool = False
+    correction: str | None = None
 
 
 class Workbench:
@@ -198,6 +201,9 @@ class Workbench:
             relative = scaled(shape, 1 / mean_of(shape)) if shape and mean_of(shape) > 0 else JITTER
             basis = f"time of batch {batch} measured with {_meter(found, 'time')}"
             return _Compute(time, relative, "measured", basis, own=True)
+        corrected = self._corrected(candidate, profile, device, tiers, batch)
+        if corrected is not None:
+            return corrected
         predicted = self._roofline(candidate, profile, device, tiers, batch)
         if not isinstance(predicted, Unknown):
             scaled_one = self._calibrated(candidate, profile, device, tiers, batch, predicted)
@@ -209,6 +215,36 @@ class Workbench:
         if isinstance(predicted, Unknown):
             return predicted
         return _Compute(predicted, JITTER, "analytic", basis_of(profile, device, candidate, tiers))
+
+    def _corrected(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> _Compute | None:
+        """Return what times that were measured on this machine teach, where that was found to be better."""
+        correction = self._library.correction(candidate)
+        if correction is None or tiers or candidate.power_mode:
+            return None
+        from aios.cost.correcting.predict import corrected
+
+        kin = known_calls(self._library.kin("service", candidate))
+
+        def roofline_of(call: Call) -> float | None:
+            precision, _, quantization = call.precision.partition("-")
+            update = {"precision": precision, "quantization": quantization or "none", "threads": call.threads}
+            found = self._roofline(candidate.model_copy(update=update), profile, device, {}, call.batch)
+            return None if isinstance(found, Unknown) else found.value
+
+        call = Call(precision_of(candidate.precision, candidate.quantization), candidate.threads, batch)
+        time = corrected(correction, profile, call, kin, roofline_of)
+        if time is None:
+            return None
+        beside = f" and {len(kin)} of this model" if kin else ""
+        basis = f"{correction.base} with rates of {correction.rows} times measured on this machine{beside}"
+        own = any(other.precision == call.precision for other, _ in kin)
+        return _Compute(time, JITTER, "calibrated", basis, own=own, correction=correction.name)
+
+    def call_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> _Compute | Unknown:
+        """Return the time of a call of the candidate's batch, out of the device's own memory."""
+        return self._compute(candidate, profile, device, {}, candidate.batch)
 
     def _learnt(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
@@ -329,6 +365,16 @@ class Workbench:
             # The operands are kept beside the sum, so that their ids stay theirs.
             self._sums[key] = (sum_of(compute, overhead), compute, overhead)
         return self._sums[key][0]
+
+
+def known_calls(kin: Sequence[Measurement]) -> list[tuple[Call, float]]:
+    """Return the settings of a model that were measured in full power and out of the device's own memory."""
+    return [
+        (Call(precision_of(s.precision, s.quantization), s.threads, s.batch), item.values["time"].value)
+        for item in kin
+        for s in (item.subject,)
+        if "time" in item.values and not s.power_mode and not s.tiers
+    ]
 
 
 def _key(candidate: Candidate, tiers: Tiers) -> tuple[object, ...]:

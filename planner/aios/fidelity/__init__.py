@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from aios.fidelity.comparing import Change, compared
     from aios.fidelity.configuring import Predictions, configurations
     from aios.fidelity.deriving import derived
+    from aios.fidelity.ledger import ErrorRow, error_rows
     from aios.fidelity.protocol import Split, splits, united
     from aios.fidelity.regret import Decisions, decisions
     from aios.fidelity.scoring import Score, score
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Change",
     "Decisions",
+    "ErrorRow",
     "Predictions",
     "Score",
     "Split",
@@ -25,6 +27,7 @@ __all__ = [
     "configurations",
     "decisions",
     "derived",
+    "error_rows",
     "score",
     "splits",
     "united",
@@ -35,6 +38,7 @@ __getattr__ = lazily(
     {
         "Change": "aios.fidelity.comparing",
         "Decisions": "aios.fidelity.regret",
+        "ErrorRow": "aios.fidelity.ledger",
         "Predictions": "aios.fidelity.configuring",
         "Score": "aios.fidelity.scoring",
         "Split": "aios.fidelity.protocol",
@@ -42,6 +46,7 @@ __getattr__ = lazily(
         "configurations": "aios.fidelity.configuring",
         "decisions": "aios.fidelity.regret",
         "derived": "aios.fidelity.deriving",
+        "error_rows": "aios.fidelity.ledger",
         "score": "aios.fidelity.scoring",
         "splits": "aios.fidelity.protocol",
         "united": "aios.fidelity.protocol",
