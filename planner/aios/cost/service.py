@@ -15,8 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from aios.cost.correcting.amounts import precision_of
-from aios.cost.correcting.predict import Call
+from aios.cost.correcting.knowing import corrected_call
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
@@ -24,6 +23,7 @@ from aios.cost.network_time import LearntTime, NetworkTimes
 from aios.cost.ordering import narrower, no_less, no_more, wider
 from aios.cost.queueing import Replica, Tail
 from aios.cost.roofline import basis_of, worked
+from aios.cost.served import ASSUMED_OCCUPANCY, either, meter, occupancy, relative_to, widened
 from aios.cost.spent import Spent
 from aios.cost.tiers import TierRate
 from aios.records.base import Source
@@ -36,9 +36,6 @@ __all__ = ["Service", "Workbench"]
 
 ASSUMED_OVERHEAD = Interval(0.2e-3, 0.5e-3, 1.5e-3)
 """Seconds that serving adds to a lone request where nothing of the kind was measured."""
-
-ASSUMED_OCCUPANCY = Interval(0.05e-3, 0.15e-3, 0.5e-3)
-"""Seconds of that for which the replica can compute nothing else: parsing and answering in the same process."""
 
 SAME_PRECISION, OTHER_PRECISION = 0.25, 0.5
 """Relative error of a roofline scaled by a measurement of the same model and device: other threads or batch only, or
@@ -128,11 +125,11 @@ class Workbench:
             replicas=(low, value, high),
             mean_s=mean_of(base),
             tail=Tail(base),
-            relative=_widened(_relative(single.time, self._overhead_spread(overhead, serving)), serving),
+            relative=widened(relative_to(single.time, self._overhead_spread(overhead, serving)), serving),
             source=source,
             basis=basis,
-            energy_j=_either("energy", serving, measured),
-            memory_bytes=_either("memory", serving, measured),
+            energy_j=either("energy", serving, measured),
+            memory_bytes=either("memory", serving, measured),
             busy=self._busy(candidate, profile, device, tiers),
             learnt=full.learnt,
         )
@@ -199,7 +196,7 @@ class Workbench:
             time = interval_of(found.values["time"])
             shape = found.distributions.get("time")
             relative = scaled(shape, 1 / mean_of(shape)) if shape and mean_of(shape) > 0 else JITTER
-            basis = f"time of batch {batch} measured with {_meter(found, 'time')}"
+            basis = f"time of batch {batch} measured with {meter(found, 'time')}"
             return _Compute(time, relative, "measured", basis, own=True)
         corrected = self._corrected(candidate, profile, device, tiers, batch)
         if corrected is not None:
@@ -220,27 +217,15 @@ class Workbench:
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> _Compute | None:
         """Return what times that were measured on this machine teach, where that was found to be better."""
-        correction = self._library.correction(candidate)
-        if correction is None or tiers or candidate.power_mode:
+        if tiers or candidate.power_mode or self._library.correction(candidate) is None:
             return None
-        from aios.cost.correcting.predict import corrected
 
-        kin = known_calls(self._library.kin("service", candidate))
+        def roofline_s(other: Candidate, items: int) -> float | None:
+            time = self._roofline(other, profile, device, {}, items)
+            return None if isinstance(time, Unknown) else time.value
 
-        def roofline_of(call: Call) -> float | None:
-            precision, _, quantization = call.precision.partition("-")
-            update = {"precision": precision, "quantization": quantization or "none", "threads": call.threads}
-            found = self._roofline(candidate.model_copy(update=update), profile, device, {}, call.batch)
-            return None if isinstance(found, Unknown) else found.value
-
-        call = Call(precision_of(candidate.precision, candidate.quantization), candidate.threads, batch)
-        time = corrected(correction, profile, call, kin, roofline_of)
-        if time is None:
-            return None
-        beside = f" and {len(kin)} of this model" if kin else ""
-        basis = f"{correction.base} with rates of {correction.rows} times measured on this machine{beside}"
-        own = any(other.precision == call.precision for other, _ in kin)
-        return _Compute(time, JITTER, "calibrated", basis, own=own, correction=correction.name)
+        found = corrected_call(self._library, candidate, profile, batch, roofline_s)
+        return found and _Compute(found.time, JITTER, "calibrated", found.basis, own=found.own, correction=found.name)
 
     def call_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> _Compute | Unknown:
         """Return the time of a call of the candidate's batch, out of the device's own memory."""
@@ -316,7 +301,7 @@ class Workbench:
     ) -> tuple[Quantiles, Interval, str]:
         """Return the latency that serving adds, the occupancy that it adds per request, and where both are from."""
         if serving is not None and "overhead" in serving.distributions:
-            return serving.distributions["overhead"], _occupancy(serving, full.time), "serving measured"
+            return serving.distributions["overhead"], occupancy(serving, full.time), "serving measured"
         kin = [item for item in self._library.kin("serving", candidate) if "overhead" in item.distributions]
         if kin:
             nearest = min(kin, key=lambda item: _distance(item, candidate, candidate.batch))
@@ -330,10 +315,10 @@ class Workbench:
         subject = serving.subject
         for item in self._library.kin("service", candidate):
             if item.subject.model_copy(update={"kind": "serving"}) == subject and "time" in item.values:
-                return _occupancy(serving, interval_of(item.values["time"]))
+                return occupancy(serving, interval_of(item.values["time"]))
         if "compute" in serving.distributions and subject.batch == 1:
             time_s = mean_of(serving.distributions["compute"])
-            return _occupancy(serving, Interval(time_s, time_s, time_s))
+            return occupancy(serving, Interval(time_s, time_s, time_s))
         return ASSUMED_OCCUPANCY
 
     def _overhead_spread(self, overhead: Quantiles, serving: Measurement | None) -> Interval:
@@ -367,16 +352,6 @@ class Workbench:
         return self._sums[key][0]
 
 
-def known_calls(kin: Sequence[Measurement]) -> list[tuple[Call, float]]:
-    """Return the settings of a model that were measured in full power and out of the device's own memory."""
-    return [
-        (Call(precision_of(s.precision, s.quantization), s.threads, s.batch), item.values["time"].value)
-        for item in kin
-        for s in (item.subject,)
-        if "time" in item.values and not s.power_mode and not s.tiers
-    ]
-
-
 def _key(candidate: Candidate, tiers: Tiers) -> tuple[object, ...]:
     """Return what the time of a candidate's calls depends on, but for their size."""
     return (candidate.model, candidate.device, candidate.executor, candidate.precision, candidate.quantization,
@@ -403,39 +378,3 @@ def _distance(item: Measurement, candidate: Candidate, batch: int) -> tuple[obje
         abs(subject.batch - batch),
         subject.digest,
     )
-
-
-def _occupancy(serving: Measurement, time: Interval) -> Interval:
-    """Return the seconds per request for which serving occupies the replica beyond computing; never negative."""
-    if "capacity" not in serving.values:
-        return ASSUMED_OCCUPANCY
-    per_request = interval_of(serving.values["capacity"])
-    batch = serving.subject.batch
-    value = max(0.0, 1 / per_request.value - time.value / batch)
-    return Interval(value * 0.7, value, value * 1.3)
-
-
-def _relative(compute: Interval, overhead: Interval) -> tuple[float, float]:
-    """Return (low, high) of compute plus overhead, relative to its value."""
-    both = compute.plus(overhead)
-    return (both.low / both.value, both.high / both.value) if both.value > 0 else (1.0, 1.0)
-
-
-def _widened(relative: tuple[float, float], serving: Measurement | None) -> tuple[float, float]:
-    """Return ``relative``, at least as wide as the interval of the 99th percentile as served: tails repeat worst."""
-    tail = serving.values.get("latency.p99") if serving is not None else None
-    if tail is None or tail.value <= 0:
-        return relative
-    return min(relative[0], tail.low / tail.value), max(relative[1], tail.high / tail.value)
-
-
-def _either(name: str, serving: Measurement | None, service: Measurement | None) -> Measured | None:
-    """Return the value as served, else of the engine alone, else None."""
-    for found in (serving, service):
-        if found is not None and name in found.values:
-            return found.values[name]
-    return None
-
-
-def _meter(found: Measurement, name: str) -> str:
-    return found.values[name].meter

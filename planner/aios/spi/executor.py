@@ -39,6 +39,7 @@ __all__ = [
     "Observation",
     "Outcome",
     "Refusal",
+    "Sampling",
     "Store",
     "Stranger",
     "Tensors",
@@ -276,6 +277,14 @@ class Watching(Protocol):
 
     def strangers(self, folder: Path, handles: Sequence[Mapping[str, Any]]) -> Sequence[Stranger]:
         """Return what it made below ``folder``, that of ``Store.runtime``, and what none of ``handles`` leads to."""
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """What an executor may offer beside: networks of its own to measure a machine with."""
+
+    def samples(self, folder: Path, count: int, seed: int) -> Sequence[Path]:
+        """Write model files that a model reader knows, of one input of floats; equal arguments give equal bytes."""
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ from aios.records.measurement import Measurement, Subject, subject_of
 from aios.records.metrics import metric
 from aios.records.model import ModelProfile
 from aios.records.plan import Deployment
+from aios.workflow.ledger import keep_profiled
 from aios.workflow.measuring import Bench
 from aios.workflow.planning import Considered, consider
 from aios.workflow.reading import Given, gather
@@ -65,6 +66,7 @@ class _Run:
 
     def keep(self, measurement: Measurement) -> None:
         """Store a measurement, and plan with it from now on."""
+        keep_profiled(self.setting, self.given, measurement)
         self.bench.store(measurement)
         self.measured.append(measurement)
         together = {**self.given.measurements, measurement.subject.digest: measurement}

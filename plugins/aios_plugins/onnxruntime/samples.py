@@ -1,7 +1,7 @@
 """Small random networks that a machine is measured with: what it learns from them, it applies to networks of others.
 
-Each is a stack of blocks of one of the forms that published networks are made of, of random width, size and depth. Their
-weights are random too, for how long arithmetic takes does not depend on what it computes.
+Each is a stack of blocks of one of the forms that published networks are made of, of random width, size and
+depth. Their weights are random too, for how long arithmetic takes does not depend on what it computes.
 """
 
 from __future__ import annotations
