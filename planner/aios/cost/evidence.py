@@ -10,6 +10,7 @@ from pydantic import SkipValidation
 from aios.records.base import Record
 from aios.records.calibration import Calibration
 from aios.records.candidate import CALIBRATED, Candidate
+from aios.records.correction import Correction
 from aios.records.measurement import Measurement, subject_of
 from aios.records.transform import Declaration
 
@@ -23,7 +24,8 @@ class Evidence(Record):
     calibration, evaluation, training: model name -> digest of the data that ranges are read from, that accuracy is
     measured on, that compression may learn from · calibrations: (predictor, metric) -> what was learnt of the fleet's
     devices and of all devices together, which may be read only when it is asked for · transforms: what the installed
-    ones declare, by name
+    ones declare, by name · corrections: (device, executor) -> what times that
+    were measured there teach
     """
 
     measurements: Mapping[str, Measurement] = {}
@@ -33,6 +35,7 @@ class Evidence(Record):
     training: Mapping[str, str] = {}
     calibrations: Annotated[Mapping[tuple[str, str], Calibration], SkipValidation] = {}
     transforms: Mapping[str, Declaration] = {}
+    corrections: Annotated[Mapping[tuple[str, str], Correction], SkipValidation] = {}
 
 
 class Library:
@@ -62,6 +65,11 @@ class Library:
     def transforms(self) -> Mapping[str, Declaration]:
         """What installed transforms declare, by name."""
         return self._evidence.transforms
+
+    def correction(self, candidate: Candidate) -> Correction | None:
+        """Return what was learnt of times on the candidate's device under the engine that it would run on now."""
+        found = self._evidence.corrections.get((candidate.device, candidate.executor))
+        return found if found and found.engine == self._evidence.engines.get(candidate.executor) else None
 
     def find(
         self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate, batch: int | None = None

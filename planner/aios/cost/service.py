@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from aios.cost.borrowing import borrowed_energy, borrowed_memory
+from aios.cost.correcting.knowing import corrected_call
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
 from aios.cost.effects import change_of, signature
 from aios.cost.evidence import Library
@@ -72,7 +73,7 @@ class Service(NamedTuple):
 
 class _Compute(NamedTuple):
     """Time of a call of some batch size. shape: quantiles relative to the mean · learnt: as of ``Service`` · own:
-    whether the device was measured in this very precision"""
+    whether the device was measured in this very precision · correction: digest of the one that it is from"""
 
     time: Interval
     shape: Quantiles
@@ -80,6 +81,7 @@ class _Compute(NamedTuple):
     basis: str
     learnt: bool = False
     own: bool = False
+    correction: str | None = None
 
 
 class Workbench:
@@ -237,6 +239,9 @@ class Workbench:
         found = self._measured(candidate, batch)
         if found is not None:
             return found
+        corrected = self._corrected(candidate, profile, device, tiers, batch)
+        if corrected is not None:
+            return corrected
         predicted = self._roofline(candidate, profile, device, tiers, batch)
         if not isinstance(predicted, Unknown):
             scaled_one = self._calibrated(candidate, profile, device, tiers, batch, predicted)
@@ -248,6 +253,24 @@ class Workbench:
         if isinstance(predicted, Unknown):
             return predicted
         return _Compute(predicted, JITTER, "analytic", basis_of(profile, device, candidate, tiers))
+
+    def _corrected(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> _Compute | None:
+        """Return what times that were measured on this machine teach, where that was found to be better."""
+        if tiers or candidate.power_mode or self._library.correction(candidate) is None:
+            return None
+
+        def roofline_s(other: Candidate, items: int) -> float | None:
+            time = self._roofline(other, profile, device, {}, items)
+            return None if isinstance(time, Unknown) else time.value
+
+        found = corrected_call(self._library, candidate, profile, batch, roofline_s)
+        return found and _Compute(found.time, JITTER, "calibrated", found.basis, own=found.own, correction=found.name)
+
+    def call_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> _Compute | Unknown:
+        """Return the time of a call of the candidate's batch, out of the device's own memory."""
+        return self._compute(candidate, profile, device, {}, candidate.batch)
 
     def _learnt(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int

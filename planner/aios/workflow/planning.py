@@ -21,6 +21,7 @@ from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
 from aios.workflow.basis import basis_of, relevant
+from aios.workflow.corrections import digests_of
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import load_state
 from aios.workflow.moving import as_named_now, protects
@@ -129,6 +130,7 @@ def evidence_of(given: Given, intent: Intent) -> Evidence:
         training=given.training[intent.name],
         calibrations=given.calibrations,
         transforms=given.transforms,
+        corrections=given.corrections,
     )
 
 
@@ -182,7 +184,7 @@ def _policies(given: Given) -> str | None:
 
 def _evidence(given: Given) -> object:
     """Return all that was measured or learnt and that estimates follow from."""
-    learnt = given.calibrations.digests()
+    learnt = {**given.calibrations.digests(), **digests_of(given.corrections)}
     return {"measurements": relevant(given), "calibrations": learnt} if learnt else relevant(given)
 
 

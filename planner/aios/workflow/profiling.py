@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from aios.records.candidate import Candidate, Priced
 from aios.records.intent import Goal, Intent
 from aios.records.measurement import Measurement
+from aios.workflow.ledger import keep_profiled
 from aios.workflow.measuring import Bench
 from aios.workflow.planning import consider
 from aios.workflow.profilingsubjects import Task, deployment_of_one, family, missing, named, work_of
@@ -110,6 +111,7 @@ class _Run:
 
     def keep(self, measurement: Measurement) -> None:
         """Store a measurement, and plan with it from now on."""
+        keep_profiled(self.setting, self.given, measurement)
         self.bench.store(measurement)
         self.measured[measurement.subject.digest] = measurement
         together = {**self.given.measurements, measurement.subject.digest: measurement}

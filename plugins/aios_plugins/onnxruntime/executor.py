@@ -141,6 +141,12 @@ class Executor:
 
         return measure(deployment, artefact, inputs, budget_s)
 
+    def samples(self, folder: Path, count: int, seed: int) -> Sequence[Path]:
+        """Write small random networks."""
+        from aios_plugins.onnxruntime.samples import write_samples
+
+        return write_samples(folder, count, seed)
+
     def examine(self) -> Sequence[Finding]:
         """Return whether the engine can be imported, and what it can compute on here."""
         from aios_plugins.onnxruntime.examining import examine
