@@ -114,7 +114,7 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 def mcnemar(lost: int, won: int) -> float:
     """Return the p of McNemar's exact test, two-sided."""
     rarer = sum(math.comb(lost + won, count) for count in range(min(lost, won) + 1))
-    return min(1.0, 2 * rarer / 2 ** (lost + won))
+    return float(min(1.0, 2 * rarer / 2 ** (lost + won)))
 
 
 def row(made: Made, right: Any, found: Any, labels: Any, ratio: float) -> str:
