@@ -255,6 +255,13 @@ def test_rounding_lets_one_input_make_up_for_another():
     assert made.sum() == 1
 
 
+def test_inputs_that_never_vary_are_no_obstacle(tmp_path):
+    model, _ = correlated(tmp_path)
+    np.savez(tmp_path / "flat.npz", x=np.full((32, 8, 12, 12), 37.3, np.float32))
+    made, _ = make("mixed", model, tmp_path, [tmp_path / "flat.npz"])
+    assert np.isfinite(answers(made, np.full((1, 8, 12, 12), 37.3, np.float32))).all()
+
+
 @given(st.lists(st.floats(-140, 140), min_size=1, max_size=90), st.integers(1, 127))
 def test_rounding_of_unrelated_inputs_is_to_the_nearest(weights, top):
     moments = np.diag(np.linspace(1, 2, len(weights)))[None]
