@@ -21,6 +21,8 @@ __all__ = ["constants", "narrow_weights", "preprocessed", "quiet", "save", "sess
 _ONE_FILE_BYTES = 1 << 30
 """Larger models keep their weights in a file beside the graph: one file holds at most 2 GiB."""
 
+_PER_CHANNEL_OPSET = 13
+
 _EIGHT_BIT_PRODUCTS = ("vnni", "amx", "i8mm", "asimddp")
 """Features of CPUs that add up products of 8-bit numbers in 32 bits."""
 
@@ -58,11 +60,10 @@ def preprocessed(work: Work) -> Path:
     import onnx
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    ready = work.scratch / "preprocessed.onnx"
+    ready, large = work.scratch / "preprocessed.onnx", _is_large(work.source)
+    source = work.source if large else _in_new_opset(work.source, work.scratch)
     with quiet():
-        quant_pre_process(
-            str(work.source), str(ready), skip_symbolic_shape=True, save_as_external_data=_is_large(work.source)
-        )
+        quant_pre_process(str(source), str(ready), skip_symbolic_shape=True, save_as_external_data=large)
     model = onnx.load(str(ready), load_external_data=False)
     # The quantiser transposes some constants and then takes the shape that was stated for a mistake.
     names = {item.name for item in model.graph.initializer}
@@ -71,6 +72,19 @@ def preprocessed(work: Work) -> Path:
     model.graph.value_info.extend(kept)
     onnx.save(model, str(ready))
     return ready
+
+
+def _in_new_opset(source: Path, scratch: Path) -> Path:
+    """Return the model in an opset whose DequantizeLinear takes a scale for each channel."""
+    import onnx
+    from onnx import version_converter
+
+    model = onnx.load(str(source))
+    if all(item.version >= _PER_CHANNEL_OPSET for item in model.opset_import if item.domain in ("", "ai.onnx")):
+        return source
+    newer = scratch / "newer.onnx"
+    onnx.save(version_converter.convert_version(model, _PER_CHANNEL_OPSET), str(newer))
+    return newer
 
 
 def _is_large(source: Path) -> bool:

@@ -67,8 +67,10 @@ class Mixed:
         search.rounded = rounded_weights(ready, plain, seen, work.threads, work.seed, _part(progress, 0.15, 0.5))
         target = max(float(work.settings["noise"]) * before, _NEGLIGIBLE)
         rounded_noise = search.noise(search.build())
+        if rounded_noise > before:  # each layer alone is nearer to float, but together they are not
+            search.rounded = {}
         kept: list[Group] = []
-        if rounded_noise > target:
+        if min(before, rounded_noise) > target:
             groups = groups_of(search.model, judged)
             kept = search.kept(groups, target, float(work.settings["float_share"]), _part(progress, 0.5, 0.98))
         model = search.build([name for group in kept for name in group.nodes])
@@ -79,7 +81,7 @@ class Mixed:
         return {
             "calibration items": f"{seen.count} for ranges and rounding, {judged.count} for the noise",
             "noise of plain int8": f"{before:.3g} of the variance of the outputs",
-            "noise with rounded weights": f"{rounded_noise:.3g}",
+            "noise with rounded weights": f"{rounded_noise:.3g}" + ("" if search.rounded else ", so they are not used"),
             "noise": f"{after:.3g}" + ("" if after <= target else f", more than the {target:.3g} that was asked for"),
             "products in int8": str(products - len(left)),
             "products kept in float": ", ".join(group.name for group in kept) or "none",

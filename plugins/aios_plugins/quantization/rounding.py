@@ -42,6 +42,10 @@ _DAMPING = 0.01
 """Share of the mean variance that is added to every variance: inputs that hardly vary would take up any error."""
 
 
+_SINGLE = 1e-4
+"""Relative error that sums over a few thousand rows in single precision, inputs together, stay well below."""
+
+
 class Rounded(NamedTuple):
     """weight: in 8 bits, in the constant's shape · bias: what to add to the bias, one number per output, or None."""
 
@@ -215,7 +219,9 @@ def _round(layer: _Layer, held: Mapping[str, onnx.TensorProto], mean: NDArray[An
     corrected = len(layer.node.input) > 2
     mean, moments = mean.astype(np.float64), square.astype(np.float64)
     if corrected:  # the mean of the error goes into the bias, so only the variation counts
-        moments = moments - mean[:, :, None] * mean[:, None, :]
+        # What single precision leaves of inputs that do not vary must not make the moments indefinite.
+        floor = _SINGLE * np.diagonal(moments, axis1=1, axis2=2).max(axis=1)
+        moments = moments - mean[:, :, None] * mean[:, None, :] + floor[:, None, None] * np.eye(moments.shape[1])
     integers = _second_order(weights / scales[:, :, None], moments, top)
     error = weights - integers * scales[:, :, None]
     bias = np.einsum("gok,gk->go", error, mean).ravel() if corrected else None
