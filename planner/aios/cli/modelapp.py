@@ -60,6 +60,30 @@ def model_show(
     return work(name, size, json=json)
 
 
+@model_app.command("transforms", epilog="Example: aios model transforms static")
+def model_transforms(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One transform, in full.")] = None,
+    json: Json = False,
+) -> int:
+    """List what can be made of models: what each transform needs, takes and is expected to do."""
+    from aios.cli.transforming import model_transforms as work
+
+    return work(name, json=json)
+
+
+@model_app.command("provenance", epilog="Example: aios model provenance read-digits --rebuild")
+def model_provenance(
+    name: Annotated[str, typer.Argument(metavar="ADDRESS | ARTEFACT", help="What stands, or an artefact's key.")],
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make it again and compare, bit for bit.")] = False,
+    state: State = STATE,
+    json: Json = False,
+) -> int:
+    """Show each step from a model file to what is computed: transform, settings, versions, digests of data."""
+    from aios.cli.transforming import model_provenance as work
+
+    return work(setting_of(None, None, state), name, again=rebuild, json=json)
+
+
 Owner = Annotated[str, typer.Option("--owner", help="Whose mark: a name that you will be known by.")]
 MarkKey = Annotated[
     str, typer.Option("--key", metavar="REFERENCE", help="The owner's secret: env:NAME or file:PATH; 16 bytes or more.")

@@ -29,7 +29,7 @@ def diff(setting: Setting, before: str, after: str, *, every: bool, json: bool) 
     """Print how two versions differ."""
     from aios.workflow.modeldiff import diff_models
 
-    with Progress("model diff", quiet=json) as progress:
+    with Progress("diff", quiet=json) as progress:
         found = diff_models(replace(setting, tell=progress.doing), before, after)
     emit(_text(found, every), _document(found), json=json)
     return Exit.DONE

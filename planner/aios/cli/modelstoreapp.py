@@ -130,6 +130,33 @@ def branch(
     return work(stored_setting(store), reference, label, json=json)
 
 
+@store_app.command(epilog="Example: aios model make digits@prod --transform prune --set keep=0.5 --name digits-small")
+def make(
+    reference: Reference,
+    transform: Annotated[str, typer.Option("--transform", metavar="NAME", help="Such as half, static or prune.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Of the transform; repeatable.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="Where the transform gives more than one. Default: its first.")
+    ] = None,
+    calibrate: Annotated[
+        Path | None, typer.Option("--calibrate", metavar="FILE", help="Usual inputs, for transforms that read ranges.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="How it is called. Default: as its source.")] = None,
+    branch: Annotated[str, typer.Option("--branch", help="The branch that it continues, or begins.")] = "main",
+    message: Annotated[str, typer.Option("--message", "-m", metavar="TEXT", help="Why.")] = "",
+    store: Store = None,
+    state: State = STATE,
+    json: Json = False,
+) -> int:
+    """Have a transform make a model of a version, and keep it as a new version with where it comes from."""
+    from aios.cli.storing import make as work
+
+    more = {"precision": precision, "calibrate": calibrate, "name": name, "branch": branch, "message": message}
+    return work(stored_setting(store, state), reference, transform, tuple(settings or ()), more, json=json)
+
+
 @store_app.command(epilog="Example: aios model checkout digits@prod -o digits.onnx")
 def checkout(
     reference: Reference,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aios.cli.exits import Exit
 from aios.cli.output import emit, metric_text
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from aios.records.modelstore import Entry, Version
     from aios.records.transform import Provenance
     from aios.workflow.collecting import Collected
-    from aios.workflow.modelstore import Moved
+    from aios.workflow.modelstore import Added, Moved
     from aios.workflow.setting import Setting
 
-__all__ = ["add", "branch", "checkout", "fsck", "gc", "log", "rm", "rollback", "tag"]
+__all__ = ["add", "branch", "checkout", "fsck", "gc", "log", "make", "rm", "rollback", "tag"]
 
 
 def add(
@@ -32,9 +32,13 @@ def add(
     """Keep a model file, and say as what."""
     from aios.workflow.modelstore import Adding, add_model
 
-    with Progress("model add", quiet=json) as progress:
-        wanted = Adding(file, name, branch, message, _pairs(meta))
+    with Progress("add", quiet=json) as progress:
+        wanted = Adding(file, name, branch, message, _pairs(meta, "--meta"))
         done = add_model(replace(setting, tell=progress.doing), wanted)
+    return _tell_added(done, branch, json=json)
+
+
+def _tell_added(done: Added, branch: str, *, json: bool) -> int:
     version = done.version
     if not done.new:
         words = f"{done.name}@{branch} is that very model already: {version.told}"
@@ -47,12 +51,30 @@ def add(
     return Exit.DONE
 
 
-def _pairs(meta: tuple[str, ...]) -> Mapping[str, str]:
+def make(
+    setting: Setting,
+    reference: str,
+    transform: str,
+    settings: tuple[str, ...],
+    more: Mapping[str, Any],
+    *,
+    json: bool,
+) -> int:
+    """Have a transform make a version of another one. more: the other fields of what is wanted"""
+    from aios.workflow.modelmaking import Wanted, make_model
+
+    with Progress("make", quiet=json) as progress:
+        wanted = Wanted(transform, _pairs(settings, "--set"), **more)
+        done = make_model(replace(setting, tell=progress.doing), reference, wanted)
+    return _tell_added(done, wanted.branch, json=json)
+
+
+def _pairs(given: tuple[str, ...], option: str) -> Mapping[str, str]:
     found = {}
-    for item in meta:
+    for item in given:
         key, equals, value = item.partition("=")
         if not key or not equals:
-            raise UsageError(f"--meta takes KEY=VALUE, not {item!r}")
+            raise UsageError(f"{option} takes KEY=VALUE, not {item!r}")
         found[key] = value
     return found
 
@@ -142,7 +164,7 @@ def checkout(setting: Setting, reference: str, out: Path | None, *, force: bool,
     """Write the file of a version."""
     from aios.workflow.modelstore import checkout_model
 
-    with Progress("model checkout", quiet=json):
+    with Progress("checkout", quiet=json):
         version, path = checkout_model(setting, reference, out, force=force)
     emit(f"{path} is {reference}, {version.told}", {"file": str(path), "version": version}, json=json)
     return Exit.DONE
@@ -162,7 +184,7 @@ def gc(setting: Setting, unused_s: float, *, dry: bool, json: bool) -> int:
     """Remove what nobody needs, and say what that was."""
     from aios.workflow.collecting import collect
 
-    with Progress("model gc", quiet=json):
+    with Progress("gc", quiet=json):
         done = collect(setting, unused_s, dry=dry)
     document = {"dry": dry, "lines": [line._asdict() for line in done.lines], "bytes": done.bytes, "kept": done.kept}
     emit(_collected_text(done), document, json=json)
@@ -192,7 +214,7 @@ def fsck(setting: Setting, names: tuple[str, ...], *, json: bool) -> int:
     """Compare every stored byte, and say what differs."""
     from aios.workflow.modelstore import check_store
 
-    with Progress("model fsck", quiet=json) as progress:
+    with Progress("fsck", quiet=json) as progress:
         done = check_store(replace(setting, tell=progress.doing), names)
     size = format_quantity(float(done.bytes), Dimension.BYTES)
     told = f"{counted(done.versions, 'model')} compared, {size}: "

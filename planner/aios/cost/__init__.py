@@ -5,6 +5,8 @@ source.
 computed from datasheet facts with documented ranges of efficiency; what depends on an unknown fact stays unknown and
 says why. There are no infinite prices: a candidate that cannot sustain the load has a throughput and no latency.
 
+``call_time`` says what one call of an engine takes.
+
 ``price_daily`` does so of a load that changes over the day.
 
 ``explain`` says where the time, memory and watts of one of them go.
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING
 from aios.records.lazily import lazily
 
 if TYPE_CHECKING:
+    from aios.cost.calls import call_time
     from aios.cost.collectives import Duration, collective, point_to_point
     from aios.cost.daily import price_daily
     from aios.cost.evidence import Evidence
@@ -39,6 +42,7 @@ __all__ = [
     "Duration",
     "Evidence",
     "Flow",
+    "call_time",
     "collective",
     "compared_alike",
     "explain",
@@ -58,6 +62,7 @@ __getattr__ = lazily(
         "Duration": "aios.cost.collectives",
         "Evidence": "aios.cost.evidence",
         "Flow": "aios.cost.routing",
+        "call_time": "aios.cost.calls",
         "collective": "aios.cost.collectives",
         "compared_alike": "aios.cost.power",
         "explain": "aios.cost.explaining",

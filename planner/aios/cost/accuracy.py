@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aios.cost.accuracy_predictor import PREDICTOR, saturates
+from aios.cost.effects import losses
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, estimate, interval_of
 from aios.records.base import Source
@@ -28,16 +29,13 @@ from aios.records.units import Dimension
 __all__ = ["accuracies"]
 
 _LOSS: Mapping[str, Interval] = {
-    "static": Interval(-0.002, 0.007, 0.03),
-    "dynamic": Interval(-0.002, 0.005, 0.03),
     "saturating": Interval(-0.002, 0.01, 0.05),
     "weight-only": Interval(-0.002, 0.012, 0.05),
-    "fp16": Interval(-0.001, 0.0, 0.001),
     "bf16": Interval(-0.001, 0.001, 0.005),
 }
-"""Accuracy lost against the file's own precision, as fractions."""
+"""Accuracy lost against the file's own precision, as fractions, where no transform says so."""
 
-_ELSEWHERE = {"none": 0.002, "dynamic": 0.01, "static": 0.01, "weight-only": 0.01}
+_ELSEWHERE, _ELSEWHERE_QUANTISED = 0.002, 0.01
 """How far the same numbers may come out on another device or engine: rounding only, or other 8-bit kernels."""
 
 
@@ -61,8 +59,8 @@ def accuracies(
             both = interval_of(value.model_copy(update={"low": low, "high": high}))
             made = estimate(name, both, "measured", f"measured with {value.meter}, n = {value.n}")
             found[name] = made.model_copy(update={"items": value.n})
-    same = library.accuracies(candidate, candidate.precision, candidate.quantization)
-    stored = library.accuracies(candidate, profile.precision, "none")
+    same = library.accuracies(candidate)
+    stored = library.accuracies(_as_stored(candidate, profile))
     unknown: dict[str, str] = {}
     metrics = asked | set(declared) | {name for item in (*same, *stored) for name in item.values if not _beside(name)}
     for name in sorted(metrics - set(found)):
@@ -92,9 +90,9 @@ def _declared(intent: Intent, candidate: Candidate, profile: ModelProfile) -> di
 
 def _elsewhere(name: str, candidate: Candidate, library: Library) -> Estimate | None:
     """Return what the same model in the same precision reached on another device or engine."""
-    for item in library.accuracies(candidate, candidate.precision, candidate.quantization):
+    for item in library.accuracies(candidate):
         if name in item.values:
-            error = _ELSEWHERE[candidate.quantization]
+            error = _ELSEWHERE if candidate.quantization == "none" else _ELSEWHERE_QUANTISED
             number = _clamped(name, interval_of(item.values[name]).plus(Interval(-error, 0.0, error)))
             return estimate(name, number, "calibrated", f"measured on {item.subject.device} with {item.subject.engine}")
     return None
@@ -113,10 +111,9 @@ def _from_stored(
     prior = _prior(candidate, profile, device, task, library)
     known = find_measure(name)
     if known is not None and known[0].stored:
-        return _against_stored(name, known[0], candidate, prior)
-    base = next(
-        (i.values[name] for i in library.accuracies(candidate, profile.precision, "none") if name in i.values), None
-    )
+        return _against_stored(name, known[0], prior)
+    stored = library.accuracies(_as_stored(candidate, profile))
+    base = next((item.values[name] for item in stored if name in item.values), None)
     if base is not None:
         start, origin = interval_of(base), f"{profile.precision} accuracy measured"
     elif name in declared:
@@ -129,20 +126,20 @@ def _from_stored(
         return None  # what is usual is known of shares alone
     loss = prior.loss.times(start.value) if prior.relative else prior.loss
     number = _clamped(name, Interval(start.low - loss.high, start.value - loss.value, start.high - loss.low))
-    label = (
-        candidate.precision if candidate.quantization == "none" else f"{candidate.quantization} {candidate.precision}"
-    )
+    quantized = "" if candidate.quantization == "none" else f"{candidate.quantization} "
+    compressed = "" if candidate.compression == "none" else f" after {candidate.compression}"
+    label = f"{quantized}{candidate.precision}{compressed}"
     basis = f"{origin}, less the usual loss of {label} ({loss.value * 100:.2g}, at most {loss.high * 100:.2g} points)"
     return estimate(name, number, prior.source, basis)
 
 
-def _against_stored(name: str, measure: Measure, candidate: Candidate, prior: _Prior | None) -> Estimate | None:
+def _against_stored(name: str, measure: Measure, prior: _Prior | None) -> Estimate | None:
     """Return what a comparison with the stored model gives: nothing is lost where it computes as that does, else what
     is usual of right answers; of other comparisons nothing is known before they are measured."""
-    if prior is None and candidate.compression == "none":
+    if prior is None:
         same = 0.0 if measure.better == "lower" else 1.0
         return estimate(name, Interval(same, same, same), "analytic", "it computes as the file is stored")
-    if measure.labels != "class" or prior is None:
+    if measure.labels != "class":
         return None
     return estimate(name, prior.loss, prior.source, "the usual loss")  # of a share: at most of all answers
 
@@ -159,15 +156,33 @@ def _prior(
     candidate: Candidate, profile: ModelProfile, device: DeviceType, task: str, library: Library
 ) -> _Prior | None:
     """Return the usual loss, or None if the candidate computes as the file is stored."""
+    if candidate.compression != "none":
+        return _Prior(_declared_loss(candidate, library), False, "assumed")
     if candidate.quantization == "none" and candidate.precision == profile.precision:
         return None
     if candidate.quantization == "none":
-        return _Prior(_LOSS.get(candidate.precision, _LOSS["bf16"]), False, "assumed")
+        return _Prior(_declared_loss(candidate, library), False, "assumed")
     learnt = library.calibrations.get((PREDICTOR.name, "accuracy_change"))
     if learnt is not None and learnt.version == PREDICTOR.version and learnt.stages:
         change = _learnt_change(candidate, profile, device, task, learnt)
         return _Prior(Interval(-change.high, -change.value, -change.low), True, "calibrated")
-    return _Prior(_LOSS["saturating" if saturates(device) else candidate.quantization], False, "assumed")
+    wide = saturates(device) and candidate.precision == "int8"
+    return _Prior(_LOSS["saturating"] if wide else _declared_loss(candidate, library), False, "assumed")
+
+
+def _declared_loss(candidate: Candidate, library: Library) -> Interval:
+    """Return the sum of what the candidate's transforms declare to lose; of what none declares, the widest prior."""
+    found = [span for _, span, _ in losses(candidate, library.transforms)]
+    if not found:
+        wide = "bf16" if candidate.quantization == "none" else "saturating"
+        return _LOSS.get(candidate.quantization, _LOSS[wide])
+    return Interval(*(sum(getattr(span, end) for span in found) for end in ("low", "value", "high")))
+
+
+def _as_stored(candidate: Candidate, profile: ModelProfile) -> Candidate:
+    """Return the candidate that computes the file as it is."""
+    plain = {"precision": profile.precision, "quantization": "none", "compression": "none", "settings": {}}
+    return candidate.model_copy(update=plain)
 
 
 def _learnt_change(

@@ -1,9 +1,11 @@
-"""Energy of a request that nobody metered, from one that was metered on the same device with the same executor.
+"""What nobody metered behind an endpoint, from what was, on the same device with the same executor: energy and memory.
 
 A request costs a part that grows with the CPU time of its computing and a part that does not (network, parsing,
 dispatch), so that two candidates differ by the ratio of their CPU times on the first part alone. How large that is, is
 known within limits: of the time for which a replica is occupied, computing takes the share ``compute x capacity``; the
 processes around the replica draw too, so that its share of the energy lies between 0.6 of that and all.
+
+A service takes the memory of its engine and something beside it, which is much the same whatever it serves.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from aios.cost.interval import Interval, interval_of
 from aios.records.candidate import Candidate
 from aios.records.measurement import Measured, Measurement
 
-__all__ = ["borrowed_energy"]
+__all__ = ["borrowed_energy", "borrowed_memory"]
 
 _LEAST_OF_SHARE = 0.6
 
@@ -46,6 +48,27 @@ def borrowed_energy(candidate: Candidate, time: Interval, library: Library) -> M
     metered = served.values["energy"]
     meter = f"{metered.meter}, of {served.subject.precision} with {served.subject.threads} threads, by CPU time"
     return metered.model_copy(update={"value": value, "low": low, "high": high, "meter": meter})
+
+
+def borrowed_memory(candidate: Candidate, library: Library) -> Measured | None:
+    """Return bytes of a service whose engine alone was measured, with what serving added to the engine that is nearest
+    in size; None without any."""
+    own = library.find("service", candidate)
+    if own is None or "memory" not in own.values:
+        return None
+    engine = own.values["memory"]
+    both = [(a.values["memory"], b.values["memory"]) for a, b in library.served(candidate) if _have_memory(a, b)]
+    if not both:
+        return None
+    served, alone = min(both, key=lambda pair: (abs(pair[1].value - engine.value), pair[0].value))
+    value = engine.value + max(0.0, served.value - alone.value)
+    low, high = value * served.low / served.value, value * served.high / served.value
+    meter = f"{engine.meter}, and what serving added to another"
+    return served.model_copy(update={"value": value, "low": low, "high": high, "meter": meter})
+
+
+def _have_memory(*items: Measurement) -> bool:
+    return all("memory" in item.values and item.values["memory"].value > 0 for item in items)
 
 
 def _cpu_time(alone: Measurement | None, candidate: Candidate, time: Interval) -> Interval:

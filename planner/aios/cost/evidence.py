@@ -9,8 +9,10 @@ from pydantic import SkipValidation
 
 from aios.records.base import Record
 from aios.records.calibration import Calibration
-from aios.records.candidate import Candidate
+from aios.records.candidate import CALIBRATED, Candidate
+from aios.records.correction import Correction
 from aios.records.measurement import Measurement, subject_of
+from aios.records.transform import Declaration
 
 __all__ = ["Evidence", "Library"]
 
@@ -19,16 +21,21 @@ class Evidence(Record):
     """Everything that was measured.
 
     measurements: subject digest -> measurement · engines: executor name -> engine string (``onnxruntime 1.22.0``) ·
-    calibration, evaluation: model name -> digest of the data that static quantisation reads, that accuracy is measured
-    on · calibrations: (predictor, metric) -> what was learnt of the fleet's devices and of all devices together, which
-    may be read only when it is asked for
+    calibration, evaluation, training: model name -> digest of the data that ranges are read from, that accuracy is
+    measured on, that compression may learn from · calibrations: (predictor, metric) -> what was learnt of the fleet's
+    devices and of all devices together, which may be read only when it is asked for · transforms: what the installed
+    ones declare, by name · corrections: (device, executor) -> what times that
+    were measured there teach
     """
 
     measurements: Mapping[str, Measurement] = {}
     engines: Mapping[str, str] = {}
     calibration: Mapping[str, str] = {}
     evaluation: Mapping[str, str] = {}
+    training: Mapping[str, str] = {}
     calibrations: Annotated[Mapping[tuple[str, str], Calibration], SkipValidation] = {}
+    transforms: Mapping[str, Declaration] = {}
+    corrections: Annotated[Mapping[tuple[str, str], Correction], SkipValidation] = {}
 
 
 class Library:
@@ -54,6 +61,16 @@ class Library:
         """What was learnt: (predictor, metric) -> calibration."""
         return self._evidence.calibrations
 
+    @property
+    def transforms(self) -> Mapping[str, Declaration]:
+        """What installed transforms declare, by name."""
+        return self._evidence.transforms
+
+    def correction(self, candidate: Candidate) -> Correction | None:
+        """Return what was learnt of times on the candidate's device under the engine that it would run on now."""
+        found = self._evidence.corrections.get((candidate.device, candidate.executor))
+        return found if found and found.engine == self._evidence.engines.get(candidate.executor) else None
+
     def find(
         self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate, batch: int | None = None
     ) -> Measurement | None:
@@ -69,6 +86,7 @@ class Library:
             engine=engine,
             calibration=self._evidence.calibration.get(candidate.model),
             data=self._evidence.evaluation.get(candidate.model),
+            training=self._evidence.training.get(candidate.model),
         )
         return self._evidence.measurements.get(subject.digest)
 
@@ -89,14 +107,15 @@ class Library:
         subject = served.subject.model_copy(update={"kind": "service"})
         return self._evidence.measurements.get(subject.digest)
 
-    def accuracies(self, candidate: Candidate, precision: str, quantization: str) -> list[Measurement]:
-        """Return accuracies of the model in this precision on the same data, wherever they were measured."""
+    def accuracies(self, candidate: Candidate) -> list[Measurement]:
+        """Return accuracies of what the candidate computes on the same data, wherever they were measured."""
         data = self._evidence.evaluation.get(candidate.model)
-        calibration = self._evidence.calibration.get(candidate.model) if quantization == "static" else None
+        known = self._evidence.calibration.get(candidate.model)
+        calibration = known if candidate.quantization in CALIBRATED else None
         return [
             found
             for found in self._accuracy.get(candidate.model_digest, [])
-            if (found.subject.precision, found.subject.quantization) == (precision, quantization)
+            if found.subject.way == candidate.way
             and found.subject.data == data
             and found.subject.calibration == calibration
         ]

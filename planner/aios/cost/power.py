@@ -44,6 +44,8 @@ class _Alike(DeviceType):
 def compared_alike(fleet: Fleet) -> Fleet:
     """Return the fleet for comparing options with each other: what is assumed of idle power holds for all of them, and
     no measurement of one changes it, so that its interval decides nothing. Estimates keep their values."""
+    if all(device.idle_w is not None for device in fleet.types.values()):
+        return fleet
     types = {name: _Alike.model_construct(**dict(device)) for name, device in fleet.types.items()}
     return fleet.model_copy(update={"types": types})
 

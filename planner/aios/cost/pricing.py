@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aios.cost.accuracy import accuracies
+from aios.cost.effects import change_of
 from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Interval, Unknown, estimate
 from aios.cost.load import LATENCIES, OF_JOBS, Loaded, loaded
@@ -14,6 +15,7 @@ from aios.cost.memory import Memory, memory_of
 from aios.cost.network_power import NetworkPowers
 from aios.cost.network_time import NetworkTimes
 from aios.cost.power import Drawn, Power, power_of
+from aios.cost.protecting import protection_notes
 from aios.cost.service import Service, Workbench
 from aios.cost.site import Site, site_of
 from aios.cost.tiers import residences_of, tier_rates
@@ -107,7 +109,7 @@ def _networks(
     accuracy: dict[tuple[object, ...], tuple[dict[str, Estimate], dict[str, str]]] = {}
     priced = []
     for candidate in candidates:
-        kind = (candidate.model, candidate.device, candidate.executor, candidate.precision, candidate.quantization)
+        kind = (candidate.model, candidate.device, candidate.executor, candidate.way)
         key: tuple[object, ...] = (*kind, candidate.threads, candidate.batch, candidate.power_mode, candidate.nodes)
         if candidate.tiers:  # replicas share a tier
             key = (*key, *candidate.tiers.items(), candidate.replicas)
@@ -118,9 +120,8 @@ def _networks(
                 accuracy[kind] = accuracies(intent, candidate, profile, device, library)
             rates = tier_rates(candidate, device, fleet)
             service = rates if isinstance(rates, Unknown) else workbench.service_of(candidate, profile, device, rates)
-            sizes = profile.part_bytes(
-                candidate.precision, candidate.quantization, max(candidate.batch, profile.fixed_batch or 1)
-            )
+            change = change_of(candidate, profile, evidence.transforms)
+            sizes = change.part_bytes(profile, max(candidate.batch, profile.fixed_batch or 1))
             residences = residences_of(sizes, candidate, device, rates)
             known = isinstance(service, Unknown) or service.energy_j is not None
             drawn = None if known else powers.of(candidate)
@@ -202,7 +203,9 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
     if setup.site.price is not None:
         estimates["cost"] = setup.site.cost_of(share)
     estimates |= setup.accuracy
-    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences)
+    weights = next((item.bytes for item in setup.residences if item.part == "weights"), 0.0)
+    notes = protection_notes(candidate.protection, weights) if candidate.protection else ()
+    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences, notes)
 
 
 def _put_energy(estimates: dict[str, Estimate], power: Power | Unknown, state: Loaded) -> None:

@@ -15,10 +15,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from aios.cost.borrowing import borrowed_energy
+from aios.cost.borrowing import borrowed_energy, borrowed_memory
+from aios.cost.correcting.knowing import corrected_call
 from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, sum_of
+from aios.cost.effects import change_of, signature
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
+from aios.cost.measured import ASSUMED_OCCUPANCY, distance, either, meter, occupancy, relative_ends, widened
 from aios.cost.network_time import LearntTime, NetworkTimes
 from aios.cost.ordering import narrower, no_less, no_more, wider
 from aios.cost.queueing import Replica, Tail
@@ -35,9 +38,6 @@ __all__ = ["Service", "Workbench"]
 
 ASSUMED_OVERHEAD = Interval(0.2e-3, 0.5e-3, 1.5e-3)
 """Seconds that serving adds to a lone request where nothing of the kind was measured."""
-
-ASSUMED_OCCUPANCY = Interval(0.05e-3, 0.15e-3, 0.5e-3)
-"""Seconds of that for which the replica can compute nothing else: parsing and answering in the same process."""
 
 SAME_PRECISION, OTHER_PRECISION = 0.25, 0.5
 """Relative error of a roofline scaled by a measurement of the same model and device: other threads or batch only, or
@@ -73,7 +73,7 @@ class Service(NamedTuple):
 
 class _Compute(NamedTuple):
     """Time of a call of some batch size. shape: quantiles relative to the mean · learnt: as of ``Service`` · own:
-    whether the device was measured in this very precision"""
+    whether the device was measured in this very precision · correction: digest of the one that it is from"""
 
     time: Interval
     shape: Quantiles
@@ -81,6 +81,7 @@ class _Compute(NamedTuple):
     basis: str
     learnt: bool = False
     own: bool = False
+    correction: str | None = None
 
 
 class Workbench:
@@ -100,8 +101,8 @@ class Workbench:
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers
     ) -> Service | Unknown:
         """Return what a replica of ``candidate`` does, or why that is unknown. tiers: as of ``roofline``."""
-        measured = self._library.find("service", candidate)
-        serving = self._library.find("serving", candidate)
+        lib = self._library
+        measured, serving = lib.find("service", candidate), lib.find("serving", candidate)
         full = self._compute(candidate, profile, device, tiers, candidate.batch)
         single = self._compute(candidate, profile, device, tiers, 1) if candidate.batch > 1 else full
         if isinstance(full, Unknown):
@@ -126,11 +127,11 @@ class Workbench:
             replicas=(low, value, high),
             mean_s=mean_of(base),
             tail=Tail(base),
-            relative=_widened(_relative(single.time, self._overhead_spread(overhead, serving)), serving),
+            relative=widened(relative_ends(single.time, self._overhead_spread(overhead, serving)), serving),
             source=source,
             basis=basis,
-            energy_j=_either("energy", serving, measured) or self._borrowed(candidate, device, full.time),
-            memory_bytes=_either("memory", serving, measured),
+            energy_j=either("energy", serving, measured) or self._borrowed(candidate, device, full.time),
+            memory_bytes=either("memory", serving) or borrowed_memory(candidate, lib) or either("memory", measured),
             busy=self._busy(candidate, profile, device, tiers),
             learnt=full.learnt,
         )
@@ -141,15 +142,45 @@ class Workbench:
     def _busy(self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers) -> float | None:
         """Return the intensity of a full call, the same for all that differ in caps or modes alone."""
         plain = candidate.model_copy(update={"power_mode": None}) if candidate.power_mode else candidate
+        plain = change_of(plain, profile, self._library.transforms).base
         found = self._worked(plain, profile, device, tiers, candidate.batch)
         return None if isinstance(found, Unknown) or found[1] is None else found[1].intensity
 
     def _compute(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> _Compute | Unknown:
-        """Return the time of a call, in order with others: an engine may always split a batch, and less precision takes
-        no longer. What was measured stands as it is; of precisions that were not measured the narrower follows, unless
-        it alone was."""
+        """Return the time of a call; of a network that a transform changed, unless that was measured, the time without
+        it by the factor that is declared, or that was measured of a sister."""
+        change = change_of(candidate, profile, self._library.transforms)
+        if change.base is candidate:
+            return self._plain(candidate, profile, device, tiers, batch)
+        measured = self._measured(candidate, batch)
+        if measured is not None:
+            return measured
+        plain = self._plain(change.base, profile, device, tiers, batch)
+        if isinstance(plain, Unknown):
+            return plain
+        predicted = self._roofline(change.base, profile, device, tiers, batch)
+        if not isinstance(predicted, Unknown):
+            kin = self._calibrated(candidate, profile, device, tiers, batch, predicted)
+            if kin is not None:
+                return kin
+        time = plain.time
+        if change.narrow is not None:
+            least = self._plain(change.narrow, profile, device, tiers, batch)
+            if not isinstance(least, Unknown) and least.time.value < time.value:
+                time = Interval(least.time.low, (least.time.value + time.value) / 2, max(time.high, least.time.high))
+        low, value, high = (seconds * factor for seconds, factor in zip(time, change.time, strict=True))
+        basis = f"{plain.basis}; {change.basis}"
+        source: Source = "assumed" if change.basis else plain.source
+        return _Compute(Interval(low, value, high), JITTER, source, basis, learnt=plain.learnt)
+
+    def _plain(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> _Compute | Unknown:
+        """Return the time of a call of what no transform changed but in precision, in order with others: an engine may
+        always split a batch, and less precision takes no longer. What was measured stands as it is; of precisions that
+        were not measured the narrower follows, unless it alone was."""
         key = (_key(candidate, tiers), batch)
         if key not in self._ordered:
             self._ordered[key] = self._in_order(candidate, profile, device, tiers, batch)
@@ -192,16 +223,25 @@ class Workbench:
             self._computed[key] = self._known(candidate, profile, device, tiers, batch)
         return self._computed[key]
 
+    def _measured(self, candidate: Candidate, batch: int) -> _Compute | None:
+        found = self._library.find("service", candidate, batch)
+        if found is None or "time" not in found.values:
+            return None
+        time = interval_of(found.values["time"])
+        shape = found.distributions.get("time")
+        relative = scaled(shape, 1 / mean_of(shape)) if shape and mean_of(shape) > 0 else JITTER
+        basis = f"time of batch {batch} measured with {meter(found, 'time')}"
+        return _Compute(time, relative, "measured", basis, own=True)
+
     def _known(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> _Compute | Unknown:
-        found = self._library.find("service", candidate, batch)
-        if found is not None and "time" in found.values:
-            time = interval_of(found.values["time"])
-            shape = found.distributions.get("time")
-            relative = scaled(shape, 1 / mean_of(shape)) if shape and mean_of(shape) > 0 else JITTER
-            basis = f"time of batch {batch} measured with {_meter(found, 'time')}"
-            return _Compute(time, relative, "measured", basis, own=True)
+        found = self._measured(candidate, batch)
+        if found is not None:
+            return found
+        corrected = self._corrected(candidate, profile, device, tiers, batch)
+        if corrected is not None:
+            return corrected
         predicted = self._roofline(candidate, profile, device, tiers, batch)
         if not isinstance(predicted, Unknown):
             scaled_one = self._calibrated(candidate, profile, device, tiers, batch, predicted)
@@ -213,6 +253,24 @@ class Workbench:
         if isinstance(predicted, Unknown):
             return predicted
         return _Compute(predicted, JITTER, "analytic", basis_of(profile, device, candidate, tiers))
+
+    def _corrected(
+        self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
+    ) -> _Compute | None:
+        """Return what times that were measured on this machine teach, where that was found to be better."""
+        if tiers or candidate.power_mode or self._library.correction(candidate) is None:
+            return None
+
+        def roofline_s(other: Candidate, items: int) -> float | None:
+            time = self._roofline(other, profile, device, {}, items)
+            return None if isinstance(time, Unknown) else time.value
+
+        found = corrected_call(self._library, candidate, profile, batch, roofline_s)
+        return found and _Compute(found.time, JITTER, "calibrated", found.basis, own=found.own, correction=found.name)
+
+    def call_of(self, candidate: Candidate, profile: ModelProfile, device: DeviceType) -> _Compute | Unknown:
+        """Return the time of a call of the candidate's batch, out of the device's own memory."""
+        return self._compute(candidate, profile, device, {}, candidate.batch)
 
     def _learnt(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
@@ -249,15 +307,22 @@ class Workbench:
         predicted: Interval,
     ) -> _Compute | None:
         """Return the roofline scaled by measured / predicted of the nearest measured sister, or None without one."""
-        kin = [item for item in self._library.kin("service", candidate) if "time" in item.values]
+        alike = signature(candidate)
+        kin = [
+            item
+            for item in self._library.kin("service", candidate)
+            if "time" in item.values and signature(item.subject) == alike
+        ]
         if not kin:
             return None
-        nearest = min(kin, key=lambda item: _distance(item, candidate, batch))
+        nearest = min(kin, key=lambda item: distance(item, candidate, batch))
         subject = nearest.subject
         sister = candidate.model_copy(
             update={
                 "precision": subject.precision,
                 "quantization": subject.quantization,
+                "compression": subject.compression,
+                "settings": subject.settings,
                 "threads": subject.threads,
                 "power_mode": subject.power_mode,
                 "tiers": subject.tiers,
@@ -266,6 +331,7 @@ class Workbench:
         its_tiers = {part: tiers[part] for part, name in subject.tiers.items() if candidate.tiers.get(part) == name}
         if len(its_tiers) < len(subject.tiers):  # measured out of a memory whose rate nobody stated here
             return None
+        sister = change_of(sister, profile, self._library.transforms).base
         reference = self._roofline(sister, profile, device, its_tiers, subject.batch)
         if isinstance(reference, Unknown) or reference.value <= 0:
             return None
@@ -284,10 +350,10 @@ class Workbench:
     ) -> tuple[Quantiles, Interval, str]:
         """Return the latency that serving adds, the occupancy that it adds per request, and where both are from."""
         if serving is not None and "overhead" in serving.distributions:
-            return serving.distributions["overhead"], _occupancy(serving, full.time), "serving measured"
+            return serving.distributions["overhead"], occupancy(serving, full.time), "serving measured"
         kin = [item for item in self._library.kin("serving", candidate) if "overhead" in item.distributions]
         if kin:
-            nearest = min(kin, key=lambda item: _distance(item, candidate, candidate.batch))
+            nearest = min(kin, key=lambda item: distance(item, candidate, candidate.batch))
             added = self._added(nearest, candidate)
             return nearest.distributions["overhead"], added, "serving overhead taken from a sister configuration"
         low, _, high = ASSUMED_OVERHEAD.times(1e3)
@@ -298,10 +364,10 @@ class Workbench:
         subject = serving.subject
         for item in self._library.kin("service", candidate):
             if item.subject.model_copy(update={"kind": "serving"}) == subject and "time" in item.values:
-                return _occupancy(serving, interval_of(item.values["time"]))
+                return occupancy(serving, interval_of(item.values["time"]))
         if "compute" in serving.distributions and subject.batch == 1:
             time_s = mean_of(serving.distributions["compute"])
-            return _occupancy(serving, Interval(time_s, time_s, time_s))
+            return occupancy(serving, Interval(time_s, time_s, time_s))
         return ASSUMED_OCCUPANCY
 
     def _overhead_spread(self, overhead: Quantiles, serving: Measurement | None) -> Interval:
@@ -337,63 +403,14 @@ class Workbench:
 
 def _key(candidate: Candidate, tiers: Tiers) -> tuple[object, ...]:
     """Return what the time of a candidate's calls depends on, but for their size."""
-    return (candidate.model, candidate.device, candidate.executor, candidate.precision, candidate.quantization,
+    return (candidate.model, candidate.device, candidate.executor, candidate.way,
             candidate.threads, candidate.power_mode, *tiers.items(), candidate.replicas if tiers else 0)  # fmt: skip
 
 
 def _trust(full: _Compute, single: _Compute, serving: Measurement | None, overhead: str) -> tuple[Source, str]:
     """Return the weakest source of the parts, and all of them in words."""
     parts: Sequence[Source] = (full.source, single.source, "measured" if serving is not None else "calibrated")
-    order: Sequence[Source] = ("measured", "calibrated", "analytic")
+    order: Sequence[Source] = ("measured", "calibrated", "analytic", "assumed")
     source = max(parts, key=order.index)
     basis = full.basis if full.basis == single.basis else f"{full.basis}, batch 1: {single.basis}"
     return source, f"{basis}; {overhead}"
-
-
-def _distance(item: Measurement, candidate: Candidate, batch: int) -> tuple[object, ...]:
-    """Return how unlike a measured configuration is; the smaller, the nearer."""
-    subject = item.subject
-    return (
-        (subject.precision, subject.quantization) != (candidate.precision, candidate.quantization),
-        subject.power_mode != candidate.power_mode,
-        subject.tiers != candidate.tiers,
-        abs(subject.threads - candidate.threads),
-        abs(subject.batch - batch),
-        subject.digest,
-    )
-
-
-def _occupancy(serving: Measurement, time: Interval) -> Interval:
-    """Return the seconds per request for which serving occupies the replica beyond computing; never negative."""
-    if "capacity" not in serving.values:
-        return ASSUMED_OCCUPANCY
-    per_request = interval_of(serving.values["capacity"])
-    batch = serving.subject.batch
-    value = max(0.0, 1 / per_request.value - time.value / batch)
-    return Interval(value * 0.7, value, value * 1.3)
-
-
-def _relative(compute: Interval, overhead: Interval) -> tuple[float, float]:
-    """Return (low, high) of compute plus overhead, relative to its value."""
-    both = compute.plus(overhead)
-    return (both.low / both.value, both.high / both.value) if both.value > 0 else (1.0, 1.0)
-
-
-def _widened(relative: tuple[float, float], serving: Measurement | None) -> tuple[float, float]:
-    """Return ``relative``, at least as wide as the interval of the 99th percentile as served: tails repeat worst."""
-    tail = serving.values.get("latency.p99") if serving is not None else None
-    if tail is None or tail.value <= 0:
-        return relative
-    return min(relative[0], tail.low / tail.value), max(relative[1], tail.high / tail.value)
-
-
-def _either(name: str, serving: Measurement | None, service: Measurement | None) -> Measured | None:
-    """Return the value as served, else of the engine alone, else None."""
-    for found in (serving, service):
-        if found is not None and name in found.values:
-            return found.values[name]
-    return None
-
-
-def _meter(found: Measurement, name: str) -> str:
-    return found.values[name].meter

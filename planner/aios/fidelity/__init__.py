@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aios.fidelity.configuring import Predictions, configurations
     from aios.fidelity.decisive import Contender, Pending, Rival, Standing, close_to, standing
     from aios.fidelity.deriving import derived
+    from aios.fidelity.ledger import ErrorRow, error_rows
     from aios.fidelity.protocol import Split, splits, united
     from aios.fidelity.regret import Decisions, decisions
     from aios.fidelity.scoring import Score, score
@@ -21,6 +22,7 @@ __all__ = [
     "Change",
     "Contender",
     "Decisions",
+    "ErrorRow",
     "Pending",
     "Predictions",
     "Rival",
@@ -32,6 +34,7 @@ __all__ = [
     "configurations",
     "decisions",
     "derived",
+    "error_rows",
     "score",
     "splits",
     "standing",
@@ -44,6 +47,7 @@ __getattr__ = lazily(
         "Change": "aios.fidelity.comparing",
         "Contender": "aios.fidelity.decisive",
         "Decisions": "aios.fidelity.regret",
+        "ErrorRow": "aios.fidelity.ledger",
         "Pending": "aios.fidelity.decisive",
         "Predictions": "aios.fidelity.configuring",
         "Rival": "aios.fidelity.decisive",
@@ -55,6 +59,7 @@ __getattr__ = lazily(
         "configurations": "aios.fidelity.configuring",
         "decisions": "aios.fidelity.regret",
         "derived": "aios.fidelity.deriving",
+        "error_rows": "aios.fidelity.ledger",
         "score": "aios.fidelity.scoring",
         "splits": "aios.fidelity.protocol",
         "standing": "aios.fidelity.decisive",

@@ -3,7 +3,8 @@
 The rule is optimism: suppose that whatever was not measured turns out at its best. The option that would then be
 chosen, the leader, is measured next; of what is missing of it, what is the most likely to rule it out per second comes
 first. A leader of which nothing is missing is the choice: every other option was given the benefit of every doubt and
-is no better. That is the whole proof, and it holds where true figures lie inside their intervals. The rule never
+is no better, or not by more than the interval of what was measured, within which another run may prefer either. That
+is the whole proof, and it holds where true figures lie inside their intervals. The rule never
 measures an option whose best end is worse than a figure that is known of a feasible one: the branch and bound of Lawler
 and Wood (1966), with measuring in the place of branching.
 """
@@ -119,6 +120,8 @@ def _leader(intent: Intent, pool: Sequence[Contender]) -> Contender | None:
     """Return the first by goals, then by size, of those that can keep every bound. A goal that may be worsened is
     first brought to its best: whoever has that is measured before anybody is admitted for being near it."""
     for goal in intent.goal:
+        if goal is intent.goal[-1]:
+            pool = _worth_telling(goal, pool)
         if not pool:
             return None
         best = min(pool, key=lambda one: (_reached(one, goal), len(one.pending), one.size))
@@ -129,6 +132,17 @@ def _leader(intent: Intent, pool: Sequence[Contender]) -> Contender | None:
         most = least + goal.tolerance * abs(least) if math.isfinite(least) else least
         pool = [one for one in pool if _reached(one, goal) <= most]
     return min(pool, key=lambda one: (_reached(one, intent.goal[-1]), one.size), default=None)
+
+
+def _worth_telling(goal: Goal, pool: Sequence[Contender]) -> Sequence[Contender]:
+    """Return what is measured, and what at its best is better than the best of that by more than its interval: a figure
+    inside it would not be told apart from what is measured already."""
+    known = min((one for one in pool if not one.pending), key=lambda one: (_reached(one, goal), one.size), default=None)
+    found = None if known is None else known.reach.get(goal.metric)
+    if found is None:
+        return pool
+    least = found.low if goal.direction == "minimize" else -found.high
+    return [one for one in pool if not one.pending or _reached(one, goal) < least]
 
 
 def _rivals(intent: Intent, hopeful: Sequence[Contender], known: Contender | None) -> tuple[Rival, ...]:

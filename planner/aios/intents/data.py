@@ -20,7 +20,7 @@ __all__ = ["DataForm", "File", "file_path", "read_data"]
 
 
 def file_path(text: str) -> str:
-    """Return the text, if it may be the path of a file; raises BadValue."""
+    """Return the text where it may be a path; raises BadValue where it cannot."""
     if not text.strip():
         raise BadValue("a path is wanted here, not an empty text", "write a path such as `./models/classifier.onnx`")
     if "://" in text:

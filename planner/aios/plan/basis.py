@@ -56,8 +56,8 @@ def basis_of(
     rules: Mapping[str, Record],
     stored: Mapping[str, str] = {},
 ) -> Basis:
-    """Return the parts. models: path -> digest of a model · stored: reference to a model store -> which version it
-    stands for, in words · data: what the data is for -> digest · measurements: those
+    """Return the parts. models: path -> digest of a model · stored: reference to a model store -> version that it
+    stands for, ``digits@v3`` · data: what the data is for -> digest · measurements: those
     that matter, by subject · learnt: file name -> digest of what was learnt · rules: of policies, by name"""
     stated = {item.name: _leaves_of(item) for item in intents}
     # Each stage knows all of its pipeline: that is told once.
@@ -70,7 +70,7 @@ def basis_of(
         "fleet": _fleet(fleet),
         "models": {
             **{name: {"content": short_digest(digest)} for name, digest in {**models, **data}.items()},
-            **{name: {"version": told} for name, told in stored.items()},
+            **{name: {"version": _version(told, models[name])} for name, told in stored.items()},
         },
         "profiles": _measured(measurements, {profile: path for path, profile in models.items()}, learnt),
         "catalogue": _things({f"device type {name}": item for name, item in fleet.types.items()}),
@@ -80,6 +80,10 @@ def basis_of(
         },
         **({"policies": {name: _leaves_of(rule) for name, rule in rules.items()}} if rules else {}),
     }
+
+
+def _version(reference: str, digest: str) -> str:
+    return f"{reference.rpartition('@')[2]} ({short_digest(digest)})"
 
 
 def _fleet(fleet: Fleet) -> Parts:

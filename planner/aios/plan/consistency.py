@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from aios.records.candidate import CALIBRATED
 from aios.records.errors import Diagnostic
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
@@ -46,6 +47,7 @@ class Asked(NamedTuple):
     calibration: Mapping[str, Mapping[str, str]]
     fleet: Fleet
     standing: Collection[Deployment] | None
+    training: Mapping[str, Mapping[str, str]] = {}
 
 
 def contradictions(plan: Plan, asked: Asked) -> tuple[Diagnostic, ...]:
@@ -156,15 +158,29 @@ def _wanted(after: Deployment, intent: Intent | None, asked: Asked) -> Iterator[
         yield f"its model file {after.model_path[:80]!r} is not one that the intent names"
     elif asked.models[intent.name].get(after.model) != after.model_digest:
         yield "the content of its model file is not the one that it says"
-    static = after.quantization == "static"
+    elif _name_of(after.stored) not in {
+        _name_of(item.stored.version if item.stored else None) for item in intent.models
+    }:
+        yield f"no intent names {after.stored} of the model store"
+    static = after.quantization in CALIBRATED
+    learns = after.compression != "none"
     if after.calibrate != (intent.data.calibrate if static else ()):
         yield "its calibration files are not those of the intent"
     if after.calibrate_digest != (asked.calibration[intent.name].get(after.model) if static else None):
         yield "the content of its calibration files is not the one that it says"
+    if after.train_data != (intent.data.train if learns else ()):
+        yield "its training data is not that of the intent"
+    if after.train_digest != (asked.training.get(intent.name, {}).get(after.model) if learns else None):
+        yield "the content of its training data is not the one that it says"
     if after.serve != intent.serve:
         yield "its endpoint is not the one that the intent states"
     if after.task != intent.task:
         yield "its task is not the one of the intent"
+
+
+def _name_of(version: str | None) -> str | None:
+    """Return the name of a stored model. Its number may have changed with the same content since the plan was made."""
+    return version.partition("@")[0] if version else None
 
 
 def _placed(after: Deployment, reached: Mapping[str, str | None]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aios.records.candidate import Candidate
+from aios.records.candidate import CALIBRATED, Candidate
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
@@ -25,24 +25,30 @@ def deployment_of(
     profile: ModelProfile,
     calibration: Mapping[str, str],
     fleet: Fleet,
+    training: Mapping[str, str] | None = None,
 ) -> Deployment:
     """Return the deployment of ``candidate`` as it was placed.
 
-    calibration: model name -> digest of the file that static quantisation reads; it is part of the deployment only then
+    calibration, training: model name -> digest of the data that quantisation reads ranges from, that compression may
+    learn from; they are part of the deployment only then
     """
-    path = next(choice.file for choice in intent.models if choice.name == candidate.model)
-    static = candidate.quantization == "static"
+    choice = next(choice for choice in intent.models if choice.name == candidate.model)
+    static = candidate.quantization in CALIBRATED
+    learns = candidate.compression != "none"
     return Deployment(
         intent=intent.name,
         task=intent.task,
         model=candidate.model,
-        model_path=path,
+        model_path=choice.file,
         model_digest=profile.digest,
+        stored=choice.stored.version if choice.stored else None,
         precision=candidate.precision,
         quantization=candidate.quantization,
         compression=candidate.compression,
         calibrate=intent.data.calibrate if static else (),
         calibrate_digest=calibration.get(candidate.model) if static else None,
+        train_data=intent.data.train if learns else (),
+        train_digest=(training or {}).get(candidate.model) if learns else None,
         device=candidate.device,
         device_kind=fleet.types[candidate.device].kind,
         batch=candidate.batch,

@@ -42,7 +42,8 @@ def changed_fields(before: Deployment, after: Deployment) -> tuple[str, ...]:
 
     A placement that differs in nothing but the number of replicas on each machine is a change of ``replicas`` alone.
     """
-    changed = [name for name in Deployment.model_fields if getattr(before, name) != getattr(after, name)]
+    fields = [name for name in Deployment.model_fields if name != "stored"]  # a name for what the digest says
+    changed = [name for name in fields if getattr(before, name) != getattr(after, name)]
     if "replicas" in changed and "placement" in changed and _where(before.placement) == _where(after.placement):
         changed.remove("placement")
     return tuple(changed)
@@ -65,10 +66,19 @@ class Told(NamedTuple):
 def told_fields(before: Record, after: Record, changed: Sequence[str]) -> list[Told]:
     """Return what the fields were and are; what only follows from another field that changed is left out."""
     told = [name for name in changed if _FOLLOWS.get(name) not in changed]
-    return [
+    stored = []
+    if isinstance(before, Deployment) and isinstance(after, Deployment) and (before.stored or after.stored):
+        told = [name for name in told if name not in ("model_path", "model_digest")]
+        if "model_digest" in changed:
+            stored = [Told("stored", "stored model", _whose(before), _whose(after))]
+    return stored + [
         Told(name, _LABELS.get(name, name), _shown(getattr(before, name)), _shown(getattr(after, name)))
         for name in told
     ]
+
+
+def _whose(deployment: Deployment) -> str:
+    return f"{deployment.stored or deployment.model_path} ({_shown(deployment.model_digest)})"
 
 
 def _where(placement: Sequence[Placement]) -> list[tuple[str, tuple[str, ...], float]]:

@@ -49,6 +49,7 @@ def make_plan(
     fleet: Fleet,
     rejections: Sequence[Rejection],
     calibration: Mapping[str, Mapping[str, str]],
+    training: Mapping[str, Mapping[str, str]] | None = None,
     state: State,
     inputs: Inputs,
     made_from: Basis | None = None,
@@ -68,7 +69,7 @@ def make_plan(
 ) -> Plan:
     """Return the plan; a selection that found nothing gives one without actions, with the conflict.
 
-    profiles, calibration: intent name -> model name -> profile, digest of calibration data · in_place: executor name
+    profiles, calibration, training: intent name -> model name -> profile, digest of data · in_place: executor name
     -> fields of Deployment that it changes without replacing the service · unhealthy: address -> what is wrong with
     it now · made_from: what the fingerprints were taken of, in short · files: paths that the plan was made from ·
     version: of aios · options: intent name -> what was chosen from · account: what is told of moves ·
@@ -83,7 +84,9 @@ def make_plan(
     """
     found = selection.status in ("optimal", "feasible")
     chosen = sorted((i for i in intents if found and i.name in selection.chosen), key=lambda intent: intent.name)
-    wanted = {intent.name: _deployment(intent, selection, profiles, calibration, fleet) for intent in chosen}
+    wanted = {
+        intent.name: _deployment(intent, selection, profiles, calibration, training or {}, fleet) for intent in chosen
+    }
     claims = tuple(claim for intent in chosen for claim in _claims(intent, selection.chosen[intent.name]))
     claims += tuple(claim for whole in pipelines for claim in _claims_of_whole(whole, chosen))
     actions = actions_for(
@@ -144,11 +147,14 @@ def _deployment(
     selection: Selection,
     profiles: Mapping[str, Mapping[str, ModelProfile]],
     calibration: Mapping[str, Mapping[str, str]],
+    training: Mapping[str, Mapping[str, str]],
     fleet: Fleet,
 ) -> Deployment:
     candidate = selection.chosen[intent.name].candidate
     placement, profile = selection.placement[intent.name], profiles[intent.name][candidate.model]
-    return deployment_of(intent, candidate, placement, profile, calibration.get(intent.name, {}), fleet)
+    return deployment_of(
+        intent, candidate, placement, profile, calibration.get(intent.name, {}), fleet, training.get(intent.name)
+    )
 
 
 def _note(termination: Termination) -> SolverNote:

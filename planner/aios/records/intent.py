@@ -34,11 +34,11 @@ USUAL_CONFIDENCE = 0.9
 
 
 class Stored(Record):
-    """A version of a model in a model store. file: path like ModelChoice.path · told: which it is, for people"""
+    """A version of a model in a model store. version: reference, ``digits@v3`` · file: path like ModelChoice.path"""
 
+    version: str
     digest: str
     file: str
-    told: str
 
 
 class ModelChoice(Record):

@@ -47,7 +47,8 @@ class Subject(Record):
     kind: ``service`` (the engine alone, calls back to back), ``serving`` (through the served endpoint, open loop),
     ``accuracy``, or ``artefact`` (an attempt to prepare the model that failed) · model, data, calibration: sha256
     digests · device: type name · engine: name and version · threads, batch, tiers: as in Candidate (1, 1 and none
-    for the last two) · compression, settings: as in Candidate, settings in the order of their names
+    for the last two) · compression, settings: as in Candidate, settings in the order of their names ·
+    training: digest of the data that the compressed network may have learnt from
     """
 
     kind: Literal["service", "serving", "accuracy", "artefact"]
@@ -65,6 +66,7 @@ class Subject(Record):
     data: str | None = None
     compression: str = Field(default="none", exclude_if=lambda name: name == "none")
     settings: Mapping[str, str] = Field(default={}, exclude_if=lambda chosen: not chosen)
+    training: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
 
     @property
     def digest(self) -> str:
@@ -144,6 +146,7 @@ def subject_of(
     engine: str,
     calibration: str | None = None,
     data: str | None = None,
+    training: str | None = None,
 ) -> Subject:
     """Return the subject under which a measurement of ``candidate`` is kept.
 
@@ -168,4 +171,5 @@ def subject_of(
         data=data if kind == "accuracy" else None,
         compression=candidate.compression,
         settings=dict(sorted(candidate.settings.items())),
+        training=training if candidate.compression != "none" else None,
     )

@@ -202,15 +202,16 @@ class Refusal(Record):
 class Deployment(Record):
     """Everything that an executor needs to run one intent, and nothing else.
 
-    model_path, calibrate: relative to the working directory of plan and apply · *_digest: of the files' content ·
-    placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s, arrivals: the
-    load it is sized for · next: addresses of the stages that take its output, where it is a stage of a pipeline ·
-    per: items of it that one request of the pipeline makes, one after the other ·
-    max_delay_s: longest time that a request may wait for its batch to fill · tiers: part of the model -> memory tier
-    that it lives in, where that is not the device's own memory · devices, machines, degrees, settings: see
-    ``Candidate`` · prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains
-    · part: what of a service's requests a balancer in front of its groups sends here · protection: what must be true of
-    its files before they are loaded
+    model_path, calibrate, train_data: relative to the working directory of plan and apply · *_digest: of the files'
+    content · placement: where · addresses: instance name -> how to reach it (None: only described) · rate_per_s,
+    arrivals: the load it is sized for · next: addresses of the stages that take its output, where it is a stage of
+    a pipeline · per: items of it that one request of the pipeline makes, one after the other · max_delay_s: longest
+    time that a request may wait for its batch to fill · tiers: part of the model -> memory tier that it lives in,
+    where that is not the device's own memory · devices, machines, degrees, settings: see ``Candidate`` ·
+    prompt_tokens, output_tokens: of a request to a language model · train: the job, of one that trains · part: what
+    of a service's requests a balancer in front of its groups sends here · protection: what must be true of its
+    files before they are loaded · stored: which version of a model store its model was when it was planned, for
+    people: the digest says what runs
     """
 
     intent: str
@@ -223,6 +224,8 @@ class Deployment(Record):
     compression: str = "none"
     calibrate: tuple[DataFile, ...] = ()
     calibrate_digest: str | None = None
+    train_data: tuple[DataFile, ...] = Field(default=(), exclude_if=lambda files: not files)
+    train_digest: str | None = Field(default=None, exclude_if=lambda digest: digest is None)
     device: str
     device_kind: str
     batch: int
@@ -248,6 +251,7 @@ class Deployment(Record):
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     per: int = Field(default=1, exclude_if=lambda per: per == 1)
     protection: Protection | None = Field(default=None, exclude_if=lambda protection: protection is None)
+    stored: str | None = Field(default=None, exclude_if=lambda stored: stored is None)
 
     @property
     def served_as(self) -> str:

@@ -48,7 +48,8 @@ class Needs(Record):
     """What must be there.
 
     formats: of the model's file · stored: precisions of its weights · operators: types of which it must hold one;
-    empty for any · data: of the intent · modules: that must be installed · install: the command that brings them ·
+    empty for any · data: of the intent · uses: further data, taken where the intent names them · modules: that must be
+    installed · install: the command that brings them ·
     devices: kinds of device on which the result gains anything; empty for all
     """
 
@@ -56,6 +57,7 @@ class Needs(Record):
     stored: tuple[str, ...] = ("fp32",)
     operators: tuple[str, ...] = ()
     data: tuple[DataRole, ...] = ()
+    uses: tuple[DataRole, ...] = ()
     modules: tuple[str, ...] = ()
     install: str | None = None
     devices: tuple[str, ...] = ()

@@ -119,6 +119,6 @@ def _refused(path: Path, what: str, reason: str) -> WorldError:
             summary=f"the attestation {path} {what}: nothing is loaded",
             reason=reason,
             remedy="have the artefact examined and attested by whoever holds the key",
-            command="aios model attest PATH --sign-key KEY",
+            command="aios model attest plan.json --sign-key KEY",
         )
     )

@@ -41,6 +41,7 @@ __all__ = [
     "Outcome",
     "Protecting",
     "Refusal",
+    "Sampling",
     "Source",
     "Store",
     "Stranger",
@@ -172,10 +173,12 @@ class Journal(Protocol):
 
 
 class Source(NamedTuple):
-    """The file that a deployment computes. digest: as its model reader has it"""
+    """The file that a deployment computes. digest: as its model reader has it · sealed: it lies encrypted beside that
+    path: reference to its ``key``, and the ``context`` that it is bound to, see ``aios.spi.vault``"""
 
     path: Path
     digest: str
+    sealed: Mapping[str, str] | None = None
 
 
 class Store(Protocol):
@@ -303,6 +306,14 @@ class Protecting(Protocol):
 
     def programs(self) -> Mapping[str, str]:
         """Return version, or sha256 of its file, of everything that is in memory where a model is loaded."""
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """What an executor may offer beside: networks of its own to measure a machine with."""
+
+    def samples(self, folder: Path, count: int, seed: int) -> Sequence[Path]:
+        """Write model files that a model reader knows, of one input of floats; equal arguments give equal bytes."""
 
 
 @runtime_checkable

@@ -19,14 +19,16 @@ import json
 import re
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from aios.records.base import canonical_json
 from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.records.plan import Deployment
 from aios.spi.keys import MISSING
 from aios.spi.secrets import read_secret
 
-__all__ = ["CHUNK_BYTES", "Key", "is_sealed", "key_of", "seal", "sealing_key", "unseal"]
+__all__ = ["CHUNK_BYTES", "Key", "is_sealed", "key_of", "key_reference", "seal", "sealing_key", "unseal"]
 
 CHUNK_BYTES = 1 << 20
 """Plain bytes of a chunk. The tag and the call cost 0.1 % of it; a reader holds one chunk and no more."""
@@ -69,6 +71,21 @@ def sealing_key(reference: str) -> Key:
     Raises InputError where it leads nowhere or to something else.
     """
     return key_of(read_secret(reference, "the key that models are encrypted with"), reference)
+
+
+def key_reference(deployment: Deployment) -> str | None:
+    """Return where the key stands that a deployment's files are encrypted with, a path in full; None for plain ones.
+
+    Raises InputError where the deployment names none.
+    """
+    protection = deployment.protection
+    if protection is None or not protection.encrypted:
+        return None
+    if protection.key is None:
+        remedy = "write `security: {key: env:NAME}`, or `file:PATH`"
+        raise InputError(Diagnostic(summary=f"{deployment.intent} requires encryption and names no key", remedy=remedy))
+    scheme, _, name = protection.key.partition(":")
+    return f"file:{Path(name).absolute()}" if scheme == "file" else protection.key
 
 
 def key_of(secret: bytes, origin: str) -> Key:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aios.state.artefacts import ArtefactStore
     from aios.state.files import make_folder, write_atomically
     from aios.state.journal import RunJournal
+    from aios.state.ledger import Ledger
     from aios.state.local import LocalBackend
     from aios.state.lock import Lock, Owner
     from aios.state.profiles import ProfileStore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArtefactStore",
+    "Ledger",
     "LocalBackend",
     "Lock",
     "Owner",
@@ -37,6 +39,7 @@ __getattr__ = lazily(
     __name__,
     {
         "ArtefactStore": "aios.state.artefacts",
+        "Ledger": "aios.state.ledger",
         "LocalBackend": "aios.state.local",
         "Lock": "aios.state.lock",
         "Owner": "aios.state.lock",

@@ -6,6 +6,7 @@ for it sees all of it or nothing, and what a killed removal leaves is removed by
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
-from aios.state.files import disk_trouble, make_folder
+from aios.state.files import disk_trouble, make_folder, read_bytes
 from aios.state.leases import Lease, alone
 from aios.state.modelstore import ModelStore, Object, objects_in, recipe_of
 
@@ -62,18 +63,33 @@ def spare_artefacts(
     needed: keys of those that services run from · gone: digests of models that the store no longer has · now: seconds
     since the epoch · unused_s: after which one is taken to be of no use
     """
+    items = list(objects_in(root))
+    dropped = _made_of(items, gone)
     found = []
-    for item in objects_in(root):
+    for item in items:
         if f"sha256:{item.path.name}" in needed:
             continue
         try:
             idle_s = now - item.path.stat().st_mtime
         except FileNotFoundError:
             continue
-        if item.digest in gone:
+        if item.digest in dropped:
             found.append(Spare(item, "its model is no longer in the store"))
         elif idle_s >= unused_s:
             found.append(Spare(item, f"not used for {idle_s / 86400:.0f} days"))
+    return found
+
+
+def _made_of(items: Sequence[Object], gone: Collection[str]) -> set[str]:
+    """Return ``gone`` with the digests of all models that transforms made of these."""
+    found = set(gone)
+    for item in items:
+        try:
+            chain = json.loads(read_bytes(item.path / "files" / "provenance.json") or b"[]")
+            if any(step["digest"] in gone for step in chain):
+                found.update(step["digest"] for step in chain)
+        except (ValueError, TypeError, KeyError):
+            continue  # it is no record of transforms, or a damaged one: such an artefact goes by its age
     return found
 
 

@@ -74,7 +74,7 @@ class ModelStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.objects = ArtefactStore(root / "objects")
+        self.objects = root / "objects"
         self._names = root / "names"
         self._users = root / "users"
 
@@ -144,7 +144,7 @@ class ModelStore:
                 raise InputError(Diagnostic(summary=f"{source} was changed while it was read", remedy="add it again"))
 
         while True:
-            made = self.objects.fetch(recipe_of(digest), build)
+            made = ArtefactStore(self.objects).fetch(recipe_of(digest), build)
             folder = Path(made.path)
             lease = shared(folder.parent)
             if lease is not None:
@@ -164,7 +164,7 @@ class ModelStore:
     def folder(self, version: Version) -> Path:
         """Return where the files of a version are, relative to where we are if the store is."""
         name = digest_of(recipe_of(version.digest)).removeprefix("sha256:")
-        return self.root / "objects" / name / "files"
+        return self.objects / name / "files"
 
     def load(self, reference: Reference) -> Loaded:
         """Return the version that is meant with its files, which stay while the lease is held; every byte was compared.
@@ -231,7 +231,7 @@ class ModelStore:
 
     def contents(self) -> Iterator[Object]:
         """Yield all files that the store holds, model by model."""
-        yield from objects_in(self.objects.root)
+        yield from objects_in(self.objects)
 
     def _path(self, name: str) -> Path:
         return self._names / f"{name}.json"

@@ -6,6 +6,6 @@ Which transforms there are, plugins say (``aios.spi.transforms``); where results
 
 from aios.transforms.chain import Step, steps_of
 from aios.transforms.making import Transforming
-from aios.transforms.provenance import read_chain
+from aios.transforms.provenance import is_of, obstacles, read_chain
 
-__all__ = ["Step", "Transforming", "read_chain", "steps_of"]
+__all__ = ["Step", "Transforming", "is_of", "obstacles", "read_chain", "steps_of"]

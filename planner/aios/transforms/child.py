@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
             answers.write(json.dumps(message) + "\n")
 
         try:
-            digest, report = _make(job, say)
+            digest, report = _sealed(job, say) if job["seal"] else _make(job, say)
         except Exception as error:  # noqa: BLE001 - libraries raise many kinds; the parent gets the text
             found = _explained(error, Path(job["folder"]))
             kind = "input" if isinstance(found, InputError) else "world"
@@ -45,6 +45,17 @@ def main(arguments: list[str]) -> int:
             return 1
         say({"made": digest, "report": report})
     return 0
+
+
+def _sealed(job: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> tuple[str, dict[str, str]]:
+    """Do the job where nobody else sees what is plain."""
+    from aios.spi.vault import sealed_work
+
+    def work(source: Path, folder: Path, scratch: Path) -> tuple[str, dict[str, str]]:
+        return _make({**job, "source": str(source), "folder": str(folder), "scratch": str(scratch)}, say)
+
+    source = (Path(job["source"]), job["opens"])
+    return sealed_work(job["seal"], source, Path(job["folder"]), Path(job["scratch"]), work)
 
 
 def _make(job: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> tuple[str, dict[str, str]]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from aios.records.base import digest_of
 from aios.records.data import DataFile
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.records.transform import DataRole, Declaration, Provenance
 from aios.spi.executor import Artefact, Source
+from aios.spi.sealing import key_reference, sealing_key
 from aios.spi.transform import Transform
 from aios.transforms.chain import Step, steps_of
 from aios.transforms.provenance import read_chain, write_chain
@@ -72,11 +74,13 @@ class Transforming:
         store: Keeping,
     ) -> tuple[Source, list[Provenance]]:
         versions = self._versions(step.declaration)
-        data = {role: _data_of(deployment, role) for role in step.declaration.needs.data}
+        data = _data_of(step.declaration, deployment)
         recipe = recipe_of(step, deployment, source.digest, versions, data, facts)
+        key = key_reference(deployment)
+        seal = key and {"key": key, "context": digest_of(recipe)}
 
         def build(folder: Path) -> None:
-            made = self._made(step, deployment, source, data, facts, folder)
+            made = self._made(step, deployment, source, data, facts, folder, seal or None)
             entry = Provenance(
                 transform=step.declaration.name,
                 source=source.digest,
@@ -91,7 +95,7 @@ class Transforming:
 
         folder = Path(store.fetch(recipe, build).path)
         whole = list(read_chain(folder))
-        return Source(folder / MODEL_FILE, whole[-1].digest), whole
+        return Source(folder / MODEL_FILE, whole[-1].digest, seal or None), whole
 
     def _versions(self, declaration: Declaration) -> Mapping[str, str]:
         from importlib.util import find_spec
@@ -115,6 +119,7 @@ class Transforming:
         data: Mapping[DataRole, tuple[Sequence[DataFile], str]],
         facts: Mapping[str, str],
         folder: Path,
+        seal: Mapping[str, str] | None,
     ) -> Made:
         scratch = folder / ".scratch"
         scratch.mkdir()
@@ -124,6 +129,8 @@ class Transforming:
             "gives": bool(step.declaration.precisions),
             "source": str(source.path),
             "digest": source.digest,
+            "opens": source.sealed,
+            "seal": seal,
             "folder": str(folder),
             "scratch": str(scratch),
             "precision": step.precision,
@@ -148,16 +155,22 @@ def _origin(deployment: Deployment) -> Provenance:
     return Provenance(transform=None, source=deployment.model_digest, digest=deployment.model_digest)
 
 
-def _data_of(deployment: Deployment, role: DataRole) -> tuple[Sequence[DataFile], str]:
-    """Return the files of one role and the digest of the one that is used."""
-    if role == "calibrate" and deployment.calibrate:
-        return deployment.calibrate, deployment.calibrate_digest or "unknown"
-    raise WorldError(
-        Diagnostic(
-            summary=f"{deployment.intent} has no data.{role}, which making its model needs",
-            remedy=f"name it in the intent under data.{role}, and plan again",
-        )
-    )
+def _data_of(declaration: Declaration, deployment: Deployment) -> dict[DataRole, tuple[Sequence[DataFile], str]]:
+    """Return role -> data that the transform takes, and the digest of what is used of it."""
+    known: dict[DataRole, tuple[Sequence[DataFile], str]] = {}
+    if deployment.calibrate:
+        known["calibrate"] = deployment.calibrate, deployment.calibrate_digest or "unknown"
+    if deployment.train_data:
+        known["train"] = deployment.train_data, deployment.train_digest or "unknown"
+    for role in declaration.needs.data:
+        if role not in known:
+            raise WorldError(
+                Diagnostic(
+                    summary=f"{deployment.intent} has no data.{role}, which making its model needs",
+                    remedy=f"name it in the intent under data.{role}, and plan again",
+                )
+            )
+    return {role: known[role] for role in (*declaration.needs.data, *declaration.needs.uses) if role in known}
 
 
 def recipe_of(
@@ -170,6 +183,7 @@ def recipe_of(
 ) -> dict[str, str]:
     """Return everything that the result depends on, as a flat mapping."""
     declaration = step.declaration
+    key = key_reference(deployment)
     return {
         "recipe": _RECIPE,
         "source": source,
@@ -181,4 +195,5 @@ def recipe_of(
         **{f"version {name}": value for name, value in versions.items()},
         **{f"data {role}": digest for role, (_, digest) in data.items()},
         **{f"fact {name}": facts.get(name, "") for name in declaration.needs.facts},
+        **({"encryption": f"AES-256-GCM in chunks, key {sealing_key(key).id}"} if key else {}),
     }

@@ -41,11 +41,12 @@ def apply_plan(
     on_event: Callable[[Event], None],
     manner: Manner = _AS_USUAL,
     again: Callable[[], Plan] | None = None,
+    command: str | None = None,
 ) -> Report:
     """Carry out ``plan``; where its last run was being rolled back, end that instead.
 
     again: makes the plan anew, where the approval holds for whatever is planned; it is asked for one when somebody else
-    has applied while we waited for the lock
+    has applied while we waited for the lock · command: what the history says was run, where that is not the usual
 
     Raises ConflictError, saying what changed, unless everything that it was made from is still the same, and when
     somebody else holds the lock; WorldError when its actions cannot be carried out from here.
@@ -62,7 +63,7 @@ def apply_plan(
         of_command(plan=plan.id)
         with stage("freshness", plan=plan.id):
             _check_fresh(plan, setting, kept)
-        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner)
+        return _recorded(plan.actions, kept, setting, plan.id, plan, on_event, manner, command)
 
 
 def _see_that_it_can_be_applied(plan: Plan) -> None:
@@ -181,12 +182,13 @@ def _recorded(
     made: Plan | None,
     on_event: Callable[[Event], None],
     manner: Manner,
+    said: str | None = None,
 ) -> Report:
-    """Carry out ``actions`` and record it."""
+    """Carry out ``actions`` and record it. said: what was run, where that is not the usual"""
     from aios.workflow.recording import recorded
 
     command = "destroy" if made is None else f"rollback to @{made.back_to.run}" if made.back_to else "apply"
-    with recorded(kept, setting, actions, command=command, plan=plan, made=made) as recording:
+    with recorded(kept, setting, actions, command=said or command, plan=plan, made=made) as recording:
         recording.report = carry_out(
             actions,
             kept,
@@ -291,7 +293,9 @@ def _check_actions(plan: Plan, given: Given, state: State | None) -> None:
 
     models = {name: {model: profile.digest for model, profile in own.items()} for name, own in given.profiles.items()}
     standing = None if state is None else [resource.deployment for resource in state.resources.values()]
-    problems = contradictions(plan, Asked(given.intents, models, given.calibration, given.fleet, standing))
+    problems = contradictions(
+        plan, Asked(given.intents, models, given.calibration, given.fleet, standing, given.training)
+    )
     if problems:
         raise InputError(*problems)
 

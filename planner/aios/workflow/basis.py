@@ -9,6 +9,7 @@ from aios.records.base import Span
 from aios.records.intent import Intent
 from aios.records.measurement import Measurement
 from aios.records.state import State
+from aios.workflow.corrections import digests_of
 from aios.workflow.reading import Given
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def basis_of(given: Given, state: State) -> Basis:
         for choice in intent.models:
             models[f"model {choice.path}"] = profiles[choice.name].digest
             if choice.stored:
-                stored[f"model {choice.path}"] = choice.stored.told
+                stored[f"model {choice.path}"] = choice.stored.version
         for field, digests in (("evaluated", given.evaluation), ("calibrated", given.calibration)):
             for name, digest in digests[intent.name].items():
                 data[f"the data that {name} of {intent.name} is {field} on"] = digest
@@ -41,7 +42,7 @@ def basis_of(given: Given, state: State) -> Basis:
         stored=stored,
         data=data,
         measurements=relevant(given),
-        learnt=given.calibrations.digests(),
+        learnt={**given.calibrations.digests(), **digests_of(given.corrections)},
         state=state,
         rules={f"rule {item.name}": item.rule for item in given.rules},
     )

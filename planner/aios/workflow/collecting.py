@@ -78,9 +78,9 @@ def collect(setting: Setting, unused_s: float, *, dry: bool) -> Collected:
                     if away is not None:
                         aside.append(away)
         if not dry:
-            for item in (*aside, *abandoned([store.objects.root, setting.artefacts])):
+            for item in (*aside, *abandoned([store.objects, setting.artefacts])):
                 remove(item)
-    total = sum(1 for root in (store.objects.root, setting.artefacts) for _ in root.glob("[!.]*"))
+    total = sum(1 for root in (store.objects, setting.artefacts) for _ in root.glob("[!.]*"))
     removed = 0 if not dry else sum(not line.in_use for line in lines)
     return Collected(tuple(lines), total - removed, dry)
 

@@ -17,11 +17,12 @@ from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment, unsigned
 from aios.records.state import Resource
 from aios.spi.executor import Artefact, Executor
+from aios.spi.sealing import key_reference
 from aios.workflow.applying import carry_out
 from aios.workflow.comparisons import answers_of, as_stored, compares_with_stored, paired_words
 from aios.workflow.keeping import artefacts_of, load_state, locked, opened
 from aios.workflow.loading import bursts, items_for, open_loop
-from aios.workflow.metering import best_meter, dynamic_energy, metered, resident_bytes
+from aios.workflow.metering import best_meter, dynamic_energy, metered, ready_and_run_s, resident_bytes
 from aios.workflow.setting import Setting
 
 __all__ = ["Bench"]
@@ -31,6 +32,10 @@ _SERVING_SHARE = 0.3
 
 _BURSTS, _BURST_SIZE = 5, 32
 """Bursts that capacity is measured with: enough in flight to keep one replica busy, few enough for small queues."""
+
+_CROWDED = 0.2
+"""Share of the time that a service's threads are ready to run and others run, from which on its figures are not its
+own: alone on two cores, its client beside it, it is about a tenth."""
 
 _FEWEST, _SHORTEST_S, _LONGEST_S = 800, 2.0, 8.0
 """A serving run has so many requests (its 99th percentile then rests on the eight slowest) within these seconds."""
@@ -154,6 +159,8 @@ class Bench:
         from aios.verify import arrival_times, burst_capacity, serving_measurement
 
         executor = self._executors[deployment.executor]
+        pids = executor.observe(resource.address, resource.handle).pids
+        before = ready_and_run_s(pids)
         warm_up, *rest = [executor.exercise(resource.handle, load) for load in bursts(items, _BURSTS + 1, _BURST_SIZE)]
         del warm_up
         capacity = burst_capacity(rest)
@@ -164,13 +171,13 @@ class Bench:
         load = open_loop(arrival_times(rate, seconds, "poisson", np.random.default_rng(0)), items)
         device = self._devices[deployment.device]
         meter, _why_not = best_meter(device)
-        pids = executor.observe(resource.address, resource.handle).pids
         trace, reading = metered(meter, device, pids, lambda: executor.exercise(resource.handle, load))
         resident = resident_bytes(pids, mapped=bool(deployment.tiers))
         conditions = {
             "rate": f"{rate:.4g}/s Poisson",
             "duration": f"{seconds:.3g} s",
             "load average": f"{os.getloadavg()[0]:.2f}",
+            **_crowding(before, ready_and_run_s(pids)),
         }
         return serving_measurement(
             self._subject("serving", deployment, None),
@@ -185,7 +192,8 @@ class Bench:
         )
 
     def _artefact(self, deployment: Deployment) -> Artefact:
-        key = f"{deployment.model_digest}/{label_of(deployment)}/{deployment.executor}"
+        sealed = key_reference(deployment) or "plain"
+        key = f"{deployment.model_digest}/{label_of(deployment)}/{deployment.executor}/{sealed}"
         if key not in self._prepared:
             self._prepared[key] = self._executors[deployment.executor].prepare(deployment, self._artefacts)
         return self._prepared[key]
@@ -194,7 +202,14 @@ class Bench:
         self, kind: Literal["service", "serving", "accuracy", "artefact"], deployment: Deployment, data: str | None
     ) -> Subject:
         engine = self._executors[deployment.executor].engine()
-        return subject_of(kind, deployment, engine=engine, calibration=deployment.calibrate_digest, data=data)
+        return subject_of(
+            kind,
+            deployment,
+            engine=engine,
+            calibration=deployment.calibrate_digest,
+            data=data,
+            training=deployment.train_digest,
+        )
 
     def _do(self, action: Literal["create", "delete"], address: str, deployment: Deployment) -> None:
         """Carry out one action in the bench's own state. Raises WorldError when it fails."""
@@ -218,3 +233,13 @@ class Bench:
         """Remove every service of the bench, also those that a killed run left behind."""
         for address, resource in load_state(self._own).resources.items():
             self._do("delete", address, resource.deployment)
+
+
+def _crowding(before: tuple[float, float], after: tuple[float, float]) -> dict[str, str]:
+    """Return conditions of a service whose threads were ready to run and ran so long, and whether that disturbs."""
+    waited, ran = (late - early for early, late in zip(before, after, strict=True))
+    share = waited / (waited + ran) if waited + ran > 0 else 0.0
+    noted = {"waited": f"{100 * share:.1f} % of the time that it was ready to run"}
+    if share > _CROWDED:
+        noted["disturbed"] = f"it waited for a core for {share:.0%} of the time that it was ready to run"
+    return noted

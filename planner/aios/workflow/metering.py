@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from aios.records.fleet import DeviceType
 from aios.spi.meter import Meter, Reading
 
-__all__ = ["RESIDENT_METER", "best_meter", "dynamic_energy", "metered", "resident_bytes"]
+__all__ = ["RESIDENT_METER", "best_meter", "dynamic_energy", "metered", "ready_and_run_s", "resident_bytes"]
 
 RESIDENT_METER = "proportional set size of all its processes"
 
@@ -68,3 +68,17 @@ def resident_bytes(pids: Sequence[int], mapped: bool = False) -> float | None:
             return None
         total += sum(int(line.split()[1]) for line in lines if line.startswith(parts))
     return total * 1024.0
+
+
+def ready_and_run_s(pids: Sequence[int]) -> tuple[float, float]:
+    """Return the seconds that threads of processes were ready to run while others ran, and those that they ran
+    (``schedstat``); zeros where the kernel does not tell."""
+    waited = ran = 0
+    for pid in pids:
+        for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                running, waiting, *_ = path.read_text().split()
+            except (OSError, ValueError):  # the thread ended, or nothing is counted
+                continue
+            ran, waited = ran + int(running), waited + int(waiting)
+    return waited / 1e9, ran / 1e9

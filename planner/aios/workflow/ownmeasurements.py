@@ -11,7 +11,7 @@ from aios.records.model import ModelProfile
 from aios.records.observation import Observations
 from aios.workflow.measuredtables import MeasuredTables, shipped_catalogue
 
-__all__ = ["own_measurements"]
+__all__ = ["kept_profiles", "own_measurements"]
 
 Row = tuple[Measurement, ModelProfile]
 _NUMBERS: Mapping[str, Callable[[Row], float]] = {
@@ -40,7 +40,7 @@ def own_measurements(profiles: Path, models: Path) -> MeasuredTables:
     from aios.tables.form import TableForm
     from aios.tables.reading import Reading
 
-    known = {profile.digest: profile for profile in _kept(models)}
+    known = {profile.digest: profile for profile in kept_profiles(models)}
     stored = ProfileStore(profiles).load().values()
     times = [item for item in stored if item.subject.kind == "service" and "time" in item.values]
     rows = [(item, known[item.subject.model]) for item in times if item.subject.model in known]
@@ -72,7 +72,8 @@ def _observed(table: str, rows: Sequence[Row]) -> Observations:
     )
 
 
-def _kept(folder: Path) -> Iterator[ModelProfile]:
+def kept_profiles(folder: Path) -> Iterator[ModelProfile]:
+    """Yield the profiles of model files that were read before; an entry of another version of aios is left out."""
     from aios.models.profiles import Kept
 
     for path in sorted(folder.glob("*.json")):

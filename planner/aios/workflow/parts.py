@@ -84,6 +84,7 @@ def _with(given: Given, intents: list[Intent], origin: dict[str, str]) -> Given:
         profiles={name: given.profiles[whole] for name, whole in origin.items()},
         calibration={name: given.calibration[whole] for name, whole in origin.items()},
         evaluation={name: given.evaluation[whole] for name, whole in origin.items()},
+        training={name: given.training[whole] for name, whole in origin.items()},
     )
 
 

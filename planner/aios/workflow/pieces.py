@@ -68,5 +68,6 @@ def grouped(given: Given, shares: Mapping[str, Sequence[float]]) -> tuple[Given,
         profiles={name: given.profiles[whole] for name, whole in origin.items()},
         calibration={name: given.calibration[whole] for name, whole in origin.items()},
         evaluation={name: given.evaluation[whole] for name, whole in origin.items()},
+        training={name: given.training[whole] for name, whole in origin.items()},
     )
     return found, tuple(groups)

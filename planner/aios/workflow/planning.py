@@ -21,6 +21,7 @@ from aios.records.schedule import Frame, Schedule
 from aios.records.selection import Ledger, Selection
 from aios.records.state import State
 from aios.workflow.basis import basis_of, relevant
+from aios.workflow.corrections import digests_of
 from aios.workflow.joining import joins_of
 from aios.workflow.keeping import load_state
 from aios.workflow.moving import as_named_now, protects
@@ -126,7 +127,10 @@ def evidence_of(given: Given, intent: Intent) -> Evidence:
         engines={name: executor.engine() for name, executor in given.executors.items()},
         calibration=given.calibration[intent.name],
         evaluation=given.evaluation[intent.name],
+        training=given.training[intent.name],
         calibrations=given.calibrations,
+        transforms=given.transforms,
+        corrections=given.corrections,
     )
 
 
@@ -139,7 +143,8 @@ def _failed(given: Given, intent: Intent, engines: Mapping[str, str]) -> Mapping
             continue
         for name, profile in given.profiles[intent.name].items():
             calibration = given.calibration[intent.name].get(name)
-            if subject.model == profile.digest and subject.calibration in (None, calibration):
+            learnt = subject.training in (None, given.training[intent.name].get(name))
+            if subject.model == profile.digest and subject.calibration in (None, calibration) and learnt:
                 key = (name, label_of(subject), subject.executor)
                 found[key] = measurement.conditions["failed"]
     return found
@@ -153,6 +158,7 @@ def inputs_of(given: Given, state: State, current: Current | None = None) -> Inp
             "models": {name: profile.digest for name, profile in given.profiles[intent.name].items()},
             "calibration": given.calibration[intent.name],
             "evaluation": given.evaluation[intent.name],
+            **({"training": given.training[intent.name]} if given.training[intent.name] else {}),
         }
         for intent in given.intents
     }
@@ -178,7 +184,7 @@ def _policies(given: Given) -> str | None:
 
 def _evidence(given: Given) -> object:
     """Return all that was measured or learnt and that estimates follow from."""
-    learnt = given.calibrations.digests()
+    learnt = {**given.calibrations.digests(), **digests_of(given.corrections)}
     return {"measurements": relevant(given), "calibrations": learnt} if learnt else relevant(given)
 
 
@@ -227,6 +233,7 @@ def _drafted(
         fleet=given.fleet,
         rejections=considered.rejections,
         calibration=given.calibration,
+        training=given.training,
         state=state,
         inputs=inputs_of(whole, state, choice.before.current if wished.current else None),
         made_from=basis_of(whole, state),

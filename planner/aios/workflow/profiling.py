@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from aios.records.candidate import Candidate, Priced
 from aios.records.intent import Goal, Intent
 from aios.records.measurement import Measurement
+from aios.workflow.ledger import keep_profiled
 from aios.workflow.measuring import Bench
 from aios.workflow.planning import consider
 from aios.workflow.profilingsubjects import Task, deployment_of_one, family, missing, named, work_of
@@ -25,7 +26,7 @@ Settled = Literal["measured", "open", "infeasible", "described"]
 """The choice is proved by measurements; rivals were left when time was up; nothing can meet the intent; none of its
 devices is this machine's."""
 
-_MOST_REPEATS = 2
+_MOST_REPEATS = {"accuracy": 0, "service": 2, "serving": 1}
 """How often a measurement that was disturbed is made again; the least disturbed one is kept."""
 
 _DESCRIBED = "their device is only described"
@@ -110,6 +111,7 @@ class _Run:
 
     def keep(self, measurement: Measurement) -> None:
         """Store a measurement, and plan with it from now on."""
+        keep_profiled(self.setting, self.given, measurement)
         self.bench.store(measurement)
         self.measured[measurement.subject.digest] = measurement
         together = {**self.given.measurements, measurement.subject.digest: measurement}
@@ -197,7 +199,8 @@ def _options(run: _Run, intent: Intent) -> tuple[list[Priced], Mapping[str, Pric
 
     given = replace(run.given, intents=(intent,))
     priced = consider(given).options[intent.name]
-    alike = consider(replace(given, fleet=compared_alike(given.fleet))).options[intent.name]
+    fleet = compared_alike(given.fleet)
+    alike = priced if fleet is given.fleet else consider(replace(given, fleet=fleet)).options[intent.name]
     local = {node.name for node in given.fleet.nodes if node.address == "local"}
     reachable = []
     for option in priced:
@@ -245,7 +248,7 @@ def _measure(run: _Run, intent: Intent, candidate: Candidate, task: Task) -> Non
     run.tried.add(task.name)
     best: Measurement | None = None
     begun = run.clock()
-    for _attempt in range(1 + _MOST_REPEATS):
+    for _attempt in range(1 + _MOST_REPEATS[task.kind]):
         if task.kind == "accuracy":
             data = run.given.evaluation[intent.name][candidate.model]
             made = run.bench.accuracy(deployment, intent, profile, data)

@@ -84,6 +84,7 @@ def _subject(
         candidate,
         engine=given.executors[candidate.executor].engine(),
         calibration=given.calibration[intent.name].get(candidate.model),
+        training=given.training[intent.name].get(candidate.model),
         data=given.evaluation[intent.name].get(candidate.model),
     )
 
@@ -105,7 +106,9 @@ def deployment_of_one(given: Given, intent: Intent, candidate: Candidate) -> Dep
         replicas=1,
     )
     profile = given.profiles[intent.name][candidate.model]
-    return deployment_of(intent, one, (placement,), profile, given.calibration[intent.name], fleet)
+    return deployment_of(
+        intent, one, (placement,), profile, given.calibration[intent.name], fleet, given.training[intent.name]
+    )
 
 
 def family(candidate: Candidate) -> tuple[str, str, str]:

@@ -19,6 +19,7 @@ from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.metrics import find_measure
 from aios.records.objective import Objective
+from aios.workflow.corrections import load_corrections
 from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, only_fleets, without_fleet
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
@@ -28,6 +29,7 @@ from aios.workflow.watching import watched_executors
 
 if TYPE_CHECKING:
     from aios.policy import Stated
+    from aios.records.correction import Correction
     from aios.records.measurement import Measurement
     from aios.records.model import ModelProfile
     from aios.records.transform import Declaration
@@ -53,9 +55,10 @@ class Written(NamedTuple):
 class Given:
     """Everything a plan is made from.
 
-    profiles: intent name -> model name -> profile · calibration, evaluation: intent name -> model name -> digest of
-    the data ·
-    measurements: subject digest -> measurement · calibrations: (predictor, metric) -> what was learnt · rules: of all
+    profiles: intent name -> model name -> profile · calibration, evaluation, training: intent name -> model name ->
+    digest of the data ·
+    measurements: subject digest -> measurement · calibrations: (predictor, metric) -> what was learnt · corrections:
+    (device, executor) -> what times that were measured there teach · rules: of all
     policies
     """
 
@@ -67,8 +70,10 @@ class Given:
     profiles: Mapping[str, Mapping[str, ModelProfile]]
     calibration: Mapping[str, Mapping[str, str]]
     evaluation: Mapping[str, Mapping[str, str]]
+    training: Mapping[str, Mapping[str, str]]
     measurements: Mapping[str, Measurement]
     calibrations: Relevant
+    corrections: Mapping[tuple[str, str], Correction]
     rules: tuple[Stated, ...] = ()
 
     @cached_property
@@ -180,8 +185,10 @@ def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
         profiles=profiles,
         calibration=_for_each(intents, lambda intent: _data_digests(intent, "calibrate", profiles[intent.name])),
         evaluation=_for_each(intents, lambda intent: _data_digests(intent, "evaluate", profiles[intent.name])),
+        training=_for_each(intents, lambda intent: _data_digests(intent, "train", profiles[intent.name])),
         measurements=ProfileStore(setting.profiles).load(),
         calibrations=_calibrations(setting, intents, profiles, fleet),
+        corrections=load_corrections(setting.profiles),
         rules=rules,
     )
 

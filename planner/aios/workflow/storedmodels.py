@@ -47,12 +47,15 @@ def _looked_up(
     if not choice.path.startswith(SCHEME):
         return choice
     if choice.path not in known:
+        reference = parse_reference(choice.path)
         try:
-            loaded = store.load(parse_reference(choice.path))
+            loaded = store.load(reference)
         except InputError as error:
             problems.extend(item.model_copy(update={"where": choice.where}) for item in error.diagnostics)
             return choice
         setting.leases.append(loaded.lease)
         version = loaded.version
-        known[choice.path] = Stored(digest=version.digest, file=str(loaded.path), told=version.told)
+        known[choice.path] = Stored(
+            version=f"{reference.name}@v{version.number}", digest=version.digest, file=str(loaded.path)
+        )
     return choice.model_copy(update={"stored": known[choice.path]})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aios.records.transform import Declaration
     from aios.transforms import Transforming
 
-__all__ = ["declared", "transforming"]
+__all__ = ["declared", "stored_precision", "transforming"]
 
 
 def declared() -> Mapping[str, Declaration]:
@@ -35,7 +35,7 @@ def transforming(setting: Setting) -> Transforming:
     return Transforming(
         declared=declared,
         plugin=lambda name: registry.load("aios.transforms", name),
-        stored=_stored,
+        stored=stored_precision,
         arrays=partial(_arrays, setting),
         tell=setting.tell,
         warn=setting.warn,
@@ -61,7 +61,7 @@ def _arrays(
     return [str(array_file(found, profile, setting.data_cache, setting.tell))], "unknown"
 
 
-def _stored(path: Path) -> str:
+def stored_precision(path: Path) -> str:
     """Return the precision that a model file is stored in."""
     from aios.spi import registry
 

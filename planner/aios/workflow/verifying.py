@@ -17,6 +17,7 @@ from aios.spi.executor import Executor, Exercise, Trace
 from aios.spi.meter import Reading
 from aios.workflow.comparisons import answers_of, as_stored, compares_with_stored, paired_words
 from aios.workflow.keeping import artefacts_of
+from aios.workflow.ledger import keep_counted, keep_verified
 from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import RESIDENT_METER, best_meter, dynamic_energy, metered, resident_bytes
 from aios.workflow.reading import fleet_of
@@ -80,6 +81,7 @@ def verify(setting: Setting, targets: tuple[str, ...], seconds: float, seed: int
             one, part = _verify_one(setting, fleet, resource, seconds, seed)
             at.note(verdicts={verdict.metric: verdict.verdict for verdict in one.verdicts})
         done.append(one)
+        keep_verified(setting, resource, one.verdicts, one.conditions)
         if "/" in resource.address:
             pipelines.setdefault(resource.address.partition("/")[0], []).append(part)
     for name, parts in pipelines.items():
@@ -124,6 +126,7 @@ def _verify_one(setting: Setting, fleet: Fleet, resource: Resource, seconds: flo
         device = fleet.types.get(resource.deployment.device)
         profile = _served(resource)
         own = resource.model_copy(update={"claims": claims})
+        keep_counted(setting, own, executor)
         _measure(found, setting, own, profile, device, executor, seen.pids, seconds, seed)
     verdicts = judge(claims, found.measured, found.failed, found.unmeasured)
     return Verified(resource.address, verdicts, found.conditions), Part(resource, seen, profile, verdicts)

@@ -53,9 +53,10 @@ def cut(network: Network, channels: Channels, kept: NDArray[np.bool_]) -> Networ
     read = {name for node in nodes for name in (*node.input, *captured(node))}
     read |= {item.name for item in model.graph.output}
     del model.graph.initializer[:]
-    for name in sorted(weights.keys() & read):
+    weights = {name: value for name, value in weights.items() if name in read}
+    for name in weights:
         model.graph.initializer.add().name = name
-    return Network(model, {name: value for name, value in weights.items() if name in read}, {}, {})
+    return Network(model, weights, {}, {})
 
 
 def _give(weights: dict[str, NDArray[np.generic]], node: onnx.NodeProto, sizes: NDArray[np.int64]) -> None:

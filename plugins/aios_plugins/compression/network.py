@@ -126,8 +126,9 @@ def _evaluated(model: onnx.ModelProto, node: onnx.NodeProto, named: Mapping[str,
     output = onnx.helper.make_empty_tensor_value_info(node.output[0])
     alone = onnx.helper.make_graph([node], "alone", [], [output], [named[name] for name in node.input if name])
     single = onnx.helper.make_model(alone, opset_imports=model.opset_import, ir_version=model.ir_version)
-    (made,) = ReferenceEvaluator(single).run(None, {})
-    return np.asarray(made)
+    answers: Any = ReferenceEvaluator(single).run(None, {})
+    made: NDArray[Any] = np.asarray(answers[0])
+    return made
 
 
 def _tensor(kind: str, value: Any) -> onnx.TensorProto:

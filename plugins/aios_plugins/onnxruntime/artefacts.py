@@ -20,11 +20,11 @@ from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Source, Store
-from aios.spi.sealing import sealing_key
+from aios.spi.sealing import key_reference, sealing_key
 from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
-__all__ = ["engine", "is_optimized", "key_reference", "manifest", "prepare", "recipe_of", "sealed_of"]
+__all__ = ["engine", "is_optimized", "manifest", "prepare", "recipe_of", "sealed_of"]
 
 _RECIPE_VERSION = "2"
 """Raised when the same recipe would give another artefact."""
@@ -80,21 +80,6 @@ def recipe_of(deployment: Deployment, model: str) -> dict[str, str]:
     return recipe
 
 
-def key_reference(deployment: Deployment) -> str | None:
-    """Return where the key stands that the artefact is encrypted with, a path written in full; None for a plain one.
-
-    Raises InputError where the deployment names none.
-    """
-    protection = deployment.protection
-    if protection is None or not protection.encrypted:
-        return None
-    if protection.key is None:
-        remedy = "write `security: {key: env:NAME}`, or `file:PATH`"
-        raise InputError(Diagnostic(summary=f"{deployment.intent} requires encryption and names no key", remedy=remedy))
-    scheme, _, name = protection.key.partition(":")
-    return f"file:{Path(name).absolute()}" if scheme == "file" else protection.key
-
-
 def sealed_of(deployment: Deployment, artefact: Artefact) -> dict[str, str] | None:
     """Return what opens the artefact's files, as a spec says it; None for plain ones."""
     key = key_reference(deployment)
@@ -146,7 +131,8 @@ def _build(deployment: Deployment, source: Source, recipe: Mapping[str, str], fo
         "optimize": is_optimized(deployment),
     }
     if key := key_reference(deployment):
-        job["seal"] = {"key": key, "context": digest_of(dict(recipe))}
+        seal = {"key": key, "context": digest_of(dict(recipe))}
+        job |= {"seal": seal, "opens": source.sealed, "scratch": str(scratch)}
     environment = {**os.environ, "TMPDIR": str(scratch)}
     command = module_command("build", json.dumps(job))
     with subprocess.Popen(

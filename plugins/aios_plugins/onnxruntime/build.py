@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aios.records.errors import InputError
-from aios.spi.sealing import sealing_key
+from aios.records.errors import InputError, WorldError
+from aios.spi.vault import sealed_work
 from aios_plugins.onnxruntime.session import MODEL_FILE, Model, options
 from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import die_with_parent
-from aios_plugins.onnxruntime.vault import private_room, seal_folder
 
 __all__ = ["main"]
 
@@ -50,6 +49,8 @@ def main(arguments: list[str]) -> int:
             _make(job)
     except (Unusable, InputError) as error:
         return _report("input", str(error))
+    except WorldError as error:
+        return _report("world", "; ".join(filter(None, (error.diagnostics[0].summary, error.diagnostics[0].reason))))
     except Exception as error:  # noqa: BLE001 - onnx and onnxruntime raise many kinds; the parent gets the text
         return _report(*_kind_of(error, Path(job["folder"])))
     return 0
@@ -87,16 +88,12 @@ def _make(job: dict[str, Any]) -> None:
 
 def _make_sealed(job: dict[str, Any]) -> None:
     """Do the job in memory that only this process sees, and leave nothing but encrypted files."""
-    seal, folder, scratch = job["seal"], Path(job["folder"]), Path(job["scratch"])
-    key = sealing_key(seal["key"])
-    try:
-        private_room(scratch)
-    except OSError as error:
-        raise OSError(error.errno, "", f"a mount in memory that is private to the build: {error.filename}") from error
-    plain = scratch / "plain"
-    plain.mkdir()
-    _make({**job, "folder": str(plain)})
-    seal_folder(plain, folder, key, seal["context"])
+
+    def work(source: Path, folder: Path, _scratch: Path) -> None:
+        _make({**job, "model": str(source), "folder": str(folder)})
+
+    source = (Path(job["model"]), job["opens"])
+    sealed_work(job["seal"], source, Path(job["folder"]), Path(job["scratch"]), work)
 
 
 def _digest(source: Path) -> str:

@@ -52,8 +52,6 @@ def _obstacles(candidate: Candidate, device: DeviceType, model: ModelProfile) ->
         yield Refusal(clause="model format", reason=f"onnxruntime reads ONNX files; {model.name} is {model.format}")
     yield from _precision(candidate, device)
     yield from _quantization(candidate, device, model)
-    if candidate.compression != "none":
-        yield Refusal(clause="compression", reason=f"onnxruntime does not apply {candidate.compression!r}")
     yield from _tiers(candidate, device)
     if candidate.parallelism != "none":
         yield Refusal(clause="parallelism", reason="onnxruntime runs one replica on one device")
@@ -91,6 +89,8 @@ def _precision(candidate: Candidate, device: DeviceType) -> Iterator[Refusal]:
             clause="precision",
             reason=f"{candidate.precision} gains nothing on a CPU: onnxruntime converts to fp32 around every operator",
         )
+    elif candidate.precision == "int4" and candidate.quantization == "weight-only" and device.kind in ("cpu", "gpu"):
+        return  # its weights are unpacked as they are multiplied with
     elif candidate.precision not in known:
         wanted = f"{candidate.precision} on a {device.kind}"
         reason = f"onnxruntime does not compute in {wanted} (it does in {', '.join(known)})"
@@ -109,20 +109,8 @@ def _quantization(candidate: Candidate, device: DeviceType, model: ModelProfile)
         if candidate.precision != "int8" and integer:
             yield Refusal(clause="precision", reason=f"{model.name} is quantised: it computes in int8 only")
         return
-    if candidate.precision != "int8":
-        yield Refusal(clause="quantization", reason=f"quantization gives int8, not {candidate.precision}")
-    if integer or model.precision != "fp32":
-        yield Refusal(
-            clause="quantization", reason=f"only fp32 models are quantised; {model.name} is {model.precision}"
-        )
     if candidate.quantization == "dynamic" and device.kind != "cpu":
         yield Refusal(clause="quantization", reason="onnxruntime computes dynamically quantised models on CPUs only")
-    if candidate.quantization == "dynamic" and not any(item.kind in ("MatMul", "Gemm") for item in model.operators):
-        yield Refusal(
-            clause="quantization",
-            reason=f"{model.name} has no MatMul or Gemm, which is what dynamic quantization covers",
-            resolvable="static quantization, which covers convolutions too",
-        )
 
 
 def validate(action: Action) -> Sequence[Diagnostic]:

@@ -33,6 +33,7 @@ from aios.spi.executor import (
     Trace,
 )
 from aios_plugins.onnxruntime import adopting, artefacts, capability, lifecycle, observing
+from aios_plugins.onnxruntime.attested import attested, attested_of
 
 __all__ = ["Executor"]
 
@@ -82,6 +83,7 @@ class Executor:
             raise WorldError(*found)
         artefact = self.prepare(wanted, store)
         store.verify(artefact)
+        attested(artefact.path, attested_of(wanted, artefact))
         if action.moved_from is not None:
             lifecycle.rename(store.runtime(action.moved_from), runtime, prior, journal)
         if action.downtime_s is not None:
@@ -138,6 +140,12 @@ class Executor:
         from aios_plugins.onnxruntime.measuring import measure
 
         return measure(deployment, artefact, inputs, budget_s)
+
+    def samples(self, folder: Path, count: int, seed: int) -> Sequence[Path]:
+        """Write small random networks."""
+        from aios_plugins.onnxruntime.samples import write_samples
+
+        return write_samples(folder, count, seed)
 
     def examine(self) -> Sequence[Finding]:
         """Return whether the engine can be imported, and what it can compute on here."""

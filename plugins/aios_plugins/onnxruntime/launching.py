@@ -16,6 +16,7 @@ from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Journal, Outcome
 from aios_plugins.onnxruntime.artefacts import is_optimized, manifest, sealed_of
+from aios_plugins.onnxruntime.attested import attested_of
 from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.control import ControlError, ask, bracketed
 from aios_plugins.onnxruntime.observing import LOG
@@ -194,16 +195,8 @@ def spec_of(deployment: Deployment, artefact: Artefact, port: int, token: str, s
         secret=secret,
         described=deployment.model_dump(mode="json"),
         sealed=sealed_of(deployment, artefact),
-        attested=_attested_of(deployment, artefact),
+        attested=attested_of(deployment, artefact),
     )
-
-
-def _attested_of(deployment: Deployment, artefact: Artefact) -> dict[str, str] | None:
-    protection = deployment.protection
-    if protection is None or protection.verify_key is None or not (protection.signed or protection.attested):
-        return None
-    demanded = {"verify_key": str(Path(protection.verify_key).absolute()), "digest": artefact.digest}
-    return {**demanded, "programs": "yes"} if protection.attested else demanded
 
 
 def handle_of(spec: Spec, pid: int, runtime: Path) -> dict[str, Any]:

@@ -110,7 +110,13 @@ def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_
     counted = "RssAnon" if deployment.tiers else "VmHWM"
     peak = float(report["memory"][counted])
     return Measurement(
-        subject=subject_of("service", deployment, engine=engine(), calibration=deployment.calibrate_digest),
+        subject=subject_of(
+            "service",
+            deployment,
+            engine=engine(),
+            calibration=deployment.calibrate_digest,
+            training=deployment.train_digest,
+        ),
         values={
             "time": Measured(value=time.value, low=time.low, high=time.high, unit="s", n=n, meter=meter),
             "throughput": Measured(

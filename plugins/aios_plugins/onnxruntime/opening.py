@@ -8,14 +8,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from aios.records.base import digest_of
-from aios.spi.attesting import attestation_path, checked_attestation
-from aios.spi.keys import public_keys
 from aios.spi.sealing import Key, sealing_key
+from aios.spi.vault import private_room, unsealed_into
+from aios_plugins.onnxruntime.attested import attested
 from aios_plugins.onnxruntime.spec import Spec, verified
-from aios_plugins.onnxruntime.vault import private_room, unsealed_into
 
-__all__ = ["attested", "opening_of"]
+__all__ = ["opening_of"]
 
 _ROOM = "plain"
 
@@ -48,7 +46,7 @@ def _room(runtime: Path) -> Path | None:
 
 
 def _opened(spec: Spec, room: Path | None, key: Key | None) -> Spec:
-    told = replace(spec, attested=attested(spec))
+    told = replace(spec, attested=attested(spec.folder, spec.attested))
     if spec.sealed is None or room is None or key is None:
         return told
     with ExitStack() as stack:
@@ -56,20 +54,3 @@ def _opened(spec: Spec, room: Path | None, key: Key | None) -> Spec:
         folder = stack.enter_context(verified(spec)) if spec.attested else Path(spec.folder)
         unsealed_into(room, folder, key, spec.sealed["context"])
     return replace(told, folder=f"{room}/.", files={}, sealed=None)
-
-
-def attested(spec: Spec) -> dict[str, str] | None:
-    """Return what a worker is told of the attestation, once that is found to be of these files and by a right key.
-
-    Raises InputError for a file of keys that is none, WorldError for anything else that is wrong.
-    """
-    demanded = spec.attested
-    if demanded is None:
-        return None
-    path = Path(demanded["verify_key"])
-    keys = public_keys(path.read_bytes(), str(path))
-    folder = Path(spec.folder)
-    found = checked_attestation(folder, demanded["digest"], keys)
-    if "programs" not in demanded:
-        return None
-    return {"attestation": str(attestation_path(folder)), "digest": digest_of(found)}

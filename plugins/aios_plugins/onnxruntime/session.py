@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aios.spi.sealing import sealing_key
+from aios.spi.vault import in_memory
 from aios_plugins.onnxruntime.programs import check_programs
 from aios_plugins.onnxruntime.spec import Spec, verified
 from aios_plugins.onnxruntime.tensors import port_of
-from aios_plugins.onnxruntime.vault import in_memory
 
 if TYPE_CHECKING:
     from pathlib import Path

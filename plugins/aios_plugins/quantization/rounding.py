@@ -186,7 +186,8 @@ def _taken(layer: _Layer, values: NDArray[Any], random: Any) -> NDArray[Any]:
     if layer.node.op_type != "Conv":
         rows: NDArray[Any] = values.reshape(-1, values.shape[-1])
         some = random.permutation(len(rows))[: _POSITIONS * max(1, len(values) if values.ndim > 2 else len(rows))]
-        return rows[np.sort(some)][None]
+        chosen: NDArray[Any] = rows[np.sort(some)][None]
+        return chosen
     height, width = layer.weight.shape[2:]
     top, left, bottom, right = layer.attributes.get("pads", [0, 0, 0, 0])
     down, across = layer.attributes.get("strides", [1, 1])

@@ -12,10 +12,14 @@ import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from aios.spi.sealing import Key, seal, unseal
+from aios.records.errors import Diagnostic, WorldError
+from aios.spi.sealing import Key, seal, sealing_key, unseal
 
-__all__ = ["SUFFIX", "in_memory", "private_room", "seal_folder", "unsealed_into"]
+__all__ = ["SUFFIX", "in_memory", "private_room", "seal_folder", "sealed_work", "unsealed_into"]
+
+Result = TypeVar("Result")
 
 SUFFIX = ".sealed"
 """At the end of the name of an encrypted file."""
@@ -60,6 +64,43 @@ def seal_folder(plain: Path, folder: Path, key: Key, context: str) -> None:
         with path.open("rb") as source, (folder / (path.name + SUFFIX)).open("wb") as target:
             seal(source, path.stat().st_size, target, key, path.name, context, os.urandom)
         path.unlink()
+
+
+def sealed_work(
+    seal: Mapping[str, str],
+    source: tuple[Path, Mapping[str, str] | None],
+    folder: Path,
+    scratch: Path,
+    work: Callable[[Path, Path, Path], Result],
+) -> Result:
+    """Have ``work(source, folder, scratch)`` done in memory that this process alone sees; leave encrypted files alone.
+
+    seal: reference to the ``key``, and the ``context`` that what is made is bound to · source: file to work on, and
+    likewise what opens it where it is encrypted; its name is then that of the plain one · scratch: a folder, for memory
+    to be mounted on. Raises WorldError where the kernel permits no such mount.
+    """
+    key = sealing_key(seal["key"])
+    try:
+        private_room(scratch)
+    except OSError as error:
+        raise WorldError(
+            Diagnostic(
+                summary="what is to be encrypted cannot be made here: no memory can be mounted that nobody else sees",
+                reason=f"{error.filename}: {error.strerror}; it would lie plain on a disk meanwhile",
+                remedy="permit user namespaces to this user or container, or prepare it where they are permitted",
+                command="sysctl -w user.max_user_namespaces=1000",
+            )
+        ) from error
+    given, made, own = (scratch / name for name in ("given", "made", "own"))
+    for path in (given, made, own):
+        path.mkdir()
+    file, opens = source
+    if opens is not None:
+        unsealed_into(given, file.parent, sealing_key(opens["key"]), opens["context"])
+        file = given / file.name
+    result = work(file, made, own)
+    seal_folder(made, folder, key, seal["context"])
+    return result
 
 
 def unsealed_into(room: Path, folder: Path, key: Key, context: str) -> None:

@@ -1,0 +1,60 @@
+"""What a correction says of a candidate, with what was measured of its model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aios.cost.correcting.amounts import precision_of
+from aios.cost.correcting.predict import Call, corrected
+from aios.cost.evidence import Library
+from aios.cost.interval import Interval
+from aios.records.candidate import Candidate
+from aios.records.model import ModelProfile
+
+__all__ = ["CorrectedCall", "corrected_call"]
+
+
+class CorrectedCall(NamedTuple):
+    """own: whether the model was measured in this very precision · name: digest of the correction"""
+
+    time: Interval
+    basis: str
+    own: bool
+    name: str
+
+
+def corrected_call(
+    library: Library,
+    candidate: Candidate,
+    profile: ModelProfile,
+    batch: int,
+    roofline_s: Callable[[Candidate, int], float | None],
+) -> CorrectedCall | None:
+    """Return the time of a call of ``batch`` items; None where no correction was found to be any better than none.
+
+    roofline_s: of a candidate and a batch, None where unknown
+    """
+    correction = library.correction(candidate)
+    if correction is None:
+        return None
+    known = [
+        (Call(precision_of(at.precision, at.quantization), at.threads, at.batch), item.values["time"].value)
+        for item in library.kin("service", candidate)
+        for at in (item.subject,)
+        if "time" in item.values and at.engine == correction.engine and not at.power_mode and not at.tiers
+    ]
+
+    def roofline_of(call: Call) -> float | None:
+        precision, _, quantization = call.precision.partition("-")
+        update = {"precision": precision, "quantization": quantization or "none", "threads": call.threads}
+        return roofline_s(candidate.model_copy(update=update), call.batch)
+
+    call = Call(precision_of(candidate.precision, candidate.quantization), candidate.threads, batch)
+    time = corrected(correction, profile, call, known, roofline_of)
+    if time is None:
+        return None
+    beside = f" and {len(known)} of this model" if known else ""
+    learnt = "rates of operators" if correction.base == "operators" else "the roofline, scaled"
+    basis = f"{learnt}: learnt from {correction.rows} times on this machine{beside}"
+    return CorrectedCall(time, basis, any(at.precision == call.precision for at, _ in known), correction.name)

@@ -1,0 +1,95 @@
+"""What transforms are expected to do to a model before anything is measured: what they declare, laid over physics.
+
+Arithmetic and bytes of plain precisions follow from the datasheet and the graph. A transform that changes the network,
+or computes in several precisions at once, states factors instead: of the candidate without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from aios.cost.interval import Interval
+from aios.records.candidate import Candidate
+from aios.records.measurement import Subject
+from aios.records.model import MemoryPart, ModelProfile
+from aios.records.transform import Declaration, Range
+
+__all__ = ["Change", "change_of", "losses", "signature"]
+
+_PHYSICAL = ("none", "dynamic", "static")
+"""Ways to quantise whose time and bytes follow from the precision alone."""
+
+_SAME = Interval(1.0, 1.0, 1.0)
+
+
+class Change(NamedTuple):
+    """base: the candidate without what changes it · time, weights: factors of the base's · basis: in words · narrow:
+    the candidate all in the narrow precision, where nobody says how long a mixture takes: no less than that, and no
+    longer than the base"""
+
+    base: Candidate
+    time: Interval
+    weights: Interval
+    basis: str
+    narrow: Candidate | None = None
+
+    def part_bytes(self, profile: ModelProfile, items: int) -> dict[MemoryPart, float]:
+        """Return part -> bytes of one replica that computes ``items`` at once."""
+        sizes = profile.part_bytes(self.base.precision, self.base.quantization, items)
+        return {**sizes, "weights": sizes["weights"] * self.weights.value} if self.weights != _SAME else sizes
+
+
+def signature(item: Candidate | Subject) -> tuple[object, ...]:
+    """Return what is beyond physics: candidates with equal signatures differ in time as their bases do."""
+    mixed = "" if item.quantization in _PHYSICAL else item.quantization
+    changed = bool(mixed) or item.compression != "none"
+    return item.compression, mixed, tuple(sorted(item.settings.items())) if changed else ()
+
+
+def change_of(candidate: Candidate, profile: ModelProfile, declared: Mapping[str, Declaration]) -> Change:
+    """Return what changes a candidate, and by how much; of one that nothing changes, factors of 1."""
+    base, time, weights, told = candidate, _SAME, _SAME, []
+    narrow = None
+    if candidate.quantization not in _PHYSICAL:
+        base = base.model_copy(update={"precision": profile.precision, "quantization": "none", "settings": {}})
+    if candidate.compression != "none":
+        base = base.model_copy(update={"compression": "none", "settings": {}})
+    for found in _changing(candidate, declared):
+        time, weights = _times(time, found.effect.time), _times(weights, found.effect.weights)
+        span = found.effect.time
+        factor = f"{span.low:g} to {span.high:g} times" if span else "as long as"
+        if found.stage == "precision" and span is None and candidate.precision == "int8":
+            narrow = base.model_copy(update={"precision": "int8", "quantization": "static"})
+            told.append(f"{found.name} assumed to lie between {base.precision} and int8")
+        else:
+            told.append(f"{found.name} assumed to take {factor} the time ({found.effect.source})")
+    return Change(base, time, weights, "; ".join(told), narrow)
+
+
+def losses(candidate: Candidate, declared: Mapping[str, Declaration]) -> list[tuple[str, Range, str]]:
+    """Return (name, points of accuracy that are lost, source) of each transform of a candidate that says so."""
+    quantizing = [
+        item
+        for item in declared.values()
+        if item.stage == "precision"
+        and item.quantization == candidate.quantization
+        and candidate.precision in item.precisions
+    ]
+    compressing = [declared[candidate.compression]] if candidate.compression in declared else []
+    return [
+        (item.name, item.effect.accuracy_loss, item.effect.source)
+        for item in (*compressing, *quantizing[:1])
+        if item.effect.accuracy_loss is not None
+    ]
+
+
+def _changing(candidate: Candidate, declared: Mapping[str, Declaration]) -> list[Declaration]:
+    compressing = [declared[candidate.compression]] if candidate.compression in declared else []
+    if candidate.quantization in _PHYSICAL:
+        return compressing
+    return compressing + [item for item in declared.values() if item.quantization == candidate.quantization][:1]
+
+
+def _times(one: Interval, span: Range | None) -> Interval:
+    return one if span is None else Interval(one.low * span.low, one.value * span.value, one.high * span.high)

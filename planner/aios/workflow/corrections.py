@@ -1,0 +1,174 @@
+"""Corrections: read for planning, learnt from what was measured on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ValidationError
+
+from aios.records.base import Span, digest_of
+from aios.records.candidate import Candidate
+from aios.records.correction import Correction
+from aios.records.errors import Diagnostic, InputError
+from aios.records.fleet import DeviceType
+from aios.records.measurement import Measurement
+from aios.records.model import ModelProfile
+
+if TYPE_CHECKING:
+    from aios.cost.correcting.learn import Row
+    from aios.cost.interval import Interval
+    from aios.records.calibration import Calibration
+
+    Learnt = Mapping[tuple[str, str], Calibration]
+
+__all__ = ["Corrected", "correct", "digests_of", "load_corrections"]
+
+
+class Corrected(NamedTuple):
+    """A correction that was learnt, and its file."""
+
+    file: Path
+    correction: Correction
+
+
+def load_corrections(profiles: Path) -> Mapping[tuple[str, str], Correction]:
+    """Return (device, executor) -> correction, of those beside the profiles. Raises InputError for a damaged file."""
+    found = {}
+    for path in sorted((profiles / "corrections").glob("[!.]*.json")):
+        try:
+            item = Correction.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(
+                Diagnostic(
+                    summary=f"{path} is no correction: {'.'.join(map(str, first['loc']))}: {first['msg']}",
+                    where=Span(file=str(path), line=1, column=1),
+                    remedy="remove it and learn again, or restore it from version control",
+                    command="aios calibrate --from-profiles",
+                )
+            ) from None
+        found[item.device, item.executor] = item
+    return found
+
+
+def digests_of(corrections: Mapping[tuple[str, str], Correction]) -> Mapping[str, str]:
+    """Return a name for each correction -> its digest: what plans made with it depend on."""
+    return {f"corrections {device} {executor}": item.name for (device, executor), item in corrections.items()}
+
+
+def correct(
+    profiles: Path,
+    models: Path,
+    types: Mapping[str, DeviceType],
+    calibrations: Learnt,
+    tell: Callable[[str], None],
+) -> tuple[Corrected, ...]:
+    """Learn a correction for each device and executor that times were measured of, and write it beside the profiles.
+
+    models: folder of kept profiles of model files · types: of devices, by name; others are left out. Returns nothing
+    where there is too little to learn from. Raises InputError where scikit-learn is not installed.
+    """
+    from aios.state import write_atomically
+
+    if find_spec("sklearn") is None:
+        summary = "corrections are learnt with scikit-learn, which is not installed"
+        raise InputError(Diagnostic(summary=summary, command="pip install 'aios-planner[learning]'"))
+    from aios.cost.correcting.learn import learn
+
+    found = []
+    for (device, executor, engine), measured in _groups(profiles).items():
+        if device not in types:
+            continue
+        tell(f"learning a correction of {executor} on {device}")
+        rows = list(_rows(measured, _profiles(models), types[device], calibrations, engine))
+        correction = learn(device, executor, engine, rows, digest_of([item.subject.digest for item in measured]))
+        if correction is not None:
+            path = profiles / "corrections" / f"{device}--{executor}.json"
+            text = json.dumps(correction.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)
+            write_atomically(path, text + "\n")
+            found.append(Corrected(path, correction))
+    return tuple(found)
+
+
+def _groups(profiles: Path) -> Mapping[tuple[str, str, str], list[Measurement]]:
+    """Return the times per call of each device, executor and engine; of several engines of one the one last measured
+    comes last, and its file holds."""
+    from aios.state import ProfileStore
+
+    stored = sorted(ProfileStore(profiles).load().values(), key=lambda item: (item.as_of, item.subject.digest))
+    found: dict[tuple[str, str, str], list[Measurement]] = {}
+    for item in stored:
+        subject = item.subject
+        if subject.kind == "service" and "time" in item.values and not subject.power_mode and not subject.tiers:
+            key = (subject.device, subject.executor, subject.engine)
+            found[key] = [*found.pop(key, []), item]
+    return found
+
+
+def _profiles(models: Path) -> Mapping[str, ModelProfile]:
+    from aios.workflow.ownmeasurements import kept_profiles
+
+    return {profile.digest: profile for profile in kept_profiles(models)}
+
+
+def _rows(
+    measured: list[Measurement],
+    profiles: Mapping[str, ModelProfile],
+    device: DeviceType,
+    calibrations: Learnt,
+    engine: str,
+) -> Iterator[Row]:
+    """Yield what was measured beside what plans would say without a correction."""
+    from aios.cost import Evidence, call_time
+    from aios.cost.correcting.amounts import precision_of
+    from aios.cost.correcting.learn import Row
+    from aios.cost.correcting.predict import Call
+    from aios.cost.interval import Unknown
+    from aios.cost.roofline import roofline
+
+    every = {item.subject.digest: item for item in measured}
+    for item in measured:
+        subject, profile = item.subject, profiles.get(item.subject.model)
+        if profile is None or profile.transformer is not None:
+            continue
+        candidate = _candidate(item, profile)
+        others = {key: other for key, other in every.items() if key != subject.digest}
+        engines = {subject.executor: engine}
+        alone = call_time(candidate, profile, device, Evidence(engines=engines, calibrations=calibrations))
+        known = Evidence(measurements=others, engines=engines, calibrations=calibrations)
+        among = call_time(candidate, profile, device, known)
+        roof = roofline(profile, device, candidate, subject.batch)
+        yield Row(
+            profile=profile,
+            call=Call(precision_of(subject.precision, subject.quantization), subject.threads, subject.batch),
+            measured_s=item.values["time"].value,
+            roofline_s=None if isinstance(roof, Unknown) else roof.value,
+            without_model_s=_ends(alone.time) if alone else None,
+            without_setting_s=_ends(among.time) if among else None,
+        )
+
+
+def _ends(time: Interval) -> tuple[float, float, float]:
+    return time.low, time.value, time.high
+
+
+def _candidate(item: Measurement, profile: ModelProfile) -> Candidate:
+    """Return the candidate that would be measured so."""
+    subject = item.subject
+    return Candidate(
+        id="",
+        intent="",
+        model=profile.name,
+        model_digest=profile.digest,
+        device=subject.device,
+        nodes=(),
+        executor=subject.executor,
+        precision=subject.precision,
+        quantization=subject.quantization,
+        batch=subject.batch,
+        threads=subject.threads,
+    )

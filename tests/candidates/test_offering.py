@@ -1,0 +1,106 @@
+"""What declarations offer becomes candidates: named ones only where they are named, every one with its settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aios.candidates import enumerate_candidates
+from aios.records.intent import Data
+from aios.records.model import Operator
+from aios.records.transform import Declaration, Needs, Parameter
+
+KEEP = Parameter(help="Share that stays.", default="0.5", least=0, most=1, offered=("0.5",))
+RANGES = Parameter(help="Ranges.", default="minmax", choices=("minmax", "entropy"), offered=("minmax",))
+DECLARED = {
+    "dynamic": Declaration(
+        name="dynamic",
+        summary="",
+        precisions=("int8",),
+        quantization="dynamic",
+        needs=Needs(operators=("MatMul", "Gemm"), devices=("cpu",)),
+    ),
+    "static": Declaration(
+        name="static",
+        summary="",
+        precisions=("int8",),
+        quantization="static",
+        needs=Needs(data=("calibrate",)),
+        parameters={"ranges": RANGES},
+    ),
+    "shrink": Declaration(name="shrink", summary="", stage="compression", asked=True, parameters={"keep": KEEP}),
+    "teach": Declaration(
+        name="teach", summary="", stage="compression", asked=True, needs=Needs(data=("train",)), parameters={}
+    ),
+}
+
+
+@pytest.fixture
+def offered(intent: Any, profiles: Any, fleet: Any, willing: Any) -> Any:
+    def run(device: str = "cpu", operators: tuple[str, ...] = ("Gemm",), **changes: Any) -> tuple[set[str], Any]:
+        kinds = tuple(
+            Operator(kind=kind, count=1, flops=1.0, weight_bytes=1.0, input_bytes=1.0, output_bytes=1.0)
+            for kind in operators
+        )
+        own = {name: item.model_copy(update={"operators": kinds}) for name, item in profiles.items()}
+        wanted = intent.model_copy(update=changes)
+        found = enumerate_candidates(wanted, own, fleet, willing, declared=DECLARED)
+        labels = {item.id.split("/")[3] for item in found.candidates if item.device == device}
+        return labels, found
+
+    return run
+
+
+def test_defaults_keep_the_names_that_they_had(offered: Any) -> None:
+    labels, found = offered()
+    assert labels == {"fp32", "int8-dynamic", "int8-static"}
+    assert not any(item.settings for item in found.candidates)
+
+
+def test_a_named_transform_is_laid_over_every_precision(offered: Any) -> None:
+    labels, found = offered(transforms={"shrink": {"keep": ("0.5", "0.25")}})
+    assert labels == {
+        f"{base}{more}"
+        for base in ("fp32", "int8-dynamic", "int8-static")
+        for more in ("", "+shrink", "+shrink+keep=0.25")
+    }
+    (one,) = {
+        (item.compression, tuple(item.settings.items()))
+        for item in found.candidates
+        if "+keep" in item.id and item.precision == "fp32"
+    }
+    assert one == ("shrink", (("keep", "0.25"),))
+
+
+def test_values_of_an_offered_transform_are_tried_where_they_are_named(offered: Any) -> None:
+    labels, _ = offered(transforms={"static": {"ranges": ("minmax", "entropy")}})
+    assert labels == {"fp32", "int8-dynamic", "int8-static", "int8-static+ranges=entropy"}
+
+
+def test_a_pin_asks_for_a_compression_too(offered: Any, intent: Any) -> None:
+    labels, _ = offered(pin=intent.pin.model_copy(update={"compression": ("shrink",)}))
+    assert labels == {"fp32+shrink", "int8-dynamic+shrink", "int8-static+shrink"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "clause", "remedy"),
+    [
+        ({"data": Data()}, "small int8-static", "static quantisation needs calibration data", "set data.calibrate"),
+        ({"transforms": {"teach": {}}}, "small fp32+teach", "teach needs training data", "set data.train"),
+        ({"operators": ("Conv",)}, "small int8-dynamic", "operators", None),
+    ],
+)
+def test_what_lacks_something_is_left_out_with_the_reason(
+    offered: Any, changes: Any, what: str, clause: str, remedy: str | None
+) -> None:
+    _, found = offered(**changes)
+    (row,) = [item for item in found.rejections if item.what == what]
+    assert (row.clause, row.resolvable) == (clause, remedy)
+
+
+def test_a_device_that_gains_nothing_is_left_out(offered: Any) -> None:
+    labels, found = offered(device="gpu")
+    assert "int8-dynamic" not in labels
+    (reason,) = {item.reason for item in found.rejections if item.what == "int8-dynamic on gpu"}
+    assert reason == "it gains nothing on a gpu, only on cpu"

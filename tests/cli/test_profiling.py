@@ -1,0 +1,178 @@
+"""Profiling by what is decisive, on a made-up machine whose true figures lie inside the intervals."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from made_up_bench import TAKES_S, MadeUpBench
+
+from aios.workflow.planning import consider
+from aios.workflow.profiling import Manner, profile
+from aios.workflow.reading import gather
+from aios.workflow.setting import Setting
+
+DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
+
+INTENT = """\
+apiVersion: aios/v1
+kind: Intent
+metadata: {{name: digits}}
+spec:
+  task: image-classification
+  model: {{anyOf: [{models}/digits-s.onnx, {models}/digits-m.onnx]}}
+  data: {{evaluate: {data}/evaluate.npz, calibrate: {data}/calibrate.npz}}
+  load: {{rate: 100/s}}
+  require: {require}
+  goal: {goal}
+  pin: {{batch: 1}}
+"""
+
+
+@pytest.fixture
+def asked_for(tmp_path, fleet):
+    """Returns a setting for an intent over the digits family, and the ends that times are expected between."""
+
+    def made(require="{latency: {p99: 20 ms}, accuracy: {top1: 96 %}}", goal="minimize power"):
+        text = INTENT.format(models=DIGITS / "models", data=DIGITS, require=require, goal=goal)
+        (tmp_path / "intent.yaml").write_text(text)
+        setting = Setting(
+            paths=(str(tmp_path / "intent.yaml"),),
+            fleet=str(fleet),
+            state=tmp_path / ".aios" / "state.json",
+            profiles=tmp_path / "profiles",
+        )
+        return setting, prior_of(setting)
+
+    return made
+
+
+def prior_of(setting):
+    given = gather(setting)
+    prior = {}
+    for intent in given.intents:
+        for option in consider(given).options[intent.name]:
+            one, rate = option.candidate, option.estimates["throughput"]
+            key = (one.model_digest, one.precision, one.quantization, one.threads, one.batch)
+            if one.replicas == 1:
+                added = 0.5e-3  # that an endpoint is assumed to take at most beside computing
+                prior[key] = (1 / rate.high, max(1.01 / rate.high, 1 / rate.low - added))
+    return prior
+
+
+def kinds(run):
+    return [item.subject.kind for item in run.measured]
+
+
+def both(setting, prior, seed):
+    found = []
+    for exhaustive in (False, True):
+        folder = setting.profiles.parent / f"{seed}-{exhaustive}"
+        bench = MadeUpBench(folder, prior, seed)
+        own = replace(setting, profiles=folder)
+        found.append((profile(own, Manner(exhaustive=exhaustive), bench, bench.clock), bench))
+    return found
+
+
+GOALS = ["minimize power", "minimize latency.p99", "maximize throughput", "[maximize accuracy.top1, minimize power]"]
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_the_choice_is_that_of_measuring_everything_in_far_less_time(asked_for, goal):
+    setting, prior = asked_for(goal=goal)
+    (decisive, bench), (exhaustive, all_of_it) = both(setting, prior, GOALS.index(goal))
+    one, other = decisive.proofs["digits"], exhaustive.proofs["digits"]
+    assert one.settled == other.settled
+    assert one.choice == other.choice or one.choice in other.close or other.choice in one.close
+    assert one.measured <= other.measured == other.candidates
+    assert kinds(exhaustive).count("service") == kinds(exhaustive).count("serving") == len(prior)
+    assert bench.now < 0.6 * all_of_it.now
+
+
+@pytest.mark.parametrize("budget", [1.0, 10.0])
+def test_a_budget_is_kept_within_one_measurement(asked_for, budget):
+    setting, prior = asked_for()
+    bench = MadeUpBench(setting.profiles, prior)
+    done = profile(setting, Manner(budget_s=budget), bench, bench.clock)
+    assert budget <= bench.now < budget + TAKES_S["prepare"] + TAKES_S["serving"]
+    assert done.settled == {"digits": "open"}
+    assert done.proofs["digits"].rivals
+    assert all(rival.missing for rival in done.proofs["digits"].rivals)
+
+
+def test_killed_after_any_measurement_it_goes_on_and_measures_nothing_twice(asked_for):
+    setting, prior = asked_for()
+    whole = MadeUpBench(setting.profiles.parent / "whole", prior)
+    aim = profile(replace(setting, profiles=setting.profiles.parent / "whole"), Manner(), whole, whole.clock)
+    for point in range(1, whole.stored):
+        own = replace(setting, profiles=setting.profiles.parent / f"killed-{point}")
+        first = MadeUpBench(own.profiles, prior, stop_after=point)
+        with pytest.raises(KeyboardInterrupt):
+            profile(own, Manner(), first, first.clock)
+        second = MadeUpBench(own.profiles, prior)
+        done = profile(own, Manner(), second, second.clock)
+        assert done.proofs["digits"].choice == aim.proofs["digits"].choice
+        asked = [item.digest for item in (*first.asked, *second.asked)]
+        # An engine is measured twice by design: for a part of its time, then for all of it.
+        assert len(asked) == whole.stored
+        assert sorted(asked) == sorted(item.digest for item in whole.asked)
+        third = MadeUpBench(own.profiles, prior)
+        assert profile(own, Manner(), third, third.clock).measured == ()
+
+
+def test_a_wall_clock_that_jumps_changes_no_duration(asked_for):
+    setting, prior = asked_for()
+    years = itertools.cycle(["2026-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2099-01-01T00:00:00Z"])
+    jumping = replace(setting, now=lambda: next(years))
+    runs = []
+    for index, own in enumerate((setting, jumping)):
+        folder = setting.profiles.parent / f"clock-{index}"
+        bench = MadeUpBench(folder, prior)
+        runs.append(profile(replace(own, profiles=folder), Manner(budget_s=1000.0), bench, bench.clock))
+    steady, jumped = runs
+    assert (steady.seconds, steady.measuring_s, steady.proofs) == (jumped.seconds, jumped.measuring_s, jumped.proofs)
+
+
+def test_what_was_disturbed_is_measured_again_and_the_undisturbed_one_kept(asked_for):
+    setting, prior = asked_for()
+    quiet = MadeUpBench(setting.profiles.parent / "quiet", prior)
+    own = replace(setting, profiles=setting.profiles.parent / "quiet")
+    aim = profile(own, Manner(), quiet, quiet.clock)
+    noisy = MadeUpBench(setting.profiles, prior, disturbed=[True, False])
+    done = profile(setting, Manner(), noisy, noisy.clock)
+    assert len(noisy.asked) == len(quiet.asked) + 1
+    assert all("disturbed" not in item.conditions for item in done.measured)
+    assert done.proofs == aim.proofs
+
+    always = MadeUpBench(setting.profiles.parent / "always", prior, disturbed=[True] * 1000)
+    own = replace(setting, profiles=setting.profiles.parent / "always")
+    done = profile(own, Manner(), always, always.clock)
+    assert all(item.conditions["disturbed"] == "made up" for item in done.measured)
+    asked = [item.kind for item in always.asked]
+    assert asked.count("serving") == 2 * kinds(done).count("serving")
+    assert asked.count("accuracy") == kinds(done).count("accuracy")
+    assert asked.count("service") % 3 == 0
+
+
+def test_nothing_is_measured_for_a_bound_that_nothing_can_keep(asked_for):
+    setting, prior = asked_for(require="{latency: {p99: 1 us}}")
+    bench = MadeUpBench(setting.profiles, prior)
+    done = profile(setting, Manner(), bench, bench.clock)
+    assert done.settled == {"digits": "infeasible"}
+    assert done.measured == ()
+    assert done.skipped == {"they cannot meet latency.p99 <= 1 us": len(prior)}
+
+
+@pytest.mark.usefixtures("fleet")
+def test_the_command_tells_what_is_open_and_what_would_decide(aios, asked):
+    aios.write("intent.yaml", asked(pin="{precision: fp32, batch: 1}"))
+    words = aios("profile", "intent.yaml", "--seconds", "0.1", "--budget", "1 ms")
+    assert words.code == 0
+    assert "digits: its choice is still open (0 of 3 candidates measured)" in words.out
+    assert "would tell" in words.out
+    told = json.loads(aios("profile", "intent.yaml", "--seconds", "0.1", "--budget", "1ms", "--json").out)
+    (rival, *_) = told["intents"]["digits"]["rivals"]
+    assert {item["kind"] for item in rival["missing"]} == {"accuracy", "service", "serving"}
+    assert told["settled"] == {"digits": "open"}
+    assert aios("profile", "intent.yaml", "--budget", "soon").code == 64

@@ -1,0 +1,92 @@
+"""What transforms declare is laid over physics until something is measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from aios.cost.effects import change_of, losses, signature
+from aios.records.candidate import Candidate
+from aios.records.model import ModelProfile
+from aios.records.transform import Declaration, Effect, Range
+
+PROFILE = ModelProfile(
+    name="net",
+    digest="sha256:net",
+    format="onnx",
+    file_bytes=4000,
+    inputs=(),
+    outputs=(),
+    precision="fp32",
+    parameters=1000,
+    weight_bytes=4000.0,
+    macs=1e6,
+    flops=2e6,
+    activation_bytes=800.0,
+    operators=(),
+    batch_axis=0,
+)
+DECLARED = {
+    "mixed": Declaration(
+        name="mixed",
+        summary="",
+        precisions=("int8",),
+        quantization="mixed",
+        effect=Effect(accuracy_loss=Range(low=0.0, value=0.002, high=0.02), source="a table"),
+    ),
+    "shrink": Declaration(
+        name="shrink",
+        summary="",
+        stage="compression",
+        effect=Effect(
+            weights=Range(low=0.4, value=0.5, high=0.6),
+            time=Range(low=0.5, value=0.6, high=1.0),
+            accuracy_loss=Range(low=0.0, value=0.01, high=0.05),
+            source="half of it",
+        ),
+    ),
+}
+
+
+def candidate(**changes: object) -> Candidate:
+    plain = Candidate(
+        id="x", intent="i", model="net", model_digest="sha256:net", device="cpu", nodes=("n",), executor="e",
+        precision="fp32",
+    )  # fmt: skip
+    return plain.model_copy(update=changes)
+
+
+def test_plain_precisions_are_left_to_physics() -> None:
+    static = candidate(precision="int8", quantization="static", settings={"calibration": "entropy"})
+    found = change_of(static, PROFILE, DECLARED)
+    assert found.base is static
+    assert found.time == (1.0, 1.0, 1.0)
+
+
+def test_a_smaller_network_takes_its_share_of_what_it_takes_whole() -> None:
+    found = change_of(candidate(compression="shrink", settings={"keep": "0.5"}), PROFILE, DECLARED)
+    assert (found.base.compression, found.base.settings) == ("none", {})
+    assert found.time == (0.5, 0.6, 1.0)
+    assert found.part_bytes(PROFILE, 2) == {"weights": 2000.0, "activations": 1600.0}
+    assert found.basis == "shrink assumed to take 0.5 to 1 times the time (half of it)"
+
+
+def test_a_mixture_of_precisions_lies_between_them() -> None:
+    found = change_of(candidate(precision="int8", quantization="mixed"), PROFILE, DECLARED)
+    assert (found.base.precision, found.base.quantization) == ("fp32", "none")
+    assert found.narrow is not None
+    assert (found.narrow.precision, found.narrow.quantization) == ("int8", "static")
+
+
+def test_losses_of_both_steps_count() -> None:
+    both = candidate(precision="int8", quantization="mixed", compression="shrink")
+    found = losses(both, DECLARED)
+    assert [(name, span.value) for name, span, _ in found] == [("shrink", 0.01), ("mixed", 0.002)]
+    assert sum(span.high for _, span, _ in found) == pytest.approx(0.07)
+
+
+def test_settings_of_plain_precisions_do_not_keep_measurements_apart() -> None:
+    one = candidate(precision="int8", quantization="static")
+    other = one.model_copy(update={"settings": {"calibration": "entropy"}})
+    assert signature(one) == signature(other)
+    small, smaller = (candidate(compression="shrink", settings={"keep": keep}) for keep in ("0.5", "0.2"))
+    assert len({signature(one), signature(small), signature(smaller)}) == 3

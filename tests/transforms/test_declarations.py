@@ -1,0 +1,82 @@
+"""What transforms declare is read beside their code, which is not imported, and mistakes are told at their place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aios.records.errors import InputError
+from aios.records.transform import Parameter
+from aios.spi.transforms import declarations, read_declaration, unfit
+
+GOOD = """\
+name: shrink
+summary: a smaller network
+stage: compression
+parameters:
+  keep: {help: Share that stays., default: "0.5", least: 0, most: 1, offered: ["0.5"]}
+effect:
+  time: {low: 0.4, value: 0.6, high: 1.0}
+  source: half of the arithmetic
+"""
+
+
+def declared(folder: Path, text: str) -> Path:
+    path = folder / "shrink.transform.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_what_ships_is_declared_without_importing_any_of_it() -> None:
+    code = (
+        "import sys; from aios.spi.transforms import declarations; print(sorted(declarations()));"
+        "print([m for m in sys.modules if m.startswith('aios_plugins.') or m in ('onnx', 'onnxruntime', 'torch')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names, imported = done.stdout.splitlines()
+    assert {"dynamic", "half", "static", "prune", "distill"} <= set(eval(names))
+    assert imported == "[]"
+
+
+def test_what_needs_minutes_or_data_to_learn_from_has_to_be_asked_for() -> None:
+    known = declarations()
+    assert not any(known[name].asked for name in ("half", "dynamic", "static"))
+    assert all(known[name].asked for name in ("prune", "distill", "mixed"))
+    assert known["static"].needs.data == ("calibrate",)
+
+
+def test_a_declaration_is_read(tmp_path: Path) -> None:
+    found = read_declaration(declared(tmp_path, GOOD), "shrink")
+    assert (found.stage, found.parameters["keep"].most, found.reproducible) == ("compression", 1.0, True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("name: shrink", "name: shrnk", 1, "`shrnk` is not the name of the plugin"),
+        ("stage: compression", "stage: compresion", 3, "stage"),
+        ('default: "0.5"', 'default: "1.5"', 5, "`1.5` is no value of keep: it takes numbers from 0 to 1"),
+        ("low: 0.4", "low: 0.7", 7, "the usual value lies outside of its extremes"),
+        ("  source: half of the arithmetic\n", "", 7, "nobody says where this comes from"),
+        ("summary: a smaller network", "summary: a smaller network\nreproducible: false", 3, "does not say why"),
+        ("effect:", "efect:", 6, "efect"),
+    ],
+)
+def test_a_mistake_is_told_where_it_stands(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:
+    path = declared(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        read_declaration(path, "shrink")
+    told = caught.value.diagnostics[0]
+    assert words in told.summary
+    assert told.where is not None
+    assert (told.where.file, told.where.line) == (str(path), line)
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"), [("0", True), ("1", True), ("0.25", True), ("-0.1", False), ("nan", False), ("half", False)]
+)
+def test_numbers_lie_between_their_ends(value: str, fits: bool) -> None:
+    assert (unfit(Parameter(help="", default="0.5", least=0, most=1), value) is None) == fits

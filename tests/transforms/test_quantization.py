@@ -1,0 +1,342 @@
+"""What the quantising transforms make of real and of hand-made models, and what they refuse."""
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+import aios_plugins.quantization as transforms
+from aios.records.errors import InputError
+from aios.records.transform import Declaration
+from aios.spi.transform import Work
+from aios_plugins.quantization import rounding, sensitivity
+from aios_plugins.quantization.graphs import session
+from aios_plugins.quantization.items import Items
+
+DIGITS = Path(__file__).parents[2] / "examples/digits"
+CLASSES = {
+    "half": transforms.Half,
+    "dynamic": transforms.Dynamic,
+    "static": transforms.Static,
+    "mixed": transforms.Mixed,
+    "weight-only": transforms.WeightOnly,
+}
+
+
+def declared(name):
+    text = (Path(transforms.__file__).parent / f"{name}.transform.yaml").read_text()
+    return Declaration.model_validate(yaml.safe_load(text))
+
+
+def make(name, source, tmp_path, data=(), precision="int8", isa="avx512_vnni", **settings):
+    """Return the made model's file and the report."""
+    if name == "weight-only":
+        pytest.importorskip("onnx_ir", reason="onnxruntime's weight-only quantiser needs the package onnx-ir")
+    folder, scratch = tmp_path / "made", tmp_path / "scratch"
+    for path in (folder, scratch):
+        path.mkdir(parents=True)
+    defaults = {key: item.default for key, item in declared(name).parameters.items()}
+    work = Work(
+        source=Path(source),
+        folder=folder,
+        scratch=scratch,
+        precision=precision,
+        settings={**defaults, **settings},
+        data={"calibrate": tuple(data)},
+        facts={"isa": isa},
+    )
+    said = []
+    report = CLASSES[name]().make(work, lambda *told: said.append(told[0]))
+    assert said == sorted(said)
+    assert all(0 <= share <= 1 for share in said)
+    return folder / "model.onnx", report
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """The small digits network, and an archive of 48 images to calibrate with."""
+    path = tmp_path_factory.mktemp("digits") / "calibrate.npz"
+    with np.load(DIGITS / "calibrate.npz") as archive:
+        np.savez(path, **{name: archive[name][:48] for name in archive.files})
+    return DIGITS / "models/digits-s.onnx", path
+
+
+def answers(path, values):
+    opened = session(path, 1)
+    return opened.run(None, {port.name: values for port in opened.get_inputs()})[0]
+
+
+def images():
+    with np.load(DIGITS / "evaluate.npz") as archive:
+        return next(archive[name] for name in archive.files if archive[name].ndim == 4).astype(np.float32)
+
+
+def network(tmp_path, nodes, constants, inputs, outputs):
+    graph = helper.make_graph(
+        [helper.make_node(kind, taken, [out], name=out, **extra) for kind, taken, out, extra in nodes],
+        "made",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
+        [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()],
+    )
+    path = tmp_path / "network.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def only_exponentials(tmp_path):
+    return network(tmp_path, [("Exp", ["x"], "y", {})], {"unused": [1.0]}, {"x": ["batch", 4]}, {"y": ["batch", 4]})
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_declaration_is_of_the_transform(name):
+    found = declared(name)
+    assert found.name == name == CLASSES[name].name
+    for item in found.parameters.values():
+        assert not item.choices or {item.default, *item.offered} <= {*item.choices}
+        assert item.default in item.offered
+
+
+def test_same_bytes_in_another_process(digits, tmp_path):
+    weights = DIGITS / "models/digits-m.onnx"
+    script = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import test_quantization as made;"
+        "[made.make(name, sys.argv[2 + (name == 'weight-only')], Path(sys.argv[5]) / name, [Path(sys.argv[4])])"
+        " for name in sys.argv[6:]]"
+    )
+    names = [name for name in CLASSES if name != "weight-only" or importlib.util.find_spec("onnx_ir")]
+    digests = []
+    for seed in ("1", "2"):
+        folder = tmp_path / seed
+        arguments = [Path(__file__).parent, digits[0], weights, digits[1], folder, *names]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", script, *map(str, arguments)], check=True, env=environment, timeout=240)
+        made = [folder / name / "made/model.onnx" for name in names]
+        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in made])
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_result_differs_from_the_source_and_answers_alike(name, digits, tmp_path):
+    model, data = digits
+    model = DIGITS / "models/digits-m.onnx" if name == "weight-only" else model
+    made, _ = make(name, model, tmp_path, [data])
+    before = {item.data_type for item in onnx.load(model).graph.initializer}
+    after = onnx.load(made)
+    assert {item.data_type for item in after.graph.initializer} != before
+    pictures = images()[:200]
+    wanted, found = (answers(path, pictures) for path in (model, made))
+    assert found.dtype == wanted.dtype
+    assert np.mean(wanted.argmax(axis=1) == found.argmax(axis=1)) > 0.97
+
+
+def test_static_is_what_onnxruntime_makes_with_these_parameters(digits, tmp_path):
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    model, data = digits
+    with np.load(data) as archive:
+        pictures = next(archive[name] for name in archive.files if archive[name].ndim == 4).astype(np.float32)
+    name = ort.InferenceSession(model).get_inputs()[0].name
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.feeds = iter([{name: pictures}])
+
+        def get_next(self):
+            return next(self.feeds, None)
+
+    quant_pre_process(str(model), str(tmp_path / "ready.onnx"), skip_symbolic_shape=True)
+    quantize_static(
+        str(tmp_path / "ready.onnx"),
+        str(tmp_path / "oracle.onnx"),
+        Reader(),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+    )
+    made, _ = make("static", model, tmp_path, [data])
+    assert np.array_equal(answers(made, pictures), answers(tmp_path / "oracle.onnx", pictures))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"calibration": "entropy"},
+        {"calibration": "percentile", "percentile": "99"},
+        {"per_channel": "false"},
+        {"activations": "symmetric"},
+    ],
+    ids=str,
+)
+def test_every_parameter_of_static_counts(settings, digits, tmp_path):
+    model, data = digits
+    plain, _ = make("static", model, tmp_path / "plain", [data])
+    other, _ = make("static", model, tmp_path / "other", [data], **settings)
+    pictures = images()[:100]
+    assert not np.array_equal(answers(plain, pictures), answers(other, pictures))
+    assert np.mean(answers(plain, pictures).argmax(1) == answers(other, pictures).argmax(1)) > 0.9
+
+
+@pytest.mark.parametrize(("name", "reason"), [("dynamic", "MatMul"), ("static", "int8"), ("mixed", "int8")])
+def test_models_without_anything_to_quantise_are_refused(name, reason, only_exponentials, tmp_path):
+    data = tmp_path / "data.npz"
+    np.savez(data, x=np.ones((16, 4), np.float32))
+    with pytest.raises(InputError, match="changes nothing") as refused:
+        make(name, only_exponentials, tmp_path, [data])
+    assert reason in refused.value.diagnostics[0].reason
+    assert not (tmp_path / "made/model.onnx").exists()
+
+
+def test_weight_only_refuses_small_products(digits, tmp_path):
+    with pytest.raises(InputError, match="weight-only changes nothing"):
+        make("weight-only", digits[0], tmp_path)
+
+
+def test_half_refuses_what_holds_no_fp32(digits, tmp_path):
+    half, _ = make("half", digits[0], tmp_path / "first")
+    with pytest.raises(InputError, match="half changes nothing"):
+        make("half", half, tmp_path / "second")
+
+
+def test_data_that_fits_no_input_is_told_with_both_shapes(digits, tmp_path):
+    path = tmp_path / "other.npz"
+    np.savez(path, pictures=np.zeros((9, 3, 5, 5), np.float32))
+    with pytest.raises(InputError, match="no calibration data fits") as refused:
+        make("static", digits[0], tmp_path, [path])
+    assert "pictures float32[9, 3, 5, 5]" in refused.value.diagnostics[0].reason
+
+
+def test_cpus_that_add_up_in_16_bits_get_7_bit_weights(digits, tmp_path):
+    model, data = digits
+    for isa, top in (("avx2", 64), ("avx2 avx_vnni", 127)):
+        made, _ = make("static", model, tmp_path / str(top), [data], isa=isa)
+        held = [numpy_helper.to_array(item) for item in onnx.load(made).graph.initializer]
+        assert max(np.abs(item.astype(int)).max() for item in held if item.dtype == np.int8 and item.size > 1) == top
+
+
+def test_rounding_lets_one_input_make_up_for_another():
+    # Two inputs that are always equal count as one with the sum of the weights: 0.4 + 0.4 is nearer to 1 than to 0.
+    moments = np.ones((1, 2, 2))
+    made = rounding._second_order(np.array([[[0.4, 0.4]]]), moments, 127)
+    assert made.sum() == 1
+
+
+@given(st.lists(st.floats(-140, 140), min_size=1, max_size=90), st.integers(1, 127))
+def test_rounding_of_unrelated_inputs_is_to_the_nearest(weights, top):
+    moments = np.diag(np.linspace(1, 2, len(weights)))[None]
+    made = rounding._second_order(np.array([[weights]]), moments, top)
+    assert np.array_equal(made[0, 0], np.clip(np.rint(weights), -top, top))
+
+
+def correlated(tmp_path, seed=3):
+    """A depthwise convolution and a product after it, whose inputs are alike in all places, and 64 items."""
+    random = np.random.default_rng(seed)
+    path = network(
+        tmp_path,
+        [
+            ("Conv", ["x", "deep", "deep_bias"], "a", {"group": 8, "pads": [1, 1, 1, 1], "kernel_shape": [3, 3]}),
+            ("Relu", ["a"], "b", {}),
+            ("Conv", ["b", "wide", "wide_bias"], "c", {"kernel_shape": [1, 1]}),
+            ("Relu", ["c"], "d", {}),
+            ("GlobalAveragePool", ["d"], "e", {}),
+            ("Flatten", ["e"], "f", {}),
+            ("Gemm", ["f", "last", "last_bias"], "y", {"transB": 1}),
+        ],
+        {
+            "deep": random.normal(size=(8, 1, 3, 3)),
+            "deep_bias": random.normal(size=8),
+            "wide": random.normal(size=(32, 8, 1, 1)),
+            "wide_bias": random.normal(size=32),
+            "last": random.normal(size=(10, 32)),
+            "last_bias": random.normal(size=10),
+        },
+        {"x": ["batch", 8, 12, 12]},
+        {"y": ["batch", 10]},
+    )
+    base = random.normal(size=(64, 1, 12, 12)).cumsum(axis=2) + 1
+    data = tmp_path / "data.npz"
+    np.savez(data, x=(base + 0.3 * random.normal(size=(64, 8, 12, 12))).astype(np.float32))
+    return path, data
+
+
+def test_mixed_halves_the_noise_without_keeping_anything_in_float(tmp_path):
+    model, data = correlated(tmp_path)
+    static, _ = make("static", model, tmp_path / "static", [data], isa="avx2")
+    mixed, report = make("mixed", model, tmp_path / "mixed", [data], isa="avx2", float_share="0")
+    assert report["products kept in float"] == "none"
+    assert report["products in int8"] == "3"
+    with np.load(correlated(tmp_path / "mixed", seed=3)[1]) as archive:
+        values = archive["x"]
+    wanted = answers(model, values)
+    errors = [np.mean((answers(path, values) - wanted) ** 2) for path in (static, mixed)]
+    assert errors[1] < errors[0] / 2
+
+
+def test_mixed_keeps_in_float_no_more_than_the_share_that_it_may(tmp_path):
+    model, data = correlated(tmp_path)
+    with np.load(data) as archive:
+        items = Items({"x": archive["x"]}, 0)
+    groups = {group.name: group.cost for group in sensitivity.groups_of(onnx.load(model), items)}
+    assert sum(groups.values()) == pytest.approx(1)
+    for share in (0.2, 0.6, 1.0):
+        _, report = make("mixed", model, tmp_path / str(share), [data], noise="0", float_share=str(share))
+        kept = report["products kept in float"].split(", ")
+        assert kept
+        assert sum(groups.get(name, 0) for name in kept) <= share
+
+
+def test_cost_of_a_convolution_by_hand(tmp_path):
+    # 8 channels of 12 x 12: 9 products for each of 1152 outputs; 32 x 8 products in 144 places; 32 x 10 at the end;
+    # and sixteen for each number that a product reads or writes.
+    model, data = correlated(tmp_path)
+    with np.load(data) as archive:
+        items = Items({"x": archive["x"]}, 0)
+    found = {group.name: group.cost for group in sensitivity.groups_of(onnx.load(model), items)}
+    by_hand = {
+        "a": 1152 * (9 + 16) + 1152 * 16,
+        "c": 4608 * (8 + 16) + 1152 * 16,
+        "y": 10 * (32 + 16) + 32 * 16,
+    }
+    total = sum(by_hand.values())
+    assert found == pytest.approx({name: cost / total for name, cost in by_hand.items()})
+
+
+def test_noise_of_nothing_but_the_mean_is_one():
+    wanted = [[np.array([[1.0, 3.0]], np.float32)]]
+    assert sensitivity.noise([[np.array([[2.0, 2.0]], np.float32)]], wanted) == pytest.approx(1)
+    assert sensitivity.noise(wanted, wanted) == 0
+    assert sensitivity.noise([[np.array([[np.nan, 2.0]], np.float32)]], wanted) == float("inf")
+
+
+def test_weight_only_splits_a_gemm_and_keeps_what_it_computes(tmp_path):
+    random = np.random.default_rng(5)
+    model = network(
+        tmp_path,
+        [("Gemm", ["x", "w", "b"], "y", {"transB": 1})],
+        {"w": random.normal(size=(256, 320)), "b": random.normal(size=256)},
+        {"x": ["batch", 320]},
+        {"y": ["batch", 256]},
+    )
+    values = random.normal(size=(8, 320)).astype(np.float32)
+    wanted, errors = answers(model, values), []
+    for precision, most in (("int8", 1e-3), ("int4", 5e-2)):
+        made, report = make("weight-only", model, tmp_path / precision, precision=precision)
+        assert report["weights quantised"] == "1"
+        assert made.stat().st_size < (0.4 if precision == "int8" else 0.25) * Path(model).stat().st_size
+        errors.append(np.mean((answers(made, values) - wanted) ** 2) / wanted.var())
+        assert errors[-1] < most
+    assert errors[0] < errors[1]
