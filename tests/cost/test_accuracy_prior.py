@@ -192,3 +192,20 @@ def test_a_plan_takes_the_learnt_prior_and_without_one_the_coarse_one(
     assert found(learnt.model_copy(update={"version": PREDICTOR.version + 1})) == coarse
     untouched = found(learnt, candidate)
     assert (untouched.value, untouched.source) == (0.9, "declared")
+
+
+def test_what_is_compared_with_the_stored_model_before_anything_is_measured(
+    intent: Intent, candidate: Candidate, profile: ModelProfile, fleet: Fleet
+) -> None:
+    names = ("accuracy.top1_loss", "accuracy.agreement", "accuracy.perplexity")
+    goals = tuple(intent.goal[0].model_copy(update={"metric": name}) for name in names)
+    asked, device = intent.model_copy(update={"goal": goals}), fleet.types[candidate.device]
+    found, unknown = accuracies(asked, candidate, profile, device, Library(Evidence()))
+    exact = {name: (item.low, item.value, item.high) for name, item in found.items() if name in names}
+    assert exact == {"accuracy.top1_loss": (0, 0, 0), "accuracy.agreement": (1, 1, 1)}
+    assert set(unknown) == {"accuracy.perplexity"}
+    int8 = candidate.model_copy(update={"precision": "int8", "quantization": "static"})
+    found, unknown = accuracies(asked, int8, profile, device, Library(Evidence()))
+    loss, least = found["accuracy.top1_loss"], found["accuracy.top1"]
+    assert loss.high == pytest.approx(0.9 - least.low)
+    assert set(unknown) == {"accuracy.agreement", "accuracy.perplexity"}

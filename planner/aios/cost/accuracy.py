@@ -111,7 +111,7 @@ def _from_stored(
     prior = _prior(candidate, profile, device, task, library)
     known = find_measure(name)
     if known is not None and known[0].stored:
-        return _against_stored(name, known[0], candidate, prior)
+        return _against_stored(name, known[0], prior)
     stored = library.accuracies(_as_stored(candidate, profile))
     base = next((item.values[name] for item in stored if name in item.values), None)
     if base is not None:
@@ -133,13 +133,13 @@ def _from_stored(
     return estimate(name, number, prior.source, basis)
 
 
-def _against_stored(name: str, measure: Measure, candidate: Candidate, prior: _Prior | None) -> Estimate | None:
+def _against_stored(name: str, measure: Measure, prior: _Prior | None) -> Estimate | None:
     """Return what a comparison with the stored model gives: nothing is lost where it computes as that does, else what
     is usual of right answers; of other comparisons nothing is known before they are measured."""
-    if prior is None and candidate.compression == "none":
+    if prior is None:
         same = 0.0 if measure.better == "lower" else 1.0
         return estimate(name, Interval(same, same, same), "analytic", "it computes as the file is stored")
-    if measure.labels != "class" or prior is None:
+    if measure.labels != "class":
         return None
     return estimate(name, prior.loss, prior.source, "the usual loss")  # of a share: at most of all answers
 
