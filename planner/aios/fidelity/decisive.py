@@ -2,11 +2,11 @@
 
 The rule is optimism: suppose that whatever was not measured turns out at its best. The option that would then be
 chosen, the leader, is measured next; of what is missing of it, what is the most likely to rule it out per second comes
-first. A leader of which nothing is missing is the choice: every other option was given the benefit of every doubt and
-is no better, or not by more than the interval of what was measured, within which another run may prefer either. That
-is the whole proof, and it holds where true figures lie inside their intervals. The rule never
-measures an option whose best end is worse than a figure that is known of a feasible one: the branch and bound of Lawler
-and Wood (1966), with measuring in the place of branching.
+first, an endpoint only after its engine, which tells much of it. A leader of which nothing is missing is the choice:
+every other option was given the benefit of every doubt and is no better, or not by more than the interval of what was
+measured, within which another run may prefer either. That is the whole proof, and it holds where true figures lie
+inside their intervals. The rule never measures an option whose best end is worse than a figure that is known of a
+feasible one: the branch and bound of Lawler and Wood (1966), with measuring in the place of branching.
 """
 
 from __future__ import annotations
@@ -94,8 +94,10 @@ def standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
     assert leader is not None
     if not leader.pending:
         return Standing(leader, None, leader, (), out)
-    worth = {item: _chance(leader, intent, item, known) / item.seconds for item in leader.pending}
-    following = max(leader.pending, key=lambda item: (worth[item], -item.seconds, item.name))
+    engine = any(item.kind == "service" for item in leader.pending)
+    ready = [item for item in leader.pending if not (engine and item.kind == "serving")]
+    worth = {item: _chance(leader, intent, item, known) / item.seconds for item in ready}
+    following = max(ready, key=lambda item: (worth[item], -item.seconds, item.name))
     return Standing(leader, following, known, _rivals(intent, hopeful, known), out)
 
 

@@ -103,6 +103,7 @@ class _Run:
     skipped: dict[str, set[str]] = field(default_factory=dict)
     spent: dict[str, list[float]] = field(default_factory=dict)
     ready: set[tuple[str, ...]] = field(default_factory=set)
+    failed: set[tuple[str, ...]] = field(default_factory=set)
     tried: set[str] = field(default_factory=set)
 
     @property
@@ -169,11 +170,13 @@ def _settle(run: _Run, intent: Intent) -> Proof:
         contenders = [_contender(run, option, alike, tasks[option.candidate.id]) for option in options]
         found = _standing(intent, contenders)
         following = _everything(contenders) if run.manner.exhaustive else _next(found)
-        if following is None or run.is_over:
+        if not following or run.is_over:
             return _proof(run, intent, contenders, found)
-        leader, item = following
-        task = next(task for task in tasks[leader.option.candidate.id] if task.name == item.name)
-        _measure(run, intent, leader.option.candidate, task)
+        for one, item in following:
+            own = tasks[one.option.candidate.id]
+            task = next(task for task in own if task.name == item.name)
+            if task.name not in run.tried and family(one.option.candidate) not in run.failed and not run.is_over:
+                _measure(run, intent, one.option.candidate, task)
 
 
 def _standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
@@ -182,14 +185,14 @@ def _standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
     return standing(intent, contenders)
 
 
-def _next(found: Standing) -> tuple[Contender, Pending] | None:
-    return (found.leader, found.next) if found.leader is not None and found.next is not None else None
+def _next(found: Standing) -> list[tuple[Contender, Pending]]:
+    return [(found.leader, found.next)] if found.leader is not None and found.next is not None else []
 
 
-def _everything(contenders: Sequence[Contender]) -> tuple[Contender, Pending] | None:
-    """Return the next of all measurements, those of one kind after the other."""
+def _everything(contenders: Sequence[Contender]) -> list[tuple[Contender, Pending]]:
+    """Return all that is missing, those of one kind after the other."""
     left = [(item.kind, one.size, item.name, one, item) for one in contenders for item in one.pending]
-    return min(left, key=lambda row: row[:3])[3:] if left else None
+    return [(one, item) for *_, one, item in sorted(left, key=lambda row: row[:3])]
 
 
 def _options(run: _Run, intent: Intent) -> tuple[list[Priced], Mapping[str, Priced], bool]:
@@ -240,6 +243,7 @@ def _measure(run: _Run, intent: Intent, candidate: Candidate, task: Task) -> Non
         run.spent.setdefault("artefact", []).append(prepared_s)
         if failure is not None:
             run.keep(failure)
+            run.failed.add(family(candidate))
             run.skipped.setdefault(_UNPREPARED, set()).add(work_of(candidate))
             return
         run.ready.add(family(candidate))
