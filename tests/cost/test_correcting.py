@@ -1,4 +1,4 @@
-"""Corrections: a known law is found again, they are used only where they help, and beyond what was measured they widen."""
+"""Corrections: a known law is found again; they are used only where they help, and widen beyond what was measured."""
 
 import math
 

@@ -49,7 +49,7 @@ def test_a_damaged_line_is_named_with_its_number(tmp_path):
     ledger.append([entry(1)])
     path = ledger.path_of(entry(1))
     path.write_bytes(path.read_bytes() + b'{"by": "profile"}\n')
-    with pytest.raises(InputError, match="cpu-x--onnxruntime.jsonl:2 is no entry"):
+    with pytest.raises(InputError, match=r"cpu-x--onnxruntime\.jsonl:2 is no entry"):
         ledger.load()
 
 
