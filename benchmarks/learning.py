@@ -19,6 +19,7 @@ from statistics import median
 from aios import catalogue
 from aios.cost.correcting.learn import Row, learn
 from aios.cost.correcting.predict import corrected
+from aios.records.correction import Correction
 from aios.workflow.calibrations import load_calibrations
 from aios.workflow.corrections import measured_rows
 from aios.workflow.reading import fleet_of
@@ -32,10 +33,12 @@ def quantile(values: list[float], q: float) -> float:
     return sorted(values)[max(0, math.ceil(q * len(values)) - 1)]
 
 
-def told(rows: list[Row], held: str, siblings: bool) -> list[tuple[float, float | None, bool]]:
-    """Return, of a model's rows, the error with the correction and without, and whether the interval held."""
+def told(
+    rows: list[Row], held: str, found: Correction | None, siblings: bool
+) -> list[tuple[float, float | None, bool]]:
+    """Return, of a model's rows, the error with the correction and without, and whether the interval held. found: what all
+    other models teach"""
     own = [row for row in rows if row.profile.digest == held]
-    found = learn("device", "executor", "engine", [row for row in rows if row.profile.digest != held], "")
     errors = []
     for row in own:
         known = [(other.call, other.measured_s) for other in own if siblings and other is not row]
@@ -77,11 +80,15 @@ def main() -> None:
     for (device, executor, engine), rows in measured_rows(asked.profiles, asked.models, types, known):
         real = {row.profile.digest: row.profile.name for row in rows if not row.profile.name.startswith(_SAMPLE)}
         print(f"{executor} ({engine}) on {device}: {len(rows)} times, {len(real)} models judged")
+        learnt = {
+            digest: learn("device", "executor", "engine", [row for row in rows if row.profile.digest != digest], "")
+            for digest in real
+        }
         for what, siblings in (("whole models held out", False), ("settings held out", True)):
             print(
                 f"\n| {what} | n | median before | p90 before | median | p90 | covered |\n|---|---|---|---|---|---|---|"
             )
-            found = {name: told(rows, digest, siblings) for digest, name in real.items()}
+            found = {name: told(rows, digest, learnt[digest], siblings) for digest, name in real.items()}
             for name, errors in sorted(found.items()):
                 if errors:
                     print(line(name, errors))

@@ -1,12 +1,12 @@
 """tune on the digits example: what disappoints is left, what is no better is gone back from, a kill changes nothing."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from aios.records.measurement import Measured, Verdict
+from aios.state import Ledger
 from aios.workflow.applying import apply_plan, destroy
 from aios.workflow.keeping import load_state, state_of
 from aios.workflow.planning import make_plan
@@ -85,9 +85,9 @@ def test_what_disappoints_under_real_load_is_left_for_the_next_best(setting):
     assert not done.still_broken
     assert deployment(setting) != home
     assert commands(setting)[-1].startswith(f"tune: {done.home} ")
-    lines = [json.loads(line) for path in Path("profiles/ledger").glob("*.jsonl") for line in path.open()]
-    assert {line["by"] for line in lines} >= {"verify"}
-    assert {"latency.p99", "throughput", "memory"} <= {line["metric"] for line in lines}
+    entries = Ledger(Path("profiles/ledger")).load()
+    assert {"verify"} <= {entry.by for entry in entries}
+    assert {"latency.p99", "throughput", "memory"} <= {entry.metric for entry in entries}
 
 
 def test_what_is_no_better_is_gone_back_from_and_the_history_says_why(setting):
