@@ -36,8 +36,10 @@ def quantile(values: list[float], q: float) -> float:
 def told(
     rows: list[Row], held: str, found: Correction | None, siblings: bool
 ) -> list[tuple[float, float | None, bool]]:
-    """Return, of a model's rows, the error with the correction and without, and whether the interval held. found: what all
-    other models teach"""
+    """Return, of a model's rows, the error with the correction and without, and whether the interval held.
+
+    found: what all other models teach
+    """
     own = [row for row in rows if row.profile.digest == held]
     errors = []
     for row in own:
