@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Learnt = Mapping[tuple[str, str], Calibration]
 
-__all__ = ["Corrected", "correct", "digests_of", "load_corrections"]
+__all__ = ["Corrected", "correct", "digests_of", "load_corrections", "measured_rows"]
 
 
 class Corrected(NamedTuple):
@@ -80,18 +80,26 @@ def correct(
     from aios.cost.correcting.learn import learn
 
     found = []
-    for (device, executor, engine), measured in _groups(profiles).items():
-        if device not in types:
-            continue
+    for (device, executor, engine), rows in measured_rows(profiles, models, types, calibrations):
         tell(f"learning a correction of {executor} on {device}")
-        rows = list(_rows(measured, _profiles(models), types[device], calibrations, engine))
-        correction = learn(device, executor, engine, rows, digest_of([item.subject.digest for item in measured]))
+        told = [(row.profile.digest, row.call, row.measured_s) for row in rows]
+        correction = learn(device, executor, engine, rows, digest_of(sorted(told)))
         if correction is not None:
             path = profiles / "corrections" / f"{device}--{executor}.json"
             text = json.dumps(correction.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)
             write_atomically(path, text + "\n")
             found.append(Corrected(path, correction))
     return tuple(found)
+
+
+def measured_rows(
+    profiles: Path, models: Path, types: Mapping[str, DeviceType], calibrations: Learnt
+) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:
+    """Yield (device, executor, engine) with what was measured of it, beside what plans say without a correction."""
+    for (device, executor, engine), measured in _groups(profiles).items():
+        if device in types:
+            rows = _rows(measured, _profiles(models), types[device], calibrations, engine)
+            yield (device, executor, engine), list(rows)
 
 
 def _groups(profiles: Path) -> Mapping[tuple[str, str, str], list[Measurement]]:

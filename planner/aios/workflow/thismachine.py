@@ -61,8 +61,7 @@ def calibrate_machine(setting: Setting, budget_s: float, each_s: float, seed: in
     measured, left, failed = 0, 0, {}
     if budget_s > 0:
         executors = registry.load_all("aios.executors")
-        able: list[Any] = [item for item in executors.values() if isinstance(item, Sampling)]
-        executor = able[0] if able else None
+        executor: Any = next((item for item in executors.values() if isinstance(item, Sampling)), None)
         cpu = next((item for item in fleet.types.values() if item.kind == "cpu" and item.cores), None)
         if executor is None or cpu is None:
             raise InputError(Diagnostic(summary="no executor here has networks to measure a processor with"))
@@ -144,7 +143,7 @@ def _data(sample: _Sample, profile: ModelProfile) -> tuple[Path, Tensors]:
 
     path = sample.path.with_suffix(".npz")
     shape = [size if isinstance(size, int) else _ITEMS for size in profile.inputs[0].shape]
-    values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    values: Any = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     if not path.exists():
         arrays: dict[str, Any] = {profile.inputs[0].name: values}
         np.savez(path, **arrays)

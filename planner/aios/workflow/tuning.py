@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ from aios.workflow.goingback import plan_return
 from aios.workflow.keeping import load_state, locked, state_of
 from aios.workflow.planning import Considered, consider, make_plan
 from aios.workflow.reading import gather
-from aios.workflow.setting import Setting
+from aios.workflow.setting import Setting, silent
 from aios.workflow.verifying import Verified, verify
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class _Tune:
 
     def back(self, tuning: Tuning, why: str) -> None:
         """Have stand again what stood first."""
-        plan = plan_return(self.setting, f"@{tuning.home_run}")
+        plan = plan_return(replace(self.setting, warn=silent), f"@{tuning.home_run}")
         if plan.has_changes:
             self.apply(plan, why)
 

@@ -1,0 +1,129 @@
+"""Corrections: a known law is found again; they are used only where they help, and widen beyond what was measured."""
+
+import math
+
+import numpy as np
+import pytest
+
+from aios.cost.correcting.amounts import amounts_of, precision_of
+from aios.cost.correcting.predict import Call, corrected, posterior
+from aios.records.correction import Correction
+from aios.records.model import ModelProfile, Operator, TensorSpec
+
+MACS_S, KERNEL_S = 2e-10, 5e-6
+
+
+def profile(number, macs, operators):
+    convolution = Operator(
+        kind="Conv", count=operators, flops=2 * macs / operators, weight_bytes=4e4, input_bytes=4e4, output_bytes=4e4
+    )
+    return ModelProfile(
+        name=f"m{number}", digest=f"sha256:{number:04}", format="onnx", file_bytes=1,
+        inputs=(TensorSpec(name="x", dtype="float32", shape=("batch", 3)),), outputs=(), precision="fp32",
+        parameters=int(1e4 * operators), weight_bytes=4e4 * operators, macs=macs, flops=2 * macs, activation_bytes=8e4,
+        operators=(convolution,), batch_axis=0,
+        work={"convolution_macs": macs, "convolution_values": 2e4 * operators, "kernels": operators,
+              "weights": 1e4 * operators},
+    )  # fmt: skip
+
+
+def true_s(model, call):
+    threads = 0.2 + 0.8 / call.threads
+    return MACS_S * model.macs * call.batch * threads + KERNEL_S * sum(item.count for item in model.operators)
+
+
+def rows(count=14, noise=0.02, without=3.0):
+    from aios.cost.correcting.learn import Row
+
+    random = np.random.default_rng(0)
+    found = []
+    for number in range(count):
+        model = profile(number, float(10 ** random.uniform(6.5, 8.5)), int(random.integers(5, 60)))
+        for call in (Call("fp32", 1, 1), Call("fp32", 2, 4), Call("fp32", 1, 8)):
+            measured = true_s(model, call) * math.exp(noise * random.standard_normal())
+            plain = measured * without
+            found.append(
+                Row(model, call, measured, plain, (plain / 2, plain, plain * 2), (plain / 2, plain, plain * 2))
+            )
+    return found
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    pytest.importorskip("sklearn", reason="the extra `learning` is not installed")
+    from aios.cost.correcting.learn import learn
+
+    return learn("cpu-x", "onnxruntime", "onnxruntime 1", rows(), "sha256:rows")
+
+
+def test_a_known_law_is_found_again(learnt):
+    assert learnt.base == "operators"
+    assert learnt.models.used
+    assert learnt.settings.used
+    assert learnt.models.before.median == pytest.approx(2.0, abs=0.01)  # three times what was measured
+    assert learnt.models.after.median < 0.05
+    assert learnt.models.after.coverage == pytest.approx(0.9, abs=0.05)
+    model, call = profile(99, 5e7, 20), Call("fp32", 2, 2)
+    found = corrected(learnt, model, call, [], lambda _call: None)
+    assert found.value == pytest.approx(true_s(model, call), rel=0.1)
+    assert found.low < true_s(model, call) < found.high
+
+
+def test_the_same_rows_in_any_order_give_the_same_bytes(learnt):
+    from aios.cost.correcting.learn import learn
+
+    again = learn("cpu-x", "onnxruntime", "onnxruntime 1", rows()[::-1], "sha256:rows")
+    assert again.model_dump_json() == learnt.model_dump_json()
+
+
+def test_what_is_no_better_is_not_used():
+    pytest.importorskip("sklearn", reason="the extra `learning` is not installed")
+    from aios.cost.correcting.learn import learn
+
+    found = learn("cpu-x", "onnxruntime", "onnxruntime 1", rows(without=1.0), "sha256:rows")
+    assert not found.models.used  # what plans say without it is exact
+    assert corrected(found, profile(99, 5e7, 20), Call("fp32", 1, 1), [], lambda _call: None) is None
+
+
+def test_too_little_teaches_nothing():
+    pytest.importorskip("sklearn", reason="the extra `learning` is not installed")
+    from aios.cost.correcting.learn import learn
+
+    assert learn("cpu-x", "onnxruntime", "onnxruntime 1", rows(2), "sha256:rows") is None
+
+
+def test_beyond_what_was_measured_the_interval_widens(learnt):
+    def width(macs):
+        found = corrected(learnt, profile(99, macs, 20), Call("fp32", 1, 1), [], lambda _call: None)
+        return found.high / found.low
+
+    assert width(5e7) == pytest.approx(width(6e7))
+    assert width(5e9) > 1.5**0.01 * width(5e7)
+    assert width(5e10) >= width(5e9)
+
+
+def test_a_precision_that_nobody_measured_is_not_predicted(learnt):
+    assert corrected(learnt, profile(99, 5e7, 20), Call("int8-static", 1, 1), [], lambda _call: None) is None
+
+
+def test_the_posterior_is_that_of_hand():
+    # One other setting of the model in another precision: covariance 0.3, variance of it 0.3 + 0.2 + 0.1 + 0.4 = 1.0.
+    variances = {"model": 0.3, "precision": 0.2, "setting": 0.1, "noise": 0.4}
+    mean, deviation = posterior(variances, Call("fp32", 1, 1), [(Call("int8-static", 1, 1), 0.5)])
+    assert mean == pytest.approx(0.15)
+    assert deviation == pytest.approx(math.sqrt(1.0 - 0.09))
+    mean, deviation = posterior(variances, Call("fp32", 1, 1), [])
+    assert (mean, deviation) == (0.0, pytest.approx(1.0))
+
+
+def test_amounts_grow_with_the_batch_and_share_weights():
+    one, four = amounts_of(profile(1, 1e6, 5), 1, 1), amounts_of(profile(1, 1e6, 5), 4, 2)
+    assert four["convolution_macs"] == 4 * one["convolution_macs"]
+    assert four["weights"] == one["weights"]
+    assert four["convolution_macs/t"] == 2 * one["convolution_macs"]
+    assert precision_of("int8", "static") == "int8-static"
+
+
+def test_a_correction_of_another_version_is_not_read(learnt):
+    other = Correction.model_validate({**learnt.model_dump(), "version": 99})
+    assert corrected(other, profile(99, 5e7, 20), Call("fp32", 1, 1), [], lambda _call: None) is None
