@@ -127,6 +127,7 @@ def test_a_full_disk_is_a_world_error_and_is_left_as_free_as_before(folder: Path
         assert "free space" in (caught.value.diagnostics[0].remedy or "")
         assert os.statvfs(disk).f_bavail == free
         assert store.fetch({"small": "one"}, never) == kept
+        del store, caught  # what it gave is in use, and the disk busy, for as long as the store is known
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

@@ -86,8 +86,9 @@ def _made_of(items: Sequence[Object], gone: Collection[str]) -> set[str]:
     for item in items:
         try:
             chain = json.loads(read_bytes(item.path / "files" / "provenance.json") or b"[]")
-            if any(step["digest"] in gone for step in chain):
-                found.update(step["digest"] for step in chain)
+            digests = [step["digest"] for step in chain]
+            first = next((place for place, digest in enumerate(digests) if digest in gone), len(digests))
+            found.update(digests[first:])  # what came before it is still there
         except (ValueError, TypeError, KeyError):
             continue  # it is no record of transforms, or a damaged one: such an artefact goes by its age
     return found
