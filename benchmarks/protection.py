@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from aios.plan.deployment import Deployment
 from aios.records.base import canonical_json
+from aios.records.plan import Deployment
 from aios.records.protection import Protection
 from aios.records.selection import Placement
 from aios.spi.attesting import attestation_of, attestation_path

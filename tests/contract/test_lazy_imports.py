@@ -132,3 +132,10 @@ def test_a_plan_for_a_machine_that_is_discovered_on_the_spot_needs_little_more(p
     (elsewhere / "intent.yaml").write_text(ANYTHING_GOES)
     loaded_by(elsewhere, "plan", "intent.yaml")
     assert loaded_by(elsewhere, "plan", "intent.yaml") <= {"ortools", "google.protobuf", "pynvml", *LEARNT}
+
+
+@pytest.mark.parametrize("module", ["serve", "worker", "opening"])
+def test_processes_of_a_service_start_without_records(module):
+    script = f"import sys, aios_plugins.onnxruntime.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert {"pydantic", "cryptography"}.isdisjoint(done.stdout.split())

@@ -22,6 +22,8 @@ from aios.spi.conformance import NotedJournal, action
 from aios.spi.executor import Exercise
 from aios.spi.keys import key_pair, private_key, public_keys
 from aios.state.artefacts import ArtefactStore
+from aios.workflow.keeping import artefacts_of
+from aios.workflow.setting import Setting
 from aios_plugins.onnxruntime import Executor
 
 NOW = "2026-01-01T00:00:00Z"
@@ -243,6 +245,24 @@ def test_what_differs_is_named_and_what_is_missing_does_no_harm():
     check_runtime({"a": "1", "b": "2"}, {"a": "1"})
     with pytest.raises(ValueError, match="a: expected 1, found 3; c: not attested"):
         check_runtime({"a": "1", "b": "2"}, {"a": "3", "c": "1"})
+
+
+def test_what_transforms_make_on_the_way_is_encrypted_too(kit, keys, tmp_path):
+    model = kit.convolutional(tmp_path / "m.onnx", channels=(32, 64))
+    wanted = kit.deployment_of(model, precision="int8", quantization="dynamic")
+    found = {}
+    for name, protection in (("plain", None), ("safe", keys.protection("encrypted"))):
+        store = artefacts_of(Setting(state=tmp_path / name / "state.json"))
+        deployment = wanted.model_copy(update={"protection": protection})
+        artefact = Executor().prepare(deployment, store)
+        found[name] = Executor().infer(deployment, artefact, kit.images(2))["logits"]
+    assert np.array_equal(found["plain"], found["safe"])
+    models = [path for path in (tmp_path / "plain").rglob("model.onnx") if path.stat().st_size > 10_000]
+    assert models != []
+    for path in models:
+        assert holders(path.read_bytes()[-4096:], tmp_path / "safe") == []
+    names = {path.name for path in (tmp_path / "safe" / "artefacts").rglob("*") if path.is_file()}
+    assert names <= {"model.onnx.sealed", "weights.bin.sealed", "manifest.json", "provenance.json"}
 
 
 def test_a_build_that_is_killed_leaves_nothing_plain(kit, keys, tmp_path):

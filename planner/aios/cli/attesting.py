@@ -12,17 +12,20 @@ __all__ = ["model_attest"]
 
 def model_attest(setting: Setting, plan: str, sign_key: str, passphrase: str | None, *, json: bool) -> int:
     """Sign what a plan would load and say what was signed."""
-    from aios.workflow.attesting import attest
+    from aios.workflow.attesting import attest, trusted_hardware
     from aios.workflow.planfiles import read_plan_file
 
-    found = attest(read_plan_file(plan), setting, sign_key, passphrase)
+    signed = attest(read_plan_file(plan), setting, sign_key, passphrase)
     lines, rows = [], []
-    for intent, path, attestation in found:
+    for intent, path, attestation in signed:
         files = sum(name.startswith("file ") for name in attestation.runtime)
         lines.append(
             f"{intent}: {attestation.artefact} signed, key {attestation.key_id}\n  "
             f"{counted(files, 'file')} of the programs that may load it\n  {path}"
         )
         rows.append({"intent": intent, "path": str(path), **attestation.model_dump(mode="json")})
-    emit("\n".join(lines), {"attested": rows}, json=json)
+    hardware = trusted_hardware()
+    found = f"{', '.join(hardware)} is here and not asked" if hardware else "no TPM, SEV-SNP or TDX is available here"
+    lines.append(f"{found}: what is compared rests on the word of the machine that compares")
+    emit("\n".join(lines), {"attested": rows, "hardware": hardware}, json=json)
     return Exit.DONE

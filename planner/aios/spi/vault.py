@@ -3,6 +3,8 @@
 A service and a build mount a file system of memory that they alone see (a mount namespace of their own), so that
 onnxruntime finds files under names, maps them, and all replicas share one copy; it is gone with the last process,
 however that ends. Where the kernel does not permit that, every process decrypts into memory of its own.
+
+Services import this when they start: what is heavy is imported where it is used.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from aios.records.errors import Diagnostic, WorldError
-from aios.spi.sealing import Key, seal, sealing_key, unseal
+if TYPE_CHECKING:
+    from aios.spi.sealing import Key
 
 __all__ = ["SUFFIX", "in_memory", "private_room", "seal_folder", "sealed_work", "unsealed_into"]
 
@@ -60,6 +62,8 @@ def _call(name: str, *arguments: object) -> None:
 
 def seal_folder(plain: Path, folder: Path, key: Key, context: str) -> None:
     """Write every file of ``plain``, encrypted, to ``folder``. context: digest of the artefact's recipe"""
+    from aios.spi.sealing import seal
+
     for path in sorted(path for path in plain.iterdir() if path.is_file()):
         with path.open("rb") as source, (folder / (path.name + SUFFIX)).open("wb") as target:
             seal(source, path.stat().st_size, target, key, path.name, context, os.urandom)
@@ -79,6 +83,9 @@ def sealed_work(
     likewise what opens it where it is encrypted; its name is then that of the plain one · scratch: a folder, for memory
     to be mounted on. Raises WorldError where the kernel permits no such mount.
     """
+    from aios.records.errors import Diagnostic, WorldError
+    from aios.spi.sealing import sealing_key
+
     key = sealing_key(seal["key"])
     try:
         private_room(scratch)
@@ -106,6 +113,8 @@ def sealed_work(
 def unsealed_into(room: Path, folder: Path, key: Key, context: str) -> None:
     """Write every encrypted file of ``folder``, plain, into ``room``. Raises as `unseal` does."""
 
+    from aios.spi.sealing import unseal
+
     def allocate(path: Path) -> Callable[[int], memoryview]:
         def made(size: int) -> memoryview:
             with path.open("xb+") as file:
@@ -121,6 +130,8 @@ def unsealed_into(room: Path, folder: Path, key: Key, context: str) -> None:
 
 def in_memory(folder: Path, key: Key, context: str) -> Mapping[str, memoryview]:
     """Return name -> plain content of the encrypted files of ``folder``, in memory of this process."""
+
+    from aios.spi.sealing import unseal
 
     def allocate(size: int) -> memoryview:
         return memoryview(mmap.mmap(-1, size)) if size else memoryview(b"")

@@ -18,7 +18,10 @@ from aios.workflow.keeping import artefacts_of
 from aios.workflow.saving import save
 from aios.workflow.setting import Setting
 
-__all__ = ["Attested", "attest"]
+__all__ = ["Attested", "attest", "trusted_hardware"]
+
+_HARDWARE = ("/dev/tpm0", "/dev/sev-guest", "/dev/tdx_guest")
+"""A TPM; what a guest of SEV-SNP, and of TDX, asks for a report of itself."""
 
 
 class Attested(NamedTuple):
@@ -27,6 +30,11 @@ class Attested(NamedTuple):
     intent: str
     path: Path
     attestation: Attestation
+
+
+def trusted_hardware() -> tuple[str, ...]:
+    """Return the devices here that could vouch for this machine where its own word is not enough; none is used."""
+    return tuple(path for path in _HARDWARE if Path(path).exists())
 
 
 def attest(plan: Plan, setting: Setting, sign_key: str, passphrase: str | None) -> tuple[Attested, ...]:

@@ -8,9 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from aios.spi.sealing import Key, sealing_key
-from aios.spi.vault import private_room, unsealed_into
-from aios_plugins.onnxruntime.attested import attested
+from aios.spi.vault import private_room
 from aios_plugins.onnxruntime.spec import Spec, verified
 
 __all__ = ["opening_of"]
@@ -19,17 +17,16 @@ _ROOM = "plain"
 
 
 def opening_of(spec: Spec, runtime: Path) -> Callable[[], Spec]:
-    """Return what makes the files of ``spec`` ready and says what workers are told of them.
+    """Return what makes the files of ``spec`` ready and says what workers are told of them; it raises ValueError.
 
-    To be called before there are threads or children: they are to see what is mounted here. runtime: the service's
-    folder
+    To be called before there are threads or children: they are to see what is mounted here. What is returned imports
+    what it needs when it runs, beside the start of the workers. runtime: the service's folder
     """
     room = _room(runtime) if spec.sealed else None
-    # Read now and taken out of what workers inherit: they are given plain files and need no key.
-    key = sealing_key(spec.sealed["key"]) if spec.sealed and room else None
-    if key is not None and key.origin.startswith("env:"):
-        os.environ.pop(key.origin.removeprefix("env:"), None)
-    return lambda: _opened(spec, room, key)
+    # Workers inherit what the environment holds now: they are given plain files and need no key.
+    scheme, _, name = spec.sealed["key"].partition(":") if spec.sealed and room else ("", "", "")
+    secret = os.environ.pop(name, None) if scheme == "env" else None
+    return lambda: _opened(spec, room, secret)
 
 
 def _room(runtime: Path) -> Path | None:
@@ -45,10 +42,26 @@ def _room(runtime: Path) -> Path | None:
     return Path(f"/proc/{os.getpid()}/fd/{held}")
 
 
-def _opened(spec: Spec, room: Path | None, key: Key | None) -> Spec:
+def _opened(spec: Spec, room: Path | None, secret: str | None) -> Spec:
+    from aios.records.errors import AiosError
+
+    try:
+        return _ready(spec, room, secret)
+    except AiosError as error:
+        told = (": ".join(filter(None, (item.summary, item.reason))) for item in error.diagnostics)
+        raise ValueError("; ".join(told)) from error
+
+
+def _ready(spec: Spec, room: Path | None, secret: str | None) -> Spec:
+    from aios.spi.sealing import key_of, sealing_key
+    from aios.spi.vault import unsealed_into
+    from aios_plugins.onnxruntime.attested import attested
+
     told = replace(spec, attested=attested(spec.folder, spec.attested))
-    if spec.sealed is None or room is None or key is None:
+    if spec.sealed is None or room is None:
         return told
+    reference = spec.sealed["key"]
+    key = sealing_key(reference) if secret is None else key_of(os.fsencode(secret).rstrip(b"\r\n"), reference)
     with ExitStack() as stack:
         # What is signed are the files as they lie there; without that, the seal of every chunk says enough.
         folder = stack.enter_context(verified(spec)) if spec.attested else Path(spec.folder)

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aios.records.errors import AiosError
 from aios_plugins.onnxruntime.replica import Replica, ReplicaError
 from aios_plugins.onnxruntime.spec import Spec
 from aios_plugins.onnxruntime.tally import Tally
@@ -100,13 +99,6 @@ class Call:
         return mine == theirs and not (self.alone or other.alone)
 
 
-def _told(error: Exception) -> str:
-    """Return an error as the service's log says it."""
-    if not isinstance(error, AiosError):
-        return str(error)
-    return "; ".join(": ".join(filter(None, (item.summary, item.reason))) for item in error.diagnostics)
-
-
 def _nobody(outcome: Answer | Refused) -> None:
     """Take the outcome of a call that nobody waits for."""
 
@@ -172,8 +164,8 @@ class Pool:
             return self.spec
         try:
             return await asyncio.to_thread(self._opening)
-        except (AiosError, OSError, ValueError) as error:
-            raise ReplicaError(_told(error)) from error
+        except (OSError, ValueError) as error:
+            raise ReplicaError(str(error)) from error
 
     def _describe(self, description: dict[str, Any]) -> None:
         self.inputs = ports_from(description["inputs"])

@@ -22,11 +22,11 @@ class Processes:
         self.started_s = time.time_ns() / 1e9
         self.why_no_energy = ""
         self._packages: Packages | None = None
-        refusal = Packages.refusal()
-        if refusal is None:
+        obstacle = Packages.obstacle()
+        if obstacle is None:
             self._packages = Packages()
         else:
-            self.why_no_energy = refusal.reason
+            self.why_no_energy = obstacle.reason
 
     def energy_j(self) -> float | None:
         """Return what the processors drew since the start; to be called before their counters wrap twice."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from aios.spi.sealing import sealing_key
-from aios.spi.vault import in_memory
-from aios_plugins.onnxruntime.programs import check_programs
 from aios_plugins.onnxruntime.spec import Spec, verified
 from aios_plugins.onnxruntime.tensors import port_of
 
@@ -110,6 +107,10 @@ def _unsealed(spec: Spec, sealed: dict[str, str], folder: Path, made: Any) -> An
     """
     import onnxruntime as ort
 
+    # Plain models need none of what follows, and load sooner without it.
+    from aios.spi.sealing import sealing_key
+    from aios.spi.vault import in_memory
+
     content = dict(in_memory(folder, sealing_key(sealed["key"]), sealed["context"]))
     graph = bytes(content.pop(MODEL_FILE))
     if content:
@@ -127,6 +128,8 @@ def open_model(spec: Spec) -> Model:
     import onnxruntime as ort
 
     if spec.attested and "attestation" in spec.attested:
+        from aios_plugins.onnxruntime.programs import check_programs
+
         check_programs(spec.attested)
     made = options(spec.threads, not spec.optimized)
     with verified(spec) as folder:

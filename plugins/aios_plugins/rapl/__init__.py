@@ -1,4 +1,7 @@
-"""The meter that reads the processors' own energy counters (RAPL), as Linux shows them under /sys/class/powercap."""
+"""The meter that reads the processors' own energy counters (RAPL), as Linux shows them under /sys/class/powercap.
+
+Services read them too, and start sooner without the records: those are imported where they are made.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,26 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from aios.records.fleet import DeviceType
-from aios.spi.checkup import Finding
-from aios.spi.executor import Refusal
-from aios.spi.meter import Reading, Window
+if TYPE_CHECKING:
+    from aios.records.fleet import DeviceType
+    from aios.spi.checkup import Finding
+    from aios.spi.executor import Refusal
+    from aios.spi.meter import Reading, Window
 
-__all__ = ["Meter", "Packages"]
+__all__ = ["Meter", "Obstacle", "Packages"]
 
 # The counter wraps after 65 to 262 kJ: more than two minutes at 500 W. It is read four times as often as that.
 _POLL_SECONDS = 30.0
+
+
+class Obstacle(NamedTuple):
+    """Why there is nothing to read; see ``aios.spi.executor.Refusal``."""
+
+    clause: str
+    reason: str
+    resolvable: str | None = None
 
 
 class Meter:
@@ -34,12 +46,17 @@ class Meter:
 
     def can(self, device: DeviceType) -> Refusal | None:
         """Refuse devices that are no cpu, and machines whose counters are absent (virtual machines) or not ours."""
+        from aios.spi.executor import Refusal
+
         if device.kind != "cpu":
             return Refusal(clause="rapl measures processors", reason=f"{device.name} is a {device.kind}")
-        return Packages.refusal(self._root)
+        found = Packages.obstacle(self._root)
+        return None if found is None else Refusal(**found._asdict())
 
     def examine(self) -> list[Finding]:
         """Return whether the counters are there, and readable for this user."""
+        from aios.spi.checkup import Finding
+
         counters = _counters(self._root)
         if not counters:
             seen = "no package energy counters (virtual machines rarely have them): power is not measured, but derived"
@@ -100,11 +117,11 @@ class Packages:
             self.failed = True
 
     @staticmethod
-    def refusal(root: Path = Path("/")) -> Refusal | None:
+    def obstacle(root: Path = Path("/")) -> Obstacle | None:
         """Say why there is nothing to read: counters are absent (virtual machines) or not ours."""
         counters = _counters(root)
         if not counters:
-            return Refusal(
+            return Obstacle(
                 clause="rapl needs package energy counters",
                 reason=f"there are none under {root / 'sys/class/powercap'} (virtual machines rarely have them)",
                 resolvable="run on the bare machine with the kernel module intel_rapl_common",
@@ -114,7 +131,7 @@ class Packages:
                 counter.read()
             except (OSError, ValueError) as error:
                 denied = isinstance(error, PermissionError)
-                return Refusal(
+                return Obstacle(
                     clause="rapl needs readable energy counters",
                     reason=f"{counter.path} cannot be read: {'permission denied' if denied else error}",
                     resolvable=f"sudo chmod a+r {counter.path}" if denied else None,
@@ -147,6 +164,8 @@ class _Window:
         self._thread.start()
 
     def end(self) -> Reading:
+        from aios.spi.meter import Reading
+
         self._stop.set()
         self._thread.join()
         self._packages.add()
