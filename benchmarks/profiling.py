@@ -4,8 +4,8 @@
     python benchmarks/profiling.py replay GROUPS.yaml WORLD       # compares, in that recorded world, intent by intent
     python benchmarks/profiling.py real GROUPS.yaml NAME...       # really runs these intents both ways
 
-GROUPS.yaml (``profiling.yaml`` here) holds groups by name: ``model`` (paths), ``data``, ``load`` and ``pin`` as an intent
-has them, and ``intents``: name -> ``require``, ``goal`` and whatever else of an intent's ``spec`` differs.
+GROUPS.yaml (``profiling.yaml`` here) holds groups by name: ``model`` (paths), ``data``, ``load`` and ``pin`` as an
+intent has them, and ``intents``: name -> ``require``, ``goal`` and whatever else of an intent's ``spec`` differs.
 
 In a replay the world is what was recorded: a bench that hands out the measurements of an exhaustive run, each for the
 seconds that it took then. Both ways see the same figures, so that noise between two runs is no difference between two
