@@ -20,13 +20,15 @@ import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from aios.records.base import canonical_json
 from aios.records.errors import Diagnostic, InputError, WorldError
-from aios.records.plan import Deployment
 from aios.spi.keys import MISSING
 from aios.spi.secrets import read_secret
+
+if TYPE_CHECKING:
+    from aios.records.plan import Deployment
 
 __all__ = ["CHUNK_BYTES", "Key", "is_sealed", "key_of", "key_reference", "seal", "sealing_key", "unseal"]
 
