@@ -15,7 +15,7 @@ from aios.records.candidate import Candidate
 from aios.records.correction import Correction
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
-from aios.records.measurement import Measurement
+from aios.records.measurement import Measurement, Subject
 from aios.records.model import ModelProfile
 
 if TYPE_CHECKING:
@@ -111,10 +111,16 @@ def _groups(profiles: Path) -> Mapping[tuple[str, str, str], list[Measurement]]:
     found: dict[tuple[str, str, str], list[Measurement]] = {}
     for item in stored:
         subject = item.subject
-        if subject.kind == "service" and "time" in item.values and not subject.power_mode and not subject.tiers:
+        if subject.kind == "service" and "time" in item.values and _is_plain(subject):
             key = (subject.device, subject.executor, subject.engine)
             found[key] = [*found.pop(key, []), item]
     return found
+
+
+def _is_plain(subject: Subject) -> bool:
+    """Say whether the time is of the network as its file has it: what a transform changed is another one."""
+    changed = subject.compression != "none" or subject.quantization == "mixed"
+    return not (changed or subject.power_mode or subject.tiers)
 
 
 def _profiles(models: Path) -> Mapping[str, ModelProfile]:
