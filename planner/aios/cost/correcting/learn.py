@@ -159,7 +159,7 @@ def _held_out(table: _Table, base: str) -> Floats:
     folds = order % min(_FOLDS, int(order.max()) + 1)
     left = np.full(len(table.rows), np.nan)
     for fold in range(int(folds.max()) + 1):
-        train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        train, test = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
         if base == "operators":
             rates = table.rates(train)
             for place in test:
@@ -228,7 +228,7 @@ def _judged(table: _Table, left: Floats, variances: Mapping[str, float], *, alon
             continue
         kin = [] if alone else [
             (table.rows[other].call, float(left[other]))
-            for other in np.flatnonzero(table.models == table.models[place])
+            for other in np.flatnonzero(table.models == table.models[place]).tolist()
             if other != place and not np.isnan(left[other])
         ]  # fmt: skip
         if not alone and not kin:
