@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from aios.records.base import Span, digest_of
-from aios.records.candidate import Candidate
 from aios.records.correction import Correction
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
-from aios.records.measurement import Measurement, Subject
+from aios.records.measurement import Measurement, Subject, candidate_of
 from aios.records.model import ModelProfile
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def _rows(
         subject, profile = item.subject, profiles.get(item.subject.model)
         if profile is None or profile.transformer is not None:
             continue
-        candidate = _candidate(item, profile)
+        candidate = candidate_of(subject, profile.name)
         others = {key: other for key, other in every.items() if key != subject.digest}
         engines = {subject.executor: engine}
         alone = call_time(candidate, profile, device, Evidence(engines=engines, calibrations=calibrations))
@@ -168,21 +167,3 @@ def _rows(
 
 def _ends(time: Interval) -> tuple[float, float, float]:
     return time.low, time.value, time.high
-
-
-def _candidate(item: Measurement, profile: ModelProfile) -> Candidate:
-    """Return the candidate that would be measured so."""
-    subject = item.subject
-    return Candidate(
-        id="",
-        intent="",
-        model=profile.name,
-        model_digest=profile.digest,
-        device=subject.device,
-        nodes=(),
-        executor=subject.executor,
-        precision=subject.precision,
-        quantization=subject.quantization,
-        batch=subject.batch,
-        threads=subject.threads,
-    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from aios.records.candidate import Candidate, label_of
+from aios.records.candidate import label_of
 from aios.records.errors import AiosError
 from aios.records.ledger import LedgerEntry
-from aios.records.measurement import Measured, Measurement, Verdict
+from aios.records.measurement import Measured, Measurement, Verdict, candidate_of
 from aios.records.state import Resource
 from aios.spi.executor import Counted, Executor, Watching
 from aios.workflow.setting import Setting
@@ -156,22 +156,7 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
     if subject.kind != "service" or measured is None or not models or subject.device not in given.fleet.types:
         return None
     intent, profile = models[0]
-    candidate = Candidate(
-        id="",
-        intent=intent.name,
-        model=profile.name,
-        model_digest=profile.digest,
-        device=subject.device,
-        nodes=(),
-        executor=subject.executor,
-        precision=subject.precision,
-        quantization=subject.quantization,
-        batch=subject.batch,
-        threads=subject.threads,
-        power_mode=subject.power_mode,
-        compression=subject.compression,
-        settings=subject.settings,
-    )
+    candidate = candidate_of(subject, profile.name, intent.name)
     evidence = evidence_of(given, intent)
     evidence = evidence.model_copy(
         update={"measurements": {k: v for k, v in evidence.measurements.items() if v.subject != subject}}
