@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_up_bench import TAKES_S, MadeUpBench
 
@@ -153,6 +154,35 @@ def test_what_was_disturbed_is_measured_again_and_the_undisturbed_one_kept(asked
     assert asked.count("serving") == 2 * kinds(done).count("serving")
     assert asked.count("accuracy") == kinds(done).count("accuracy")
     assert asked.count("service") % 3 == 0
+
+
+class FailingBench(MadeUpBench):
+    """Cannot prepare what is quantised by the calibration data of the first intent."""
+
+    def failure(self, deployment):
+        super().failure(deployment)
+        if deployment.quantization != "static" or deployment.intent != "digits":
+            return None
+        made = self._made("artefact", deployment, {})
+        return made.model_copy(update={"conditions": {"failed": "made up"}})
+
+
+def test_what_one_intents_data_spoils_is_measured_for_another_that_calls_the_model_the_same(asked_for):
+    setting, _ = asked_for()
+    (path,) = map(Path, setting.paths)
+    text = path.read_text().replace("pin: {batch: 1}", "pin: {batch: 1, precision: int8}")
+    other = path.with_name("other.npz")
+    arrays = {name: array[::-1] for name, array in np.load(DIGITS / "calibrate.npz").items()}
+    np.savez(other, **arrays)
+    second = text.replace("{name: digits}", "{name: digits-b}").replace(f"{DIGITS}/calibrate.npz", str(other))
+    path.write_text(f"{text}---\n{second}")
+    prior = prior_of(setting)
+    bench = FailingBench(setting.profiles, prior)
+    done = profile(setting, Manner(exhaustive=True, budget_s=5000.0), bench, bench.clock)
+    assert done.settled["digits-b"] == "measured"
+    one, two = (done.proofs[name] for name in ("digits", "digits-b"))
+    assert one.measured == one.candidates < two.measured == two.candidates
+    assert bench.now < 5000.0
 
 
 def test_nothing_is_measured_for_a_bound_that_nothing_can_keep(asked_for):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from aios.records.errors import WorldError
 from aios.records.measurement import Measured, Verdict
 from aios.state import Ledger
 from aios.workflow.applying import apply_plan, destroy
@@ -114,6 +115,27 @@ def test_a_kill_within_a_trial_is_gone_back_from_by_the_next_tune(setting):
     assert [trial.outcome for trial in done.trials] == ["interrupted"]
     assert deployment(setting) == home
     assert "whose trial was cut short" in commands(setting)[-1]
+
+
+def test_a_kill_after_a_better_trial_leaves_that_one_to_be_beaten(setting):
+    killed = StatedVerifier(setting, [4.0, 2.0, SystemExit()], (True, True, True))
+    with pytest.raises(SystemExit):
+        tune(setting, NAME, Limits(explore=3), silent, killed)
+    better = killed.seen[1]
+    # The third is better than what stood first, and no better than what the killed command had found.
+    stated = StatedVerifier(setting, [3.0], (True,))
+    done = tune(setting, NAME, Limits(explore=3), silent, stated)
+    assert [trial.outcome for trial in done.trials] == ["better", "interrupted", "worse"]
+    assert done.stands == done.trials[0].candidate
+    assert deployment(setting) == better
+
+
+def test_a_trial_that_fails_after_a_better_one_goes_back_to_that(setting):
+    stated = StatedVerifier(setting, [4.0, 2.0, WorldError("it fell over")], (True, True, True))
+    done = tune(setting, NAME, Limits(explore=2), silent, stated)
+    assert [trial.outcome for trial in done.trials] == ["better", "failed"]
+    assert done.stands == done.trials[0].candidate
+    assert deployment(setting) == stated.seen[1]
 
 
 def test_what_keeps_its_promises_is_left_alone(setting):

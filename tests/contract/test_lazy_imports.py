@@ -134,6 +134,12 @@ def test_a_plan_for_a_machine_that_is_discovered_on_the_spot_needs_little_more(p
     assert loaded_by(elsewhere, "plan", "intent.yaml") <= {"ortools", "google.protobuf", "pynvml", *LEARNT}
 
 
+def test_the_commands_are_declared_without_records():
+    script = "import sys, aios.cli.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert "pydantic" not in done.stdout.split()
+
+
 @pytest.mark.parametrize("module", ["serve", "worker", "opening"])
 def test_processes_of_a_service_start_without_records(module):
     script = f"import sys, aios_plugins.onnxruntime.{module}; print(*sys.modules)"

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from aios.cost.correcting.amounts import amounts_of, precision_of
+from aios.cost.correcting.knowing import corrected_call
 from aios.cost.correcting.predict import Call, corrected, posterior
+from aios.cost.evidence import Evidence, Library
+from aios.records.candidate import Candidate
 from aios.records.correction import Correction
+from aios.records.measurement import Measured, Measurement, subject_of
 from aios.records.model import ModelProfile, Operator, TensorSpec
 
 MACS_S, KERNEL_S = 2e-10, 5e-6
@@ -122,6 +126,32 @@ def test_amounts_grow_with_the_batch_and_share_weights():
     assert four["weights"] == one["weights"]
     assert four["convolution_macs/t"] == 2 * one["convolution_macs"]
     assert precision_of("int8", "static") == "int8-static"
+
+
+def test_a_pruned_network_says_nothing_of_the_whole_one(learnt):
+    model = profile(7, 5e7, 20)
+    plain = Candidate(
+        id="c", intent="a", model="m7", model_digest=model.digest, device="cpu-x", nodes=("n",), executor="onnxruntime",
+        precision="fp32", threads=1,
+    )  # fmt: skip
+
+    def time_of(candidate, seconds):
+        value = Measured(value=seconds, low=seconds, high=seconds, unit="s", n=1, meter="made up")
+        subject = subject_of("service", candidate, engine=learnt.engine)
+        return Measurement(subject=subject, values={"time": value}, as_of="2026-01-01T00:00:00Z")
+
+    def told(*measured):
+        evidence = Evidence(
+            measurements={item.subject.digest: item for item in measured},
+            engines={"onnxruntime": learnt.engine},
+            corrections={("cpu-x", "onnxruntime"): learnt},
+        )
+        return corrected_call(Library(evidence), plain, model, 8, lambda *_asked: None).time
+
+    pruned = plain.model_copy(update={"compression": "prune", "settings": {"keep": "0.5"}})
+    fast = true_s(model, Call("fp32", 1, 1)) / 4
+    assert told(time_of(pruned, fast)) == told()
+    assert told(time_of(plain, fast)).value < 0.9 * told().value  # of the whole one a time moves the others
 
 
 def test_a_correction_of_another_version_is_not_read(learnt):

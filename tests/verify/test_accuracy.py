@@ -40,7 +40,7 @@ def test_mcnemar_against_published_values() -> None:
     assert mid_p(pairs) == pytest.approx(2 * (1 + 8) / 256 - 8 / 256)
     assert round(mid_p(pairs), 3) == 0.039
     assert mid_p(Pairs(5, 0, 0, 5)) == 1
-    assert mid_p(Pairs(0, 3, 3, 0)) == pytest.approx(1 - 20 / 64)
+    assert mid_p(Pairs(0, 3, 3, 0)) == pytest.approx(1 - 20 / 64 / 2)
 
 
 def test_newcombe_by_hand() -> None:
@@ -129,6 +129,9 @@ def test_cosine_and_neighbours_by_hand() -> None:
     # Mirrored, neighbours stay neighbours; with rows 1 and 2 exchanged, nobody keeps theirs.
     assert values("recall1", outputs=turned, stored=stored) == {"recall1": 1}
     assert values("recall1", outputs=stored[[0, 2, 1, 3]], stored=stored) == {"recall1": 0}
+    # Four items that are all the same say no more than four right answers do: 1 / (1 + z^2 / 4) and up.
+    (same,) = score({"accuracy.recall1"}, Answers(outputs=stored, stored=stored), "made up").values.values()
+    assert (same.low, same.high) == (pytest.approx(4 / (4 + 1.6449**2), abs=1e-4), 1.0)
     with pytest.raises(InputError, match="needs more items"):
         values("recall4", outputs=stored, stored=stored)
 

@@ -9,11 +9,11 @@ from aios.records.intent import Goal, Intent, Requirement
 from aios.verify.bandit import next_arm
 
 
-def intent(bound=0.010):
+def intent(bound=0.010, risk="pessimistic"):
     where = Span(file="i.yaml", line=1, column=1)
     requirement = Requirement(metric="latency.p99", bound=bound, text="latency.p99 <= 10 ms", where=where)
     goal = Goal(direction="minimize", metric="power")
-    return Intent.model_construct(name="i", require=(requirement,), goal=(goal,))
+    return Intent.model_construct(name="i", require=(requirement,), goal=(goal,), risk=risk)
 
 
 def option(name, p99, power):
@@ -34,8 +34,8 @@ def draws(seed):
     return lambda: float(generator.standard_normal())
 
 
-def tried(options, times=200):
-    return [next_arm(intent(), options, draws(seed)).option.candidate.id for seed in range(times)]
+def tried(options, times=200, risk="pessimistic"):
+    return [next_arm(intent(risk=risk), options, draws(seed)).option.candidate.id for seed in range(times)]
 
 
 def test_what_cannot_meet_the_intent_is_never_tried():
@@ -55,11 +55,13 @@ def test_the_sure_winner_is_always_tried_and_the_likelier_one_more_often():
 
 def test_the_same_draws_choose_the_same():
     options = [option(name, (0.001, 0.005, 0.02), (1.0, 2.0, 4.0)) for name in "abcd"]
-    assert tried(options, 30) == tried(options, 30)
-    assert tried(options, 30) == tried(list(options), 30)
+    assert tried(options, 30, "expected") == tried(options, 30, "expected")
+    assert tried(options, 30, "expected") == tried(list(options), 30, "expected")
 
 
-@pytest.mark.parametrize("bound", [0.001, 1.0])
-def test_among_those_that_all_miss_or_meet_something_is_chosen(bound):
-    options = [option("a", (0.0005, 0.5, 0.9), (1.0, 1.0, 1.0))]
-    assert next_arm(intent(bound), options, draws(1)).option.candidate.id == "a"
+@pytest.mark.parametrize(("bound", "risk", "admitted"), [
+    (0.8, "pessimistic", False), (1.0, "pessimistic", True), (0.4, "expected", False), (0.8, "expected", True),
+])  # fmt: skip
+def test_what_no_plan_admits_is_not_tried(bound, risk, admitted):
+    arm = next_arm(intent(bound, risk), [option("a", (0.0005, 0.5, 0.9), (1.0, 1.0, 1.0))], draws(1))
+    assert (arm is not None) == admitted

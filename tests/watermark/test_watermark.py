@@ -43,6 +43,12 @@ def test_the_mark_is_found_with_key_and_owner_alone(marked: Path) -> None:
     assert not found(DIGITS / "models" / "digits-m.onnx")
 
 
+def test_a_marked_model_is_not_marked_again(marked: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="bears the mark of acme already"):
+        OnnxWatermark().embed(marked, tmp_path / "twice.onnx", SECRET, OWNER, None)
+    assert not (tmp_path / "twice.onnx").exists()
+
+
 def test_the_bound_is_that_of_hoeffding() -> None:
     # exp(-t^2 / 2) = 1e-8 at t = sqrt(2 x 8 x ln 10) = 6.0697
     assert needed_score(1e-8) == pytest.approx(6.0697, abs=1e-4)

@@ -7,7 +7,6 @@ import typer
 
 from aios.cli.options import PROFILES, STATE, Fleet, Json, JsonInto, Paths, Profiles, State, Yes, setting_of
 from aios.cli.options import seconds as seconds_of
-from aios.records.errors import UsageError
 
 __all__ = ["learning_app"]
 
@@ -71,6 +70,8 @@ def fidelity(
 ) -> int:
     """Predict rows of measured tables that were held back; print errors, coverage, and what decisions would cost."""
     if ledger == (data is not None):
+        from aios.records.errors import UsageError
+
         raise UsageError("name either --data or --ledger")
     if data is None:
         from aios.cli.ledger import ledger as tell
@@ -117,6 +118,8 @@ def calibrate(
         from aios.cli.ledger import calibrate_machine
 
         if device or table or data or from_profiles or from_scratch or predictor:
+            from aios.records.errors import UsageError
+
             raise UsageError("--this-machine learns from what is measured here: name no other source")
         setting = setting_of([], fleet, STATE, profiles)
         return calibrate_machine(setting, budget, _EACH_S, 0, json=json, json_into=json_into)

@@ -13,7 +13,7 @@ from aios.records.model import MemoryPart
 from aios.records.plan import Deployment
 from aios.records.sampling import Pairs, paired_difference, quantile_interval, wilson
 
-__all__ = ["PROBABILITIES", "Measured", "Measurement", "Scope", "Subject", "Verdict", "subject_of"]
+__all__ = ["PROBABILITIES", "Measured", "Measurement", "Scope", "Subject", "Verdict", "candidate_of", "subject_of"]
 
 PROBABILITIES: tuple[float, ...] = (*(i / 100 for i in range(100)), 0.995, 0.999, 1.0)
 """The grid on which a measured distribution is kept: its values are quantiles at these probabilities."""
@@ -137,6 +137,27 @@ class Verdict(Record):
     measured: Measured | None
     verdict: Literal["held", "broken", "unmeasured", "noted"]
     reason: str
+
+
+def candidate_of(subject: Subject, model: str, intent: str = "") -> Candidate:
+    """Return the candidate that would be measured as ``subject``, on no node. model, intent: their names"""
+    return Candidate(
+        id="",
+        intent=intent,
+        model=model,
+        model_digest=subject.model,
+        device=subject.device,
+        nodes=(),
+        executor=subject.executor,
+        precision=subject.precision,
+        quantization=subject.quantization,
+        batch=subject.batch,
+        threads=subject.threads,
+        power_mode=subject.power_mode,
+        compression=subject.compression,
+        settings=subject.settings,
+        tiers=subject.tiers,
+    )
 
 
 def subject_of(

@@ -87,7 +87,7 @@ def mid_p(pairs: Pairs) -> float:
     """
     fewer, differ = min(pairs.first, pairs.second), pairs.first + pairs.second
     if pairs.first == pairs.second:
-        return 1.0 - _binomial(fewer, differ) if differ else 1.0
+        return 1.0 - _binomial(fewer, differ) / 2 if differ else 1.0
     return 2 * sum(_binomial(k, differ) for k in range(fewer + 1)) - _binomial(fewer, differ)
 
 

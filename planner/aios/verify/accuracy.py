@@ -76,6 +76,9 @@ def score(names: Collection[str], answers: Answers, meter: str, confidence: floa
             _put_share(scores, name, int(same.sum()), len(same), meter, confidence)
         else:
             top, bottom, shown = _MEANS[measure.pattern](answers, many)
+            if measure.shares and top.sum() in (0.0, len(top)):  # all alike, and so would be all that is drawn anew
+                _put_share(scores, name, int(top.sum()), len(top), meter, confidence)
+                continue
             _put_mean(scores, name, top, bottom, shown, meter, confidence)
     return scores
 

@@ -31,7 +31,7 @@ class Arm(NamedTuple):
 
 
 def next_arm(intent: Intent, options: Sequence[Priced], normal: Callable[[], float]) -> Arm | None:
-    """Return the candidate to try; None where none can meet the requirements even at its better ends.
+    """Return the candidate to try; None where a plan could promise the requirements with none.
 
     normal: draws from the standard normal distribution; the same draws give the same choice
     """
@@ -40,13 +40,16 @@ def next_arm(intent: Intent, options: Sequence[Priced], normal: Callable[[], flo
 
 
 def _possible(intent: Intent, option: Priced) -> bool:
-    """Say whether all requirements are met at the better ends of the estimates; what is unknown meets none."""
+    """Say whether a plan could promise all requirements: at the worst ends of the estimates, or, at expected risk, by
+    their values. What is unknown meets none; what no plan admits would be a trial that fails."""
     for requirement in intent.require:
         estimate = option.estimates.get(requirement.metric)
         if estimate is None:
             return False
         lower = metric(requirement.metric).better == "lower"
-        if (estimate.low > requirement.bound) if lower else (estimate.high < requirement.bound):
+        worst = estimate.high if lower else estimate.low
+        planned = estimate.value if intent.risk == "expected" else worst
+        if (planned > requirement.bound) if lower else (planned < requirement.bound):
             return False
     return True
 

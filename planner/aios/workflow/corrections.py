@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from aios.records.base import Span, digest_of
-from aios.records.candidate import Candidate
 from aios.records.correction import Correction
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
-from aios.records.measurement import Measurement
+from aios.records.measurement import Measurement, Subject, candidate_of
 from aios.records.model import ModelProfile
 
 if TYPE_CHECKING:
@@ -111,10 +110,16 @@ def _groups(profiles: Path) -> Mapping[tuple[str, str, str], list[Measurement]]:
     found: dict[tuple[str, str, str], list[Measurement]] = {}
     for item in stored:
         subject = item.subject
-        if subject.kind == "service" and "time" in item.values and not subject.power_mode and not subject.tiers:
+        if subject.kind == "service" and "time" in item.values and _is_plain(subject):
             key = (subject.device, subject.executor, subject.engine)
             found[key] = [*found.pop(key, []), item]
     return found
+
+
+def _is_plain(subject: Subject) -> bool:
+    """Say whether the time is of the network as its file has it: what a transform changed is another one."""
+    changed = subject.compression != "none" or subject.quantization == "mixed"
+    return not (changed or subject.power_mode or subject.tiers)
 
 
 def _profiles(models: Path) -> Mapping[str, ModelProfile]:
@@ -143,7 +148,7 @@ def _rows(
         subject, profile = item.subject, profiles.get(item.subject.model)
         if profile is None or profile.transformer is not None:
             continue
-        candidate = _candidate(item, profile)
+        candidate = candidate_of(subject, profile.name)
         others = {key: other for key, other in every.items() if key != subject.digest}
         engines = {subject.executor: engine}
         alone = call_time(candidate, profile, device, Evidence(engines=engines, calibrations=calibrations))
@@ -162,21 +167,3 @@ def _rows(
 
 def _ends(time: Interval) -> tuple[float, float, float]:
     return time.low, time.value, time.high
-
-
-def _candidate(item: Measurement, profile: ModelProfile) -> Candidate:
-    """Return the candidate that would be measured so."""
-    subject = item.subject
-    return Candidate(
-        id="",
-        intent="",
-        model=profile.name,
-        model_digest=profile.digest,
-        device=subject.device,
-        nodes=(),
-        executor=subject.executor,
-        precision=subject.precision,
-        quantization=subject.quantization,
-        batch=subject.batch,
-        threads=subject.threads,
-    )

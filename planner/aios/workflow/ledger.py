@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from aios.records.candidate import Candidate
+from aios.records.candidate import label_of
 from aios.records.errors import AiosError
 from aios.records.ledger import LedgerEntry
-from aios.records.measurement import Measured, Measurement, Verdict
+from aios.records.measurement import Measured, Measurement, Verdict, candidate_of
 from aios.records.state import Resource
 from aios.spi.executor import Counted, Executor, Watching
 from aios.workflow.setting import Setting
@@ -125,7 +125,7 @@ def _of_claim(
         device=deployment.device,
         executor=deployment.executor,
         engine=engine,
-        precision=_precision(deployment.precision, deployment.quantization),
+        precision=label_of(deployment),
         threads=deployment.threads,
         batch=deployment.batch,
         power_mode=deployment.power_mode,
@@ -156,20 +156,7 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
     if subject.kind != "service" or measured is None or not models or subject.device not in given.fleet.types:
         return None
     intent, profile = models[0]
-    candidate = Candidate(
-        id="",
-        intent=intent.name,
-        model=profile.name,
-        model_digest=profile.digest,
-        device=subject.device,
-        nodes=(),
-        executor=subject.executor,
-        precision=subject.precision,
-        quantization=subject.quantization,
-        batch=subject.batch,
-        threads=subject.threads,
-        power_mode=subject.power_mode,
-    )
+    candidate = candidate_of(subject, profile.name, intent.name)
     evidence = evidence_of(given, intent)
     evidence = evidence.model_copy(
         update={"measurements": {k: v for k, v in evidence.measurements.items() if v.subject != subject}}
@@ -184,7 +171,7 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
         device=subject.device,
         executor=subject.executor,
         engine=subject.engine,
-        precision=_precision(subject.precision, subject.quantization),
+        precision=label_of(subject),
         threads=subject.threads,
         batch=subject.batch,
         power_mode=subject.power_mode,
@@ -199,7 +186,3 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
         conditions=measurement.conditions,
         at=measurement.as_of,
     )
-
-
-def _precision(precision: str, quantization: str) -> str:
-    return precision if quantization == "none" else f"{precision}-{quantization}"

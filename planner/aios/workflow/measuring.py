@@ -193,7 +193,8 @@ class Bench:
 
     def _artefact(self, deployment: Deployment) -> Artefact:
         sealed = key_reference(deployment) or "plain"
-        key = f"{deployment.model_digest}/{label_of(deployment)}/{deployment.executor}/{sealed}"
+        made_of = f"{deployment.model_digest}/{deployment.calibrate_digest}/{deployment.train_digest}"
+        key = f"{made_of}/{label_of(deployment)}/{deployment.executor}/{sealed}"
         if key not in self._prepared:
             self._prepared[key] = self._executors[deployment.executor].prepare(deployment, self._artefacts)
         return self._prepared[key]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from aios.records.candidate import Candidate, Priced
+from aios.records.candidate import Candidate, Priced, label_of
 from aios.records.intent import Goal, Intent
 from aios.records.measurement import Measurement
 from aios.workflow.ledger import keep_profiled
@@ -102,8 +102,8 @@ class _Run:
     reused: set[str] = field(default_factory=set)
     skipped: dict[str, set[str]] = field(default_factory=dict)
     spent: dict[str, list[float]] = field(default_factory=dict)
-    ready: set[tuple[str, ...]] = field(default_factory=set)
-    failed: set[tuple[str, ...]] = field(default_factory=set)
+    ready: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     tried: set[str] = field(default_factory=set)
 
     @property
@@ -175,7 +175,8 @@ def _settle(run: _Run, intent: Intent) -> Proof:
         for one, item in following:
             own = tasks[one.option.candidate.id]
             task = next(task for task in own if task.name == item.name)
-            if task.name not in run.tried and family(one.option.candidate) not in run.failed and not run.is_over:
+            made = family(run.given, intent, one.option.candidate)
+            if task.name not in run.tried and made not in run.failed and not run.is_over:
                 _measure(run, intent, one.option.candidate, task)
 
 
@@ -235,18 +236,19 @@ def _measure(run: _Run, intent: Intent, candidate: Candidate, task: Task) -> Non
     deployment = deployment_of_one(run.given, intent, candidate)
     profile = run.given.profiles[intent.name][candidate.model]
     noted: dict[str, str] = {}
-    if family(candidate) not in run.ready:
-        run.setting.tell(f"prepare {' '.join(family(candidate))}")
+    made_of = family(run.given, intent, candidate)
+    if made_of not in run.ready:
+        run.setting.tell(f"prepare {candidate.model} {label_of(candidate)} {candidate.executor}")
         begun = run.clock()
         failure = run.bench.failure(deployment)
         prepared_s = run.clock() - begun
         run.spent.setdefault("artefact", []).append(prepared_s)
         if failure is not None:
             run.keep(failure)
-            run.failed.add(family(candidate))
+            run.failed.add(made_of)
             run.skipped.setdefault(_UNPREPARED, set()).add(work_of(candidate))
             return
-        run.ready.add(family(candidate))
+        run.ready.add(made_of)
         noted = {"preparing took": f"{prepared_s:.3g} s"}
     run.setting.tell(task.words(candidate))
     run.tried.add(task.name)

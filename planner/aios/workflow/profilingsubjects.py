@@ -77,7 +77,7 @@ def named(given: Given, intent: Intent, candidate: Candidate) -> bool:
 
 
 def _subject(
-    given: Given, intent: Intent, candidate: Candidate, kind: Literal["service", "serving", "accuracy"]
+    given: Given, intent: Intent, candidate: Candidate, kind: Literal["service", "serving", "accuracy", "artefact"]
 ) -> Subject:
     return subject_of(
         kind,
@@ -111,9 +111,9 @@ def deployment_of_one(given: Given, intent: Intent, candidate: Candidate) -> Dep
     )
 
 
-def family(candidate: Candidate) -> tuple[str, str, str]:
-    """Return what a prepared model is of."""
-    return candidate.model, label_of(candidate), candidate.executor
+def family(given: Given, intent: Intent, candidate: Candidate) -> str:
+    """Return the digest of what a model is prepared from: intents may call different files, or data, by one name."""
+    return _subject(given, intent, candidate, "artefact").digest
 
 
 def work_of(candidate: Candidate) -> str:

@@ -19,12 +19,10 @@ from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.metrics import find_measure
 from aios.records.objective import Objective
-from aios.workflow.corrections import load_corrections
 from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, only_fleets, without_fleet
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
 from aios.workflow.storedmodels import with_stored
-from aios.workflow.transforming import declared
 from aios.workflow.watching import watched_executors
 
 if TYPE_CHECKING:
@@ -86,6 +84,8 @@ class Given:
     @cached_property
     def transforms(self) -> Mapping[str, Declaration]:
         """What every installed transform declares, by name."""
+        from aios.workflow.transforming import declared
+
         return declared()
 
 
@@ -168,6 +168,7 @@ def gather(setting: Setting, fleet: Fleet | None = None) -> Given:
 
 def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
     from aios.state import ProfileStore
+    from aios.workflow.corrections import load_corrections
 
     intents, demands, objective, written, rules = read_written(setting)
     if not intents and not demands:

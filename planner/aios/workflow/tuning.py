@@ -142,7 +142,7 @@ def tune(
         tuning = _resumed(run) or _begun(run)
         if tuning.disappointed is None:
             return run.keep(tuning.model_copy(update={"ended": setting.now()}))
-        best = _Judged(("what stood first",) if tuning.still_broken else (), tuning.measured.get(run.goal), None)
+        best = _best(tuning, run.goal)
         normal = _normal(limits.seed)
         tried = [trial.candidate for trial in tuning.trials]
         while len(tried) < limits.explore and time.monotonic() - started < limits.budget_s:
@@ -208,6 +208,13 @@ def _resumed(run: _Tune) -> Tuning | None:
     return run.keep(tuning.model_copy(update={"trials": trials}))
 
 
+def _best(tuning: Tuning, goal: str) -> _Judged:
+    """Return what was measured of the best so far, which stands: of the last trial that was kept, else of the first."""
+    kept = [trial for trial in tuning.trials if trial.outcome == "better"]
+    objective = kept[-1].measured if kept else tuning.measured.get(goal)
+    return _Judged(("what stands",) if tuning.still_broken else (), objective, None)
+
+
 def _begun(run: _Tune) -> Tuning:
     """Measure what stands and say whether, and why, it disappoints."""
     found = run.judged()
@@ -255,7 +262,7 @@ def _tried(run: _Tune, tuning: Tuning, option: Priced, best: _Judged) -> tuple[T
     except AiosError as error:
         outcome = trial.model_copy(update={"outcome": "failed", "broken": (str(error),)})
         run.back(tuning, f"tune: {name} failed, went back")
-        return run.keep(before.model_copy(update={"trials": (*before.trials, outcome), "stands": before.home})), best
+        return run.keep(before.model_copy(update={"trials": (*before.trials, outcome)})), best
     better = _is_better(found, best, run.goal)
     told = {"outcome": "better" if better else "worse", "measured": found.objective, "broken": found.broken}
     changes: dict[str, object] = {"trials": (*before.trials, trial.model_copy(update=told))}

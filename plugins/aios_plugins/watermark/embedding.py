@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aios.records.errors import Diagnostic, InputError
-from aios_plugins.watermark.carrier import canonical, row_sizes, score, signs
+from aios_plugins.watermark.carrier import canonical, needed_score, row_sizes, score, signs
 from aios_plugins.watermark.tensors import load, marked, weights_of
 
 __all__ = ["embed"]
@@ -18,6 +18,8 @@ one in a hundred million) that quantising, pruning and training on may take more
 _LEAST, _MOST = 0.01, 0.15
 """Shares of a row's size: the weakest change that survives 8-bit rounding (a step is about 1 % of a row's largest
 weight), the strongest that is made unasked."""
+_SURE = 1e-8
+"""Chance of a false alarm below which a model is taken to be marked."""
 _INLINE_BYTES = 1 << 31
 """From this size on weights stand in a file beside the graph: a protobuf message cannot be larger."""
 
@@ -33,6 +35,14 @@ def embed(source: Path, target: Path, secret: bytes, owner: str, strength: float
 
     model = load(source)
     before = score(secret, owner, weights_of(model))
+    if before.score >= needed_score(_SURE):
+        raise InputError(
+            Diagnostic(
+                summary=f"{source} bears the mark of {owner} already",
+                reason=f"its score is {before.score:.1f}; a second mark would change its weights for nothing",
+                remedy="use it as it is",
+            )
+        )
     count = sum(values.size for _, values in marked(model))
     share = strength if strength is not None else max(_LEAST, _AIM / math.sqrt(max(count, 1)))
     if not count or (strength is None and share > _MOST):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aios.cost.correcting.amounts import precision_of
 from aios.cost.correcting.predict import Call, corrected
+from aios.cost.effects import signature
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval
 from aios.records.candidate import Candidate
@@ -43,6 +44,8 @@ def corrected_call(
         for item in library.kin("service", candidate)
         for at in (item.subject,)
         if "time" in item.values and at.engine == correction.engine and not at.power_mode and not at.tiers
+        # A network that a transform changed is another one: it says nothing of this.
+        if signature(at) == signature(candidate)
     ]
 
     def roofline_of(call: Call) -> float | None:
