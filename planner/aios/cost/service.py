@@ -169,7 +169,8 @@ class Workbench:
         if change.narrow is not None:
             least = self._plain(change.narrow, profile, device, tiers, batch)
             if not isinstance(least, Unknown) and least.time.value < time.value:
-                time = Interval(least.time.low, (least.time.value + time.value) / 2, max(time.high, least.time.high))
+                value = least.time.value + change.wide * (time.value - least.time.value)
+                time = Interval(least.time.low, value, max(time.high, least.time.high))
         low, value, high = (seconds * factor for seconds, factor in zip(time, change.time, strict=True))
         basis = f"{plain.basis}; {change.basis}"
         source: Source = "assumed" if change.basis else plain.source

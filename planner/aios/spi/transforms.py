@@ -82,12 +82,25 @@ def _mistakes(found: Declaration, name: str) -> Iterator[tuple[_Path, str, str]]
             if reason is not None:
                 yield ("parameters", label), f"`{value}` is no value of {label}: {reason}", "mend it"
     effect = found.effect
+    for field in ("by", "mixed_by"):
+        name = getattr(effect, field)
+        if name is not None and not _is_share(found.parameters.get(name), open_ended=field == "by"):
+            yield ("effect", field), f"`{name}` is no parameter that takes a share", "name one from 0 to 1"
     for field in ("weights", "time", "flops", "accuracy_loss"):
         span = getattr(effect, field)
         if span is not None and not span.low <= span.value <= span.high:
             yield ("effect", field), "the usual value lies outside of its extremes", "write low <= value <= high"
         if span is not None and not effect.source:
             yield ("effect", field), "nobody says where this comes from", "say so in `effect.source`"
+
+
+def _is_share(parameter: Parameter | None, open_ended: bool) -> bool:
+    """Say whether a parameter is a number from 0 to 1. open_ended: neither 0 nor, by default, 1"""
+    if parameter is None or parameter.choices or parameter.least is None or parameter.most is None:
+        return False
+    if open_ended and not (parameter.least > 0 and float(parameter.default) < 1):
+        return False
+    return parameter.least >= 0 and parameter.most <= 1
 
 
 def unfit(parameter: Parameter, value: str) -> str | None:
