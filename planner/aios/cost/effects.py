@@ -16,7 +16,7 @@ from aios.records.measurement import Subject
 from aios.records.model import MemoryPart, ModelProfile
 from aios.records.transform import Declaration, Effect, Range
 
-__all__ = ["Change", "change_of", "effect_of", "losses", "signature"]
+__all__ = ["Change", "change_of", "decisions_of", "effect_of", "losses", "signature"]
 
 _PHYSICAL = ("none", "dynamic", "static")
 """Ways to quantise whose time and bytes follow from the precision alone."""
@@ -42,11 +42,18 @@ class Change(NamedTuple):
         return {**sizes, "weights": sizes["weights"] * self.weights.value} if self.weights != _SAME else sizes
 
 
-def signature(item: Candidate | Subject) -> tuple[object, ...]:
+def signature(item: Candidate | Subject, declared: Mapping[str, Declaration]) -> tuple[object, ...]:
     """Return what is beyond physics: candidates with equal signatures differ in time as their bases do."""
     mixed = "" if item.quantization in _PHYSICAL else item.quantization
     changed = bool(mixed) or item.compression != "none"
-    return item.compression, mixed, tuple(sorted(item.settings.items())) if changed else ()
+    engine = {found.setting for found in decisions_of(item, declared)}
+    told = sorted((name, value) for name, value in item.settings.items() if changed or name in engine)
+    return item.compression, mixed, tuple(told)
+
+
+def decisions_of(item: Candidate | Subject, declared: Mapping[str, Declaration]) -> list[Declaration]:
+    """Return the decisions of its executor that are not the default."""
+    return [found for found in declared.values() if found.stage == "executor" and found.setting in item.settings]
 
 
 def change_of(candidate: Candidate, profile: ModelProfile, declared: Mapping[str, Declaration]) -> Change:
@@ -57,7 +64,12 @@ def change_of(candidate: Candidate, profile: ModelProfile, declared: Mapping[str
         base = base.model_copy(update={"precision": profile.precision, "quantization": "none", "settings": {}})
     if candidate.compression != "none":
         base = base.model_copy(update={"compression": "none", "settings": {}})
-    for found in _changing(candidate, declared):
+    engine = decisions_of(candidate, declared)
+    if engine:
+        names = {found.setting for found in engine}
+        plain = {name: value for name, value in base.settings.items() if name not in names}
+        base = base.model_copy(update={"settings": plain})
+    for found in (*_changing(candidate, declared), *engine):
         effect = effect_of(found, candidate.settings)
         time, weights = _times(time, effect.time), _times(weights, effect.weights)
         span = effect.time

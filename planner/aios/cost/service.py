@@ -308,11 +308,11 @@ class Workbench:
         predicted: Interval,
     ) -> _Compute | None:
         """Return the roofline scaled by measured / predicted of the nearest measured sister, or None without one."""
-        alike = signature(candidate)
+        alike = signature(candidate, self._library.transforms)
         kin = [
             item
             for item in self._library.kin("service", candidate)
-            if "time" in item.values and signature(item.subject) == alike
+            if "time" in item.values and signature(item.subject, self._library.transforms) == alike
         ]
         if not kin:
             return None
