@@ -1,7 +1,6 @@
 """What the quantising transforms make of real and of hand-made models, and what they refuse."""
 
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -41,8 +40,6 @@ def declared(name):
 
 def make(name, source, tmp_path, data=(), precision="int8", isa="avx512_vnni", **settings):
     """Return the made model's file and the report."""
-    if name == "weight-only":
-        pytest.importorskip("onnx_ir", reason="onnxruntime's weight-only quantiser needs the package onnx-ir")
     folder, scratch = tmp_path / "made", tmp_path / "scratch"
     for path in (folder, scratch):
         path.mkdir(parents=True)
@@ -116,18 +113,13 @@ def test_same_bytes_in_another_process(digits, tmp_path):
         "[made.make(name, sys.argv[2 + (name == 'weight-only')], Path(sys.argv[5]) / name, [Path(sys.argv[4])])"
         " for name in sys.argv[6:]]"
     )
-    names = [
-        name
-        for name in CLASSES
-        if name != "weight-only" or (importlib.util.find_spec("onnx_ir") and importlib.util.find_spec("sympy"))
-    ]
     digests = []
     for seed in ("1", "2"):
         folder = tmp_path / seed
-        arguments = [Path(__file__).parent, digits[0], weights, digits[1], folder, *names]
+        arguments = [Path(__file__).parent, digits[0], weights, digits[1], folder, *CLASSES]
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         subprocess.run([sys.executable, "-c", script, *map(str, arguments)], check=True, env=environment, timeout=240)
-        made = [folder / name / "made/model.onnx" for name in names]
+        made = [folder / name / "made/model.onnx" for name in CLASSES]
         digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in made])
     assert digests[0] == digests[1]
 
@@ -367,3 +359,14 @@ def test_weight_only_splits_a_gemm_and_keeps_what_it_computes(tmp_path):
         errors.append(np.mean((answers(made, values) - wanted) ** 2) / wanted.var())
         assert errors[-1] < most
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("name", ["digits-s", "digits-m"])
+def test_every_node_of_a_model_in_half_precision_reads_what_was_made_before(tmp_path, name):
+    made, _report = make("half", DIGITS / "models" / f"{name}.onnx", tmp_path, precision="fp16")
+    model = onnx.load(made)
+    onnx.checker.check_model(model, full_check=True)
+    known = {item.name for item in (*model.graph.input, *model.graph.initializer)}
+    for node in model.graph.node:
+        assert known >= {item for item in node.input if item}
+        known |= set(node.output)

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from aios.records.base import canonical_json
 from aios.records.errors import Diagnostic, InputError, WorldError
-from aios.records.plan import Deployment
 from aios.spi.keys import MISSING
 from aios.spi.secrets import read_secret
 from aios.spi.vault import SUFFIX
 
 if TYPE_CHECKING:
+    from aios.records.plan import Deployment
     from aios.spi.executor import Source
 
 __all__ = [

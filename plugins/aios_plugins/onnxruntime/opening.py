@@ -55,9 +55,12 @@ def _opened(spec: Spec, room: Path | None, secret: str | None) -> Spec:
 def _ready(spec: Spec, room: Path | None, secret: str | None) -> Spec:
     from aios.spi.sealing import key_of, sealing_key
     from aios.spi.vault import unsealed_into
-    from aios_plugins.onnxruntime.attested import attested
 
-    told = replace(spec, attested=attested(spec.folder, spec.attested))
+    told = spec
+    if spec.attested:
+        from aios_plugins.onnxruntime.attested import attested
+
+        told = replace(spec, attested=attested(spec.folder, spec.attested))
     if spec.sealed is None or room is None:
         return told
     reference = spec.sealed["key"]

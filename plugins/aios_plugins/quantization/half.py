@@ -27,6 +27,7 @@ class Half:
         """Write the model in fp16; raises InputError where it holds no fp32 weights."""
         import onnx
         from onnxruntime.transformers.float16 import convert_float_to_float16
+        from onnxruntime.transformers.onnx_model import OnnxModel
 
         progress(0.0, "reading the model")
         model = onnx.load(str(work.source))
@@ -36,6 +37,7 @@ class Half:
         progress(0.2, "converting to fp16")
         with quiet():
             made = convert_float_to_float16(model, keep_io_types=True)
+            OnnxModel.graph_topological_sort(made.graph)  # the converter appends its casts at the end
         save(made, work.folder)
         after = sum(item.data_type == onnx.TensorProto.FLOAT for item in made.graph.initializer)
         return {"constants in fp16": str(before - after), "constants left in fp32": str(after)}
