@@ -116,9 +116,9 @@ class Workbench:
         if isinstance(single, Unknown):
             return single
         overhead, added, overhead_basis = self._overhead(candidate, full, serving)
-        served = serving.distributions.get("compute") if serving is not None else None
-        lone = serving.distributions.get("lone") if serving is not None else None
-        base = lone or (self._sum(served, overhead) if served else self._spread(single, overhead))
+        shapes = serving.distributions if serving is not None else {}
+        served = shapes.get("compute")
+        base = shapes.get("lone") or (self._sum(served, overhead) if served else self._spread(single, overhead))
         source, basis = _trust(full, single, serving, overhead_basis)
         occupied = full.time.plus(added.times(candidate.batch))
         if serving is not None and "capacity" in serving.values:
@@ -395,7 +395,6 @@ def _key(candidate: Candidate, tiers: Tiers) -> tuple[object, ...]:
 def _trust(full: _Compute, single: _Compute, serving: Measurement | None, overhead: str) -> tuple[Source, str]:
     """Return the weakest source of the parts, and all of them in words."""
     parts: Sequence[Source] = (full.source, single.source, "measured" if serving is not None else "calibrated")
-    order: Sequence[Source] = ("measured", "calibrated", "analytic", "assumed")
-    source = max(parts, key=order.index)
+    source = max(parts, key=("measured", "calibrated", "analytic", "assumed").index)
     basis = full.basis if full.basis == single.basis else f"{full.basis}, batch 1: {single.basis}"
     return source, f"{basis}; {overhead}"
