@@ -206,6 +206,15 @@ def test_data_that_does_not_fit_the_model(aios, asked, few):
     untouched(aios)
 
 
+def test_what_compression_learns_from_needs_no_right_answers(aios, asked, few):
+    with np.load(few) as stored:
+        np.savez(aios.place / "inputs.npz", image=stored["image"])
+    aios.write("intent.yaml", asked(data="{train: inputs.npz}"))
+    assert aios("candidates", "intent.yaml").code == 0
+    aios.write("intent.yaml", asked(data="{evaluate: inputs.npz}"))
+    refused(aios("candidates", "intent.yaml"), 1, "inputs.npz: has no array `label`", "at intent.yaml:7:")
+
+
 def test_labels_that_are_no_classes_of_the_model(aios, asked, few):
     with np.load(few) as stored:
         np.savez(aios.place / "data.npz", image=stored["image"], label=stored["label"] + 7)

@@ -194,6 +194,21 @@ def test_nothing_is_measured_for_a_bound_that_nothing_can_keep(asked_for):
     assert done.skipped == {"they cannot meet latency.p99 <= 1 us": len(prior)}
 
 
+def test_why_a_model_could_not_be_prepared_is_told_at_once(asked_for):
+    class Refusing(MadeUpBench):
+        def failure(self, deployment):
+            if deployment.quantization == "static":
+                failed = self._made("artefact", deployment, {})
+                return failed.model_copy(update={"conditions": {"failed": "item 17 holds nan"}})
+            return super().failure(deployment)
+
+    setting, prior = asked_for()
+    bench = Refusing(setting.profiles, prior)
+    done = profile(setting, Manner(exhaustive=True), bench, bench.clock)
+    assert done.skipped["item 17 holds nan"] == 2, "of each of two models"
+    assert done.settled == {"digits": "measured"}
+
+
 @pytest.mark.usefixtures("fleet")
 def test_the_command_tells_what_is_open_and_what_would_decide(aios, asked):
     aios.write("intent.yaml", asked(pin="{precision: fp32, batch: 1}"))

@@ -160,7 +160,7 @@ def test_broken_pictures_and_tables_are_told_with_their_rows(tmp_path: Path) -> 
     )
     table.write_text("file,label_index\ngood.png,1\n")
     (wrong,) = refused(data, profile(), tmp_path).diagnostics
-    assert wrong.remedy == "write `label: label_index` beside `images`"
+    assert wrong.remedy == "write `label: label_index` beside every `images` that reads this table"
     table.write_bytes(b"\xff\xfe\x00 no text")
     assert "cannot be read" in str(refused(data, profile(), tmp_path))
     assert "is no folder of pictures" in str(refused(ImageData(images=str(tmp_path / "no")), profile(), tmp_path))

@@ -62,13 +62,16 @@ def test_the_digest_is_over_content_alone(folder: Path) -> None:
     ],
 )
 def test_a_damaged_one_is_noticed_and_built_anew(folder: Path, damage: Callable[[Path], object]) -> None:
-    store = ArtefactStore(folder)
+    told: list[str] = []
+    store = ArtefactStore(folder, warn=told.append)
     made = store.fetch(RECIPE, build)
+    assert told == []
     damage(Path(made.path))
     if (Path(made.path).parent / "manifest.json").read_text() != "{":
         with pytest.raises(WorldError):
             store.verify(made)
     assert store.fetch(RECIPE, build) == made
+    assert [Path(made.path).parent.name in line for line in told] == [True]
     store.verify(made)
     assert leftovers(store) == []
 

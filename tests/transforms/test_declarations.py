@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aios.records.errors import InputError
+from aios.records.errors import InputError, WorldError
 from aios.records.transform import Parameter
-from aios.spi.transforms import declarations, read_declaration, unfit
+from aios.spi.transforms import declarations, read_declaration, tell_apart, unfit
 
 GOOD = """\
 name: shrink
@@ -92,3 +92,12 @@ def test_a_mistake_is_told_where_it_stands(tmp_path: Path, old: str, new: str, l
 )
 def test_numbers_lie_between_their_ends(value: str, fits: bool) -> None:
     assert (unfit(Parameter(help="", default="0.5", least=0, most=1), value) is None) == fits
+
+
+def test_two_that_give_the_same_precision_in_the_same_way_are_refused() -> None:
+    static = declarations()["static"]
+    other = static.model_copy(update={"name": "my-static"})
+    with pytest.raises(WorldError, match="`static` and `my-static` both give int8 with the quantization `static`"):
+        tell_apart({"static": static, "my-static": other})
+    # Those that change the network have names of their own in a candidate.
+    tell_apart({"static": static, "my-static": other.model_copy(update={"stage": "compression"})})

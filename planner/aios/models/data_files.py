@@ -53,7 +53,7 @@ def fitting_data(
 ) -> DataFile:
     """Return the first of ``files`` that fits the model's inputs, and has such right answers as ``labels`` names.
 
-    labels: ``class``, ``number``, ``tokens`` or ``any``, see ``records.metrics.Measure``. No picture is opened and no
+    labels: ``class``, ``number`` or ``tokens``, see ``records.metrics.Measure``. No picture is opened and no
     array read. Raises InputError that says, for each file, why it does not fit.
     """
     reasons = []

@@ -168,7 +168,7 @@ def _no_column(path: Path, wanted: str, columns: Sequence[str], key: str) -> Dia
         summary=f"{path} has no column `{wanted}`",
         where=Span(file=str(path), line=1, column=1),
         reason=f"its columns are {', '.join(f'`{name}`' for name in columns) or 'none'}",
-        remedy=f"write {meant} beside `images`",
+        remedy=f"write {meant} beside every `images` that reads this table",
     )
 
 

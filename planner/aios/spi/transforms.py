@@ -13,7 +13,7 @@ from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.transform import Declaration, Parameter
 from aios.spi import registry
 
-__all__ = ["GROUP", "SUFFIX", "declarations", "read_declaration", "unfit"]
+__all__ = ["GROUP", "SUFFIX", "declarations", "read_declaration", "tell_apart", "unfit"]
 
 GROUP = "aios.transforms"
 SUFFIX = ".transform.yaml"
@@ -26,14 +26,35 @@ _Path = tuple[str | int, ...]
 def declarations() -> Mapping[str, Declaration]:
     """Return name -> declaration of every installed transform and of what installed executors decide, sorted by name.
 
-    Raises InputError, at its place, for a declaration that is wrong, and WorldError for a plugin that has none.
+    Raises InputError, at its place, for a declaration that is wrong, and WorldError for a plugin that has none, or for
+    two that say the same of what they give.
     """
     found = {plugin.name: read_declaration(_file_of(plugin), plugin.name) for plugin in registry.installed(GROUP)}
     folders = dict.fromkeys(folder for plugin in registry.installed(_DECIDING) for folder in _folders_of(plugin))
     for path in (path for folder in folders for path in folder.glob(f"*{SUFFIX}")):
         own = read_declaration(path, path.name.removesuffix(SUFFIX))
         found |= {own.name: own} if own.stage == "executor" else {}
+    tell_apart(found)
     return dict(sorted(found.items()))
+
+
+def tell_apart(found: Mapping[str, Declaration]) -> None:
+    """Raise WorldError where two transforms give one precision in one way: a candidate names both, not which of them
+    makes its model."""
+    makers: dict[tuple[str, str], str] = {}
+    for name, item in found.items():
+        for precision in item.precisions if item.stage == "precision" else ():
+            other = makers.setdefault((precision, item.quantization), name)
+            if other != name:
+                raise WorldError(
+                    Diagnostic(
+                        summary=f"the transforms `{other}` and `{name}` both give {precision} with the quantization "
+                        f"`{item.quantization}`",
+                        reason="a candidate that computes so would not say which of them makes its model",
+                        remedy="remove the package of one of them",
+                        command="aios plugins",
+                    )
+                )
 
 
 def read_declaration(path: Path, name: str) -> Declaration:

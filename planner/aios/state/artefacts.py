@@ -45,11 +45,19 @@ class Making(Protocol):
 class ArtefactStore:
     """Keeps artefacts under ``root`` and the runtime folders of services under ``runtime_root``."""
 
-    def __init__(self, root: Path, runtime_root: Path | None = None, making: Making | None = None) -> None:
-        """``runtime_root``: ``run`` beside ``root`` unless given · making: of models; None where none are asked for"""
+    def __init__(
+        self,
+        root: Path,
+        runtime_root: Path | None = None,
+        making: Making | None = None,
+        warn: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        """``runtime_root``: ``run`` beside ``root`` unless given · making: of models; None where none are asked for ·
+        warn: receives which artefacts were damaged, one line each"""
         self.root = root.absolute()
         self.runtime_root = (runtime_root or root.parent / "run").absolute()
         self._making = making
+        self._warn = warn
         self._leases: dict[str, Lease] = {}
 
     def model(self, deployment: Deployment, facts: Mapping[str, str]) -> Source:
@@ -84,6 +92,10 @@ class ArtefactStore:
         """Return the stored artefact if it is intact; it then stays for as long as this store is used."""
         lease = shared(final)
         found = _intact(final, key, recipe) if lease else None
+        if lease is not None and found is None and os.path.lexists(final):
+            self._warn(
+                f"{final} is not what was stored there: it is made anew, and a statement that attests it is gone"
+            )
         if found is not None and lease is not None:
             self._leases[key] = lease
             with suppress(OSError):

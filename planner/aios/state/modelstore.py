@@ -93,7 +93,7 @@ class ModelStore:
             Diagnostic(
                 summary=f"the model store {self.root} has no model {name}",
                 remedy=f"{meant}there is: {', '.join(known[:10])}" if known else "it holds none yet: add one",
-                command="aios model list" if known else f"aios model add FILE --name {name}",
+                command="aios model list --stored" if known else f"aios model add FILE --name {name}",
             )
         )
 

@@ -105,4 +105,5 @@ def _failure(what: str, answer: dict[str, Any] | None, code: int, said: IO[bytes
     said.seek(0)
     last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
     reason = f"the process that makes it {how_it_ended(code)}" + (f"; the last it said: {last[:500]}" if last else "")
-    return WorldError(Diagnostic(summary=f"{what} cannot be made: {reason}"))
+    remedy = "if the machine ran out of memory, end what else runs; else exclude this transform in the intent"
+    return WorldError(Diagnostic(summary=f"{what} cannot be made: {reason}", remedy=remedy))

@@ -72,7 +72,7 @@ def artefacts_of(setting: Setting, root: Path | None = None) -> ArtefactStore:
     from aios.state import ArtefactStore
     from aios.workflow.transforming import transforming
 
-    return ArtefactStore(root or setting.artefacts, setting.home / "run", transforming(setting))
+    return ArtefactStore(root or setting.artefacts, setting.home / "run", transforming(setting), setting.warn)
 
 
 def locked(path: Path, setting: Setting, purpose: str) -> Lock:

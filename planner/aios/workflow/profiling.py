@@ -30,7 +30,6 @@ _MOST_REPEATS = {"accuracy": 0, "service": 2, "serving": 1}
 """How often a measurement that was disturbed is made again; the least disturbed one is kept."""
 
 _DESCRIBED = "their device is only described"
-_UNPREPARED = "their model could not be prepared so (`aios plan --all` says why)"
 
 
 @dataclass(frozen=True)
@@ -246,7 +245,7 @@ def _measure(run: _Run, intent: Intent, candidate: Candidate, task: Task) -> Non
         if failure is not None:
             run.keep(failure)
             run.failed.add(made_of)
-            run.skipped.setdefault(_UNPREPARED, set()).add(work_of(candidate))
+            run.skipped.setdefault(failure.conditions["failed"], set()).add(work_of(candidate))
             return
         run.ready.add(made_of)
         noted = {"preparing took": f"{prepared_s:.3g} s"}

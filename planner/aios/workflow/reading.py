@@ -279,7 +279,7 @@ def _data_digests(intent: Intent, field: str, profiles: Mapping[str, ModelProfil
     found = sorted(key for key in intent.spans if key.startswith(f"spec.data.{field}"))
     where = intent.spans[found[0]] if found else None
     files = {model.name: model.file for model in intent.models}
-    labels = _labels(intent) if field == "evaluate" else {"any"} if field == "train" else set()
+    labels = _labels(intent) if field == "evaluate" else set()
     problems: list[Diagnostic] = []
     digests = {}
     known: dict[str, str] = {}

@@ -52,8 +52,9 @@ def pick(state: State, targets: Sequence[str]) -> tuple[Resource, ...]:
     for name in targets:
         if name not in state.resources:
             near = difflib.get_close_matches(name, state.resources, n=1)
-            known = ", ".join(sorted(state.resources)) or "nothing is applied"
-            remedy = f"did you mean {near[0]}?" if near else f"applied: {known}"
+            known = ", ".join(sorted(state.resources))
+            applied = f"applied: {known}" if known else "nothing is applied at all: `aios apply` first"
+            remedy = f"did you mean {near[0]}?" if near else applied
             problems.append(Diagnostic(summary=f"nothing is applied under the name {name!r}", remedy=remedy))
     if problems:
         raise InputError(*problems)
