@@ -136,6 +136,45 @@ def test_precisions_are_the_stored_one_and_those_that_gain():
     assert {c.precision for c in ways(LATENT, fleet=fleet_of(node("n", 8, count=4))).candidates} == {"fp8"}
 
 
+CACHED = {"kv-cache": {"precision": ("bf16", "fp8", "int8")}}
+
+
+def test_keys_and_values_stay_in_16_bits_unless_the_intent_says_otherwise():
+    assert all(not c.settings for c in ways().candidates)
+    assert {c.id for c in ways().candidates} < {c.id for c in ways(intent=intent_of(transforms=CACHED)).candidates}
+
+
+def test_keys_and_values_in_8_bits_take_half_and_let_more_sequences_in():
+    model = LLAMA.transformer
+    half, whole = (holding(model, "bf16", 16, 2048, kept=kept) for kept in ("fp8", "bf16"))
+    assert half.cache == whole.cache / 2 == 16 * 2048 * 65536
+    assert half.weights == whole.weights
+    # What one more sequence of 2048 tokens takes beside the rest is its cache alone, so nearly twice as many fit.
+    few, more = (most_sequences(model, "bf16", 80e9, 2048, kept=kept) for kept in ("bf16", "fp8"))
+    assert 1.9 < more / few < 2.1
+    pinned = Constraints(precision=("bf16",), batch=(few, more), replicas=(1,))
+    found = ways(intent=intent_of(1024, 1024, transforms=CACHED, pin=pinned), fleet=fleet_of(node("n", 1)))
+    assert {(c.settings.get("kv_cache", "bf16"), c.batch) for c in found.candidates} == {
+        ("bf16", few), ("fp8", few), ("fp8", more),
+    }  # fmt: skip
+    (wide,) = [c for c in found.candidates if c.batch == more]
+    assert wide.id == f"chat/m/gpu/bf16+kv_cache=fp8/tp1/b{more}/r1"
+
+
+def test_what_the_device_does_not_compute_in_is_no_way_to_keep_keys_and_values():
+    found = ways(intent=intent_of(transforms=CACHED))
+    assert {c.settings.get("kv_cache") for c in found.candidates} == {None, "fp8"}
+    (row,) = [row for row in found.rejections if "keys and values" in row.what]
+    assert row.what == "m with keys and values in int8 on gpu"
+    assert row.reason == "gpu states no peak for int8 (stated: bf16, fp8)"
+    assert row.resolvable == "state peak_ops_per_s.int8 of gpu if it has one"
+
+
+def test_only_what_is_named_is_tried():
+    found = ways(intent=intent_of(transforms={"kv-cache": {"precision": ("fp8",)}}))
+    assert {c.settings["kv_cache"] for c in found.candidates} == {"fp8"}
+
+
 def test_layers_are_shared_over_machines_only_when_one_is_used_up():
     found = {(c.devices, c.machines) for c in ways(fleet=fleet_of(node("n", 4, count=3))).candidates}
     assert found == {(1, 1), (2, 1), (4, 1), (4, 2)}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from aios.cost.effects import change_of, losses, signature
+from aios.cost.effects import change_of, effect_of, losses, signature
 from aios.records.candidate import Candidate
 from aios.records.model import ModelProfile
-from aios.records.transform import Declaration, Effect, Range
+from aios.records.transform import Declaration, Effect, Parameter, Range
+from aios.spi.transforms import declarations
 
 PROFILE = ModelProfile(
     name="net",
@@ -70,6 +71,40 @@ def test_a_smaller_network_takes_its_share_of_what_it_takes_whole() -> None:
     assert found.basis == "shrink assumed to take 0.5 to 1 times the time (half of it)"
 
 
+def test_what_depends_on_a_parameter_follows_it() -> None:
+    keep = Parameter(help="Share that stays.", default="0.5", least=0.02, most=1)
+    stated = Effect(
+        by="keep",
+        weights=Range(low=0.2, value=0.5, high=0.9),
+        time=Range(low=0.4, value=0.8, high=1.05),
+        flops=Range(low=0.4, value=0.48, high=0.5),
+        accuracy_loss=Range(low=0.0, value=0.05, high=0.9),
+        source="half of it",
+    )
+    shrink = Declaration(name="shrink", summary="", stage="compression", parameters={"keep": keep}, effect=stated)
+    assert effect_of(shrink, {}) == effect_of(shrink, {"keep": "0.5"}) == stated
+    quarter, whole = (effect_of(shrink, {"keep": text}) for text in ("0.25", "1"))
+    assert quarter.flops is not None
+    assert quarter.weights is not None
+    assert quarter.accuracy_loss is not None
+    # A quarter is half of a half: 0.5 squared, 0.8 squared, twice 5 points, and never more than all of them.
+    assert quarter.flops.high == pytest.approx(0.25)
+    assert quarter.weights.value == pytest.approx(0.25)
+    assert quarter.accuracy_loss.value == pytest.approx(0.1)
+    assert quarter.accuracy_loss.high == 1.0
+    assert whole.flops == Range(low=1.0, value=1.0, high=1.0)
+    assert whole.accuracy_loss == Range(low=0.0, value=0.0, high=0.0)
+    found = change_of(candidate(compression="shrink", settings={"keep": "0.25"}), PROFILE, {"shrink": shrink})
+    assert found.time == pytest.approx((0.16, 0.64, 1.05**2))
+    assert found.part_bytes(PROFILE, 1)["weights"] == pytest.approx(1000.0)
+
+
+@pytest.mark.parametrize(("share", "wide"), [({}, 0.15), ({"float_share": "0.4"}, 0.4), ({"float_share": "0"}, 0.0)])
+def test_a_mixture_is_as_far_from_the_narrow_precision_as_may_stay_wide(share: dict[str, str], wide: float) -> None:
+    found = change_of(candidate(precision="int8", quantization="mixed", settings=share), PROFILE, declarations())
+    assert found.wide == wide
+
+
 def test_a_mixture_of_precisions_lies_between_them() -> None:
     found = change_of(candidate(precision="int8", quantization="mixed"), PROFILE, DECLARED)
     assert (found.base.precision, found.base.quantization) == ("fp32", "none")
@@ -87,6 +122,6 @@ def test_losses_of_both_steps_count() -> None:
 def test_settings_of_plain_precisions_do_not_keep_measurements_apart() -> None:
     one = candidate(precision="int8", quantization="static")
     other = one.model_copy(update={"settings": {"calibration": "entropy"}})
-    assert signature(one) == signature(other)
+    assert signature(one, DECLARED) == signature(other, DECLARED)
     small, smaller = (candidate(compression="shrink", settings={"keep": keep}) for keep in ("0.5", "0.2"))
-    assert len({signature(one), signature(small), signature(smaller)}) == 3
+    assert len({signature(item, DECLARED) for item in (one, small, smaller)}) == 3

@@ -52,7 +52,8 @@ def test_what_was_sealed_is_read_again_and_cannot_be_seen(plain):
     content = closed(plain)
     assert opened(content) == plain
     assert is_sealed(content[:20])
-    assert len(plain) < 8 or plain not in content
+    _, chunks = parts(content)  # the header is the same whatever is encrypted
+    assert len(plain) < 8 or plain not in b"".join(chunks)
 
 
 @pytest.mark.parametrize("size", [0, 1, SMALL - 1, SMALL, SMALL + 1, 3 * SMALL])

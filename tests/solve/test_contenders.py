@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aios.solve import Limits, choose
 from aios.solve.contenders import contenders
 
 
@@ -22,6 +23,25 @@ def test_dearer_and_no_smaller_is_out(make):
     options = [make.option("a/1", {"power": 2.0}, cores=1), make.option("a/2", {"power": 1.0}, cores=1)]
     assert left(make, options) == ["a/1", "a/2"]  # in this order of names a/2 could lose a tie: both are kept
     assert left(make, list(reversed(options)), goals=("minimize energy",)) == ["a/1"]  # unknown alike: first id
+
+
+def test_of_equals_the_one_with_most_defaults_is_taken(make):
+    plain = make.option("a/m/int8-static/b1", {"power": 1.0})
+    changes = [
+        {"settings": {"calibration": "percentile"}},
+        {"compression": "prune"},
+        {"settings": {"graph": "basic"}, "compression": "prune"},
+    ]
+    ids = ["a/m/int8-static+calibration=percentile/b1", "a/m/int8-static+prune/b1", "a/m/int8-static+prune+graph/b1"]
+    others = [
+        plain.model_copy(update={"candidate": plain.candidate.model_copy(update={"id": own, **change})})
+        for own, change in zip(ids, changes, strict=True)
+    ]
+    assert min(ids) < plain.candidate.id, "by id alone another one would come first"
+    options = {"a": [*others, plain]}
+    assert left(make, options["a"]) == [plain.candidate.id]
+    found = choose([make.intent("a")], options, make.fleet(), Limits())
+    assert found.chosen["a"].candidate.id == plain.candidate.id
 
 
 def test_unknown_is_worse_than_any(make):

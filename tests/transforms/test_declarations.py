@@ -63,6 +63,8 @@ def test_a_declaration_is_read(tmp_path: Path) -> None:
         ("  source: half of the arithmetic\n", "", 7, "nobody says where this comes from"),
         ("summary: a smaller network", "summary: a smaller network\nreproducible: false", 3, "does not say why"),
         ("effect:", "efect:", 6, "efect"),
+        ("  source", "  by: kept\n  source", 8, "`kept` is no parameter that takes a share"),
+        ("  source", "  by: keep\n  source", 8, "`keep` is no parameter that takes a share"),
     ],
 )
 def test_a_mistake_is_told_where_it_stands(tmp_path: Path, old: str, new: str, line: int, words: str) -> None:

@@ -26,7 +26,7 @@ from aios.state import ArtefactStore
 from aios.transforms import Transforming, read_chain
 
 CODE = '''
-import os, shutil, signal, sys, time
+import os, resource, signal, time
 from pathlib import Path
 import numpy as np
 import onnx
@@ -52,8 +52,16 @@ class Scale:
             return {}
         if how == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if how == "crashed":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if how == "raises":
+            raise RuntimeError("axis 3 of w is not there")
         if how == "memory":
-            raise MemoryError
+            held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (held + (256 << 20), resource.RLIM_INFINITY))
+            hoard = []
+            while True:
+                hoard.append(bytearray(16 << 20))
         if how == "slow":
             time.sleep(60)
         if how == "refused":
@@ -70,13 +78,16 @@ class Scale:
             for node in model.graph.node:
                 node.name += "_renamed"
             model.producer_name = "scale"
+        if how == "inputs":
+            model.graph.input[0].name = model.graph.node[0].input[0] = "other"
         if how == "ports":
             model.graph.output[0].name = model.graph.node[-1].output[0] = "other"
         onnx.save(model, str(work.folder / "model.onnx"))
         return {"halved": str(len(model.graph.initializer))}
 '''
 
-HOWS = ("good", "same", "nothing", "ports", "killed", "memory", "slow", "source", "refused")
+ENDS = ("killed", "crashed", "raises", "memory", "slow", "refused")
+HOWS = ("good", "same", "nothing", "inputs", "ports", "source", *ENDS)
 
 
 @pytest.fixture
@@ -236,6 +247,9 @@ def test_a_file_that_a_setting_names_is_part_of_the_recipe(world: World, monkeyp
         ("same", InputError, "silently returned the same model"),
         ("nothing", WorldError, "wrote no model.onnx"),
         ("ports", WorldError, "changed the model's outputs from y float32"),
+        ("inputs", WorldError, "changed the model's inputs from x float32"),
+        ("crashed", WorldError, "was ended by SIGSEGV"),
+        ("raises", InputError, "net scale cannot be made: axis 3 of w is not there"),
         ("killed", WorldError, "was ended by SIGKILL .the kernel does that when memory runs out"),
         ("memory", WorldError, "there is not enough memory"),
         ("refused", InputError, "net scale cannot be made: it holds no weights worth halving"),

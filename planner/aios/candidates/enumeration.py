@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aios.candidates.hosts import Host, hosts_of, replicas_that_fit
 from aios.candidates.making import candidate_of
 from aios.candidates.modes import modes_of
+from aios.candidates.offering import decided
 from aios.candidates.places import admits, check_places
 from aios.candidates.precisions import Precision, precisions_of, ranges_known, runs_on
 from aios.candidates.refusals import Refusals
@@ -15,7 +16,7 @@ from aios.candidates.rejections import Rejections
 from aios.candidates.residences import Residing, residing
 from aios.candidates.sizes import batches_of, replica_bound, replicas_of, threads_of
 from aios.candidates.transformers import OnDevice
-from aios.records.candidate import Candidate, Rejection
+from aios.records.candidate import Candidate, Rejection, label_of
 from aios.records.fleet import DeviceType, Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
@@ -140,18 +141,27 @@ def _of_model(
         for executor in executors:
             if model is not None:
                 place, on = space.place_of(device, executor), space.rejections
-                around = OnDevice(space.intent, profile, model, device, hosts, executor, place, on)
+                decisions = tuple(decided(space.intent, profile, executor, space.declared, on))
+                around = OnDevice(space.intent, profile, model, device, hosts, executor, place, on, decisions)
                 yield from _accepted(_of_transformer(around, space.search), device, profile, space)
             for wanted in precisions:
                 precision = runs_on(device, wanted, profile.precision, space.rejections)
                 if precision and ranges_known(space.intent, device, precision, space.rejections):
-                    family = _Family(profile, device, executor, precision, hosts)
-                    why = space.failed.get((profile.name, str(precision), executor))
-                    if why is None:
-                        yield from _members(family, space)
-                    else:
-                        remedy = "mend the model or its data, then `aios profile --fresh`"
-                        space.rejections.add(str(family), "can be prepared", why, executor, remedy)
+                    yield from _of_precision(_Family(profile, device, executor, precision, hosts), space)
+
+
+def _of_precision(family: _Family, space: _Space) -> Iterator[Candidate]:
+    """Yield the candidates of one precision, for each choice of what the executor decides."""
+    executor, own = family.executor, family.precision
+    for chosen in decided(space.intent, family.profile, executor, space.declared, space.rejections):
+        precision = own._replace(chosen=(*own.chosen, *chosen))
+        decision = family._replace(precision=precision)
+        why = space.failed.get((family.profile.name, str(precision), executor))
+        if why is None:
+            yield from _members(decision, space)
+        else:
+            remedy = "mend the model or its data, then `aios profile --fresh`"
+            space.rejections.add(str(decision), "can be prepared", why, executor, remedy)
 
 
 def _of_transformer(space: OnDevice, search: Search | None) -> Iterator[Candidate]:
@@ -170,9 +180,9 @@ def _accepted(
     candidates: Iterator[Candidate], device: DeviceType, profile: ModelProfile, space: _Space
 ) -> Iterator[Candidate]:
     """Yield those that their executor accepts; it is asked once a precision."""
-    asked: dict[tuple[str, str], bool] = {}
+    asked: dict[str, bool] = {}
     for candidate in candidates:
-        key = (candidate.precision, candidate.quantization)
+        key = label_of(candidate)
         if key not in asked:
             asked[key] = space.refusals.accepts(candidate, device, profile)
         if asked[key]:

@@ -121,8 +121,25 @@ def language_candidates(space: OnDevice) -> Iterator[Candidate]:
         if rejections.allows("precision", precision.name, precision.name) and rejections.allows(
             "quantization", precision.quantization, str(precision)
         ):
-            for kept, group in product((KV_PRECISION,), _groups(space.hosts)):
+            for kept, group in product(_caches(space), _groups(space.hosts)):
                 yield from _of_precision(space._replace(hosts=group.hosts), precision, kept, context, group)
+
+
+def _caches(space: OnDevice) -> list[str]:
+    """Return the precisions to keep keys and values in: the 16 bits that are computed in, and those of 8 bits that the
+    intent asks for, where the device computes in them."""
+    found = [dict(chosen).get(KV_CACHE, KV_PRECISION) for chosen in space.decisions]
+    peaks, name = space.device.peak_ops_per_s, space.device.name
+    for kept in found:
+        if kept != KV_PRECISION and kept not in peaks:
+            reason = f"{name} states no peak for {kept} (stated: {', '.join(sorted(peaks)) or 'none'})"
+            space.rejections.add(
+                f"{space.name} with keys and values in {kept} on {name}",
+                "a device that computes in what the cache is kept in",
+                reason,
+                resolvable=f"state peak_ops_per_s.{kept} of {name} if it has one",
+            )
+    return [kept for kept in found if kept == KV_PRECISION or kept in peaks]
 
 
 def _named(precision: Precision, kept: str) -> str:

@@ -12,7 +12,7 @@ from aios.records.intent import Intent
 from aios.records.model import ModelProfile
 from aios.records.transform import Declaration
 
-__all__ = ["Precision", "offered"]
+__all__ = ["Precision", "decided", "offered"]
 
 _DATA = {"calibrate": "calibration data", "train": "training data", "evaluate": "evaluation data"}
 _USED_FOR = {
@@ -64,6 +64,34 @@ def offered(
         if found.stage == "compression" and _is_asked(found, intent) and _possible(found, intent, profile, rejections):
             for base in (stored, *narrower):
                 yield from _compressed(base, found, intent, declared, rejections)
+
+
+def decided(
+    intent: Intent,
+    profile: ModelProfile,
+    executor: str,
+    declared: Mapping[str, Declaration],
+    rejections: Rejections,
+) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield each choice of what the executor decides of such a model, as what is not default in it; of decisions that
+    an intent names and that are none of its, a row says so."""
+    choices: list[list[tuple[tuple[str, str], ...]]] = []
+    for found in declared.values():
+        if found.stage != "executor":
+            continue
+        if profile.format not in found.needs.formats:
+            if found.name in intent.transforms:
+                formats = ", ".join(found.needs.formats)
+                reason = f"{profile.name} is {profile.format}; {found.name} is decided of {formats}"
+                rejections.add(f"{profile.name} {found.name}", "model format", reason)
+        elif found.needs.executors and executor not in found.needs.executors:
+            if found.name in intent.transforms:
+                reason = f"{executor} does not decide it; {', '.join(found.needs.executors)} does"
+                rejections.add(f"{profile.name} {found.name} by {executor}", "an executor that decides it", reason)
+        else:
+            choices.append([tuple((found.setting, value) for _, value in own) for own in _choices(found, intent)])
+    for combined in product(*choices):
+        yield tuple(pair for chosen in combined for pair in chosen)
 
 
 def _compressed(

@@ -27,7 +27,7 @@ def precisions_of(
 
     A half-precision model is named ``fp16``; ``runs_on`` turns it into ``bf16`` where the device prefers that.
     """
-    if all(profile.precision not in item.needs.stored for item in declared.values()):
+    if all(profile.precision not in item.needs.stored for item in declared.values() if item.stage != "executor"):
         rejections.add(
             f"{profile.name} in another precision",
             f"a file in {profile.precision} keeps its precision",

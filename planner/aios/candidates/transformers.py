@@ -24,7 +24,7 @@ class OnDevice(NamedTuple):
     """A transformer, a device type that may run it, and who runs it there.
 
     hosts: nodes that hold such a device · place: the device in a candidate's id, with the executor where several take
-    part
+    part · decisions: choices of what the executor decides, each as what is not default in it
     """
 
     intent: Intent
@@ -35,6 +35,7 @@ class OnDevice(NamedTuple):
     executor: str
     place: str
     rejections: Rejections
+    decisions: tuple[tuple[tuple[str, str], ...], ...] = ((),)
 
     @property
     def name(self) -> str:

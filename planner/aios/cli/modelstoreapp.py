@@ -65,13 +65,17 @@ def add(
     meta: Annotated[
         list[str] | None, typer.Option("--meta", metavar="KEY=VALUE", help="What else to keep with it; repeatable.")
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--encrypt-key", metavar="REF", help="Keep it encrypted by the key at env:NAME or file:PATH."),
+    ] = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
     """Keep a model file as a new version of a name."""
     from aios.cli.storing import add as work
 
-    return work(stored_setting(store), file, name, branch, message, tuple(meta or ()), json=json)
+    return work(stored_setting(store), file, name, branch, message, tuple(meta or ()), key, json=json)
 
 
 @store_app.command(epilog="Example: aios model log digits")
@@ -165,13 +169,16 @@ def checkout(
         typer.Option("--out", "-o", metavar="FILE", callback=to_write, help="Default: NAME with its ending, here."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite another file that is there.")] = False,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="REF", help="Of an encrypted one: env:NAME or file:PATH.")
+    ] = None,
     store: Store = None,
     json: Json = False,
 ) -> int:
     """Write the file of a version, after comparing every byte with what was stored."""
     from aios.cli.storing import checkout as work
 
-    return work(stored_setting(store), reference, out, force=force, json=json)
+    return work(stored_setting(store), reference, out, key, force=force, json=json)
 
 
 @store_app.command(epilog="Examples: aios model rollback digits, or: aios model rollback digits@prod @2")

@@ -27,13 +27,21 @@ __all__ = ["add", "branch", "checkout", "fsck", "gc", "log", "make", "rm", "roll
 
 
 def add(
-    setting: Setting, file: Path, name: str | None, branch: str, message: str, meta: tuple[str, ...], *, json: bool
+    setting: Setting,
+    file: Path,
+    name: str | None,
+    branch: str,
+    message: str,
+    meta: tuple[str, ...],
+    key: str | None,
+    *,
+    json: bool,
 ) -> int:
     """Keep a model file, and say as what."""
     from aios.workflow.modelstore import Adding, add_model
 
     with Progress("add", quiet=json) as progress:
-        wanted = Adding(file, name, branch, message, _pairs(meta, "--meta"))
+        wanted = Adding(file, name, branch, message, _pairs(meta, "--meta"), key=key)
         done = add_model(replace(setting, tell=progress.doing), wanted)
     return _tell_added(done, branch, json=json)
 
@@ -106,6 +114,7 @@ def _version_text(version: Version, entry: Entry, measured: Mapping[str, Measure
     facts = [
         ("digest", version.digest),
         ("size", format_quantity(float(version.size), Dimension.BYTES)),
+        ("encrypted", f"by the key {version.key_id}" if version.key_id else ""),
         ("added", f"{version.at} by {version.author} to {version.branch}"),
         ("from", ", ".join(version.parents)),
         ("why", version.message),
@@ -160,12 +169,12 @@ def _went(before: int | None, after: int | None) -> str:
     return f"begins at v{after}" if before is None else f"went from v{before} to v{after}"
 
 
-def checkout(setting: Setting, reference: str, out: Path | None, *, force: bool, json: bool) -> int:
+def checkout(setting: Setting, reference: str, out: Path | None, key: str | None, *, force: bool, json: bool) -> int:
     """Write the file of a version."""
     from aios.workflow.modelstore import checkout_model
 
     with Progress("checkout", quiet=json):
-        version, path = checkout_model(setting, reference, out, force=force)
+        version, path = checkout_model(setting, reference, out, force, key)
     emit(f"{path} is {reference}, {version.told}", {"file": str(path), "version": version}, json=json)
     return Exit.DONE
 

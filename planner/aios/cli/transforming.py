@@ -64,6 +64,9 @@ def _words(item: Declaration, ink: Ink) -> Iterator[str]:
         if span is not None:
             source = one_line(item.effect.source)
             yield f"{ink(label.replace('_', ' '), 'dim')} {_span(label, span)} (assumed: {source})"
+    if item.effect.by:
+        default = item.parameters[item.effect.by].default
+        yield f"{ink('expected', 'dim')} so with {item.effect.by} {default}; with less, less is left"
     if item.parameters:
         rows = [[name, value.default, _takes(value), one_line(value.help)] for name, value in item.parameters.items()]
         yield table(["PARAMETER", "DEFAULT", "TAKES", "HELP"], rows, ink)

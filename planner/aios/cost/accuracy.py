@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aios.cost.accuracy_predictor import PREDICTOR, saturates
-from aios.cost.effects import losses
+from aios.cost.effects import decisions_of, losses
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, estimate, interval_of
 from aios.records.base import Source
@@ -128,7 +128,9 @@ def _from_stored(
     number = _clamped(name, Interval(start.low - loss.high, start.value - loss.value, start.high - loss.low))
     quantized = "" if candidate.quantization == "none" else f"{candidate.quantization} "
     compressed = "" if candidate.compression == "none" else f" after {candidate.compression}"
-    label = f"{quantized}{candidate.precision}{compressed}"
+    engine = decisions_of(candidate, library.transforms)
+    decided = "".join(f" with {item.name} {candidate.settings[item.setting]}" for item in engine)
+    label = f"{quantized}{candidate.precision}{compressed}{decided}"
     basis = f"{origin}, less the usual loss of {label} ({loss.value * 100:.2g}, at most {loss.high * 100:.2g} points)"
     return estimate(name, number, prior.source, basis)
 
@@ -156,6 +158,21 @@ def _prior(
     candidate: Candidate, profile: ModelProfile, device: DeviceType, task: str, library: Library
 ) -> _Prior | None:
     """Return the usual loss, or None if the candidate computes as the file is stored."""
+    own = _prior_of_model(candidate, profile, device, task, library)
+    spans = [item.effect.accuracy_loss for item in decisions_of(candidate, library.transforms)]
+    engine = [span for span in spans if span is not None]
+    if not engine:
+        return own
+    lost = own.loss if own else Interval(0.0, 0.0, 0.0)
+    for span in engine:
+        lost = lost.plus(Interval(span.low, span.value, span.high))
+    return _Prior(lost, own is not None and own.relative, "assumed")
+
+
+def _prior_of_model(
+    candidate: Candidate, profile: ModelProfile, device: DeviceType, task: str, library: Library
+) -> _Prior | None:
+    """Return the usual loss of the model alone, whatever its executor decides."""
     if candidate.compression != "none":
         return _Prior(_declared_loss(candidate, library), False, "assumed")
     if candidate.quantization == "none" and candidate.precision == profile.precision:

@@ -169,7 +169,8 @@ class Workbench:
         if change.narrow is not None:
             least = self._plain(change.narrow, profile, device, tiers, batch)
             if not isinstance(least, Unknown) and least.time.value < time.value:
-                time = Interval(least.time.low, (least.time.value + time.value) / 2, max(time.high, least.time.high))
+                value = least.time.value + change.wide * (time.value - least.time.value)
+                time = Interval(least.time.low, value, max(time.high, least.time.high))
         low, value, high = (seconds * factor for seconds, factor in zip(time, change.time, strict=True))
         basis = f"{plain.basis}; {change.basis}"
         source: Source = "assumed" if change.basis else plain.source
@@ -307,11 +308,11 @@ class Workbench:
         predicted: Interval,
     ) -> _Compute | None:
         """Return the roofline scaled by measured / predicted of the nearest measured sister, or None without one."""
-        alike = signature(candidate)
+        alike = signature(candidate, self._library.transforms)
         kin = [
             item
             for item in self._library.kin("service", candidate)
-            if "time" in item.values and signature(item.subject) == alike
+            if "time" in item.values and signature(item.subject, self._library.transforms) == alike
         ]
         if not kin:
             return None

@@ -31,6 +31,10 @@ class Choice(Protocol):
         """Its path; of a card, the name of a published model."""
 
     @property
+    def opens(self) -> Mapping[str, str] | None:
+        """What opens that file, where it is encrypted: where its ``key`` is; and as ``context`` the model's digest."""
+
+    @property
     def card(self) -> bool:
         """Whether it is the name of a published model."""
 
@@ -95,11 +99,14 @@ def _read(
         configuration = configuration_of(path)
         if configuration is not None:
             return read_configuration(configuration)
-    reader = next((item for item in readers.values() if path.suffix.lower() in item.suffixes), None)
+    suffix = path.suffix if choice.opens is None else path.with_suffix("").suffix
+    reader = next((item for item in readers.values() if suffix.lower() in item.suffixes), None)
     if not path.is_file():
         raise InputError(_missing(path))
     if reader is None:
         raise InputError(_unreadable(path, readers, "config.json"))
+    if choice.opens is not None:
+        return _sealed(path, choice.opens, reader, cache, sizes)
     if cache is None:
         return reader.read(path, sizes).profile
     revision = f"{reader.name} {reader.revision}"
@@ -111,6 +118,26 @@ def _read(
         if kept.profile.digest == model_digest(digest, kept.external):
             _keep(entry, Kept(revision=revision, read=kept))
     return kept.profile
+
+
+def _sealed(
+    path: Path, opens: Mapping[str, str], reader: ModelReader, cache: Path | None, sizes: Mapping[str, int]
+) -> ModelProfile:
+    """Return the profile of an encrypted file, kept under the digest of what is plain: its seal is bound to that."""
+    from aios.models.sealed import read_sealed
+
+    revision, digest = f"{reader.name} {reader.revision}", opens["context"]
+    entry = cache / f"{_key(digest, sizes)}.json" if cache else None
+    try:
+        kept = Kept.model_validate_json(entry.read_bytes()) if entry else None
+    except (OSError, ValueError):
+        kept = None
+    if kept and (kept.revision, kept.read.profile.digest) == (revision, digest):
+        return kept.read.profile
+    read = read_sealed(path, opens, reader.name, sizes)
+    if entry and read.profile.digest == digest:
+        _keep(entry, Kept(revision=revision, read=read))
+    return read.profile
 
 
 def read_model(path: Path, readers: Mapping[str, ModelReader]) -> ReadModel:

@@ -77,6 +77,12 @@ class Candidate(Record):
         return self.precision, self.quantization, self.compression, tuple(sorted(self.settings.items()))
 
     @property
+    def rank(self) -> tuple[int, str]:
+        """What equally good candidates are ordered by, the best one first: how much is no default, then ids."""
+        chosen = sum(name not in _OF_TRAINING for name in self.settings)
+        return chosen + (self.compression != "none"), self.id
+
+    @property
     def parts(self) -> int:
         """How many parts are placed: one for each machine of each replica."""
         return self.replicas * self.machines

@@ -34,11 +34,16 @@ USUAL_CONFIDENCE = 0.9
 
 
 class Stored(Record):
-    """A version of a model in a model store. version: reference, ``digits@v3`` · file: path like ModelChoice.path"""
+    """A version of a model in a model store.
+
+    version: reference, ``digits@v3`` · file: path like ModelChoice.path · opens: of an encrypted one, the reference to
+    its ``key`` and the ``context`` that it is bound to
+    """
 
     version: str
     digest: str
     file: str
+    opens: Mapping[str, str] | None = Field(default=None, exclude_if=lambda opens: opens is None)
 
 
 class ModelChoice(Record):
@@ -61,6 +66,11 @@ class ModelChoice(Record):
     def file(self) -> str:
         """The file to read, or the name of the card."""
         return self.stored.file if self.stored else self.path
+
+    @property
+    def opens(self) -> Mapping[str, str] | None:
+        """What opens that file, where a model store holds it encrypted."""
+        return self.stored.opens if self.stored else None
 
 
 class Data(Record):

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from pydantic import Field
+
 from aios.records.base import Record
 from aios.records.errors import BadValue
 from aios.records.transform import Provenance
@@ -60,7 +62,8 @@ class Version(Record):
     number: 1, 2, ... in the order of adding; none is given twice · digest: of the model, as in plans and profiles ·
     main: the file among ``files`` that is the model, the others are read by it · files: path in its folder -> as it
     lies in the store · parents: references to versions of which it was made or which it follows · branch: to which it
-    was added · author: user name · at: ISO time, UTC · provenance: how it was made, the source's own file first; empty
+    was added · key_id: of the key that its files are encrypted with, ``main`` among them; None for plain ones ·
+    author: user name · at: ISO time, UTC · provenance: how it was made, the source's own file first; empty
     where nobody said
     """
 
@@ -70,6 +73,7 @@ class Version(Record):
     files: Mapping[str, Blob]
     parents: tuple[str, ...] = ()
     branch: str
+    key_id: str | None = Field(default=None, exclude_if=lambda key: key is None)
     message: str = ""
     author: str
     at: str

@@ -17,7 +17,7 @@ __all__ = ["DEFAULT_STAGE", "Declaration", "Effect", "Needs", "Parameter", "Prov
 DataRole = Literal["calibrate", "train", "evaluate"]
 """Which of the intent's data: of usual inputs, with labels to learn from, with labels to be judged by."""
 
-Stage = Literal["compression", "precision"]
+Stage = Literal["compression", "precision", "executor"]
 DEFAULT_STAGE: Stage = "precision"
 
 
@@ -52,7 +52,8 @@ class Needs(Record):
     formats: of the model's file · stored: precisions of its weights · operators: types of which it must hold one;
     empty for any · data: of the intent · uses: further data, taken where the intent names them · modules: that must be
     installed · install: the command that brings them ·
-    devices: kinds of device on which the result gains anything; empty for all
+    devices: kinds of device on which the result gains anything; empty for all · executors: that a decision of
+    executors is one of; empty for all
     """
 
     formats: tuple[str, ...] = ("onnx",)
@@ -64,19 +65,25 @@ class Needs(Record):
     install: str | None = None
     devices: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
+    executors: tuple[str, ...] = ()
 
 
 class Effect(Record):
     """What is to be expected before anything is measured, each a factor of the source's figure; None: unchanged.
 
     weights: bytes of the weights · time: of the engine · flops: arithmetic that is left ·
-    accuracy_loss: points of a fraction that are lost (0.01 is one point), not a factor · source: where that comes from
+    accuracy_loss: points of a fraction that are lost (0.01 is one point), not a factor · by: parameter, a share between
+    0 and 1, that all of it depends on: stated for its default, no change at 1, and of its default squared twice that
+    change (factors squared, points doubled) · mixed_by: parameter, the share of the arithmetic that stays in the file's
+    precision, so that the time lies as far between the two precisions' · source: where that comes from
     """
 
     weights: Range | None = None
     time: Range | None = None
     flops: Range | None = None
     accuracy_loss: Range | None = None
+    by: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    mixed_by: str | None = Field(default=None, exclude_if=lambda name: name is None)
     source: str = ""
 
 
@@ -84,7 +91,8 @@ class Declaration(Record):
     """A transform as its file states it.
 
     name: as in ``quantization`` or ``compression`` of a candidate; ``half`` for the conversion to fp16 or bf16 ·
-    stage: ``compression`` changes the network and comes first, ``precision`` what it computes in · precisions: that it
+    stage: ``compression`` changes the network and comes first, ``precision`` what it computes in, ``executor`` is no
+    file that is made but a decision that an executor carries out, by its one parameter · precisions: that it
     gives; empty where it keeps the source's · revision: grows when equal settings would give another result · asked:
     planned with only where the intent names it, because making it takes minutes or needs data to learn from ·
     reproducible: whether the same recipe gives the same bytes; ``why_not`` says what keeps it from that
@@ -102,6 +110,11 @@ class Declaration(Record):
     effect: Effect = Effect()
     reproducible: bool = True
     why_not: str | None = Field(default=None, exclude_if=lambda reason: reason is None)
+
+    @property
+    def setting(self) -> str:
+        """How a candidate's settings call a decision of its executor."""
+        return self.name.replace("-", "_")
 
 
 class Provenance(Record):

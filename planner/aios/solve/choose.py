@@ -56,12 +56,12 @@ def choose(
     comes with the conflict; ``feasible`` is a plan with a bound, and ``unknown`` means that the limit came before any.
 
     One exact model proves what it finds unless the limit comes first, and breaks ties by fewest cores, least share,
-    first id. Above ``LARGE`` variables (``STAGED`` with pipelines) it is asked only where no other way has a plan:
-    intents are chosen for jointly, pipelines by kinds of machines, and what is under rules, budgets or caps with equal
-    machines counted together. Each of these ways has a bound of its own. Where plan and bound differ, the plan is
-    ``feasible`` even if a longer exact search could prove it or find a better one, and which of equally good plans it
-    is depends on the way alone. Machines are counted together from ``_FEW`` variables on; up to ``LARGE`` the exact
-    model may use ``_PROVING`` of the allowance to prove what that leaves open.
+    most defaults, first id. Above ``LARGE`` variables (``STAGED`` with pipelines) it is asked only where no other way
+    has a plan: intents are chosen for jointly, pipelines by kinds of machines, and what is under rules, budgets or caps
+    with equal machines counted together. Each of these ways has a bound of its own. Where plan and bound differ, the
+    plan is ``feasible`` even if a longer exact search could prove it or find a better one, and which of equally good
+    plans it is depends on the way alone. Machines are counted together from ``_FEW`` variables on; up to ``LARGE`` the
+    exact model may use ``_PROVING`` of the allowance to prove what that leaves open.
     """
     return choose_for(Asked(intents, options, fleet, limits, objective, moving, joins, by_hour=by_hour))
 

@@ -200,7 +200,7 @@ def _fewest_unknown(search: Seeking, level: Level) -> int:
 
 def _break_ties(search: Seeking) -> None:
     """Among equally good plans let what stands stay, then each intent, in order, take the option with fewest cores,
-    least share, first id."""
+    least share, most defaults, first id."""
     _stay(search)
     ranks: list[tuple[int, list[int], int]] = []
     for index, options in enumerate(search.problem.options):
@@ -229,7 +229,7 @@ def _stay(search: Seeking) -> None:
         search.hold(costs, 0.0)
 
 
-def _rank(problem: Problem, intent: int, option: Option) -> tuple[bool, bool, tuple[int, float, str]]:
+def _rank(problem: Problem, intent: int, option: Option) -> tuple[bool, bool, tuple[int, float, int, str]]:
     """Return what equally good options of an intent are ordered by: as it stands, where it stands, then by size."""
     standing = problem.moving.standing.get(problem.intents[intent].name)
     changes = standing is not None and not (option.stays and option.id == standing.option)

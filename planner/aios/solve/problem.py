@@ -223,7 +223,7 @@ def _rows(
     """Return all intents, and the options of each, in canonical order."""
 
     def own(given: Mapping[str, Sequence[Priced]], intent: Intent) -> list[Priced]:
-        return sorted(given.get(intent.name, ()), key=lambda priced: priced.candidate.id)
+        return sorted(given.get(intent.name, ()), key=lambda priced: priced.candidate.rank)
 
     ordered = sorted(intents, key=lambda intent: (-intent.priority, intent.name))
     return [_Row(intent, own(options, intent), own(stays, intent)) for intent in ordered]

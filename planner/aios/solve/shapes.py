@@ -204,10 +204,11 @@ def _drawn(priced: Priced, period: Period) -> float | None:
     return None if power is None else power.high / (period.replicas * priced.candidate.machines)
 
 
-def size_of(priced: Priced) -> tuple[int, float, str]:
-    """Return what ties between equally good options are broken by: fewest cores, least share, first id."""
+def size_of(priced: Priced) -> tuple[int, float, int, str]:
+    """Return what ties between equally good options are broken by: fewest cores, least share, most defaults, first
+    id."""
     candidate, demand = priced.candidate, priced.demand
-    return (demand.cores * candidate.parts, demand.share * candidate.devices * candidate.parts, candidate.id)
+    return (demand.cores * candidate.parts, demand.share * candidate.devices * candidate.parts, *candidate.rank)
 
 
 def need_of(demand: Demand, units: Units = COARSE) -> Need:

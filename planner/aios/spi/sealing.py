@@ -15,6 +15,7 @@ Nothing here reads a clock, an environment or random numbers; where the plain co
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import struct
@@ -26,11 +27,25 @@ from aios.records.base import canonical_json
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.spi.keys import MISSING
 from aios.spi.secrets import read_secret
+from aios.spi.vault import SUFFIX
 
 if TYPE_CHECKING:
     from aios.records.plan import Deployment
+    from aios.spi.executor import Source
 
-__all__ = ["CHUNK_BYTES", "Key", "is_sealed", "key_of", "key_reference", "seal", "sealing_key", "unseal"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Key",
+    "in_full",
+    "is_sealed",
+    "key_of",
+    "key_reference",
+    "repeatable",
+    "seal",
+    "sealing_key",
+    "source_of",
+    "unseal",
+]
 
 CHUNK_BYTES = 1 << 20
 """Plain bytes of a chunk. The tag and the call cost 0.1 % of it; a reader holds one chunk and no more."""
@@ -38,6 +53,7 @@ CHUNK_BYTES = 1 << 20
 _MAGIC = b"aios-sealed-1\n"
 _ALGORITHM = "AES-256-GCM-STREAM"
 _INFO = b"aios sealed file 1"
+_REPEATABLE = b"aios salt of a sealed file 1"
 _LENGTH = struct.Struct(">I")
 _NONCE = struct.Struct(">7sI?")
 _TAG_BYTES = 16
@@ -86,8 +102,30 @@ def key_reference(deployment: Deployment) -> str | None:
     if protection.key is None:
         remedy = "write `security: {key: env:NAME}`, or `file:PATH`"
         raise InputError(Diagnostic(summary=f"{deployment.intent} requires encryption and names no key", remedy=remedy))
-    scheme, _, name = protection.key.partition(":")
-    return f"file:{Path(name).absolute()}" if scheme == "file" else protection.key
+    return in_full(protection.key)
+
+
+def in_full(reference: str) -> str:
+    """Return the reference to a key with a path in full, for processes that run elsewhere."""
+    scheme, _, name = reference.partition(":")
+    return f"file:{Path(name).absolute()}" if scheme == "file" else reference
+
+
+def source_of(deployment: Deployment) -> Source:
+    """Return a deployment's own model file, and what opens it where a model store holds it encrypted.
+
+    Raises InputError where it is encrypted and the deployment names no key.
+    """
+    from aios.spi.executor import Source
+
+    path = Path(deployment.model_path).absolute()
+    if path.suffix != SUFFIX:
+        return Source(path, deployment.model_digest)
+    key = key_reference(deployment)
+    if key is None:
+        remedy = "write `requires: {encrypted: true}` and `security: {key: env:NAME}`, or `file:PATH`"
+        raise InputError(Diagnostic(summary=f"{path} is encrypted, and its intent names no key", remedy=remedy))
+    return Source(path.with_suffix(""), deployment.model_digest, {"key": key, "context": deployment.model_digest})
 
 
 def key_of(secret: bytes, origin: str) -> Key:
@@ -137,6 +175,20 @@ def seal(
         if len(chunk) != length:
             raise ValueError(f"{name} is shorter than the {size} bytes that it should have")
         target.write(cipher.encrypt(_NONCE.pack(prefix, number, start + length == size), chunk, bound))
+
+
+def repeatable(key: Key, name: str, context: str, digest: str) -> Callable[[int], bytes]:
+    """Return what stands in for random bytes when a file is sealed, so that equal content gives equal bytes.
+
+    digest: sha256 of the plain content; with another one everything differs, so that no nonce meets two contents. It
+    tells who has two files whether they are the same, and nothing else.
+    """
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    told = hashlib.sha256(b"\0".join((name.encode(), context.encode(), digest.encode()))).digest()
+    made = io.BytesIO(HKDF(SHA256(), _SALT_BYTES + _PREFIX_BYTES, None, _REPEATABLE + told).derive(key.value))
+    return made.read
 
 
 def unseal(

@@ -17,17 +17,23 @@ __all__ = ["GROUP", "SUFFIX", "declarations", "read_declaration", "unfit"]
 
 GROUP = "aios.transforms"
 SUFFIX = ".transform.yaml"
+_DECIDING = "aios.executors"
 
 _Path = tuple[str | int, ...]
 
 
 @cache
 def declarations() -> Mapping[str, Declaration]:
-    """Return name -> declaration of every installed transform, sorted by name.
+    """Return name -> declaration of every installed transform and of what installed executors decide, sorted by name.
 
     Raises InputError, at its place, for a declaration that is wrong, and WorldError for a plugin that has none.
     """
-    return {plugin.name: read_declaration(_file_of(plugin), plugin.name) for plugin in registry.installed(GROUP)}
+    found = {plugin.name: read_declaration(_file_of(plugin), plugin.name) for plugin in registry.installed(GROUP)}
+    folders = dict.fromkeys(folder for plugin in registry.installed(_DECIDING) for folder in _folders_of(plugin))
+    for path in (path for folder in folders for path in folder.glob(f"*{SUFFIX}")):
+        own = read_declaration(path, path.name.removesuffix(SUFFIX))
+        found |= {own.name: own} if own.stage == "executor" else {}
+    return dict(sorted(found.items()))
 
 
 def read_declaration(path: Path, name: str) -> Declaration:
@@ -49,16 +55,9 @@ def read_declaration(path: Path, name: str) -> Declaration:
 def _file_of(plugin: registry.Plugin) -> Path:
     """Return the declaration's file: in the folder of the plugin's package, which is found and not imported."""
     file = f"{plugin.name}{SUFFIX}"
-    top, *inner = plugin.target.partition(":")[0].split(".")
-    try:
-        spec = find_spec(top)
-    except (ImportError, ValueError):
-        spec = None
-    for place in (spec and spec.submodule_search_locations) or ():
-        folder = Path(place).joinpath(*inner)
-        for path in (folder / file, folder.parent / file):
-            if path.is_file():
-                return path
+    for folder in _folders_of(plugin):
+        if (folder / file).is_file():
+            return folder / file
     raise WorldError(
         Diagnostic(
             summary=f"the transform {plugin.name!r} ({plugin.target}) declares nothing",
@@ -68,12 +67,26 @@ def _file_of(plugin: registry.Plugin) -> Path:
     )
 
 
+def _folders_of(plugin: registry.Plugin) -> Iterator[Path]:
+    """Yield the folder of the plugin's package, where it is one, and the folder around its module."""
+    top, *inner = plugin.target.partition(":")[0].split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    for place in (spec and spec.submodule_search_locations) or ():
+        folder = Path(place).joinpath(*inner)
+        yield from (folder, folder.parent) if inner else (folder,)
+
+
 def _mistakes(found: Declaration, name: str) -> Iterator[tuple[_Path, str, str]]:
     """Yield (path, what is wrong, remedy) of what the types alone do not forbid."""
     if found.name != name:
         yield ("name",), f"`{found.name}` is not the name of the plugin", f"write `{name}`, as its entry point does"
     if not found.reproducible and not found.why_not:
         yield ("reproducible",), "it does not say why it is not reproducible", "say so in `why_not`"
+    if found.stage == "executor" and len(found.parameters) != 1:
+        yield ("stage",), "a decision of an executor has one parameter", "declare each decision in a file of its own"
     if found.quantization != "none" and not found.precisions:
         yield ("quantization",), "a way to quantise leads to a precision", "name it in `precisions`"
     for label, parameter in found.parameters.items():
@@ -82,12 +95,25 @@ def _mistakes(found: Declaration, name: str) -> Iterator[tuple[_Path, str, str]]
             if reason is not None:
                 yield ("parameters", label), f"`{value}` is no value of {label}: {reason}", "mend it"
     effect = found.effect
+    for field in ("by", "mixed_by"):
+        name = getattr(effect, field)
+        if name is not None and not _is_share(found.parameters.get(name), open_ended=field == "by"):
+            yield ("effect", field), f"`{name}` is no parameter that takes a share", "name one from 0 to 1"
     for field in ("weights", "time", "flops", "accuracy_loss"):
         span = getattr(effect, field)
         if span is not None and not span.low <= span.value <= span.high:
             yield ("effect", field), "the usual value lies outside of its extremes", "write low <= value <= high"
         if span is not None and not effect.source:
             yield ("effect", field), "nobody says where this comes from", "say so in `effect.source`"
+
+
+def _is_share(parameter: Parameter | None, open_ended: bool) -> bool:
+    """Say whether a parameter is a number from 0 to 1. open_ended: neither 0 nor, by default, 1"""
+    if parameter is None or parameter.choices or parameter.least is None or parameter.most is None:
+        return False
+    if open_ended and not (parameter.least > 0 and float(parameter.default) < 1):
+        return False
+    return parameter.least >= 0 and parameter.most <= 1
 
 
 def unfit(parameter: Parameter, value: str) -> str | None:

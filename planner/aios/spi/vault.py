@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from aios.spi.sealing import Key
 
-__all__ = ["SUFFIX", "in_memory", "private_room", "seal_folder", "sealed_work", "unsealed_into"]
+__all__ = ["SUFFIX", "in_memory", "own_room", "private_room", "seal_folder", "sealed_work", "unsealed_into"]
 
 Result = TypeVar("Result")
 
@@ -53,6 +53,23 @@ def private_room(at: Path) -> None:
         _call("mount", b"aios", os.fsencode(at), b"tmpfs", flags, b"mode=0700,size=100%")
 
 
+def own_room(at: Path) -> None:
+    """Do as `private_room` does; raises WorldError, for people, where the kernel permits no such mount."""
+    from aios.records.errors import Diagnostic, WorldError
+
+    try:
+        private_room(at)
+    except OSError as error:
+        raise WorldError(
+            Diagnostic(
+                summary="encrypted models are neither read nor made here: no memory can be mounted for them alone",
+                reason=f"{error.filename}: {error.strerror}; they would lie plain on a disk meanwhile",
+                remedy="permit user namespaces to this user or container, or do it where they are permitted",
+                command="sysctl -w user.max_user_namespaces=1000",
+            )
+        ) from error
+
+
 def _call(name: str, *arguments: object) -> None:
     library = ctypes.CDLL(None, use_errno=True)
     if getattr(library, name)(*arguments):
@@ -83,21 +100,10 @@ def sealed_work(
     likewise what opens it where it is encrypted; its name is then that of the plain one · scratch: a folder, for memory
     to be mounted on. Raises WorldError where the kernel permits no such mount.
     """
-    from aios.records.errors import Diagnostic, WorldError
     from aios.spi.sealing import sealing_key
 
     key = sealing_key(seal["key"])
-    try:
-        private_room(scratch)
-    except OSError as error:
-        raise WorldError(
-            Diagnostic(
-                summary="what is to be encrypted cannot be made here: no memory can be mounted that nobody else sees",
-                reason=f"{error.filename}: {error.strerror}; it would lie plain on a disk meanwhile",
-                remedy="permit user namespaces to this user or container, or prepare it where they are permitted",
-                command="sysctl -w user.max_user_namespaces=1000",
-            )
-        ) from error
+    own_room(scratch)
     given, made, own = (scratch / name for name in ("given", "made", "own"))
     for path in (given, made, own):
         path.mkdir()
@@ -117,6 +123,7 @@ def unsealed_into(room: Path, folder: Path, key: Key, context: str) -> None:
 
     def allocate(path: Path) -> Callable[[int], memoryview]:
         def made(size: int) -> memoryview:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("xb+") as file:
                 file.truncate(size)
                 return memoryview(mmap.mmap(file.fileno(), size)) if size else memoryview(b"")
@@ -144,5 +151,5 @@ def in_memory(folder: Path, key: Key, context: str) -> Mapping[str, memoryview]:
 
 
 def _sealed_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        yield path.name.removesuffix(SUFFIX), path
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        yield path.relative_to(folder).as_posix().removesuffix(SUFFIX), path

@@ -24,6 +24,7 @@ from aios.records.base import digest_of
 from aios.records.errors import AiosError, Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Source
+from aios.spi.sealing import source_of
 from aios.state.contents import contents_of, digest_of_contents, is_own_folder, read_plainly
 from aios.state.files import disk_trouble, make_folder, sync_folder
 from aios.state.leases import Lease, shared
@@ -54,7 +55,7 @@ class ArtefactStore:
     def model(self, deployment: Deployment, facts: Mapping[str, str]) -> Source:
         """Return the deployment's own model file, or what its transforms made of that, made if need be and verified."""
         if self._making is None:
-            return Source(Path(deployment.model_path).absolute(), deployment.model_digest)
+            return source_of(deployment)
         return self._making.source(deployment, facts, self)
 
     def fetch(self, recipe: Mapping[str, str], build: Callable[[Path], None]) -> Artefact:

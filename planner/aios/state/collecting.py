@@ -50,9 +50,14 @@ def spare_models(store: ModelStore, needed: Collection[str]) -> list[Spare]:
 
     Only while the store is `changing`. Raises ConflictError where what is known under a name cannot be read.
     """
-    digests = {version.digest for name in store.names() for version in store.entry(name).versions}
-    kept = {digest_of(recipe_of(digest)).removeprefix("sha256:") for digest in (*digests, *needed)}
-    return [Spare(item, "no version has it") for item in store.contents() if item.path.name not in kept]
+    versions = [version for name in store.names() for version in store.entry(name).versions]
+    kept = {store.folder(version).parent.name for version in versions}
+    kept |= {digest_of(recipe_of(digest)).removeprefix("sha256:") for digest in needed}
+    return [
+        Spare(item, "no version has it")
+        for item in store.contents()
+        if item.path.name not in kept and item.digest not in needed
+    ]
 
 
 def spare_artefacts(

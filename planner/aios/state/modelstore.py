@@ -9,7 +9,6 @@ whole.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,18 +22,19 @@ from aios.records.base import Span, digest_of
 from aios.records.errors import ConflictError, Diagnostic, InputError, WorldError
 from aios.records.forms import nearest
 from aios.records.modelstore import Blob, Entry, Reference, User, Version
+from aios.spi.sealing import Key
+from aios.spi.vault import SUFFIX
 from aios.state.artefacts import ArtefactStore
 from aios.state.contents import contents_of
 from aios.state.files import disk_trouble, read_bytes, write_atomically
 from aios.state.leases import Lease, one_at_a_time, shared
+from aios.state.modelcopies import copied, digests_of_sealed, sealed_copy
 from aios.state.modelrefs import find
 
 __all__ = ["Loaded", "ModelStore", "Object", "Progress", "Stored", "objects_in", "recipe_of"]
 
 _PATIENCE_S = 60.0
 """How long a change waits for others: one takes milliseconds, and even tidying up only renames while it is alone."""
-
-_CHUNK_BYTES = 1 << 22
 
 Progress = Callable[[int, int], None]
 """Takes the bytes that are done, and how many there are."""
@@ -64,9 +64,9 @@ class Object(NamedTuple):
     bytes: int
 
 
-def recipe_of(digest: str) -> dict[str, str]:
-    """Return under what the files of a model are kept."""
-    return {"stored": "model", "model": digest}
+def recipe_of(digest: str, key_id: str | None = None) -> dict[str, str]:
+    """Return under what the files of a model are kept. key_id: of the key that they are encrypted with"""
+    return {"stored": "model", "model": digest, **({"encryption": key_id} if key_id else {})}
 
 
 class ModelStore:
@@ -124,34 +124,45 @@ class ModelStore:
         except OSError as error:
             raise disk_trouble(error, path, "remove") from error
 
-    def put(self, source: Path, external: Sequence[str], digest: str, progress: Progress) -> Stored:
+    def put(
+        self, source: Path, external: Sequence[str], digest: str, progress: Progress, key: Key | None = None
+    ) -> Stored:
         """Copy a model and the files beside it that it reads into the store, unless it is there; return where it is.
 
-        digest: of the model, as it was read just now. Raises InputError where the files change meanwhile, WorldError.
+        digest: of the model, as it was read just now · key: to encrypt them with. Raises InputError where the files
+        change meanwhile, WorldError.
         """
         main = f"model{source.suffix.lower()}"
         while main in external:
             main = f"_{main}"
-        copied = {main: source} | {name: source.parent / name for name in external}
-        total = sum(path.stat().st_size for path in copied.values())
+        given = {main: source} | {name: source.parent / name for name in external}
+        total = sum(path.stat().st_size for path in given.values())
 
         def build(folder: Path) -> None:
             done, digests = 0, {}
-            for name, path in copied.items():
-                digests[name], done = _copy(path, folder / name, done, lambda now: progress(now, total))
-            beside = {name: digests[name] for name in external}
-            if _digest_of_model(digests[main], beside) != digest:
+            for name, path in given.items():
+
+                def tell(now: int, before: int = done) -> None:
+                    progress(before + now, total)
+
+                if key is None:
+                    digests[name] = copied(path, folder / name, tell)
+                else:
+                    digests[name] = sealed_copy(path, folder, name, key, digest, tell)
+                done += path.stat().st_size
+            if _digest_of_model(digests, main) != digest:
                 raise InputError(Diagnostic(summary=f"{source} was changed while it was read", remedy="add it again"))
 
         while True:
-            made = ArtefactStore(self.objects).fetch(recipe_of(digest), build)
+            made = ArtefactStore(self.objects).fetch(recipe_of(digest, key and key.id), build)
             folder = Path(made.path)
             lease = shared(folder.parent)
             if lease is not None:
                 break  # else it was removed right after it was found
         files = _blobs(folder)
-        beside = {name: f"sha256:{files[name].sha256}" for name in external if name in files}
-        if main not in files or _digest_of_model(f"sha256:{files[main].sha256}", beside) != digest:
+        plain = {name: f"sha256:{blob.sha256}" for name, blob in files.items()}
+        found = digests_of_sealed(folder, key, digest) if key else plain
+        if set(found) != set(given) or _digest_of_model(found, main) != digest:
             raise WorldError(
                 Diagnostic(
                     summary=f"{folder} does not hold the model that {folder.parent / 'manifest.json'} says",
@@ -159,11 +170,11 @@ class ModelStore:
                     command=f"rm -r -- {folder.parent}",
                 )
             )
-        return Stored(main, files, lease)
+        return Stored(main if key is None else main + SUFFIX, files, lease)
 
     def folder(self, version: Version) -> Path:
         """Return where the files of a version are, relative to where we are if the store is."""
-        name = digest_of(recipe_of(version.digest)).removeprefix("sha256:")
+        name = digest_of(recipe_of(version.digest, version.key_id)).removeprefix("sha256:")
         return self.objects / name / "files"
 
     def load(self, reference: Reference) -> Loaded:
@@ -270,24 +281,11 @@ def _blobs(folder: Path) -> dict[str, Blob]:
     return {name: Blob.model_validate(facts) for name, facts in contents_of(folder).items()}
 
 
-def _copy(source: Path, target: Path, done: int, progress: Callable[[int], None]) -> tuple[str, int]:
-    """Copy a file; return its digest and how many bytes are done by then. done: before it"""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    with source.open("rb") as there, target.open("xb") as here:
-        while chunk := there.read(_CHUNK_BYTES):
-            here.write(chunk)
-            digest.update(chunk)
-            done += len(chunk)
-            progress(done)
-    target.chmod(0o444)
-    return f"sha256:{digest.hexdigest()}", done
-
-
-def _digest_of_model(file: str, external: Mapping[str, str]) -> str:
+def _digest_of_model(files: Mapping[str, str], main: str) -> str:
+    """Return the digest of the model that files are. files: name -> digest, ``main`` among them"""
     from aios.spi.model_reader import model_digest
 
-    return model_digest(file, external)
+    return model_digest(files[main], {name: digest for name, digest in files.items() if name != main})
 
 
 def _lost(named: Reference, path: Path, reason: str) -> WorldError:

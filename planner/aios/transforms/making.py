@@ -14,7 +14,7 @@ from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
 from aios.records.transform import DataRole, Declaration, Provenance
 from aios.spi.executor import Artefact, Source
-from aios.spi.sealing import key_reference, sealing_key
+from aios.spi.sealing import key_reference, sealing_key, source_of
 from aios.spi.transform import Transform
 from aios.transforms.chain import Step, steps_of
 from aios.transforms.provenance import read_chain, write_chain
@@ -41,15 +41,15 @@ class Keeping(Protocol):
 class Transforming:
     """Makes models as deployments want them.
 
-    declared: by name · plugin: returns the transform of a name · stored: returns the precision that a model file is
-    stored in · arrays: returns files of arrays of a deployment's data, given with its digest, and the digest that the
-    one of them must have that is used · tell: receives progress, warn what is not as good as it could be, one line each
-    · threads: that may be used
+    declared: by name · plugin: returns the transform of a name · stored: returns the precision that a deployment's own
+    file is stored in · arrays: returns files of arrays of a deployment's data, given with its digest, and the digest
+    that the one of them must have that is used · tell: receives progress, warn what is not as good as it could be, one
+    line each · threads: that may be used
     """
 
     declared: Callable[[], Mapping[str, Declaration]]
     plugin: Callable[[str], Transform]
-    stored: Callable[[Path], str]
+    stored: Callable[[Deployment], str]
     arrays: Callable[[Deployment, Sequence[DataFile], str], tuple[Sequence[str], str]]
     tell: Callable[[str], None]
     warn: Callable[[str], None]
@@ -57,11 +57,10 @@ class Transforming:
 
     def source(self, deployment: Deployment, facts: Mapping[str, str], store: Keeping) -> Source:
         """Return what the deployment computes: see ``aios.spi.executor.Store.model``."""
-        path = Path(deployment.model_path).absolute()
+        found, chain = source_of(deployment), [_origin(deployment)]
         if deployment.compression == deployment.quantization == "none" and deployment.precision not in _CONVERTED:
-            return Source(path, deployment.model_digest)
-        found, chain = Source(path, deployment.model_digest), [_origin(deployment)]
-        for step in steps_of(deployment, self.declared(), self.stored(path)):
+            return found
+        for step in steps_of(deployment, self.declared(), self.stored(deployment)):
             found, chain = self._stepped(step, deployment, found, chain, facts, store)
         return found
 

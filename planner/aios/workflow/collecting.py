@@ -63,9 +63,10 @@ def collect(setting: Setting, unused_s: float, *, dry: bool) -> Collected:
         with store.changing():
             own = digests_in(_texts(setting))
             models = spare_models(store, own | _needed_by_others(store, setting))
-            held = {item.digest for item in store.contents()} - {spare.what.digest for spare in models}
-            gone = {digest for user in store.users() for digest in user.digests} - held
-            gone |= {spare.what.digest for spare in models if spare.what.digest}
+            spared = {spare.what.path for spare in models}
+            held = {item.digest for item in store.contents() if item.path not in spared}
+            used = (digest for user in store.users() for digest in user.digests)
+            gone = {*used, *(spare.what.digest for spare in models if spare.what.digest)} - held
             artefacts = spare_artefacts(
                 setting.artefacts, own | digests_in(_runtime(setting)), gone, _seconds(setting.now()), unused_s
             )
@@ -73,8 +74,8 @@ def collect(setting: Setting, unused_s: float, *, dry: bool) -> Collected:
             for kind, spares in (("model", models), ("artefact", artefacts)):
                 for spare in spares:
                     away = None if dry else set_aside(spare)
-                    used = _is_used(spare) if dry else away is None
-                    lines.append(_line("model" if kind == "model" else "artefact", spare, in_use=used))
+                    in_use = _is_used(spare) if dry else away is None
+                    lines.append(_line("model" if kind == "model" else "artefact", spare, in_use=in_use))
                     if away is not None:
                         aside.append(away)
         if not dry:

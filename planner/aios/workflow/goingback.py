@@ -243,11 +243,11 @@ def _changed_files(deployment: Deployment, known: dict[str, str | AiosError]) ->
 
 
 def _model_digest(deployment: Deployment) -> str:
-    from aios.workflow.inspecting import inspect_model
+    from aios.workflow.inspecting import inspect_deployed
 
     if deployment.train is not None:
         return deployment.model_digest
-    return inspect_model(Path(deployment.model_path), {}).digest
+    return inspect_deployed(deployment).digest
 
 
 def _data_digest(data: DataFile) -> str | None:

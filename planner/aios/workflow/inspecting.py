@@ -9,20 +9,36 @@ from typing import Any
 
 from aios.records.base import Span
 from aios.records.errors import Diagnostic, InputError
-from aios.records.intent import ModelChoice
+from aios.records.intent import ModelChoice, Stored
 from aios.records.model import ModelProfile
+from aios.records.plan import Deployment
 from aios.records.transformer import Transformer
 
-__all__ = ["inspect_model", "inspect_transformer", "is_transformer", "transformer_figures"]
+__all__ = ["inspect_deployed", "inspect_model", "inspect_transformer", "is_transformer", "transformer_figures"]
 
 
 def inspect_model(path: Path, sizes: Mapping[str, int]) -> ModelProfile:
     """Return the profile of a model file, a configuration, or the published model of that name. Raises InputError."""
+    return _inspected(path, sizes, None)
+
+
+def inspect_deployed(deployment: Deployment) -> ModelProfile:
+    """Return the profile of what a deployment's own model file holds now, encrypted or not. Raises InputError."""
+    from aios.spi.sealing import source_of
+
+    opens = source_of(deployment).sealed
+    path = deployment.model_path
+    stored = Stored(version=deployment.model, digest=deployment.model_digest, file=path, opens=opens) if opens else None
+    return _inspected(Path(path), {}, stored)
+
+
+def _inspected(path: Path, sizes: Mapping[str, int], stored: Stored | None) -> ModelProfile:
     from aios.models import profile_models
     from aios.spi import registry
 
     card = is_transformer(path) and not path.exists()
-    choice = ModelChoice(name=path.stem, path=str(path), card=card, where=Span(file=str(path), line=1, column=1))
+    where = Span(file=str(path), line=1, column=1)
+    choice = ModelChoice(name=path.stem, path=str(path), card=card, stored=stored, where=where)
     readers = registry.load_all("aios.model_readers")
     return profile_models((choice,), readers, None, sizes)[path.stem]
 

@@ -10,7 +10,7 @@ from aios.records.base import Span
 from aios.records.intent import ModelChoice
 from aios.records.measurement import Measured, Measurement, Subject
 from aios.records.modelstore import Reference, Version
-from aios.workflow.modelstore import reference_of, store_of
+from aios.workflow.modelstore import plain_only, reference_of, store_of
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
 
@@ -54,6 +54,8 @@ def diff_models(setting: Setting, first: str, second: str) -> Difference:
     with stage("comparing models", setting.tell, "checking both models"):
         old, new = store.load(before), store.load(after)
         with old.lease, new.lease:
+            for item, reference in ((old, before), (new, after)):
+                plain_only(item.version, str(reference))
             readers = registry.load_all("aios.model_readers")
             profiles = [_profile(item.path, readers, setting) for item in (old, new)]
             figures, operators = compare_profiles(*profiles)

@@ -11,7 +11,7 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
 from aios.records.modelstore import MAIN, Reference
 from aios.records.plan import Deployment
-from aios.workflow.modelstore import Added, Adding, add_model, reference_of, store_of
+from aios.workflow.modelstore import Added, Adding, add_model, plain_only, reference_of, store_of
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
 
@@ -45,6 +45,7 @@ def make_model(setting: Setting, reference: str, wanted: Wanted) -> Added:
     loaded = store_of(setting).load(source)
     version = Reference(source.name, f"v{loaded.version.number}")
     with loaded.lease, stage("transforming"):
+        plain_only(loaded.version, str(version))
         store = artefacts_of(setting)
         made = store.model(_deployment(loaded, str(version), declaration, wanted), {})
         chain = read_chain(made.path.parent)

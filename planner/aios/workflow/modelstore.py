@@ -17,6 +17,7 @@ from aios.workflow.stages import stage
 
 if TYPE_CHECKING:
     from aios.spi.model_reader import ReadModel
+    from aios.spi.sealing import Key
     from aios.state.modelrefs import By
     from aios.state.modelstore import ModelStore
 
@@ -33,6 +34,8 @@ __all__ = [
     "checkout_model",
     "list_stored",
     "log_model",
+    "opening_key",
+    "plain_only",
     "reference_of",
     "references",
     "remove_model",
@@ -45,8 +48,11 @@ T = TypeVar("T")
 
 
 class Adding(NamedTuple):
-    """A file that is to be kept. name: None for the file's own · provenance: how it was made, where that is known ·
-    parents: references to what it was made of"""
+    """A file that is to be kept.
+
+    name: None for the file's own · provenance: how it was made, where that is known · parents: references to what it
+    was made of · key: reference to the key that it is to be encrypted with; None keeps it plain
+    """
 
     file: Path
     name: str | None = None
@@ -55,6 +61,7 @@ class Adding(NamedTuple):
     meta: Mapping[str, str] = {}
     provenance: tuple[Provenance, ...] = ()
     parents: tuple[str, ...] = ()
+    key: str | None = None
 
 
 class Added(NamedTuple):
@@ -133,16 +140,18 @@ def add_model(setting: Setting, wanted: Adding) -> Added:
     name = _valid(check_name, wanted.name if wanted.name is not None else wanted.file.stem)
     branch = _valid(check_label, wanted.branch)
     store = store_of(setting)
+    key = _key(wanted.key)
     with stage("reading the model"):
         read = _read(wanted.file)
     digest = read.profile.digest
     with stage("storing the model"):
-        stored = store.put(wanted.file, sorted(read.external), digest, _progress(setting, wanted.file))
+        stored = store.put(wanted.file, sorted(read.external), digest, _progress(setting, wanted.file), key)
     with stored.lease, store.changing():
         entry = store.entry_or_new(name)
         head = entry.branches.get(branch)
         standing = next((item for item in entry.versions if head and item.number == head.at), None)
-        if standing is not None and standing.digest == digest:
+        key_id = key.id if key else None
+        if standing is not None and (standing.digest, standing.key_id) == (digest, key_id):
             return Added(name, standing, False, standing.number)
         by = _by(setting)
         version = Version(
@@ -151,6 +160,7 @@ def add_model(setting: Setting, wanted: Adding) -> Added:
             main=stored.main,
             files=stored.files,
             branch=branch,
+            key_id=key_id,
             message=wanted.message,
             author=by.user,
             at=by.at,
@@ -252,20 +262,24 @@ def remove_model(setting: Setting, reference: str, whole: bool) -> Removed:
         return Removed(wanted.name, f"v{version.number}")
 
 
-def checkout_model(setting: Setting, reference: str, target: Path | None, force: bool) -> tuple[Version, Path]:
-    """Write a version's file, and the files that it reads beside it, once every byte was compared. Returns where.
+def checkout_model(
+    setting: Setting, reference: str, target: Path | None, force: bool, key: str | None = None
+) -> tuple[Version, Path]:
+    """Write a version's file, plain, and the files that it reads beside it, after comparing every byte. Returns where.
 
-    target: NAME with the model's ending, here, by default. Raises InputError where another file is there, unless
-    ``force``.
+    target: NAME with the model's ending, here, by default · key: reference to the key of an encrypted one. Raises
+    InputError where another file is there, unless ``force``, and without the key.
     """
+    from aios.spi.vault import SUFFIX
     from aios.state.modelcopies import copy_out
 
     wanted = reference_of(reference)
     with stage("checking the model"):
         loaded = store_of(setting).load(wanted)
     with loaded.lease, stage("writing the model"):
-        path = target or Path(f"{wanted.name}{loaded.path.suffix}")
-        copy_out(loaded.path.parent, loaded.version, path, force=force)
+        path = target or Path(f"{wanted.name}{Path(loaded.path.name.removesuffix(SUFFIX)).suffix}")
+        opening = opening_key(loaded.version, reference, key)
+        copy_out(loaded.path.parent, loaded.version, path, opening, force=force)
     return loaded.version, path
 
 
@@ -288,18 +302,50 @@ def check_store(setting: Setting, names: tuple[str, ...]) -> Checked:
 
 
 def _problems_of(store: ModelStore, name: str, version: Version, compared: dict[str, int]) -> Iterator[Diagnostic]:
-    if version.digest in compared:
+    folder = str(store.folder(version))
+    if folder in compared:
         return
     try:
         store.check(Reference(name, f"v{version.number}"), version)
     except AiosError as error:
         yield from error.diagnostics
-    compared[version.digest] = version.size
+    compared[folder] = version.size
 
 
 def reference_of(text: str) -> Reference:
     """Return the reference that a command was given. Raises InputError."""
     return _valid(parse_reference, text)
+
+
+def opening_key(version: Version, told: str, key: str | None) -> Key | None:
+    """Return the key that opens a version's files, None for plain ones. told: how the version is called · key:
+    reference to it. Raises InputError where none is given or it is another one."""
+    if version.key_id is None:
+        return None
+    opening = _key(key)
+    if opening is None:
+        summary, reason = f"{told} is stored encrypted, and no key is named", f"by the key {version.key_id}"
+    elif opening.id != version.key_id:
+        summary, reason = f"{told} is encrypted by another key", f"by {version.key_id}; {key} leads to {opening.id}"
+    else:
+        return opening
+    remedy = "name that key: `security: {key: REF}` in an intent that requires `encrypted`, --key REF for a copy"
+    raise InputError(Diagnostic(summary=summary, reason=reason, remedy=remedy))
+
+
+def plain_only(version: Version, told: str) -> None:
+    """Raise InputError for an encrypted version: what is wanted of it reads and writes plain files."""
+    if version.key_id is not None:
+        summary = f"{told} is stored encrypted, and what is wanted of it would lie plain on a disk"
+        command = shlex.join(["aios", "model", "checkout", told, "--key", "REF"])
+        remedy = "do it with a plain copy, where one may lie"
+        raise InputError(Diagnostic(summary=summary, remedy=remedy, command=command))
+
+
+def _key(reference: str | None) -> Key | None:
+    from aios.spi.sealing import sealing_key
+
+    return None if reference is None else sealing_key(reference)
 
 
 def _valid(check: Callable[[str], T], text: str) -> T:

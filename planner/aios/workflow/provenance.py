@@ -114,7 +114,7 @@ def _leads_to(chain: tuple[Provenance, ...], deployment: Deployment) -> bool:
 
     if not chain or chain[0].digest != deployment.model_digest:
         return False
-    steps = steps_of(deployment, declared(), stored_precision(Path(deployment.model_path)))
+    steps = steps_of(deployment, declared(), stored_precision(deployment))
     return is_of(chain, deployment, steps)
 
 

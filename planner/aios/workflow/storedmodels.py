@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from aios.records.errors import Diagnostic, InputError
 from aios.records.intent import Intent, ModelChoice, Stored
 from aios.records.modelstore import SCHEME, parse_reference
+from aios.workflow.modelstore import opening_key
 
 if TYPE_CHECKING:
-    from aios.state.modelstore import ModelStore
+    from aios.state.modelstore import Loaded, ModelStore
     from aios.workflow.setting import Setting
 
 __all__ = ["with_stored"]
@@ -27,35 +28,38 @@ def with_stored(intents: Sequence[Intent], setting: Setting) -> tuple[Intent, ..
 
     store = ModelStore(setting.model_store)
     problems: list[Diagnostic] = []
-    known: dict[str, Stored] = {}
-    found = [
-        intent.model_copy(
-            update={"models": tuple(_looked_up(item, store, setting, known, problems) for item in intent.models)}
-        )
-        for intent in intents
-    ]
+    known: dict[str, Loaded] = {}
+    found = []
+    for intent in intents:
+        models = []
+        for choice in intent.models:
+            try:
+                models.append(_looked_up(choice, intent, store, setting, known))
+            except InputError as error:
+                problems += (item.model_copy(update={"where": choice.where}) for item in error.diagnostics)
+        found.append(intent.model_copy(update={"models": tuple(models)}))
     if problems:
         raise InputError(*problems)
-    store.used_by(str(setting.state), [item.digest for item in known.values()])
+    store.used_by(str(setting.state), [item.version.digest for item in known.values()])
     return tuple(found)
 
 
 def _looked_up(
-    choice: ModelChoice, store: ModelStore, setting: Setting, known: dict[str, Stored], problems: list[Diagnostic]
+    choice: ModelChoice, intent: Intent, store: ModelStore, setting: Setting, known: dict[str, Loaded]
 ) -> ModelChoice:
-    """Return the choice with what it stands for. known: reference -> that, of those that were looked up"""
+    """Return the choice with what it stands for. known: reference -> that, of those that were looked up
+
+    Raises InputError for what is not there, or is encrypted by a key that the intent does not name.
+    """
     if not choice.path.startswith(SCHEME):
         return choice
+    reference = parse_reference(choice.path)
     if choice.path not in known:
-        reference = parse_reference(choice.path)
-        try:
-            loaded = store.load(reference)
-        except InputError as error:
-            problems.extend(item.model_copy(update={"where": choice.where}) for item in error.diagnostics)
-            return choice
-        setting.leases.append(loaded.lease)
-        version = loaded.version
-        known[choice.path] = Stored(
-            version=f"{reference.name}@v{version.number}", digest=version.digest, file=str(loaded.path)
-        )
-    return choice.model_copy(update={"stored": known[choice.path]})
+        known[choice.path] = store.load(reference)
+        setting.leases.append(known[choice.path].lease)
+    loaded = known[choice.path]
+    version, told = loaded.version, f"{reference.name}@v{loaded.version.number}"
+    key = opening_key(version, told, intent.protection.key if intent.protection else None)
+    opens = {"key": key.origin, "context": version.digest} if key else None
+    stored = Stored(version=told, digest=version.digest, file=str(loaded.path), opens=opens)
+    return choice.model_copy(update={"stored": stored})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aios.records.data import DataFile, said
@@ -51,9 +50,9 @@ def _arrays(
     if len(plain) == len(files):
         return plain, digest
     from aios.models.data_files import array_file, data_digest, fitting_data
-    from aios.workflow.inspecting import inspect_model
+    from aios.workflow.inspecting import inspect_deployed
 
-    profile = inspect_model(Path(deployment.model_path), {})
+    profile = inspect_deployed(deployment)
     found = fitting_data(files, profile)
     if digest not in ("unknown", data_digest(found)):
         reason = f"{said(found)} changed since the plan was made"
@@ -61,9 +60,8 @@ def _arrays(
     return [str(array_file(found, profile, setting.data_cache, setting.tell))], "unknown"
 
 
-def stored_precision(path: Path) -> str:
-    """Return the precision that a model file is stored in."""
-    from aios.spi import registry
+def stored_precision(deployment: Deployment) -> str:
+    """Return the precision that a deployment's own model file is stored in."""
+    from aios.workflow.inspecting import inspect_deployed
 
-    reader = next(item for item in registry.load_all("aios.model_readers").values() if path.suffix in item.suffixes)
-    return str(reader.read(path, {}).profile.precision)
+    return inspect_deployed(deployment).precision

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aios.records.errors import Diagnostic, InputError
@@ -169,10 +168,10 @@ def _of_accuracy(resource: Resource) -> tuple[Claim, ...]:
 
 def _served(resource: Resource) -> ModelProfile:
     """Return the model that is served. Raises InputError where its file changed, or says nothing of its inputs."""
-    from aios.workflow.inspecting import inspect_model
+    from aios.workflow.inspecting import inspect_deployed
 
     deployment = resource.deployment
-    profile = inspect_model(Path(deployment.model_path), {})
+    profile = inspect_deployed(deployment)
     if profile.digest != deployment.model_digest:
         raise InputError(
             Diagnostic(

@@ -226,7 +226,7 @@ def _compared(question: _Question, kept: Sequence[Priced]) -> WhyNot:
     alike = all(row.difference == 0 for row in costs)
     reason = (
         f"{taken.candidate.id} is as good in every goal as {chosen.candidate.id}; of equals the plan takes "
-        "the one with fewest cores, then the least share of devices, then the first by id"
+        "the one with fewest cores, then the least share of devices, then the most defaults, then the first by id"
         if alike
         else f"{taken.candidate.id} is the best such choice, and {chosen.candidate.id} is better"
     )

@@ -39,13 +39,14 @@ def corrected_call(
     correction = library.correction(candidate)
     if correction is None:
         return None
+    alike = signature(candidate, library.transforms)
     known = [
         (Call(precision_of(at.precision, at.quantization), at.threads, at.batch), item.values["time"].value)
         for item in library.kin("service", candidate)
         for at in (item.subject,)
         if "time" in item.values and at.engine == correction.engine and not at.power_mode and not at.tiers
         # A network that a transform changed is another one: it says nothing of this.
-        if signature(at) == signature(candidate)
+        if signature(at, library.transforms) == alike
     ]
 
     def roofline_of(call: Call) -> float | None:
