@@ -32,7 +32,7 @@ if way == "preloaded":
     sys.stdin.readline()
 from aios_plugins.onnxruntime.session import Model, options
 import onnxruntime as ort
-made = options(1, way == "as given")
+made = options(1, "all" if way == "as given" else "none")
 model = path
 if way == "prepared, read":
     from pathlib import Path

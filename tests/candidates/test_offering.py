@@ -30,6 +30,27 @@ DECLARED = {
         parameters={"ranges": RANGES},
     ),
     "shrink": Declaration(name="shrink", summary="", stage="compression", asked=True, parameters={"keep": KEEP}),
+    "graph": Declaration(
+        name="graph",
+        summary="",
+        stage="executor",
+        needs=Needs(stored=(), executors=("willing",)),
+        parameters={"level": Parameter(help="", default="all", choices=("all", "basic"), offered=("all",))},
+    ),
+    "other": Declaration(
+        name="other",
+        summary="",
+        stage="executor",
+        needs=Needs(stored=(), executors=("elsewhere",)),
+        parameters={"level": Parameter(help="", default="off", choices=("off", "on"))},
+    ),
+    "cache": Declaration(
+        name="cache",
+        summary="",
+        stage="executor",
+        needs=Needs(stored=(), formats=("transformer",)),
+        parameters={"precision": Parameter(help="", default="bf16", choices=("bf16", "fp8"))},
+    ),
     "teach": Declaration(
         name="teach", summary="", stage="compression", asked=True, needs=Needs(data=("train",)), parameters={}
     ),
@@ -76,6 +97,23 @@ def test_a_named_transform_is_laid_over_every_precision(offered: Any) -> None:
 def test_values_of_an_offered_transform_are_tried_where_they_are_named(offered: Any) -> None:
     labels, _ = offered(transforms={"static": {"ranges": ("minmax", "entropy")}})
     assert labels == {"fp32", "int8-dynamic", "int8-static", "int8-static+ranges=entropy"}
+
+
+def test_what_the_executor_decides_is_laid_over_every_precision_where_it_is_named(offered: Any) -> None:
+    labels, _ = offered()
+    assert not any("graph" in label for label in labels)
+    labels, found = offered(transforms={"graph": {"level": ("all", "basic")}})
+    plain = {"fp32", "int8-dynamic", "int8-static"}
+    assert labels == plain | {f"{label}+graph=basic" for label in plain}
+    assert {tuple(item.settings.items()) for item in found.candidates} == {(), (("graph", "basic"),)}
+
+
+def test_a_decision_of_another_executor_or_another_kind_of_model_is_told(offered: Any) -> None:
+    labels, found = offered(transforms={"other": {"level": ("on",)}, "cache": {"precision": ("fp8",)}})
+    assert labels == {"fp32", "int8-dynamic", "int8-static"}
+    told = {item.what: item.reason for item in found.rejections if item.what.startswith("small ")}
+    assert told["small cache"] == "small is onnx; cache is decided of transformer"
+    assert told["small other by willing"] == "willing does not decide it; elsewhere does"
 
 
 def test_a_pin_asks_for_a_compression_too(offered: Any, intent: Any) -> None:

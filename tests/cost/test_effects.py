@@ -6,6 +6,7 @@ import pytest
 
 from aios.cost.effects import change_of, effect_of, losses, signature
 from aios.records.candidate import Candidate
+from aios.records.measurement import subject_of
 from aios.records.model import ModelProfile
 from aios.records.transform import Declaration, Effect, Parameter, Range
 from aios.spi.transforms import declarations
@@ -110,6 +111,20 @@ def test_a_mixture_of_precisions_lies_between_them() -> None:
     assert (found.base.precision, found.base.quantization) == ("fp32", "none")
     assert found.narrow is not None
     assert (found.narrow.precision, found.narrow.quantization) == ("int8", "static")
+
+
+def test_what_the_executor_decides_changes_time_and_keeps_measurements_apart() -> None:
+    level = Parameter(help="", default="all", choices=("all", "basic"))
+    effect = Effect(time=Range(low=0.5, value=2.0, high=4.0), source="a table")
+    graph = Declaration(name="graph", summary="", stage="executor", parameters={"level": level}, effect=effect)
+    plain = candidate(precision="int8", quantization="static", settings={"calibration": "entropy"})
+    basic = plain.model_copy(update={"settings": {"calibration": "entropy", "graph": "basic"}})
+    assert change_of(plain, PROFILE, {"graph": graph}).base is plain
+    found = change_of(basic, PROFILE, {"graph": graph})
+    assert found.base == plain
+    assert found.time == (0.5, 2.0, 4.0)
+    assert signature(plain, {"graph": graph}) != signature(basic, {"graph": graph})
+    assert len({subject_of("service", item, engine="e").digest for item in (plain, basic)}) == 2
 
 
 def test_losses_of_both_steps_count() -> None:

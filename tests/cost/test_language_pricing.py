@@ -21,6 +21,7 @@ from aios.records.candidate import Candidate
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
 from aios.records.intent import Goal, Intent, Load, ModelChoice
 from aios.records.metrics import ENDLESS_S, METRICS
+from aios.spi.transforms import declarations
 
 HERE = Span(file="intent.yaml", line=1, column=1)
 LLAMA = card_profile("meta-llama/Llama-3.1-8B")
@@ -75,6 +76,43 @@ def learnt(metric, constant, keys=("device",), group=("gpu",)):
     return Calibration(
         predictor="serving", metric=metric, version=PREDICTOR.version, stages=(stage,), residuals=residuals
     )
+
+
+def test_keys_and_values_in_8_bits_take_half_the_memory_and_the_time_to_read_them():
+    plain = candidate(batch=64)
+    small = plain.model_copy(update={"id": "small", "settings": {"kv_cache": "fp8"}})
+    intent = intent_of(rate=40.0, prompt=8192, output=256)
+    both = priced(plain, small, intent=intent, fleet=fleet_of(device(memory_bytes=fact(200e9))))
+    before, after = ({item.part: item.bytes for item in one.residences} for one in both)
+    assert before["kv_cache"] == 64 * 8448 * 131072
+    assert after == {**before, "kv_cache": before["kv_cache"] / 2}
+    whole, half = (one.estimates for one in both)
+    # The margin for what allocators lose, 2 % and more of what is held, goes with what is saved.
+    assert 1.0 < (whole["memory"].value - half["memory"].value) / (before["kv_cache"] / 2) < 1.1
+    assert "sequences of 8448 tokens in fp8 35.4 GB" in half["memory"].basis
+    assert half["throughput"].value > 1.1 * whole["throughput"].value
+    ratio = bound(64, 8448, 1) / bound(64, 8448, 2)
+    assert half["throughput"].value / whole["throughput"].value < 1 / ratio
+
+
+def bound(sequences, context, bytes_each):
+    """Bytes that a pass over ``sequences`` reads at most: weights once, and keys and values."""
+    return 2 * 8.03e9 + sequences * context * 65536 * bytes_each
+
+
+def test_what_8_bits_may_cost_in_accuracy_is_bounded_and_says_whose_figure_it_is():
+    declared = {"kv-cache": declarations()["kv-cache"]}
+    intent = intent_of().model_copy(
+        update={"models": (intent_of().models[0].model_copy(update={"declared": {"accuracy.exact-match": 0.8}}),)}
+    )
+    plain = candidate(batch=16)
+    small = plain.model_copy(update={"id": "small", "settings": {"kv_cache": "fp8"}})
+    whole, half = priced(plain, small, intent=intent, evidence=Evidence(transforms=declared))
+    assert whole.estimates["accuracy.exact-match"].value == 0.8
+    found, lost = half.estimates["accuracy.exact-match"], declared["kv-cache"].effect.accuracy_loss
+    assert found.source == "assumed"
+    assert (found.low, found.value, found.high) == pytest.approx((0.8 - lost.high, 0.8 - lost.value, 0.8 - lost.low))
+    assert "with kv-cache fp8" in found.basis
 
 
 def test_every_metric_is_an_estimate_or_says_why_not():

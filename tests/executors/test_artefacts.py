@@ -65,6 +65,23 @@ def test_the_float_artefact_computes_the_same_and_keeps_its_weights_apart(tmp_pa
     assert (Path(artefact.path) / "weights.bin").stat().st_size >= 64 * 16 * 9 * 4
 
 
+def test_the_level_of_optimisation_is_part_of_the_recipe_and_seen_in_the_graph(
+    tmp_path: Path, kit: Any, store: Any
+) -> None:
+    model = kit.convolutional(tmp_path / "small.onnx", channels=(16, 32))
+    executor, data = Executor(), kit.images(8)
+    chosen = {level: {} if level == "all" else {"graph": level} for level in ("all", "extended", "basic", "none")}
+    wanted = {level: kit.deployment_of(model, settings=settings) for level, settings in chosen.items()}
+    made = {level: executor.prepare(deployment, store) for level, deployment in wanted.items()}
+    assert len({artefact.key for artefact in made.values()}) == 4
+    assert "FusedConv" in operators(made["extended"])
+    source = {node.op_type for node in onnx.load(str(model)).graph.node}
+    assert operators(made["none"]) == source
+    assert "FusedConv" not in operators(made["basic"])
+    for deployment in wanted.values():
+        assert np.allclose(outputs(executor, deployment, store, data), plain(model, data), atol=1e-5)
+
+
 def test_static_quantization_computes_in_integers_near_the_float_answer(tmp_path: Path, kit: Any, store: Any) -> None:
     model = kit.convolutional(tmp_path / "small.onnx", channels=(16, 32))
     data = kit.images(64)

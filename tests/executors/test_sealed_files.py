@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from aios.records.errors import InputError, WorldError
 from aios.spi import sealing
-from aios.spi.sealing import is_sealed, key_of, seal, sealing_key, unseal
+from aios.spi.sealing import is_sealed, key_of, repeatable, seal, sealing_key, unseal
 
 HEX = b"00112233445566778899aabbccddeeff" * 2
 KEY = key_of(HEX, "env:MODEL_KEY")
@@ -154,3 +154,17 @@ def test_a_key_that_is_not_there_is_named(monkeypatch):
 def test_a_source_that_ends_early_is_an_error():
     with pytest.raises(ValueError, match="shorter than the 100 bytes"):
         seal(io.BytesIO(b"short"), 100, io.BytesIO(), KEY, "w", "c", bytes)
+
+
+@given(first=st.binary(max_size=2 * SMALL), second=st.binary(max_size=2 * SMALL))
+def test_equal_content_seals_to_equal_bytes_and_no_other_under_its_salt(first, second):
+    def stored(plain):
+        target = io.BytesIO()
+        random = repeatable(KEY, "a", "sha256:1", hashlib.sha256(plain).hexdigest())
+        seal(io.BytesIO(plain), len(plain), target, KEY, "a", "sha256:1", random)
+        return target.getvalue()
+
+    salts = [json.loads(b"{" + parts(stored(plain))[0].partition(b"{")[2])["salt"] for plain in (first, second)]
+    assert opened(stored(first), "a") == first
+    assert stored(first) == stored(bytes(first))
+    assert (salts[0] == salts[1]) == (first == second)

@@ -48,6 +48,16 @@ def test_what_needs_minutes_or_data_to_learn_from_has_to_be_asked_for() -> None:
     assert known["static"].needs.data == ("calibrate",)
 
 
+def test_what_executors_decide_is_declared_beside_them() -> None:
+    known = declarations()
+    decided = {name: item for name, item in known.items() if item.stage == "executor"}
+    assert {"graph", "kv-cache"} <= set(decided)
+    assert decided["kv-cache"].setting == "kv_cache"
+    assert all(len(item.parameters) == 1 for item in decided.values())
+    (level,) = decided["graph"].parameters.values()
+    assert (level.default, level.offered) == ("all", ("all",))
+
+
 def test_a_declaration_is_read(tmp_path: Path) -> None:
     found = read_declaration(declared(tmp_path, GOOD), "shrink")
     assert (found.stage, found.parameters["keep"].most, found.reproducible) == ("compression", 1.0, True)

@@ -73,7 +73,11 @@ def model_transforms(
 
 @model_app.command("provenance", epilog="Example: aios model provenance read-digits --rebuild")
 def model_provenance(
-    name: Annotated[str, typer.Argument(metavar="ADDRESS | ARTEFACT", help="What stands, or an artefact's key.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="ADDRESS | ARTEFACT | PLAN", help="What stands, an artefact's key, a saved plan."),
+    ],
+    address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", help="Of the saved plan.")] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make it again and compare, bit for bit.")] = False,
     state: State = STATE,
     json: Json = False,
@@ -81,7 +85,7 @@ def model_provenance(
     """Show each step from a model file to what is computed: transform, settings, versions, digests of data."""
     from aios.cli.transforming import model_provenance as work
 
-    return work(setting_of(None, None, state), name, again=rebuild, json=json)
+    return work(setting_of(None, None, state), name, address, again=rebuild, json=json)
 
 
 Owner = Annotated[str, typer.Option("--owner", help="Whose mark: a name that you will be known by.")]

@@ -87,11 +87,11 @@ def _takes(parameter: Parameter) -> str:
     return f"{low}{'' if parameter.most is None else f'to {parameter.most:g}'}".strip()
 
 
-def model_provenance(setting: Setting, name: str, *, again: bool, json: bool) -> int:
+def model_provenance(setting: Setting, name: str, address: str | None, *, again: bool, json: bool) -> int:
     """Print each step from a model file to what is computed; with ``again`` make it anew and compare."""
     from aios.workflow.provenance import origin_of, rebuild
 
-    origin = origin_of(setting, name)
+    origin = origin_of(setting, name, address)
     rebuilt = rebuild(setting, origin) if again else None
     ink = Ink(sys.stdout)
     lines = [text for entry in origin.chain for text in _entry(entry, ink)]

@@ -21,7 +21,16 @@ from aios.cost.distribution import JITTER, Quantiles, mean_of, scaled, scv_of, s
 from aios.cost.effects import change_of, signature
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, Unknown, interval_of
-from aios.cost.measured import ASSUMED_OCCUPANCY, distance, either, meter, occupancy, relative_ends, widened
+from aios.cost.measured import (
+    ASSUMED_OCCUPANCY,
+    ASSUMED_OVERHEAD,
+    added_by,
+    distance,
+    either,
+    meter,
+    occupancy,
+    relative_ends,
+)
 from aios.cost.network_time import LearntTime, NetworkTimes
 from aios.cost.ordering import narrower, no_less, no_more, wider
 from aios.cost.queueing import Replica, Tail
@@ -35,9 +44,6 @@ from aios.records.measurement import Measured, Measurement
 from aios.records.model import MemoryPart, ModelProfile
 
 __all__ = ["Service", "Workbench"]
-
-ASSUMED_OVERHEAD = Interval(0.2e-3, 0.5e-3, 1.5e-3)
-"""Seconds that serving adds to a lone request where nothing of the kind was measured."""
 
 SAME_PRECISION, OTHER_PRECISION = 0.25, 0.5
 """Relative error of a roofline scaled by a measurement of the same model and device: other threads or batch only, or
@@ -110,9 +116,9 @@ class Workbench:
         if isinstance(single, Unknown):
             return single
         overhead, added, overhead_basis = self._overhead(candidate, full, serving)
-        served = serving.distributions.get("compute") if serving is not None else None
-        lone = serving.distributions.get("lone") if serving is not None else None
-        base = lone or (self._sum(served, overhead) if served else self._spread(single, overhead))
+        shapes = serving.distributions if serving is not None else {}
+        served = shapes.get("compute")
+        base = shapes.get("lone") or (self._sum(served, overhead) if served else self._spread(single, overhead))
         source, basis = _trust(full, single, serving, overhead_basis)
         occupied = full.time.plus(added.times(candidate.batch))
         if serving is not None and "capacity" in serving.values:
@@ -127,7 +133,7 @@ class Workbench:
             replicas=(low, value, high),
             mean_s=mean_of(base),
             tail=Tail(base),
-            relative=widened(relative_ends(single.time, self._overhead_spread(overhead, serving)), serving),
+            relative=relative_ends(single.time, None if overhead is self._assumed else overhead, serving),
             source=source,
             basis=basis,
             energy_j=either("energy", serving, measured) or self._borrowed(candidate, device, full.time),
@@ -237,12 +243,9 @@ class Workbench:
     def _known(
         self, candidate: Candidate, profile: ModelProfile, device: DeviceType, tiers: Tiers, batch: int
     ) -> _Compute | Unknown:
-        found = self._measured(candidate, batch)
+        found = self._measured(candidate, batch) or self._corrected(candidate, profile, device, tiers, batch)
         if found is not None:
             return found
-        corrected = self._corrected(candidate, profile, device, tiers, batch)
-        if corrected is not None:
-            return corrected
         predicted = self._roofline(candidate, profile, device, tiers, batch)
         if not isinstance(predicted, Unknown):
             scaled_one = self._calibrated(candidate, profile, device, tiers, batch, predicted)
@@ -355,29 +358,10 @@ class Workbench:
         kin = [item for item in self._library.kin("serving", candidate) if "overhead" in item.distributions]
         if kin:
             nearest = min(kin, key=lambda item: distance(item, candidate, candidate.batch))
-            added = self._added(nearest, candidate)
+            added = added_by(nearest, self._library.kin("service", candidate))
             return nearest.distributions["overhead"], added, "serving overhead taken from a sister configuration"
         low, _, high = ASSUMED_OVERHEAD.times(1e3)
         return self._assumed, ASSUMED_OCCUPANCY, f"serving overhead assumed, {low:.2g} to {high:.2g} ms"
-
-    def _added(self, serving: Measurement, candidate: Candidate) -> Interval:
-        """Return the occupancy per request that serving adds to computing, from a sister configuration."""
-        subject = serving.subject
-        for item in self._library.kin("service", candidate):
-            if item.subject.model_copy(update={"kind": "serving"}) == subject and "time" in item.values:
-                return occupancy(serving, interval_of(item.values["time"]))
-        if "compute" in serving.distributions and subject.batch == 1:
-            time_s = mean_of(serving.distributions["compute"])
-            return occupancy(serving, Interval(time_s, time_s, time_s))
-        return ASSUMED_OCCUPANCY
-
-    def _overhead_spread(self, overhead: Quantiles, serving: Measurement | None) -> Interval:
-        """Return the mean overhead with its own uncertainty: 5 % measured, 30 % borrowed, the assumed range else."""
-        if overhead is self._assumed:
-            return ASSUMED_OVERHEAD
-        mean = mean_of(overhead)
-        error = 0.05 if serving is not None else 0.3
-        return Interval(mean * (1 - error), mean, mean * (1 + error))
 
     def _spread(self, single: _Compute, overhead: Quantiles) -> Quantiles:
         """Return the latency of a lone request from the compute time of its own distribution.
@@ -411,7 +395,6 @@ def _key(candidate: Candidate, tiers: Tiers) -> tuple[object, ...]:
 def _trust(full: _Compute, single: _Compute, serving: Measurement | None, overhead: str) -> tuple[Source, str]:
     """Return the weakest source of the parts, and all of them in words."""
     parts: Sequence[Source] = (full.source, single.source, "measured" if serving is not None else "calibrated")
-    order: Sequence[Source] = ("measured", "calibrated", "analytic", "assumed")
-    source = max(parts, key=order.index)
+    source = max(parts, key=("measured", "calibrated", "analytic", "assumed").index)
     basis = full.basis if full.basis == single.basis else f"{full.basis}, batch 1: {single.basis}"
     return source, f"{basis}; {overhead}"

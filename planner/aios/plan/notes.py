@@ -8,6 +8,7 @@ from aios.records.candidate import Priced
 from aios.records.fleet import Fleet
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
+from aios.records.transformers import KV_CACHE, KV_PRECISION
 
 __all__ = ["OF_THE_DAY", "notes_on"]
 
@@ -33,11 +34,11 @@ def notes_on(
     profile = profiles[chosen.candidate.model]
     if profile.transformer is not None:
         yield from (f"{chosen.candidate.model}: {guessed}" for guessed in profile.transformer.marked)
-    if _quality_unjudged(intent, chosen, profile):
-        yield (
-            f"how well {chosen.candidate.model} answers in {chosen.candidate.precision} is not judged; "
-            "`pin: {precision: bf16}` rules it out"
-        )
+    unjudged = dict(_unjudged(intent, chosen, profile))
+    if unjudged:
+        how, remedies = " ".join(unjudged), " and ".join(unjudged.values())
+        rule = "rules" if len(unjudged) == 1 else "rule"
+        yield f"how well {chosen.candidate.model} answers {how} is not judged; {remedies} {rule} it out"
     if chosen.periods:
         yield from _over_the_day(intent, chosen, at_once=at_once)
     yield from intent.placement.texts(intent.name)
@@ -63,12 +64,18 @@ def _over_the_day(intent: Intent, chosen: Priced, *, at_once: bool) -> Iterator[
         yield f"{' and '.join(means)}: of the whole day, which `aios verify` does not measure"
 
 
-def _quality_unjudged(intent: Intent, chosen: Priced, profile: ModelProfile) -> bool:
-    """Say whether a language model was quantised without any accuracy that says what that costs."""
+def _unjudged(intent: Intent, chosen: Priced, profile: ModelProfile) -> Iterator[tuple[str, str]]:
+    """Yield (what, what rules it out) of each way in which a language model was made smaller, where no accuracy says
+    what that costs."""
     candidate = chosen.candidate
-    quantised = candidate.quantization != "none" and candidate.precision != profile.precision
     judged = any(name.startswith("accuracy.") for name in chosen.estimates)
-    return profile.transformer is not None and intent.train is None and quantised and not judged
+    if profile.transformer is None or intent.train is not None or judged:
+        return
+    if candidate.quantization != "none" and candidate.precision != profile.precision:
+        yield f"in {candidate.precision}", "`pin: {precision: bf16}`"
+    if KV_CACHE in candidate.settings:
+        kept = candidate.settings[KV_CACHE]
+        yield f"with keys and values in {kept}", f"`transforms: {{kv-cache: {{precision: {KV_PRECISION}}}}}`"
 
 
 def _unlike_powers(intent: Intent, chosen: Priced, options: Sequence[Priced], fleet: Fleet) -> Iterator[str]:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aios.records.errors import Diagnostic, InputError
+from aios.records.forms import nearest
 from aios.records.plan import Deployment
 from aios.records.transform import Provenance
 from aios.workflow.keeping import load_state
+from aios.workflow.planfiles import is_plan_file, read_plan_file
 from aios.workflow.setting import Setting
 from aios.workflow.transforming import declared, stored_precision, transforming
 
@@ -38,12 +40,19 @@ class Rebuilt(NamedTuple):
     same: bool
 
 
-def origin_of(setting: Setting, name: str) -> Origin:
-    """Return where a model comes from. name: an address that stands, or an artefact by its folder or key.
+def origin_of(setting: Setting, name: str, address: str | None = None) -> Origin:
+    """Return where a model comes from. name: an address that stands, an artefact by its folder or key, or a saved plan
+    · address: of that plan, which may be left out where it makes one thing stand
 
     Raises InputError where nothing of the kind is here.
     """
     resources = load_state(setting).resources
+    if name not in resources and is_plan_file(name):
+        return _of_deployment(setting, _planned(name, address))
+    if address is not None:
+        raise InputError(
+            Diagnostic(summary=f"{name} is no saved plan", remedy="name a saved plan before an address of it")
+        )
     if name in resources:
         return _of_deployment(setting, resources[name].deployment)
     folder = _folder(setting, name)
@@ -52,7 +61,7 @@ def origin_of(setting: Setting, name: str) -> Origin:
             Diagnostic(
                 summary=f"nothing stands at `{name}`, and no artefact is called so",
                 reason=f"standing: {', '.join(resources) or 'nothing'}; artefacts are kept in {setting.artefacts}",
-                remedy="name an address, or an artefact by its folder or the first digits of its key",
+                remedy="name an address, a saved plan, or an artefact by its folder or the first digits of its key",
                 command="aios status",
             )
         )
@@ -61,6 +70,24 @@ def origin_of(setting: Setting, name: str) -> Origin:
     chain = read_chain(folder)
     deployments = (item.deployment for item in resources.values())
     return Origin(chain, folder, next((item for item in deployments if _leads_to(chain, item)), None))
+
+
+def _planned(path: str, address: str | None) -> Deployment:
+    """Return what a saved plan makes stand at an address."""
+    found = {action.address: action.after for action in read_plan_file(path).actions if action.after is not None}
+    if address is None and len(found) == 1:
+        (address,) = found
+    if address is None or address not in found:
+        said = f"{path} makes {', '.join(found) or 'nothing'} stand"
+        near = nearest(address or "", list(found))
+        raise InputError(
+            Diagnostic(
+                summary=f"nothing stands at `{address}` in {path}" if address else f"which address of {path} is meant?",
+                reason=said,
+                remedy=f"did you mean `{near}`?" if near else "name one of them after the plan",
+            )
+        )
+    return found[address]
 
 
 def rebuild(setting: Setting, origin: Origin) -> Rebuilt:
@@ -102,9 +129,9 @@ def _of_deployment(setting: Setting, deployment: Deployment) -> Origin:
         return Origin((own,), None, deployment)
     raise InputError(
         Diagnostic(
-            summary=f"the model that {deployment.intent} computes is not among the artefacts any more",
-            reason=f"they are kept in {setting.artefacts}",
-            remedy="apply again: it is made anew",
+            summary=f"the model that {deployment.intent} computes is not among the artefacts",
+            reason=f"they are kept in {setting.artefacts}; it was not made yet, or is gone",
+            remedy="apply the plan: it is made then",
         )
     )
 

@@ -24,7 +24,7 @@ from aios.spi.sealing import key_reference, sealing_key
 from aios_plugins.onnxruntime.spec import file_digest
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
-__all__ = ["engine", "is_optimized", "manifest", "prepare", "recipe_of", "sealed_of"]
+__all__ = ["engine", "graph_of", "is_optimized", "manifest", "prepare", "recipe_of", "sealed_of"]
 
 _RECIPE_VERSION = "2"
 """Raised when the same recipe would give another artefact."""
@@ -53,6 +53,11 @@ def is_optimized(deployment: Deployment) -> bool:
     return deployment.device_kind == "cpu"
 
 
+def graph_of(deployment: Deployment) -> str:
+    """Return the level to which the graph is optimised, as ``graph.transform.yaml`` names levels."""
+    return deployment.settings.get("graph", "all")
+
+
 def isa() -> str:
     """Return the features of this CPU that matter, sorted, in one text."""
     try:
@@ -70,7 +75,7 @@ def recipe_of(deployment: Deployment, model: str) -> dict[str, str]:
         "engine": engine(),
         "model": model,
         "device_kind": deployment.device_kind,
-        "optimization": "all, offline, prepacked" if is_optimized(deployment) else "on load",
+        "optimization": f"{graph_of(deployment)}, offline, prepacked" if is_optimized(deployment) else "on load",
     }
     if is_optimized(deployment):
         recipe["isa"] = isa()
@@ -129,6 +134,7 @@ def _build(deployment: Deployment, source: Source, recipe: Mapping[str, str], fo
         "digest": source.digest,
         "folder": str(folder),
         "optimize": is_optimized(deployment),
+        "graph": graph_of(deployment),
     }
     if key := key_reference(deployment):
         seal = {"key": key, "context": digest_of(dict(recipe))}

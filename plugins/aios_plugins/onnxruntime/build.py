@@ -81,7 +81,7 @@ def _make(job: dict[str, Any]) -> None:
     if _digest(source) != job["digest"]:
         raise Unusable("the model file changed since the plan was made; plan again")
     if job["optimize"]:
-        _optimise(source, folder)
+        _optimise(source, folder, job["graph"])
     else:
         _copy(source, folder)
 
@@ -118,11 +118,14 @@ def _tensors(graph: Any) -> Iterator[Any]:
             yield from _tensors(inner)
 
 
-def _optimise(source: Path, folder: Path) -> None:
-    """Save the graph that onnxruntime would make of the model on this CPU, constants in a file that can be mapped."""
+def _optimise(source: Path, folder: Path, graph: str) -> None:
+    """Save the graph that onnxruntime makes of the model on this CPU, constants in a file that can be mapped.
+
+    graph: level of optimisation
+    """
     import onnxruntime as ort
 
-    made = options(threads=1, optimize=True)
+    made = options(threads=1, graph=graph)
     made.optimized_model_filepath = str(folder / MODEL_FILE)
     made.add_session_config_entry("session.optimized_model_external_initializers_file_name", _WEIGHTS_FILE)
     made.add_session_config_entry(
@@ -132,7 +135,7 @@ def _optimise(source: Path, folder: Path) -> None:
     ort.InferenceSession(str(source), made, providers=["CPUExecutionProvider"])
     _align(folder)
     # Whatever cannot be opened or run is found here and not when the service starts.
-    again = options(threads=1, optimize=False)
+    again = options(threads=1, graph="none")
     Model(ort.InferenceSession(str(folder / MODEL_FILE), again, providers=["CPUExecutionProvider"]))
 
 

@@ -15,7 +15,7 @@ from aios.records.base import digest_of
 from aios.records.errors import Diagnostic, WorldError
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Journal, Outcome
-from aios_plugins.onnxruntime.artefacts import is_optimized, manifest, sealed_of
+from aios_plugins.onnxruntime.artefacts import graph_of, is_optimized, manifest, sealed_of
 from aios_plugins.onnxruntime.attested import attested_of
 from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.control import ControlError, ask, bracketed
@@ -196,6 +196,7 @@ def spec_of(deployment: Deployment, artefact: Artefact, port: int, token: str, s
         described=deployment.model_dump(mode="json"),
         sealed=sealed_of(deployment, artefact),
         attested=attested_of(deployment, artefact),
+        graph=graph_of(deployment),
     )
 
 

@@ -15,7 +15,7 @@ from aios.records.errors import InputError, WorldError
 from aios.records.measurement import PROBABILITIES, Measured, Measurement, subject_of
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Tensors
-from aios_plugins.onnxruntime.artefacts import engine, is_optimized, manifest, sealed_of
+from aios_plugins.onnxruntime.artefacts import engine, graph_of, is_optimized, manifest, sealed_of
 from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.matching import matching
 from aios_plugins.onnxruntime.session import open_model
@@ -51,6 +51,7 @@ def local_spec(deployment: Deployment, artefact: Artefact) -> Spec:
         token="",
         secret="",
         sealed=sealed_of(deployment, artefact),
+        graph=graph_of(deployment),
     )
 
 

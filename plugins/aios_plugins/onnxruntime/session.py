@@ -22,9 +22,10 @@ _QUIET = 3
 """Log severity: errors only. Warnings speak of graph clean-up, which users can do nothing about."""
 
 
-def options(threads: int, optimize: bool) -> Any:
+def options(threads: int, graph: str) -> Any:
     """Return session options: ``threads`` intra-op threads that sleep when idle, one operator at a time.
 
+    graph: level of optimisation, ``all``, ``extended``, ``basic`` or ``none``; KeyError for any other
     Spinning threads answer some microseconds sooner and burn every core of the deployment between requests, which
     takes from the other replicas and is paid in power.
     """
@@ -36,7 +37,12 @@ def options(threads: int, optimize: bool) -> Any:
     made.inter_op_num_threads = 1
     made.log_severity_level = _QUIET
     levels = ort.GraphOptimizationLevel
-    made.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
+    made.graph_optimization_level = {
+        "all": levels.ORT_ENABLE_ALL,
+        "extended": levels.ORT_ENABLE_EXTENDED,
+        "basic": levels.ORT_ENABLE_BASIC,
+        "none": levels.ORT_DISABLE_ALL,
+    }[graph]
     made.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return made
 
@@ -131,7 +137,7 @@ def open_model(spec: Spec) -> Model:
         from aios_plugins.onnxruntime.programs import check_programs
 
         check_programs(spec.attested)
-    made = options(spec.threads, not spec.optimized)
+    made = options(spec.threads, "none" if spec.optimized else spec.graph)
     with verified(spec) as folder:
         if spec.sealed is None:
             session = ort.InferenceSession(str(folder / MODEL_FILE), made, providers=spec.providers)

@@ -47,7 +47,8 @@ class Spec:
     a command comes from who started it · described: the Deployment itself, for whoever takes the service over ·
     sealed: the files are encrypted: reference to their ``key``, and the ``context`` that they are bound to · attested:
     they must be: by a key in the file ``verify_key``, as files of the ``digest``; for a worker, the file of the
-    ``attestation`` that the programs must match, and its ``digest``
+    ``attestation`` that the programs must match, and its ``digest`` · graph: level to which the graph is optimised on
+    load, where nothing was done before
     """
 
     model: str
@@ -66,6 +67,7 @@ class Spec:
     described: dict[str, Any] | None = None
     sealed: dict[str, str] | None = None
     attested: dict[str, str] | None = None
+    graph: str = "all"
 
     def as_json(self) -> dict[str, Any]:
         """Return the spec as JSON-able data."""
