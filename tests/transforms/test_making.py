@@ -28,6 +28,7 @@ from aios.transforms import Transforming, read_chain
 CODE = '''
 import os, resource, signal, time
 from pathlib import Path
+import numpy as np
 import onnx
 from onnx import numpy_helper
 from aios.records.errors import InputError
@@ -71,7 +72,8 @@ class Scale:
             onnx.save(changed, str(work.source))
         for item in model.graph.initializer:
             if how != "same":
-                item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item) * 0.5, item.name))
+                by = float(Path(work.settings["by"]).read_text()) if "by" in work.settings else 0.5
+                item.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(item) * np.float32(by), item.name))
         if how == "same":
             for node in model.graph.node:
                 node.name += "_renamed"
@@ -222,6 +224,21 @@ def test_another_revision_or_version_or_data_is_another_recipe(world: World) -> 
     second = world.make()
     world.items(np.zeros((130, 4), np.float32))
     assert len({first, second, world.make()}) == 3
+
+
+def test_a_file_that_a_setting_names_is_part_of_the_recipe(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = Parameter(help="File of the factor.", default="factor.txt", file=True)
+    parameters = {**world.declaration.parameters, "by": named}
+    world.declaration = world.declaration.model_copy(update={"parameters": parameters})
+    monkeypatch.chdir(world.folder)
+    with pytest.raises(InputError, match=r"factor\.txt cannot be read"):
+        world.make()
+    sums = []
+    for factor in ("2", "3"):
+        (world.folder / "factor.txt").write_text(factor)
+        (weight,) = onnx.load(str(world.make())).graph.initializer
+        sums.append(float(numpy_helper.to_array(weight).sum()))
+    assert sums == [2 * 28, 3 * 28]
 
 
 @pytest.mark.parametrize(

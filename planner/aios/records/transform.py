@@ -33,7 +33,8 @@ class Parameter(Record):
     """One setting of a transform.
 
     help: one sentence · default: as text · choices: every value that it takes, as text; empty for a number between
-    ``least`` and ``most`` · offered: values that a planner may try unasked, the default among them
+    ``least`` and ``most`` · offered: values that a planner may try unasked, the default among them · file: it is the
+    path of a file, seen from the working directory, on whose content the result depends; empty for none
     """
 
     help: str
@@ -42,6 +43,7 @@ class Parameter(Record):
     least: float | None = None
     most: float | None = None
     offered: tuple[str, ...] = ()
+    file: bool = False
 
 
 class Needs(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Protocol
 
 from aios.records.base import digest_of
 from aios.records.data import DataFile
-from aios.records.errors import Diagnostic, WorldError
+from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
 from aios.records.transform import DataRole, Declaration, Provenance
 from aios.spi.executor import Artefact, Source
@@ -133,7 +134,7 @@ class Transforming:
             "folder": str(folder),
             "scratch": str(scratch),
             "precision": step.precision,
-            "settings": dict(step.settings),
+            "settings": {**step.settings, **{name: str(path) for name, path in _files(step).items()}},
             "data": {
                 role: [[str(Path(path).absolute()) for path in paths], digest]
                 for role, (paths, digest) in arrays.items()
@@ -172,6 +173,20 @@ def _data_of(declaration: Declaration, deployment: Deployment) -> dict[DataRole,
     return {role: known[role] for role in (*declaration.needs.data, *declaration.needs.uses) if role in known}
 
 
+def _files(step: Step) -> dict[str, Path]:
+    """Return setting -> file that it names, its path in full: transforms work elsewhere."""
+    known = step.declaration.parameters
+    return {name: Path(text).absolute() for name, text in step.settings.items() if known[name].file and text}
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise InputError(Diagnostic(summary=f"{path} cannot be read", reason=error.strerror)) from error
+
+
 def recipe_of(
     step: Step,
     deployment: Deployment,
@@ -191,6 +206,7 @@ def recipe_of(
         "task": deployment.task,
         "seed": str(_SEED),
         **{f"setting {name}": value for name, value in step.settings.items()},
+        **{f"file {name}": _file_digest(path) for name, path in _files(step).items()},
         **{f"version {name}": value for name, value in versions.items()},
         **{f"data {role}": digest for role, (_, digest) in data.items()},
         **{f"fact {name}": facts.get(name, "") for name in declaration.needs.facts},

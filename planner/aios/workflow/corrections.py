@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aios.cost.correcting.learn import Row
     from aios.cost.interval import Interval
     from aios.records.calibration import Calibration
+    from aios.records.transform import Declaration
 
     Learnt = Mapping[tuple[str, str], Calibration]
 
@@ -104,22 +105,27 @@ def measured_rows(
 def _groups(profiles: Path) -> Mapping[tuple[str, str, str], list[Measurement]]:
     """Return the times per call of each device, executor and engine; of several engines of one the one last measured
     comes last, and its file holds."""
+    from aios.spi.transforms import declarations
     from aios.state import ProfileStore
 
+    declared = declarations()
     stored = sorted(ProfileStore(profiles).load().values(), key=lambda item: (item.as_of, item.subject.digest))
     found: dict[tuple[str, str, str], list[Measurement]] = {}
     for item in stored:
         subject = item.subject
-        if subject.kind == "service" and "time" in item.values and _is_plain(subject):
+        if subject.kind == "service" and "time" in item.values and _is_plain(subject, declared):
             key = (subject.device, subject.executor, subject.engine)
             found[key] = [*found.pop(key, []), item]
     return found
 
 
-def _is_plain(subject: Subject) -> bool:
-    """Say whether the time is of the network as its file has it: what a transform changed is another one."""
-    changed = subject.compression != "none" or subject.quantization == "mixed"
-    return not (changed or subject.power_mode or subject.tiers)
+def _is_plain(subject: Subject, declared: Mapping[str, Declaration]) -> bool:
+    """Say whether the time is of the network as its file has it: what a transform or an executor's decision changed is
+    another one."""
+    from aios.cost.effects import signature
+
+    compression, *changes = signature(subject, declared)
+    return compression == "none" and not any((*changes, subject.power_mode, subject.tiers))
 
 
 def _profiles(models: Path) -> Mapping[str, ModelProfile]:
