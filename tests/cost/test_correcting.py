@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from aios.cost.correcting.amounts import amounts_of, precision_of
+from aios.cost.correcting.amounts import amounts_of
 from aios.cost.correcting.predict import Call, corrected, posterior
 from aios.records.correction import Correction
 from aios.records.model import ModelProfile, Operator, TensorSpec
@@ -121,7 +121,6 @@ def test_amounts_grow_with_the_batch_and_share_weights():
     assert four["convolution_macs"] == 4 * one["convolution_macs"]
     assert four["weights"] == one["weights"]
     assert four["convolution_macs/t"] == 2 * one["convolution_macs"]
-    assert precision_of("int8", "static") == "int8-static"
 
 
 def test_a_correction_of_another_version_is_not_read(learnt):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from aios.records.base import Span, digest_of
-from aios.records.candidate import Candidate
+from aios.records.candidate import Candidate, label_of
 from aios.records.correction import Correction
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
@@ -111,7 +111,8 @@ def _groups(profiles: Path) -> Mapping[tuple[str, str, str], list[Measurement]]:
     found: dict[tuple[str, str, str], list[Measurement]] = {}
     for item in stored:
         subject = item.subject
-        if subject.kind == "service" and "time" in item.values and not subject.power_mode and not subject.tiers:
+        plain = subject.compression == "none" and not subject.power_mode and not subject.tiers
+        if subject.kind == "service" and "time" in item.values and plain:
             key = (subject.device, subject.executor, subject.engine)
             found[key] = [*found.pop(key, []), item]
     return found
@@ -132,7 +133,6 @@ def _rows(
 ) -> Iterator[Row]:
     """Yield what was measured beside what plans would say without a correction."""
     from aios.cost import Evidence, call_time
-    from aios.cost.correcting.amounts import precision_of
     from aios.cost.correcting.learn import Row
     from aios.cost.correcting.predict import Call
     from aios.cost.interval import Unknown
@@ -152,7 +152,7 @@ def _rows(
         roof = roofline(profile, device, candidate, subject.batch)
         yield Row(
             profile=profile,
-            call=Call(precision_of(subject.precision, subject.quantization), subject.threads, subject.batch),
+            call=Call(label_of(subject), subject.threads, subject.batch),
             measured_s=item.values["time"].value,
             roofline_s=None if isinstance(roof, Unknown) else roof.value,
             without_model_s=_ends(alone.time) if alone else None,
@@ -177,6 +177,7 @@ def _candidate(item: Measurement, profile: ModelProfile) -> Candidate:
         executor=subject.executor,
         precision=subject.precision,
         quantization=subject.quantization,
+        settings=subject.settings,
         batch=subject.batch,
         threads=subject.threads,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from aios.records.candidate import Candidate
+from aios.records.candidate import Candidate, label_of
 from aios.records.errors import AiosError
 from aios.records.ledger import LedgerEntry
 from aios.records.measurement import Measured, Measurement, Verdict
@@ -125,7 +125,7 @@ def _of_claim(
         device=deployment.device,
         executor=deployment.executor,
         engine=engine,
-        precision=_precision(deployment.precision, deployment.quantization),
+        precision=label_of(deployment),
         threads=deployment.threads,
         batch=deployment.batch,
         power_mode=deployment.power_mode,
@@ -166,6 +166,8 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
         executor=subject.executor,
         precision=subject.precision,
         quantization=subject.quantization,
+        compression=subject.compression,
+        settings=subject.settings,
         batch=subject.batch,
         threads=subject.threads,
         power_mode=subject.power_mode,
@@ -184,7 +186,7 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
         device=subject.device,
         executor=subject.executor,
         engine=subject.engine,
-        precision=_precision(subject.precision, subject.quantization),
+        precision=label_of(subject),
         threads=subject.threads,
         batch=subject.batch,
         power_mode=subject.power_mode,
@@ -199,7 +201,3 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
         conditions=measurement.conditions,
         at=measurement.as_of,
     )
-
-
-def _precision(precision: str, quantization: str) -> str:
-    return precision if quantization == "none" else f"{precision}-{quantization}"
