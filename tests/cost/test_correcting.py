@@ -103,7 +103,11 @@ def test_beyond_what_was_measured_the_interval_widens(learnt):
 
 
 def test_a_precision_that_nobody_measured_is_not_predicted(learnt):
-    assert corrected(learnt, profile(99, 5e7, 20), Call("int8-static", 1, 1), [], lambda _call: None) is None
+    def told(precision):
+        return corrected(learnt, profile(99, 5e7, 20), Call(precision, 1, 1), [], lambda _call: None)
+
+    assert told("int8-static") is None
+    assert told("fp32+level=basic") == told("fp32")  # a choice, in the same kernels
 
 
 def test_the_posterior_is_that_of_hand():
@@ -112,6 +116,10 @@ def test_the_posterior_is_that_of_hand():
     mean, deviation = posterior(variances, Call("fp32", 1, 1), [(Call("int8-static", 1, 1), 0.5)])
     assert mean == pytest.approx(0.15)
     assert deviation == pytest.approx(math.sqrt(1.0 - 0.09))
+    # Further off than models are: what it shares counts as wide as that, 2 ** 2, and the variances are 4.7.
+    mean, deviation = posterior(variances, Call("fp32", 1, 1), [(Call("int8-static", 1, 1), 2.0)])
+    assert mean == pytest.approx(2.0 * 4.0 / 4.7)
+    assert deviation == pytest.approx(math.sqrt(4.7 - 16.0 / 4.7))
     mean, deviation = posterior(variances, Call("fp32", 1, 1), [])
     assert (mean, deviation) == (0.0, pytest.approx(1.0))
 

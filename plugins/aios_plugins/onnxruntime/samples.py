@@ -66,7 +66,7 @@ def _drawn(random: Generator, kind: str) -> _Form:
     side = int(random.choice([7, 10, 14, 20, 28, 40, 56, 80, 112]))
     form = _Form(kind, width, side, int(random.integers(2, 9)), str(random.choice(_ACTIVATIONS)))
     if kind == "mlp":
-        return form._replace(width=int(32 * random.integers(2, 65)), side=1)
+        return form._replace(width=int(32 * random.integers(2, 33)), side=1)
     if kind == "attention":
         return form._replace(width=int(32 * random.integers(1, 17)), side=int(random.choice([4, 7, 10, 14])))
     return form

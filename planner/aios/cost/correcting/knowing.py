@@ -41,7 +41,11 @@ def corrected_call(
         (Call(label_of(at), at.threads, at.batch), item.values["time"].value)
         for item in library.kin("service", candidate)
         for at in (item.subject,)
-        if "time" in item.values and at.engine == correction.engine and at.compression == "none" and not at.power_mode and not at.tiers
+        if "time" in item.values
+        and at.engine == correction.engine
+        and at.compression == "none"
+        and not at.power_mode
+        and not at.tiers
     ]
 
     def roofline_of(call: Call) -> float | None:
