@@ -55,8 +55,10 @@ _KINDS = ("inverted", "residual", "plain", "bottleneck", "inverted", "attention"
 
 
 def _form(random: Generator, kind: str, number: int) -> _Form:
-    """Draw a form: of some, the one whose arithmetic is nearest to a size. Sizes go evenly over their logarithm, however
-    many networks there are (multiples of the golden ratio)."""
+    """Return of some forms the one whose arithmetic is nearest to a size.
+
+    Sizes go evenly over their logarithm, however many networks there are (multiples of the golden ratio).
+    """
     wanted = math.log(_FEWEST_MACS) + (number * _GOLDEN % 1) * math.log(_MOST_MACS / _FEWEST_MACS)
     return min((_drawn(random, kind) for _ in range(_DRAWS)), key=lambda form: abs(math.log(_macs(form)) - wanted))
 
