@@ -4,9 +4,9 @@
     aios profile intents-of-some-models/                # the models to judge by
     python benchmarks/learning.py profiles .aios/cache/models
 
-Prints, of models that were measured: the errors of predictions of each one from what all others teach (held out as
-a whole), and of each of its settings from its other settings too. Sample networks are only learnt from. Nothing
-is drawn by chance: the same measurements give the same table.
+Prints, of models that were measured: the errors of predictions from what sample networks alone teach (held out as a
+whole), and of each setting from the model's other settings too. Nothing is drawn by chance: the same measurements give
+the same table.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def told(
 ) -> list[tuple[float, float | None, bool]]:
     """Return, of a model's rows, the error with the correction and without, and whether the interval held.
 
-    found: what all other models teach
+    found: what sample networks teach
     """
     own = [row for row in rows if row.profile.digest == held]
     errors = []
@@ -82,15 +82,13 @@ def main() -> None:
     for (device, executor, engine), rows in measured_rows(asked.profiles, asked.models, types, known):
         real = {row.profile.digest: row.profile.name for row in rows if not row.profile.name.startswith(_SAMPLE)}
         print(f"{executor} ({engine}) on {device}: {len(rows)} times, {len(real)} models judged")
-        learnt = {
-            digest: learn("device", "executor", "engine", [row for row in rows if row.profile.digest != digest], "")
-            for digest in real
-        }
+        samples = [row for row in rows if row.profile.digest not in real]
+        learnt = learn("device", "executor", "engine", samples, "")
         for what, siblings in (("whole models held out", False), ("settings held out", True)):
             print(
                 f"\n| {what} | n | median before | p90 before | median | p90 | covered |\n|---|---|---|---|---|---|---|"
             )
-            found = {name: told(rows, digest, learnt[digest], siblings) for digest, name in real.items()}
+            found = {name: told(rows, digest, learnt, siblings) for digest, name in real.items()}
             for name, errors in sorted(found.items()):
                 if errors:
                     print(line(name, errors))

@@ -19,14 +19,17 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "digits"
 NAME = "read-digits"
 
 
-@pytest.fixture
-def setting(tmp_path, monkeypatch):
-    shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "README.md"))
-    monkeypatch.chdir(tmp_path)
-    given = Setting(paths=("intent.yaml",))
-    assert apply_plan(make_plan(given).plan, given, silent).complete
-    yield given
-    destroy(given, (), silent)
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    """One applied service for all tests: each begins where the one before left it."""
+    folder = tmp_path_factory.mktemp("tuning")
+    shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "README.md"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        given = Setting(paths=("intent.yaml",))
+        assert apply_plan(make_plan(given).plan, given, silent).complete
+        yield given
+        destroy(given, (), silent)
 
 
 def silent(_event):
@@ -92,12 +95,12 @@ def test_what_disappoints_under_real_load_is_left_for_the_next_best(setting):
 
 
 def test_what_is_no_better_is_gone_back_from_and_the_history_says_why(setting):
-    home = deployment(setting)
+    home, before = deployment(setting), len(commands(setting))
     done = tune(setting, NAME, Limits(explore=2), silent, StatedVerifier(setting, [2.0, 3.0, 4.0], (True, True, True)))
     assert [trial.outcome for trial in done.trials] == ["worse", "worse"]
     assert done.still_broken
     assert deployment(setting) == home
-    assert [text.split(",")[-1] for text in commands(setting)[1:]] == [
+    assert [text.split(",")[-1] for text in commands(setting)[before:]] == [
         f" moved to {done.trials[0].candidate}",
         " went back",
         f" moved to {done.trials[1].candidate}",

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from aios.cost.correcting.amounts import amounts_of, precision_of
+from aios.cost.correcting.amounts import amounts_of
 from aios.cost.correcting.knowing import corrected_call
 from aios.cost.correcting.predict import Call, corrected, posterior
 from aios.cost.evidence import Evidence, Library
@@ -107,7 +107,11 @@ def test_beyond_what_was_measured_the_interval_widens(learnt):
 
 
 def test_a_precision_that_nobody_measured_is_not_predicted(learnt):
-    assert corrected(learnt, profile(99, 5e7, 20), Call("int8-static", 1, 1), [], lambda _call: None) is None
+    def told(precision):
+        return corrected(learnt, profile(99, 5e7, 20), Call(precision, 1, 1), [], lambda _call: None)
+
+    assert told("int8-static") is None
+    assert told("fp32+level=basic") == told("fp32")  # a choice, in the same kernels
 
 
 def test_the_posterior_is_that_of_hand():
@@ -116,6 +120,10 @@ def test_the_posterior_is_that_of_hand():
     mean, deviation = posterior(variances, Call("fp32", 1, 1), [(Call("int8-static", 1, 1), 0.5)])
     assert mean == pytest.approx(0.15)
     assert deviation == pytest.approx(math.sqrt(1.0 - 0.09))
+    # Further off than models are: what it shares counts as wide as that, 2 ** 2, and the variances are 4.7.
+    mean, deviation = posterior(variances, Call("fp32", 1, 1), [(Call("int8-static", 1, 1), 2.0)])
+    assert mean == pytest.approx(2.0 * 4.0 / 4.7)
+    assert deviation == pytest.approx(math.sqrt(4.7 - 16.0 / 4.7))
     mean, deviation = posterior(variances, Call("fp32", 1, 1), [])
     assert (mean, deviation) == (0.0, pytest.approx(1.0))
 
@@ -125,7 +133,6 @@ def test_amounts_grow_with_the_batch_and_share_weights():
     assert four["convolution_macs"] == 4 * one["convolution_macs"]
     assert four["weights"] == one["weights"]
     assert four["convolution_macs/t"] == 2 * one["convolution_macs"]
-    assert precision_of("int8", "static") == "int8-static"
 
 
 def test_a_pruned_network_says_nothing_of_the_whole_one(learnt):

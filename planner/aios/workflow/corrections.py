@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from aios.records.base import Span, digest_of
+from aios.records.candidate import label_of
 from aios.records.correction import Correction
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
@@ -143,7 +144,6 @@ def _rows(
 ) -> Iterator[Row]:
     """Yield what was measured beside what plans would say without a correction."""
     from aios.cost import Evidence, call_time
-    from aios.cost.correcting.amounts import precision_of
     from aios.cost.correcting.learn import Row
     from aios.cost.correcting.predict import Call
     from aios.cost.interval import Unknown
@@ -163,7 +163,7 @@ def _rows(
         roof = roofline(profile, device, candidate, subject.batch)
         yield Row(
             profile=profile,
-            call=Call(precision_of(subject.precision, subject.quantization), subject.threads, subject.batch),
+            call=Call(label_of(subject), subject.threads, subject.batch),
             measured_s=item.values["time"].value,
             roofline_s=None if isinstance(roof, Unknown) else roof.value,
             without_model_s=_ends(alone.time) if alone else None,

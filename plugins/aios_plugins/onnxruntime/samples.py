@@ -6,6 +6,7 @@ depth. Their weights are random too, for how long arithmetic takes does not depe
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["write_samples"]
 
 _OPSET = 17  # the first with LayerNormalization
-_MOST_MACS, _FEWEST_MACS = 6e8, 1e6
-"""Per item: what takes some milliseconds to a second on one core of any kind, so that a few calls are measured soon."""
+_FEWEST_MACS, _MOST_MACS = 3e4, 1e9
+"""Per item: from what takes no longer than the call itself to what takes a tenth of a second on one core."""
+_GOLDEN = (5**0.5 - 1) / 2
+_DRAWS = 64
 _ACTIVATIONS = ("Relu", "Clip", "HardSwish", "Silu", "Relu")
 
 
@@ -47,33 +50,40 @@ def write_samples(folder: Path, count: int, seed: int) -> tuple[Path, ...]:
     return tuple(found)
 
 
-_KINDS = ("inverted", "residual", "plain", "bottleneck", "inverted", "attention", "pyramid", "dense", "squeezed", "mlp")
+_KINDS = ("inverted", "residual", "plain", "bottleneck", "inverted", "attention", "pyramid", "dense", "squeezed", "mlp",
+          "temporal")  # fmt: skip
 
 
-def _form(random: Generator, kind: str) -> _Form:
-    """Draw a form whose arithmetic lies within bounds."""
-    while True:
-        width = int(8 * random.integers(1, 33)) if random.random() < 0.8 else int(random.integers(8, 200))
-        side = int(random.choice([7, 10, 14, 20, 28, 40, 56, 80, 112]))
-        form = _Form(kind, width, side, int(random.integers(2, 9)), str(random.choice(_ACTIVATIONS)))
-        if kind == "mlp":
-            form = form._replace(width=int(32 * random.integers(2, 65)), side=1)
-        if kind == "attention":
-            form = form._replace(width=int(32 * random.integers(2, 17)), side=int(random.choice([4, 7, 10, 14])))
-        if _FEWEST_MACS < _macs(form) < _MOST_MACS:
-            return form
+def _form(random: Generator, kind: str, number: int) -> _Form:
+    """Return of some forms the one whose arithmetic is nearest to a size.
+
+    Sizes go evenly over their logarithm, however many networks there are (multiples of the golden ratio).
+    """
+    wanted = math.log(_FEWEST_MACS) + (number * _GOLDEN % 1) * math.log(_MOST_MACS / _FEWEST_MACS)
+    return min((_drawn(random, kind) for _ in range(_DRAWS)), key=lambda form: abs(math.log(_macs(form)) - wanted))
+
+
+def _drawn(random: Generator, kind: str) -> _Form:
+    width = int(8 * random.integers(1, 33)) if random.random() < 0.8 else int(random.integers(8, 200))
+    side = int(random.choice([7, 10, 14, 20, 28, 40, 56, 80, 112]))
+    form = _Form(kind, width, side, int(random.integers(2, 9)), str(random.choice(_ACTIVATIONS)))
+    if kind == "mlp":
+        return form._replace(width=int(32 * random.integers(2, 33)), side=1)
+    if kind == "attention":
+        return form._replace(width=int(32 * random.integers(1, 17)), side=int(random.choice([4, 7, 10, 14])))
+    return form
 
 
 def _macs(form: _Form) -> float:
     per_position = {"plain": 9.0, "residual": 18.0, "bottleneck": 1.1, "inverted": 8.0, "dense": 4.0, "pyramid": 12.0,
-                    "squeezed": 9.0, "attention": 12.0, "mlp": 1.0}[form.kind]  # fmt: skip
+                    "squeezed": 9.0, "attention": 12.0, "mlp": 1.0, "temporal": 5.0}[form.kind]  # fmt: skip
     return per_position * form.width**2 * form.side**2 * form.depth
 
 
 def _network(random: Generator, number: int) -> Any:
     from onnx import TensorProto, helper
 
-    form = _form(random, _KINDS[number % len(_KINDS)])
+    form = _form(random, _KINDS[number % len(_KINDS)], number)
     graph = _Graph(random, form)
     if form.kind == "mlp":
         shape: list[int | str] = ["batch", form.width]
@@ -83,7 +93,8 @@ def _network(random: Generator, number: int) -> Any:
         last = graph.transformer("x")
     else:
         first = int(random.choice([1, 1, 2]))
-        shape = ["batch", 3, form.side * first, form.side * first]
+        sides = (1, form.side**2 * first) if form.kind == "temporal" else (form.side * first, form.side * first)
+        shape = ["batch", 3, *sides]
         last = graph.vision(graph.convolution("x", 3, form.width, 3, stride=first))
     ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
     given = [helper.make_tensor_value_info(last, TensorProto.FLOAT, None)]
@@ -140,10 +151,11 @@ class _Graph:
         self, x: str, inside: int, out: int, kernel: int, *, stride: int = 1, groups: int = 1, plain: bool = False
     ) -> str:
         each = inside // groups
-        weight = self.constant(out, each, kernel, kernel, scale=(each * kernel**2) ** -0.5)
-        pads, shape = [kernel // 2] * 4, [kernel, kernel]
-        made = self.node("Conv", x, weight, self.constant(out), kernel_shape=shape, strides=[stride] * 2, pads=pads,
-                         group=groups)  # fmt: skip
+        flat = self.form.kind == "temporal"  # maps of height 1
+        shape, strides = [1 if flat else kernel, kernel], [1 if flat else stride, stride]
+        weight = self.constant(out, each, *shape, scale=(each * shape[0] * kernel) ** -0.5)
+        made = self.node("Conv", x, weight, self.constant(out), kernel_shape=shape, strides=strides, group=groups,
+                         pads=[size // 2 for size in shape] * 2)  # fmt: skip
         return made if plain else self.activated(made)
 
     def vision(self, x: str) -> str:
@@ -160,6 +172,9 @@ class _Graph:
 
     def plain(self, x: str, width: int, _number: int) -> str:
         return self.convolution(x, width, width, 3)
+
+    def temporal(self, x: str, width: int, _number: int) -> str:
+        return self.convolution(x, width, width, 5)
 
     def residual(self, x: str, width: int, _number: int) -> str:
         inner = self.convolution(self.convolution(x, width, width, 3), width, width, 3, plain=True)

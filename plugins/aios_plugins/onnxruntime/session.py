@@ -50,14 +50,15 @@ def options(threads: int, graph: str) -> Any:
 class Model:
     """An open session with what is known of its inputs and outputs.
 
-    batchable: the first axis of every input and output counts items and is free
+    batchable: the first axis of every input and output is free, and was seen to count items
     """
 
     def __init__(self, session: Any) -> None:
         self.session = session
         self.inputs = [port_of(node) for node in session.get_inputs()]
         self.outputs = [port_of(node) for node in session.get_outputs()]
-        self.batchable = _one_batch_axis([*session.get_inputs(), *session.get_outputs()]) and self._scales()
+        names = _first_axes([*session.get_inputs(), *session.get_outputs()])
+        self.batchable = names is not None and self._scales(len(names) <= 1)
 
     def run(self, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Return the outputs for inputs given in the model's order."""
@@ -79,13 +80,19 @@ class Model:
             values.append(np.zeros([size or 0 for size in shape], NUMPY[port.datatype]))
         return values
 
-    def _scales(self) -> bool:
-        """Try whether two items in give two items out; taken for granted where no input can be made up."""
-        values = self.example(2)
-        if values is None:
-            return True
+    def _scales(self, alike: bool) -> bool:
+        """Try whether as many items come out as go in. Where no input can be made up, names decide.
+
+        alike: whether all first axes have one name; exporters that name each free axis anew need the closer look
+        """
         try:
-            return all(output.shape[:1] == (2,) for output in self.run(values))
+            for items in (2,) if alike else (2, 3):
+                values = self.example(items)
+                if values is None:
+                    return alike
+                if any(output.shape[:1] != (items,) for output in self.run(values)):
+                    return False
+            return True
         except Exception:  # noqa: BLE001 - onnxruntime raises many kinds; zeros may be no valid input for this model
             return False
 
@@ -99,11 +106,10 @@ class Model:
         return [np.concatenate(column) for column in zip(*pieces, strict=True)]
 
 
-def _one_batch_axis(nodes: Sequence[Any]) -> bool:
-    first = [node.shape[0] if node.shape else 0 for node in nodes]
-    if any(isinstance(size, int) for size in first):
-        return False
-    return len({size for size in first if size is not None}) <= 1
+def _first_axes(nodes: Sequence[Any]) -> set[str] | None:
+    """Return the names of the first axes; None if one of them is fixed or there is none."""
+    first: list[Any] = [node.shape[0] if node.shape else 0 for node in nodes]
+    return None if any(isinstance(size, int) for size in first) else {size for size in first if size is not None}
 
 
 def _unsealed(spec: Spec, sealed: dict[str, str], folder: Path, made: Any) -> Any:

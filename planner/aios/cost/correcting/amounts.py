@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aios.records.model import ModelProfile
 from aios.records.networks import PER_CALL, WORK
 
-__all__ = ["VERSION", "amounts_of", "extent_of", "precision_of"]
+__all__ = ["VERSION", "amounts_of", "extent_of"]
 
 VERSION = 1
 """Raised when an amount counts something else than before: what was learnt of it then no longer holds."""
@@ -20,11 +20,6 @@ _VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "C
 _VALUE_BYTES = 4.0
 _LEFT_OUT = frozenset({"elementwise_values", "kernels"})
 """Of ``WORK``: told apart here by whether a runtime fuses them, and whether it has them in 8 bits."""
-
-
-def precision_of(precision: str, quantization: str) -> str:
-    """Return the precision with how it is reached: what kernels a runtime takes."""
-    return precision if quantization == "none" else f"{precision}-{quantization}"
 
 
 def amounts_of(profile: ModelProfile, items: int, threads: int) -> Mapping[str, float]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from aios.cost.correcting.amounts import precision_of
 from aios.cost.correcting.predict import Call, corrected
 from aios.cost.effects import signature
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval
-from aios.records.candidate import Candidate
+from aios.records.candidate import Candidate, label_of
 from aios.records.model import ModelProfile
 
 __all__ = ["CorrectedCall", "corrected_call"]
@@ -37,11 +36,11 @@ def corrected_call(
     roofline_s: of a candidate and a batch, None where unknown
     """
     correction = library.correction(candidate)
-    if correction is None:
+    if correction is None or candidate.compression != "none":  # the profile is of the network before it was changed
         return None
     alike = signature(candidate, library.transforms)
     known = [
-        (Call(precision_of(at.precision, at.quantization), at.threads, at.batch), item.values["time"].value)
+        (Call(label_of(at), at.threads, at.batch), item.values["time"].value)
         for item in library.kin("service", candidate)
         for at in (item.subject,)
         if "time" in item.values and at.engine == correction.engine and not at.power_mode and not at.tiers
@@ -50,11 +49,11 @@ def corrected_call(
     ]
 
     def roofline_of(call: Call) -> float | None:
-        precision, _, quantization = call.precision.partition("-")
+        precision, _, quantization = call.kernels.partition("-")
         update = {"precision": precision, "quantization": quantization or "none", "threads": call.threads}
         return roofline_s(candidate.model_copy(update=update), call.batch)
 
-    call = Call(precision_of(candidate.precision, candidate.quantization), candidate.threads, batch)
+    call = Call(label_of(candidate), candidate.threads, batch)
     time = corrected(correction, profile, call, known, roofline_of)
     if time is None:
         return None

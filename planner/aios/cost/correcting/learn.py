@@ -95,7 +95,7 @@ class _Table:
         self.rows = rows
         self.measured = np.array([row.measured_s for row in rows])
         self.models = np.array([row.profile.digest for row in rows])
-        self.precisions = np.array([row.call.precision for row in rows])
+        self.precisions = np.array([row.call.kernels for row in rows])
         amounts = [amounts_of(row.profile, _items(row), row.call.threads) for row in rows]
         self.names = sorted({name for item in amounts for name in item})
         self.amounts = np.array([[item.get(name, 0.0) for name in self.names] for item in amounts])
@@ -120,7 +120,7 @@ class _Table:
         for place in chosen:
             row = self.rows[place]
             if row.roofline_s:
-                found.setdefault(row.call.precision, []).append(math.log(row.measured_s / row.roofline_s))
+                found.setdefault(row.call.kernels, []).append(math.log(row.measured_s / row.roofline_s))
         return {
             key: math.exp(float(np.median(logs)) * len(logs) / (len(logs) + _SHRUNK))
             for key, logs in sorted(found.items())
@@ -172,7 +172,7 @@ def _held_out(table: _Table, base: str) -> Floats:
             scales = table.scales(train)
             for place in test:
                 row = table.rows[place]
-                scale = scales.get(row.call.precision)
+                scale = scales.get(row.call.kernels)
                 if scale and row.roofline_s:
                     left[place] = math.log(row.measured_s / (scale * row.roofline_s))
     return left

@@ -26,19 +26,24 @@ _WIDEST = 3.0
 
 
 class Call(NamedTuple):
-    """One setting of a model. precision: as of ``precision_of``"""
+    """One setting of a model. precision: as of ``label_of``, with how it is reached and what was chosen for that"""
 
     precision: str
     threads: int
     batch: int
 
+    @property
+    def kernels(self) -> str:
+        """The precision without choices, ``int8-static``: what kernels a runtime takes."""
+        return self.precision.partition("+")[0]
+
 
 def base_s(correction: Correction, profile: ModelProfile, call: Call, roofline_s: float | None) -> float | None:
     """Return what the base predicts, s; None where it knows nothing of the precision, or the roofline is unknown."""
     if correction.base == "roofline":
-        scale = correction.scales.get(call.precision)
+        scale = correction.scales.get(call.kernels)
         return None if scale is None or roofline_s is None else scale * roofline_s
-    rates = correction.rates.get(call.precision)
+    rates = correction.rates.get(call.kernels)
     if rates is None or not profile.work:
         return None
     amounts = amounts_of(profile, max(call.batch, profile.fixed_batch or 1), call.threads)
@@ -77,11 +82,17 @@ def corrected(
 def posterior(
     variances: Mapping[str, float], call: Call, residuals: Sequence[tuple[Call, float]]
 ) -> tuple[float, float]:
-    """Return mean and standard deviation of the logarithm of measured over base, given it at other settings."""
+    """Return mean and standard deviation of the logarithm of measured over base, given it at other settings.
+
+    What models share is as wide as this one's measurements show where they show more: a form that nobody learnt from is
+    not drawn to the others (the variance of a normal prior of mean 0 that makes one shared value likeliest).
+    """
     noise = variances["noise"]
-    prior = _covariance(variances, call, call) + noise
     if not residuals:
-        return 0.0, math.sqrt(prior)
+        return 0.0, math.sqrt(_covariance(variances, call, call) + noise)
+    shown = sum(value**2 for _, value in residuals) / len(residuals)
+    variances = {**variances, "model": max(variances["model"], shown)}
+    prior = _covariance(variances, call, call) + noise
     import numpy as np
 
     calls = [other for other, _ in residuals]
