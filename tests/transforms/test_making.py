@@ -302,4 +302,4 @@ def test_a_transform_that_is_not_installed_is_told(world: World) -> None:
 
 def test_without_transforms_the_model_file_itself_is_computed(world: World) -> None:
     plain = world.deployment().model_copy(update={"compression": "none"})
-    assert world.store().model(plain, {}) == (world.model, digest(world.model))
+    assert world.store().model(plain, {}) == (world.model, digest(world.model), None)
