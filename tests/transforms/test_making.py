@@ -19,7 +19,7 @@ import psutil
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from aios.records.errors import InputError, WorldError
+from aios.records.errors import InputError, PluginError, WorldError
 from aios.records.plan import Deployment
 from aios.records.transform import Declaration, Needs, Parameter
 from aios.state import ArtefactStore
@@ -245,22 +245,23 @@ def test_a_file_that_a_setting_names_is_part_of_the_recipe(world: World, monkeyp
     ("how", "error", "words"),
     [
         ("same", InputError, "silently returned the same model"),
-        ("nothing", WorldError, "wrote no model.onnx"),
-        ("ports", WorldError, "changed the model's outputs from y float32"),
-        ("inputs", WorldError, "changed the model's inputs from x float32"),
-        ("crashed", WorldError, "was ended by SIGSEGV"),
+        ("nothing", PluginError, "wrote no model.onnx"),
+        ("ports", PluginError, "changed the model's outputs from y float32"),
+        ("inputs", PluginError, "changed the model's inputs from x float32"),
+        ("crashed", PluginError, "was ended by SIGSEGV"),
         ("raises", InputError, "net scale cannot be made: axis 3 of w is not there"),
         ("killed", WorldError, "was ended by SIGKILL .the kernel does that when memory runs out"),
         ("memory", WorldError, "there is not enough memory"),
         ("refused", InputError, "net scale cannot be made: it holds no weights worth halving"),
-        ("source", WorldError, "was written to while it was transformed"),
+        ("source", PluginError, "was written to while it was transformed"),
     ],
 )
 def test_what_must_not_be_kept_is_refused_and_leaves_nothing(
     world: World, how: str, error: type[Exception], words: str
 ) -> None:
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=words) as caught:
         world.make(how)
+    assert type(caught.value) is error
     assert not world.kept()
 
 

@@ -5,6 +5,7 @@ AiosError
 ├── UsageError      the command line itself is wrong (exit 64)
 ├── ConflictError   stale plan, state conflict, lock held (exit 4)
 └── WorldError      an executor, device, disk or network failed (exit 6)
+    └── PluginError a plugin broke a rule of its seam: what it would have made does not exist, the machine is fine
 
 Any other exception that reaches the command line is a bug in aios (exit 70). Infeasibility (exit 3) and broken promises
 (exit 5) are results, not exceptions.
@@ -17,7 +18,16 @@ from collections.abc import Sequence
 
 from aios.records.base import Record, Span
 
-__all__ = ["AiosError", "BadValue", "ConflictError", "Diagnostic", "InputError", "UsageError", "WorldError"]
+__all__ = [
+    "AiosError",
+    "BadValue",
+    "ConflictError",
+    "Diagnostic",
+    "InputError",
+    "PluginError",
+    "UsageError",
+    "WorldError",
+]
 
 
 class Diagnostic(Record):
@@ -59,6 +69,10 @@ class ConflictError(AiosError):
 
 class WorldError(AiosError):
     """An executor, a device, the disk or the network failed."""
+
+
+class PluginError(WorldError):
+    """A plugin broke a rule of its seam, or crashed: it would do so again."""
 
 
 class BadValue(ValueError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.records.errors import Diagnostic, InputError, PluginError
 from aios.records.model import ModelProfile, TensorSpec
 
 if TYPE_CHECKING:
@@ -35,21 +35,21 @@ def checked_source(path: Path, digest: str) -> ModelProfile:
 
 
 def checked_result(folder: Path, source: Path, before: ModelProfile, digest: str) -> ModelProfile:
-    """Return the profile of what a transform wrote. Raises WorldError where there is none, clients would see another
+    """Return the profile of what a transform wrote. Raises PluginError where there is none, clients would see another
     model, it computes what its source does, or its source was written to."""
     path = folder / "model.onnx"
     if not path.is_file():
-        raise WorldError("the transform wrote no model.onnx: this is a bug in it")
+        raise PluginError("the transform wrote no model.onnx: this is a bug in it")
     try:
         after = _read(path)
     except InputError as error:
-        raise WorldError(f"the transform wrote a model that cannot be opened: {error}") from error
+        raise PluginError(f"the transform wrote a model that cannot be opened: {error}") from error
     for what, had, has in (("input", before.inputs, after.inputs), ("output", before.outputs, after.outputs)):
         if [_port(item) for item in had] != [_port(item) for item in has]:
             one, other = (", ".join(_said(item) for item in some) or "none" for some in (had, has))
-            raise WorldError(f"the transform changed the model's {what}s from {one} to {other}: clients would break")
+            raise PluginError(f"the transform changed the model's {what}s from {one} to {other}: clients would break")
     if _read(source).digest != digest:
-        raise WorldError(f"{source} was written to while it was transformed")
+        raise PluginError(f"{source} was written to while it was transformed")
     computes = _computation(source)
     if computes is not None and computes == _computation(path):
         raise InputError(

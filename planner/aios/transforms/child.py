@@ -1,7 +1,7 @@
 """Makes one result: ``python -m aios.transforms.child JOB FD``, JOB being a file of JSON.
 
 Lines of JSON go to the open file FD: ``{"share": 0.4, "doing": "..."}`` and ``{"warn": "..."}`` on the way, then
-``{"made": DIGEST, "report": {...}}`` or ``{"kind": "input" | "world", "errors": [...]}``. Whatever plugins and their
+``{"made": DIGEST, "report": {...}}`` or ``{"kind": NAME OF THE ERROR, "errors": [...]}``. Whatever plugins and their
 libraries print stays apart from that.
 """
 
@@ -40,8 +40,7 @@ def main(arguments: list[str]) -> int:
             digest, report = _sealed(job, say) if job["seal"] else _make(job, say)
         except Exception as error:  # noqa: BLE001 - libraries raise many kinds; the parent gets the text
             found = _explained(error, Path(job["folder"]))
-            kind = "input" if isinstance(found, InputError) else "world"
-            say({"kind": kind, "errors": [item.model_dump(mode="json") for item in found.diagnostics]})
+            say({"kind": type(found).__name__, "errors": [item.model_dump(mode="json") for item in found.diagnostics]})
             return 1
         say({"made": digest, "report": report})
     return 0

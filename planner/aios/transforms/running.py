@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from aios.records.errors import Diagnostic, InputError, WorldError
+from aios.records.errors import Diagnostic, InputError, PluginError, WorldError
 from aios.spi.processes import how_it_ended
 
 __all__ = ["Made", "run"]
@@ -32,7 +33,8 @@ class Made(NamedTuple):
 def run(job: Mapping[str, Any], what: str, tell: Callable[[str], None], warn: Callable[[str], None]) -> Made:
     """Do a job in a process of its own, which ends with this one. what: is made, in words.
 
-    Raises InputError for a model or data that cannot be used, WorldError when the machine or the plugin fails.
+    Raises InputError for a model or data that cannot be used, WorldError when the machine fails, PluginError when the
+    plugin does.
     """
     scratch = Path(job["scratch"])
     with tempfile.TemporaryFile() as said:
@@ -101,9 +103,13 @@ def _failure(what: str, answer: dict[str, Any] | None, code: int, said: IO[bytes
     if answer and "errors" in answer:
         found = [Diagnostic.model_validate(item) for item in answer["errors"]]
         first = found[0].model_copy(update={"summary": f"{what} cannot be made: {found[0].summary}"})
-        return (InputError if answer["kind"] == "input" else WorldError)(first, *found[1:])
+        kinds: tuple[type[InputError | WorldError], ...] = (InputError, PluginError)
+        kind = next((item for item in kinds if item.__name__ == answer["kind"]), WorldError)
+        return kind(first, *found[1:])
     said.seek(0)
     last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
     reason = f"the process that makes it {how_it_ended(code)}" + (f"; the last it said: {last[:500]}" if last else "")
     remedy = "if the machine ran out of memory, end what else runs; else exclude this transform in the intent"
-    return WorldError(Diagnostic(summary=f"{what} cannot be made: {reason}", remedy=remedy))
+    # The kernel and people kill; whatever else ends a process, the plugin did.
+    kind = WorldError if -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT) else PluginError
+    return kind(Diagnostic(summary=f"{what} cannot be made: {reason}", remedy=remedy))

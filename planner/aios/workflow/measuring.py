@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from aios.records.candidate import label_of
-from aios.records.errors import InputError, WorldError
+from aios.records.errors import InputError, PluginError, WorldError
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
 from aios.records.measurement import Measurement, Subject, subject_of
@@ -90,11 +90,11 @@ class Bench:
     def failure(self, deployment: Deployment) -> Measurement | None:
         """Prepare the deployment's model; return what there is to remember when that fails, None when it does not.
 
-        A machine that fails (its disk is full, say) says nothing about the model: WorldError goes through.
+        A machine that fails (its disk is full, say) says nothing about the model: any other WorldError goes through.
         """
         try:
             self._artefact(deployment)
-        except InputError as error:
+        except (InputError, PluginError) as error:
             reason = "; ".join(item.summary + (f": {item.reason}" if item.reason else "") for item in error.diagnostics)
             return Measurement(
                 subject=self._subject("artefact", deployment, None),
