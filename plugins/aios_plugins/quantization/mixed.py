@@ -17,7 +17,7 @@ from aios_plugins.quantization.items import read_items
 from aios_plugins.quantization.ranges import ranges
 from aios_plugins.quantization.rounding import apply_rounding, rounded_weights
 from aios_plugins.quantization.sensitivity import Group, groups_of, noise, outputs_of
-from aios_plugins.quantization.static import PRODUCTS, in_float, inferred, quantized
+from aios_plugins.quantization.static import PRODUCTS, in_float, inferred, quantized, scales
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -70,11 +70,12 @@ class Mixed:
         if rounded_noise > before:  # each layer alone is nearer to float, but together they are not
             search.rounded = {}
         kept: list[Group] = []
-        if min(before, rounded_noise) > target:
+        model, after = search.build(), min(before, rounded_noise)
+        if after > target:
             groups = groups_of(search.model, judged)
             kept = search.kept(groups, target, float(work.settings["float_share"]), _part(progress, 0.5, 0.98))
-        model = search.build([name for group in kept for name in group.nodes])
-        after = search.noise(model)
+            model = search.build([name for group in kept for name in group.nodes])
+            after = search.noise(model)
         save(model, work.folder)
         left = in_float(model)
         products = sum(node.op_type in PRODUCTS for node in model.graph.node)
@@ -97,6 +98,7 @@ class _Search:
     ) -> None:
         self.model = model
         self.rounded: Mapping[str, Rounded] = {}
+        self._scales: Mapping[str, Any] | None = None
         self._found, self._narrow = found, narrow
         self._judged, self._reference, self._threads = judged, reference, threads
 
@@ -104,7 +106,9 @@ class _Search:
         """Return the quantised model, but for some nodes or with only some nodes."""
         copy = type(self.model)()
         copy.CopyFrom(self.model)
-        made = quantized(copy, self._found, narrow=self._narrow, but=but, only=only)
+        made = quantized(copy, self._found, narrow=self._narrow, but=but, only=only, known=self._scales)
+        if self._scales is None:  # the first is the one in which all that can be is quantised
+            self._scales = scales(made)
         apply_rounding(made, self.rounded)
         return made
 

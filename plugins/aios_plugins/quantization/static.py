@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aios_plugins.quantization.graphs import (
+    constants,
     narrow_weights,
     nothing_to_change,
     preprocessed,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from aios.spi.transform import Progress, Work
 
-__all__ = ["PRODUCTS", "Static", "in_float", "inferred", "quantized"]
+__all__ = ["PRODUCTS", "Static", "in_float", "inferred", "quantized", "scales"]
 
 PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 """Operators that hold nearly all the arithmetic of a network."""
@@ -93,11 +94,12 @@ def quantized(
     narrow: bool,
     only: Collection[str] = (),
     but: Collection[str] = (),
+    known: Mapping[str, Any] | None = None,
 ) -> onnx.ModelProto:
     """Return the model, which is used up, with QuantizeLinear and DequantizeLinear around all that can be quantised.
 
     found: ranges of activations · narrow: keep weights to 7 bits · only: names of nodes, where not all are meant ·
-    but: names of nodes that stay in float
+    but: names of nodes that stay in float · known: ``scales`` of an earlier result, which saves most of the time
     """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -114,12 +116,31 @@ def quantized(
             sorted(only),
             sorted(but),
             operators(),
-            {"WeightSymmetric": True, "ActivationSymmetric": symmetric},
+            {"WeightSymmetric": True, "ActivationSymmetric": symmetric, "TensorQuantOverrides": dict(known or {})},
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
         made: onnx.ModelProto = quantizer.model.model
     return made
+
+
+def scales(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
+    """Return constant -> its scales and zeros in a quantised model, as onnxruntime's ``TensorQuantOverrides``."""
+    import onnx
+    from onnx import numpy_helper
+
+    held, found = constants(model), {}
+    for node in model.graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in held:
+            continue
+        scale, zero = (numpy_helper.to_array(held[name]) for name in node.input[1:3])
+        if held[node.input[0]].data_type not in (onnx.TensorProto.INT8, onnx.TensorProto.UINT8):
+            continue  # a bias, whose scale follows from those of its product
+        axis = {"axis": item.i for item in node.attribute if item.name == "axis"} if scale.ndim else {}
+        pairs = zip(scale.ravel(), zero.ravel(), strict=True)
+        name = node.input[0].removesuffix("_quantized")
+        found[name] = [{**axis, "scale": one, "zero_point": other} for one, other in pairs]
+    return found
 
 
 def in_float(model: onnx.ModelProto) -> list[str]:
