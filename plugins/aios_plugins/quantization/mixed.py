@@ -73,7 +73,8 @@ class Mixed:
         model, after = search.build(), min(before, rounded_noise)
         if after > target:
             groups = groups_of(search.model, judged)
-            kept = search.kept(groups, target, float(work.settings["float_share"]), _part(progress, 0.5, 0.98))
+            share = float(work.settings["float_share"])
+            kept = search.kept(groups, after, target, share, _part(progress, 0.5, 0.98))
             model = search.build([name for group in kept for name in group.nodes])
             after = search.noise(model)
         save(model, work.folder)
@@ -117,27 +118,33 @@ class _Search:
         items, _ = self._judged.split(math.ceil(self._judged.count * share))
         return noise(outputs_of(session(model, self._threads), items), self._reference)
 
-    def kept(self, groups: list[Group], target: float, float_share: float, progress: Progress) -> list[Group]:
-        """Return the fewest groups, best first, that bring the noise to the target within the share of arithmetic."""
+    def kept(
+        self, groups: list[Group], start: float, target: float, float_share: float, progress: Progress
+    ) -> list[Group]:
+        """Return the groups to keep in float: the fewest, best first, that bring the noise to the target.
+
+        Where those that hold the share of arithmetic do not, the number that was seen to bring it lowest; errors of
+        layers make up for one another, so that can be none. start: the noise without any in float
+        """
         ranked = []
         for done, group in enumerate(groups):
             progress(0.8 * done / len(groups), f"measuring layers, {done} of {len(groups)}")
-            alone = self.noise(self.build(only=group.nodes), 0.5)
-            ranked.append((alone / max(group.cost, 1e-9), group))
+            if group.cost <= float_share:
+                alone = self.noise(self.build(only=group.nodes), 0.5)
+                ranked.append((alone / max(group.cost, 1e-9), group))
         ranked.sort(key=lambda pair: (-pair[0], pair[1].name))
         allowed: list[Group] = []
         for _, group in ranked:
             if sum(item.cost for item in allowed) + group.cost <= float_share:
                 allowed.append(group)
+        tried = {0: start}
         low, high = 1, len(allowed)
-        while low < high:
-            progress(0.8 + 0.2 / (1 + high - low), f"choosing layers, between {low} and {high}")
+        while low <= high:
+            progress(0.8 + 0.2 / (2 + high - low), f"choosing layers, between {low} and {high}")
             middle = (low + high) // 2
-            if self.noise(self.build([name for group in allowed[:middle] for name in group.nodes])) <= target:
-                high = middle
-            else:
-                low = middle + 1
-        return allowed[:low]
+            tried[middle] = self.noise(self.build([name for group in allowed[:middle] for name in group.nodes]))
+            low, high = (low, middle - 1) if tried[middle] <= target else (middle + 1, high)
+        return allowed[: min(tried, key=lambda count: (max(tried[count], target), count))]
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:

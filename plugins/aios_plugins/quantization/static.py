@@ -136,7 +136,7 @@ def scales(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:
         scale, zero = (numpy_helper.to_array(held[name]) for name in node.input[1:3])
         if held[node.input[0]].data_type not in (onnx.TensorProto.INT8, onnx.TensorProto.UINT8):
             continue  # a bias, whose scale follows from those of its product
-        axis = {"axis": item.i for item in node.attribute if item.name == "axis"} if scale.ndim else {}
+        axis = {item.name: item.i for item in node.attribute if item.name == "axis"} if scale.ndim else {}
         pairs = zip(scale.ravel(), zero.ravel(), strict=True)
         name = node.input[0].removesuffix("_quantized")
         found[name] = [{**axis, "scale": one, "zero_point": other} for one, other in pairs]
