@@ -370,3 +370,47 @@ def test_every_node_of_a_model_in_half_precision_reads_what_was_made_before(tmp_
     for node in model.graph.node:
         assert known >= {item for item in node.input if item}
         known |= set(node.output)
+
+
+def test_known_scales_give_the_same_bytes_and_spare_the_search_for_them(digits, tmp_path):
+    from aios_plugins.quantization import graphs, items, ranges, static
+
+    work = Work(
+        source=digits[0], folder=tmp_path, scratch=tmp_path, precision="int8", settings={}, facts={"isa": "avx2"}
+    )
+    ready = graphs.preprocessed(work)
+    seen = items.read_items(session(ready, 1), [digits[1]])
+    found = ranges.ranges(ready, tmp_path, seen, "minmax", {}, lambda *_: None)
+    first = static.quantized(static.inferred(ready), found, narrow=True)
+    again = static.quantized(static.inferred(ready), found, narrow=True, known=static.scales(first))
+    assert static.scales(first)
+    assert again.SerializeToString() == first.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("noises", "expected"),
+    [
+        ({0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1}, ["a", "b"]),  # two reach 0.25
+        ({0: 0.4, 1: 0.5, 2: 0.6, 3: 0.7}, []),  # none helps, all hurt
+        ({0: 0.4, 1: 0.5, 2: 0.3, 3: 0.35}, ["a", "b"]),  # none reaches it, two come nearest
+    ],
+)
+def test_layers_stay_in_float_only_where_that_lowers_the_noise(noises, expected):
+    from aios_plugins.quantization.mixed import _Search
+
+    class Told(_Search):
+        """A search whose measurements are given."""
+
+        def __init__(self):
+            pass
+
+        def build(self, but=(), only=()):
+            return list(but), list(only)
+
+        def noise(self, model, _=1.0):
+            but, only = model
+            return {"a": 3.0, "b": 2.0, "c": 1.0}[only[0]] if only else noises[len(but)]
+
+    groups = [sensitivity.Group(name, (name,), 0.01) for name in "cab"]
+    kept = Told().kept(groups, noises[0], 0.25, 0.5, lambda *_: None)
+    assert [group.name for group in kept] == expected

@@ -99,7 +99,7 @@ def quantized(
     """Return the model, which is used up, with QuantizeLinear and DequantizeLinear around all that can be quantised.
 
     found: ranges of activations · narrow: keep weights to 7 bits · only: names of nodes, where not all are meant ·
-    but: names of nodes that stay in float · known: ``scales`` of an earlier result, which saves most of the time
+    but: names of nodes that stay in float · known: ``scales`` of an earlier result, which saves half of the time
     """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
