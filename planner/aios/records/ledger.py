@@ -14,7 +14,7 @@ class LedgerEntry(Record):
 
     by: what measured: ``profile`` the engine alone, ``verify`` a stated load, ``service`` what the service itself
     counted of its clients · address: of a service, None of an engine · model: name, model_digest: sha256 of its file ·
-    precision: of ``label_of``, ``int8-static+prune`` · metric: of the vocabulary; ``time`` is seconds per call of the
+    precision: as of ``label_of`` (``int8-static``) · metric: of the vocabulary; ``time`` is seconds per call of the
     engine alone · predicted, low, high: SI, a 90 % interval · source, basis: as the prediction named them · correction:
     digest of the correction that the prediction was made with, None where it was made without · at: when it was
     measured, ISO time, UTC

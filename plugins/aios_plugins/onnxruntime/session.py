@@ -108,8 +108,9 @@ class Model:
 
 def _first_axes(nodes: Sequence[Any]) -> set[str] | None:
     """Return the names of the first axes; None if one of them is fixed or there is none."""
-    first: list[Any] = [node.shape[0] if node.shape else 0 for node in nodes]
-    return None if any(isinstance(size, int) for size in first) else {size for size in first if size is not None}
+    first: list[str | int | None] = [node.shape[0] if node.shape else 0 for node in nodes]
+    names = {size for size in first if isinstance(size, str)}
+    return None if any(isinstance(size, int) for size in first) else names
 
 
 def _unsealed(spec: Spec, sealed: dict[str, str], folder: Path, made: Any) -> Any:
