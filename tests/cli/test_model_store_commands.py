@@ -1,5 +1,6 @@
 """Models by name and version, as people and their intents use them."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -266,12 +267,17 @@ def test_a_copy_that_is_interrupted_leaves_nothing(aios):
         [numpy_helper.from_array(matrix, "w")],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), source)
-    process = aios.start("model", "add", "big.onnx")
     building = aios.place / ".aios" / "models" / "objects" / ".building"
-    while process.poll() is None and not any(building.glob("*/files/*")):
-        pass
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(timeout=30) == 130
+    for _attempt in range(5):  # a copy may be over before the signal comes
+        process = aios.start("model", "add", "big.onnx")
+        while process.poll() is None and not any(building.glob("*/files/*")):
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        if process.wait(timeout=30) == 130:
+            break
+        shutil.rmtree(aios.place / ".aios")
+    assert process.returncode == 130
     assert not (aios.place / ".aios" / "models" / "names").exists()
     assert list(building.iterdir()) == []
 
