@@ -69,7 +69,8 @@ class MadeUpBench:
             )
             for name, (value, unit) in values.items()
         }
-        conditions = {"disturbed": "made up"} if self.disturbed and self.disturbed.pop(0) else {}
+        timed = kind in ("service", "serving")
+        conditions = {"disturbed": "made up"} if timed and self.disturbed and self.disturbed.pop(0) else {}
         return Measurement(
             subject=subject,
             values=measured,
