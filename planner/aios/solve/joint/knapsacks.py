@@ -69,15 +69,16 @@ def with_knapsacks(grid: Grid, target: Target, prices: Prices, upper: float) -> 
     nodes = _nodes(relaxation, prices.prices)
     begin = relaxation.price(prices.prices).least
     bound, pays = _climb(nodes, begin, np.ones(grid.count), upper / relaxation.scale, _STEPS)
-    if bound * relaxation.scale <= prices.bound:
+    bound *= relaxation.scale
+    bound -= 1e-9 * abs(bound)
+    if bound <= prices.bound:
         return prices
     reduced = np.full(len(grid.option), np.inf)
     for node in range(len(nodes.room)):
         here = nodes.columns[node] >= 0
         gains = pays[nodes.owner[node, here]] - nodes.cost[node, here]
         reduced[nodes.columns[node, here]] = _lost(gains, nodes.weight[node, here], int(nodes.room[node]))
-    bound *= relaxation.scale
-    return prices._replace(bound=bound - 1e-9 * abs(bound), reduced=reduced * relaxation.scale)
+    return prices._replace(bound=bound, reduced=reduced * relaxation.scale)
 
 
 def _nodes(relaxation: Relaxation, prices: Floats) -> _Nodes:
@@ -185,9 +186,11 @@ def _climb(
         if vain >= _VAIN:
             length, vain, pays, way = length / 2, 0, best_pays, np.zeros(len(pays))
         taken = np.bincount(np.take_along_axis(nodes.owner, order, 1)[chosen], minlength=len(pays))
-        way = 0.5 * way + (free - taken)
-        steep = float(way @ way)
-        if not steep or length < _SHORTEST or upper <= bound:
+        slope = free - taken
+        way = 0.5 * way + slope
+        # Earlier steps may nearly cancel the slope: without a least steepness the next one would have no end.
+        steep = max(float(way @ way), 0.25 * float(slope @ slope))
+        if not slope.any() or length < _SHORTEST or upper <= bound:
             break
         pays = pays + length * (upper - bound) / steep * way
     return best, best_pays
