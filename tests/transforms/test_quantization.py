@@ -11,15 +11,13 @@ import onnx
 import onnxruntime as ort
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import aios_plugins.quantization as transforms
 from aios.records.errors import InputError
 from aios.records.transform import Declaration
 from aios.spi.transform import Work
-from aios_plugins.quantization import rounding, sensitivity
+from aios_plugins.quantization import sensitivity
 from aios_plugins.quantization.graphs import session
 from aios_plugins.quantization.items import Items
 
@@ -240,25 +238,11 @@ def test_models_of_an_old_opset_get_one_in_which_every_channel_has_its_scale(tmp
     assert np.corrcoef(answers(made, values).ravel(), answers(model, values).ravel())[0, 1] > 0.999
 
 
-def test_rounding_lets_one_input_make_up_for_another():
-    # Two inputs that are always equal count as one with the sum of the weights: 0.4 + 0.4 is nearer to 1 than to 0.
-    moments = np.ones((1, 2, 2))
-    made = rounding._second_order(np.array([[[0.4, 0.4]]]), moments, 127)
-    assert made.sum() == 1
-
-
 def test_inputs_that_never_vary_are_no_obstacle(tmp_path):
     model, _ = correlated(tmp_path)
     np.savez(tmp_path / "flat.npz", x=np.full((32, 8, 12, 12), 37.3, np.float32))
     made, _ = make("mixed", model, tmp_path, [tmp_path / "flat.npz"])
     assert np.isfinite(answers(made, np.full((1, 8, 12, 12), 37.3, np.float32))).all()
-
-
-@given(st.lists(st.floats(-140, 140), min_size=1, max_size=90), st.integers(1, 127))
-def test_rounding_of_unrelated_inputs_is_to_the_nearest(weights, top):
-    moments = np.diag(np.linspace(1, 2, len(weights)))[None]
-    made = rounding._second_order(np.array([[weights]]), moments, top)
-    assert np.array_equal(made[0, 0], np.clip(np.rint(weights), -top, top))
 
 
 def correlated(tmp_path, seed=3):
@@ -334,13 +318,6 @@ def test_cost_of_a_convolution_by_hand(tmp_path):
     assert found == pytest.approx({name: cost / total for name, cost in by_hand.items()})
 
 
-def test_noise_of_nothing_but_the_mean_is_one():
-    wanted = [[np.array([[1.0, 3.0]], np.float32)]]
-    assert sensitivity.noise([[np.array([[2.0, 2.0]], np.float32)]], wanted) == pytest.approx(1)
-    assert sensitivity.noise(wanted, wanted) == 0
-    assert sensitivity.noise([[np.array([[np.nan, 2.0]], np.float32)]], wanted) == float("inf")
-
-
 def test_weight_only_splits_a_gemm_and_keeps_what_it_computes(tmp_path):
     random = np.random.default_rng(5)
     model = network(
@@ -385,32 +362,3 @@ def test_known_scales_give_the_same_bytes_and_spare_the_search_for_them(digits, 
     again = static.quantized(static.inferred(ready), found, narrow=True, known=static.scales(first))
     assert static.scales(first)
     assert again.SerializeToString() == first.SerializeToString()
-
-
-@pytest.mark.parametrize(
-    ("noises", "expected"),
-    [
-        ({0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1}, ["a", "b"]),  # two reach 0.25
-        ({0: 0.4, 1: 0.5, 2: 0.6, 3: 0.7}, []),  # none helps, all hurt
-        ({0: 0.4, 1: 0.5, 2: 0.3, 3: 0.35}, ["a", "b"]),  # none reaches it, two come nearest
-    ],
-)
-def test_layers_stay_in_float_only_where_that_lowers_the_noise(noises, expected):
-    from aios_plugins.quantization.mixed import _Search
-
-    class Told(_Search):
-        """A search whose measurements are given."""
-
-        def __init__(self):
-            pass
-
-        def build(self, but=(), only=()):
-            return list(but), list(only)
-
-        def noise(self, model, _=1.0):
-            but, only = model
-            return {"a": 3.0, "b": 2.0, "c": 1.0}[only[0]] if only else noises[len(but)]
-
-    groups = [sensitivity.Group(name, (name,), 0.01) for name in "cab"]
-    kept = Told().kept(groups, noises[0], 0.25, 0.5, lambda *_: None)
-    assert [group.name for group in kept] == expected
