@@ -34,8 +34,14 @@ def read_sealed(path: Path, opens: Mapping[str, str], reader: str, sizes: Mappin
     with tempfile.TemporaryDirectory(prefix="aios-read-") as scratch:
         command = [sys.executable, "-P", "-m", "aios.models.sealed", json.dumps({**job, "scratch": scratch})]
         environment = {**os.environ, "TMPDIR": scratch}
-        ends = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        with subprocess.Popen(command, **ends, env=environment, cwd="/") as process:  # type: ignore[call-overload]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd="/",
+        ) as process:
             try:
                 said, _ = process.communicate()
             except BaseException:

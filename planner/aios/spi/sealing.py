@@ -21,7 +21,7 @@ import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 from aios.records.base import canonical_json
 from aios.records.errors import Diagnostic, InputError, WorldError
@@ -148,8 +148,15 @@ def is_sealed(start: bytes) -> bool:
     return start.startswith(_MAGIC)
 
 
+class Readable(Protocol):
+    """What can be read piece by piece."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes, none at the end."""
+
+
 def seal(
-    source: BinaryIO, size: int, target: BinaryIO, key: Key, name: str, context: str, random: Callable[[int], bytes]
+    source: Readable, size: int, target: BinaryIO, key: Key, name: str, context: str, random: Callable[[int], bytes]
 ) -> None:
     """Write ``size`` bytes of ``source`` to ``target``, encrypted.
 

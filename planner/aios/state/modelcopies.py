@@ -50,7 +50,7 @@ def sealed_copy(source: Path, folder: Path, name: str, key: Key, context: str, p
         there.seek(0)
         reading = _Reading(there, progress)
         try:
-            seal(reading, size, here, key, name, context, repeatable(key, name, context, digest))  # type: ignore[arg-type]
+            seal(reading, size, here, key, name, context, repeatable(key, name, context, digest))
         except ValueError:
             reading.digest.update(b"shorter")
     if reading.digest.hexdigest() != digest:

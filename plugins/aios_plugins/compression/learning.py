@@ -43,7 +43,7 @@ class Course:
 def require_torch() -> None:
     """Raise InputError unless torch is installed."""
     try:
-        import torch  # noqa: F401
+        import torch  # noqa: F401 - whether it can be imported is the question
     except ImportError as error:
         raise InputError(
             Diagnostic(summary="training needs torch, which is not installed", reason=str(error), command=INSTALL)
