@@ -113,7 +113,7 @@ def test_a_bug_is_logged_with_its_traceback(written, tmp_path):
         "applying.apply_plan = apply_plan\n"
     )
     path = os.pathsep.join((str(broken), *filter(None, [os.environ.get("PYTHONPATH")])))
-    ran = written("apply", "intent.yaml", "--yes", PYTHONPATH=path, A_TOKEN=SECRET)
+    ran = written.apart("apply", "intent.yaml", "--yes", PYTHONPATH=path, A_TOKEN=SECRET)
     assert ran.code == 70
     text = logs(written)[0].read_text()
     assert "KeyError" in text
