@@ -13,16 +13,19 @@ from ran import Ran
 from aios.cli.main import main
 
 
-def run(place, arguments, environment, stdin=""):
-    """Run a command in a folder, with so much more in its environment, and return what is seen of it."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+def run(place, arguments, environment=(), stdin="", *, together=False):
+    """Run a command in a folder, with so much more in its environment, and return what is seen of it.
+
+    together: what it says on standard error is among what it prints, as on a terminal
+    """
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     given = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
     with (
         handlers_kept(),
         mock.patch.dict(os.environ, environment),
         contextlib.chdir(place),
         contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
+        contextlib.redirect_stderr(out if together else err),
         mock.patch.object(sys, "stdin", given),
     ):
         try:
@@ -30,11 +33,7 @@ def run(place, arguments, environment, stdin=""):
         except SystemExit as done:
             code = int(done.code or 0)
     gc.unfreeze()
-    texts = []
-    for stream in (out, err):
-        stream.flush()
-        texts.append(stream.buffer.getvalue().decode())
-    return Ran(code, *texts)
+    return Ran(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
 @contextlib.contextmanager
