@@ -143,7 +143,7 @@ def test_traces_can_be_switched_off(written, collector, off):
 
 
 def test_a_failure_is_an_exception_of_its_span_without_secrets(written, collector):
-    ran = written(
+    ran = written.apart(
         "plan",
         "intent.yaml",
         "--fleet",
