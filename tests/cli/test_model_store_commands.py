@@ -317,6 +317,8 @@ def test_a_version_that_a_transform_makes_says_so(three):
         (("--transform", "prune", "--set", "kep=1"), "did you mean keep?"),
         (("--transform", "prune", "--set", "keep=7"), "it takes numbers from 0.02 to 1"),
         (("--transform", "static"), "name a file of them with --calibrate"),
+        (("--transform", "distill"), "name a file of them with --train"),
+        (("--transform", "half", "--train", "items.npz"), "half reads nothing from --train"),
     ):
         refused = three("model", "make", "digits@v1", *arguments)
         assert (refused.code, words in refused.err) == (1, True), refused.err
