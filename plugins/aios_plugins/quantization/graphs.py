@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aios.spi.transform import Work
 
-__all__ = ["constants", "narrow_weights", "preprocessed", "quiet", "save", "session", "versions_of"]
+__all__ = ["as_read", "constants", "narrow_weights", "preprocessed", "quiet", "save", "session", "versions_of"]
 
 _ONE_FILE_BYTES = 1 << 30
 """Larger models keep their weights in a file beside the graph: one file holds at most 2 GiB."""
@@ -74,16 +74,30 @@ def preprocessed(work: Work) -> Path:
     return ready
 
 
-def _in_new_opset(source: Path, scratch: Path) -> Path:
-    """Return the model in an opset whose DequantizeLinear takes a scale for each channel."""
+def as_read(source: Path) -> onnx.ModelProto:
+    """Return the model as it is, in an opset that casts bfloat16 and takes a scale for each channel."""
     import onnx
     from onnx import version_converter
 
     model = onnx.load(str(source))
-    if all(item.version >= _PER_CHANNEL_OPSET for item in model.opset_import if item.domain in ("", "ai.onnx")):
+    if _is_new(model):
+        return model
+    newer: onnx.ModelProto = version_converter.convert_version(model, _PER_CHANNEL_OPSET)
+    return newer
+
+
+def _is_new(model: onnx.ModelProto) -> bool:
+    return all(item.version >= _PER_CHANNEL_OPSET for item in model.opset_import if item.domain in ("", "ai.onnx"))
+
+
+def _in_new_opset(source: Path, scratch: Path) -> Path:
+    """Return the model's file in an opset whose DequantizeLinear takes a scale for each channel."""
+    import onnx
+
+    if _is_new(onnx.load(str(source), load_external_data=False)):
         return source
     newer = scratch / "newer.onnx"
-    onnx.save(version_converter.convert_version(model, _PER_CHANNEL_OPSET), str(newer))
+    onnx.save(as_read(source), str(newer))
     return newer
 
 
