@@ -70,6 +70,8 @@ def preprocessed(work: Work) -> Path:
     kept = [item for item in model.graph.value_info if item.name not in names]
     del model.graph.value_info[:]
     model.graph.value_info.extend(kept)
+    for number, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"  # nodes are chosen by name
     onnx.save(model, str(ready))
     return ready
 
