@@ -102,3 +102,21 @@ def test_outputs_of_matrix_products_are_not_rounded_once_more(tmp_path):
     np.savez(tmp_path / "data.npz", x=values)
     made, _ = make("static", model, tmp_path, [tmp_path / "data.npz"])
     assert len(np.unique(answers(made, values))) > 256
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (1,), ()])
+def test_biases_of_any_form_are_quantised(shape, tmp_path):
+    random = np.random.default_rng(1)
+    weight, bias = random.normal(size=(16, 8)), random.normal(size=shape)
+    model = network(
+        tmp_path,
+        [("MatMul", ["x", "w"], "p", {}), ("Add", ["p", "b"], "y", {})],
+        {"w": weight, "b": bias},
+        {"x": ["n", 16]},
+        {"y": ["n", 8]},
+    )
+    values = random.normal(size=(64, 16)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=values)
+    made, report = make("static", model, tmp_path, [tmp_path / "data.npz"])
+    assert report["products in int8"] == "1"
+    assert np.allclose(answers(made, values), values @ weight + bias, atol=0.15)

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import quantised
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from quantised import CLASSES, DIGITS, answers, correlated, declared, images, make, network
 
 from aios.records.errors import InputError
@@ -246,6 +246,44 @@ def test_weight_only_splits_a_gemm_and_keeps_what_it_computes(tmp_path):
         errors.append(np.mean((answers(made, values) - wanted) ** 2) / wanted.var())
         assert errors[-1] < most
     assert errors[0] < errors[1]
+
+
+def test_weight_only_keeps_constants_that_only_branches_read(tmp_path):
+    random = np.random.default_rng(5)
+    branches = [
+        helper.make_graph(
+            [helper.make_node(kind, ["p", "c"], [f"{kind} of p"])],
+            kind,
+            [],
+            [helper.make_tensor_value_info(f"{kind} of p", TensorProto.FLOAT, None)],
+        )
+        for kind in ("Add", "Mul")
+    ]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["x", "w"], ["p"], name="p"),
+            helper.make_node("If", ["which"], ["y"], then_branch=branches[0], else_branch=branches[1]),
+        ],
+        "made",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 320]),
+            helper.make_tensor_value_info("which", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 256])],
+        [
+            numpy_helper.from_array(random.normal(size=(320, 256)).astype(np.float32), "w"),
+            numpy_helper.from_array(np.full(256, 3, np.float32), "c"),
+        ],
+    )
+    source = tmp_path / "branches.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), source)
+    made, _ = make("weight-only", source, tmp_path)
+    values = random.normal(size=(8, 320)).astype(np.float32)
+    for which in (True, False):
+        wanted, found = (
+            session(path, 1).run(None, {"x": values, "which": np.array(which)})[0] for path in (source, made)
+        )
+        assert np.allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("name", ["digits-s", "digits-m"])

@@ -6,10 +6,10 @@ casts; a Cast of a constant is folded when a session opens, so what runs is fp32
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from aios_plugins.quantization.graphs import as_read, nothing_to_change, save, versions_of
+from aios_plugins.quantization.graphs import as_read, graphs_of, nothing_to_change, save, versions_of
 
 if TYPE_CHECKING:
     import onnx
@@ -40,7 +40,7 @@ class BFloat16:
         progress(0.3, "rounding weights")
         converted = 0
         kept: list[str] = []
-        for graph in _graphs(model.graph):
+        for graph in graphs_of(model.graph):  # one after another: converting a graph replaces those that it holds
             done, left = _convert(graph)
             converted, kept = converted + done, kept + left
         if not converted:
@@ -51,16 +51,6 @@ class BFloat16:
             )
         save(model, work.folder)
         return {"constants in bf16": str(converted), "too large for bf16, left in fp32": ", ".join(kept) or "none"}
-
-
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """Yield a graph and those that its nodes hold (branches of If, bodies of Loop and Scan)."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                if inner.node:
-                    yield from _graphs(inner)
 
 
 def _convert(graph: onnx.GraphProto) -> tuple[int, list[str]]:
