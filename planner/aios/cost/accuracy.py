@@ -35,6 +35,8 @@ _LOSS: Mapping[str, Interval] = {
 }
 """Accuracy lost against the file's own precision, as fractions, where no transform says so."""
 
+_HALF = ("fp16", "bf16")
+
 _ELSEWHERE, _ELSEWHERE_QUANTISED = 0.002, 0.01
 """How far the same numbers may come out on another device or engine: rounding only, or other 8-bit kernels."""
 
@@ -177,7 +179,7 @@ def _prior_of_model(
         return _Prior(_declared_loss(candidate, library), False, "assumed")
     if candidate.quantization == "none" and candidate.precision == profile.precision:
         return None
-    if candidate.quantization == "none":
+    if candidate.quantization == "none" or candidate.precision in _HALF:  # tables tell of integers alone
         return _Prior(_declared_loss(candidate, library), False, "assumed")
     learnt = library.calibrations.get((PREDICTOR.name, "accuracy_change"))
     if learnt is not None and learnt.version == PREDICTOR.version and learnt.stages:

@@ -90,7 +90,7 @@ class Effect(Record):
 class Declaration(Record):
     """A transform as its file states it.
 
-    name: as in ``quantization`` or ``compression`` of a candidate; ``half`` for the conversion to fp16 or bf16 ·
+    name: as in ``quantization`` or ``compression`` of a candidate; ``half`` for the conversion to fp16 ·
     stage: ``compression`` changes the network and comes first, ``precision`` what it computes in, ``executor`` is no
     file that is made but a decision that an executor carries out, by its one parameter · precisions: that it
     gives; empty where it keeps the source's · revision: grows when equal settings would give another result · asked:

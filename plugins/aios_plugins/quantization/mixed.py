@@ -12,12 +12,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aios_plugins.quantization.covered import PRODUCTS
 from aios_plugins.quantization.graphs import narrow_weights, nothing_to_change, preprocessed, save, session, versions_of
 from aios_plugins.quantization.items import read_items
 from aios_plugins.quantization.ranges import ranges
 from aios_plugins.quantization.rounding import apply_rounding, rounded_weights
 from aios_plugins.quantization.sensitivity import Group, groups_of, noise, outputs_of
-from aios_plugins.quantization.static import PRODUCTS, in_float, inferred, quantized, scales
+from aios_plugins.quantization.static import in_float, inferred, quantized, scales
 
 if TYPE_CHECKING:
     from collections.abc import Collection

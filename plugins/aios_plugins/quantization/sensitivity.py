@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aios_plugins.quantization.covered import PRODUCTS, left_out
 from aios_plugins.quantization.graphs import constants, session
 from aios_plugins.quantization.ranges import operators
-from aios_plugins.quantization.static import PRODUCTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Group(NamedTuple):
 def groups_of(model: onnx.ModelProto, items: Items) -> list[Group]:
     """Return the groups of a float model, in its order."""
     sizes = _sizes(model, items)
-    known, held = set(operators()), constants(model)
+    known, held, never = set(operators()), constants(model), left_out(model)
     owner: dict[str, str] = {}
     members: dict[str, list[str]] = {}
     costs: dict[str, float] = {}
@@ -51,7 +51,7 @@ def groups_of(model: onnx.ModelProto, items: Items) -> list[Group]:
         else:
             group = next((owner[name] for name in node.input if name in owner), "")
         owner.update(dict.fromkeys(node.output, group))
-        if node.op_type in known:
+        if node.op_type in known and node.name not in never:
             members.setdefault(group, []).append(node.name)
     total = sum(costs.values()) or 1.0
     return [Group(name, tuple(nodes), costs.get(name, 0.0) / total) for name, nodes in members.items() if nodes]
