@@ -70,7 +70,7 @@ class World:
         assert (ends.low <= known) if goal.direction == "minimize" else (ends.high >= known)
 
     def oracle(self):
-        """Return who may be chosen by the true figures of all options: those equal in the last goal are equally good."""
+        """Return who may be chosen by the true figures of all options: equals in the last goal are equally good."""
         left = []
         for index, row in enumerate(self.rows):
             true = {name: figures[3] for name, figures in row["figures"].items()}

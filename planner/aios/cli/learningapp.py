@@ -25,7 +25,9 @@ def profile(
     seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting, at most.")] = 1.0,
     budget: Annotated[
         float | None,
-        typer.Option("--budget", metavar="TIME", parser=seconds_of, help="Begin no measurement after this time."),
+        typer.Option(
+            "--budget", metavar="TIME", parser=seconds_of, help="End after this time, and cut off what is under way."
+        ),
     ] = None,
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Measure everything, also what cannot change the choice.")

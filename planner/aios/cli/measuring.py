@@ -17,7 +17,7 @@ from aios.records.metrics import find_metric
 
 if TYPE_CHECKING:
     from aios.records.intent import Goal
-    from aios.workflow.profiling import Manner, Profiled, Proof
+    from aios.workflow.profiling import Manner, Profiled, Proof, Unmade
     from aios.workflow.setting import Setting
     from aios.workflow.verifying import Verified
 
@@ -45,6 +45,7 @@ def _profile_document(done: Profiled) -> dict[str, Any]:
         "intents": {name: _proof_document(proof) for name, proof in done.proofs.items()},
         "seconds": round(done.seconds, 1),
         "measuring_s": {kind: round(seconds, 2) for kind, seconds in done.measuring_s.items()},
+        "not_made": [{**item._asdict(), "seconds": round(item.seconds, 2)} for item in done.unmade],
     }
 
 
@@ -60,6 +61,7 @@ def _proof_document(proof: Proof) -> dict[str, Any]:
             {
                 "id": rival.id,
                 "best": rival.best,
+                "preparing_s": round(rival.preparing_s, 2),
                 "missing": [{"kind": item.kind, "seconds": round(item.seconds, 2)} for item in rival.missing],
             }
             for rival in proof.rivals
@@ -75,7 +77,7 @@ _SETTLED = {
 }
 
 _MOST_TOLD = 3
-"""Rivals that are told by name; --json has all of them."""
+"""Rivals, and measurements without time, that are told by name; --json has all of them."""
 
 
 def _profile_words(done: Profiled, setting: Setting) -> str:
@@ -89,9 +91,23 @@ def _profile_words(done: Profiled, setting: Setting) -> str:
     count = f"{len(done.measured)} measured, {done.reused} known from before"
     lines.append(f"{count}, in {done.seconds:.0f} s ({spent:.0f} s of measuring): {setting.profiles}/")
     lines += [f"{count} left out: {why}" for why, count in done.skipped.items()]
+    lines += _unmade_words(done.unmade)
     for name, proof in done.proofs.items():
         lines += _proof_words(name, proof, done.goals[name])
     return "\n".join([*lines, f"next: aios plan {' '.join(setting.paths)}"])
+
+
+def _unmade_words(unmade: Sequence[Unmade]) -> list[str]:
+    """Say what there was no time for, and how much it would have taken."""
+    lines = []
+    for item in sorted(unmade, key=lambda item: not item.cut)[:_MOST_TOLD]:
+        if item.cut:
+            lines.append(f"cut off after {item.seconds:.0f} s, as the budget was spent: {item.what}")
+        else:
+            lines.append(f"not begun, for lack of time: {item.what}, about {max(1.0, item.seconds):.0f} s")
+    if len(unmade) > _MOST_TOLD:
+        lines.append(f"and {len(unmade) - _MOST_TOLD} more for which there was no time (--json has all)")
+    return lines
 
 
 def _proof_words(name: str, proof: Proof, goal: Goal) -> list[str]:
@@ -107,10 +123,8 @@ def _proof_words(name: str, proof: Proof, goal: Goal) -> list[str]:
     for rival in proof.rivals[:_MOST_TOLD]:
         best = "unknown" if rival.best is None else metric_text(goal.metric, rival.best)
         kinds = ", ".join(dict.fromkeys(_KINDS[item.kind] for item in rival.missing))
-        seconds = sum(item.seconds for item in rival.missing)
-        lines.append(
-            f"  {rival.id} may still be better: {goal.metric} at best {best}; {kinds} would tell, {seconds:.0f} s"
-        )
+        would_tell = f"{kinds} would tell, about {rival.seconds:.0f} s"
+        lines.append(f"  {rival.id} may still be better: {goal.metric} at best {best}; {would_tell}")
     if len(proof.rivals) > _MOST_TOLD:
         lines.append(f"  and {len(proof.rivals) - _MOST_TOLD} more (--json has all)")
     return lines

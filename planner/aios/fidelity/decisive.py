@@ -46,22 +46,29 @@ class Contender(NamedTuple):
 
     option: as a plan prices it now · reach: its estimates, without what no measurement of it changes · pending: what is
     missing of it; of figures on which nothing of that bears, the plan's own hold · size: what breaks ties, the smaller
-    first
+    first · preparing_s: that making its model is expected to take before any of that; 0 where it was made
     """
 
     option: Priced
     reach: Mapping[str, Estimate]
     pending: tuple[Pending, ...]
     size: tuple[object, ...]
+    preparing_s: float = 0.0
 
 
 class Rival(NamedTuple):
     """An option that may still turn out better than the best that is known. best: of the first goal, None: anything is
-    possible · missing: what would decide"""
+    possible · missing: what would decide · preparing_s: as in Contender"""
 
     id: str
     best: float | None
     missing: tuple[Pending, ...]
+    preparing_s: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long all of what would decide is expected to take."""
+        return self.preparing_s + sum(item.seconds for item in self.missing)
 
 
 class Standing(NamedTuple):
@@ -157,7 +164,7 @@ def _rivals(intent: Intent, hopeful: Sequence[Contender], known: Contender | Non
     for one in found:
         best = _reached(one, goal)
         value = None if not math.isfinite(best) else best if goal.direction == "minimize" else -best
-        told.append(Rival(one.option.candidate.id, value, one.pending))
+        told.append(Rival(one.option.candidate.id, value, one.pending, one.preparing_s))
     return tuple(told)
 
 
