@@ -273,6 +273,33 @@ def test_nothing_is_measured_for_a_bound_that_nothing_can_keep(asked_for):
     assert done.skipped == {"they cannot meet latency.p99 <= 1 us": len(prior)}
 
 
+def test_a_slightly_pruned_network_that_knows_nothing_rules_out_those_that_are_pruned_more(asked_for):
+    class Forgetting(MadeUpBench):
+        def accuracy(self, deployment, intent, profile, data):
+            made = super().accuracy(deployment, intent, profile, data)
+            if deployment.compression == "none":
+                return made
+            (value,) = made.values.values()
+            chance = value.model_copy(update={"value": 0.1, "low": 0.08, "high": 0.12})
+            return made.model_copy(update={"values": {"accuracy.top1": chance}})
+
+    setting, _ = asked_for()
+    (path,) = map(Path, setting.paths)
+    pins = "pin: {batch: 1, precision: fp32, threads: 1}"
+    text = path.read_text().replace("pin: {batch: 1}", f"{pins}\n  transforms: {{prune: {{keep: [90 %, 75 %, 50 %]}}}}")
+    path.write_text(text)
+    bench = Forgetting(setting.profiles, prior_of(setting))
+    done = profile(setting, Manner(), bench, bench.clock)
+    pruned = [item for item in bench.asked if item.compression == "prune" and item.kind == "accuracy"]
+    assert [item.settings for item in pruned] == [{"keep": "0.9"}]
+    assert done.skipped["they cannot meet accuracy.top1 >= 96 %"] == 3
+    assert len(done.proofs["digits"].leaning) == 2
+    assert (
+        "keep=0.5 is taken to be no more right than with fp32+prune+keep=0.9 (10.0%)"
+        in done.proofs["digits"].leaning[0]
+    )
+
+
 def test_why_a_model_could_not_be_prepared_is_told_at_once(asked_for):
     class Refusing(MadeUpBench):
         def failure(self, deployment):

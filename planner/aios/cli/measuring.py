@@ -56,6 +56,7 @@ def _proof_document(proof: Proof) -> dict[str, Any]:
         "candidates": proof.candidates,
         "candidates_measured": proof.measured,
         "cannot_meet": dict(proof.out),
+        "leaning_on": list(proof.leaning),
         "too_close_to_tell": list(proof.close),
         "rivals": [
             {
@@ -118,6 +119,7 @@ def _proof_words(name: str, proof: Proof, goal: Goal) -> list[str]:
     lines = [f"{name}: {_SETTLED[proof.settled]} ({count})"]
     if proof.settled == "measured":
         lines[0] += ": no other is better even where all that was not measured is at its best"
+    lines += [f"  {item}: that is a rule, and was not measured" for item in proof.leaning[:_MOST_TOLD]]
     for item in proof.close[:_MOST_TOLD]:
         lines.append(f"  {item} is as good within the intervals: {goal} does not tell them apart")
     for rival in proof.rivals[:_MOST_TOLD]:

@@ -115,11 +115,23 @@ def _mistakes(found: Declaration, name: str) -> Iterator[tuple[_Path, str, str]]
             reason = unfit(parameter, value)
             if reason is not None:
                 yield ("parameters", label), f"`{value}` is no value of {label}: {reason}", "mend it"
+    yield from _mistakes_of_effect(found)
+
+
+def _mistakes_of_effect(found: Declaration) -> Iterator[tuple[_Path, str, str]]:
     effect = found.effect
     for field in ("by", "mixed_by"):
         name = getattr(effect, field)
         if name is not None and not _is_share(found.parameters.get(name), open_ended=field == "by"):
             yield ("effect", field), f"`{name}` is no parameter that takes a share", "name one from 0 to 1"
+    for name, value in (effect.falls_where or {}).items():
+        reason = unfit(found.parameters[name], value) if name in found.parameters else "there is no such parameter"
+        if reason is not None or effect.by is None:
+            yield (
+                ("effect", "falls_where"),
+                f"`{name}: {value}` tells nothing: {reason or 'by is not stated'}",
+                "mend it",
+            )
     for field in ("weights", "time", "flops", "accuracy_loss"):
         span = getattr(effect, field)
         if span is not None and not span.low <= span.value <= span.high:

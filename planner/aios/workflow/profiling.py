@@ -20,6 +20,7 @@ from aios.workflow.profilingsubjects import Task, deployment_of_one, family, mis
 from aios.workflow.profilingtimes import Durations
 from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
+from aios.workflow.transforming import declared
 
 if TYPE_CHECKING:
     from aios.fidelity import Contender, Pending, Rival, Standing
@@ -62,7 +63,8 @@ class Proof:
 
     candidates: that this machine can run · measured: of these, with an engine or endpoint measurement of their own ·
     choice: id of the candidate that is chosen with what is known · close: measured ones whose first goal is within the
-    intervals · rivals: what may still be better · out: requirement -> how many cannot meet it
+    intervals · rivals: what may still be better · out: requirement -> how many cannot meet it · leaning: what was taken
+    of candidates that were not measured, from what was measured of others, in words
     """
 
     settled: Settled
@@ -72,6 +74,7 @@ class Proof:
     close: tuple[str, ...] = ()
     rivals: tuple[Rival, ...] = ()
     out: Mapping[str, int] = field(default_factory=dict)
+    leaning: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ def _standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
 
 
 def _next(found: Standing) -> list[tuple[Contender, Pending]]:
-    return [(found.leader, found.next)] if found.leader is not None and found.next is not None else []
+    return [found.next] if found.next is not None else []
 
 
 def _everything(contenders: Sequence[Contender]) -> list[tuple[Contender, Pending]]:
@@ -272,6 +275,7 @@ def _tasks(run: _Run, intent: Intent, candidate: Candidate) -> tuple[Task, ...]:
 def _contender(
     run: _Run, intent: Intent, option: Priced, alike: Mapping[str, Priced], tasks: Sequence[Task]
 ) -> Contender:
+    from aios.cost import falling
     from aios.fidelity import Contender, Pending
     from aios.solve.shapes import size_of
 
@@ -279,7 +283,7 @@ def _contender(
     reach = alike.get(option.candidate.id, option).estimates
     is_ready = not tasks or family(run.given, intent, option.candidate) in run.ready
     preparing_s = 0.0 if is_ready else run.durations.preparing(option.candidate)
-    return Contender(option, reach, pending, size_of(option), preparing_s)
+    return Contender(option, reach, pending, size_of(option), preparing_s, falling(option.candidate, declared()))
 
 
 def _measure(run: _Run, intent: Intent, option: Priced, task: Task) -> None:
@@ -380,4 +384,13 @@ def _proof(run: _Run, intent: Intent, contenders: Sequence[Contender], found: St
         close=close_to(intent, chosen, contenders) if chosen is not None else (),
         rivals=found.rivals,
         out={text: len(ids) for text, ids in found.out.items()},
+        leaning=_leaning(contenders),
     )
+
+
+def _leaning(contenders: Sequence[Contender]) -> tuple[str, ...]:
+    from aios.cost import leans_on
+
+    unmeasured = [one for one in contenders if any(item.kind == "accuracy" for item in one.pending)]
+    found = (leans_on(estimate) for one in unmeasured for estimate in one.option.estimates.values())
+    return tuple(sorted({words for words in found if words is not None}))
