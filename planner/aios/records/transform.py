@@ -34,7 +34,8 @@ class Parameter(Record):
 
     help: one sentence · default: as text · choices: every value that it takes, as text; empty for a number between
     ``least`` and ``most`` · offered: values that a planner may try unasked, the default among them · file: it is the
-    path of a file, seen from the working directory, on whose content the result depends; empty for none
+    path of a file, seen from the working directory, on whose content the result depends; empty for none · modules,
+    install, data: as in Needs, of every value but the default
     """
 
     help: str
@@ -44,6 +45,9 @@ class Parameter(Record):
     most: float | None = None
     offered: tuple[str, ...] = ()
     file: bool = False
+    modules: tuple[str, ...] = ()
+    install: str | None = None
+    data: tuple[DataRole, ...] = ()
 
 
 class Needs(Record):

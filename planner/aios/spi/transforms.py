@@ -10,10 +10,10 @@ from pathlib import Path
 
 from aios.records.document import check, parse
 from aios.records.errors import Diagnostic, InputError, WorldError
-from aios.records.transform import Declaration, Parameter
+from aios.records.transform import Declaration, Needs, Parameter
 from aios.spi import registry
 
-__all__ = ["GROUP", "SUFFIX", "declarations", "read_declaration", "tell_apart", "unfit"]
+__all__ = ["GROUP", "SUFFIX", "declarations", "not_installed", "read_declaration", "tell_apart", "unfit"]
 
 GROUP = "aios.transforms"
 SUFFIX = ".transform.yaml"
@@ -36,6 +36,16 @@ def declarations() -> Mapping[str, Declaration]:
         found |= {own.name: own} if own.stage == "executor" else {}
     tell_apart(found)
     return dict(sorted(found.items()))
+
+
+def not_installed(needing: Needs | Parameter) -> tuple[str, ...]:
+    """Return the modules that something needs and that are not here; none is imported."""
+    return tuple(name for name in needing.modules if not _is_installed(name))
+
+
+@cache
+def _is_installed(module: str) -> bool:
+    return find_spec(module) is not None
 
 
 def tell_apart(found: Mapping[str, Declaration]) -> None:
