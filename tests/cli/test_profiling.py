@@ -316,6 +316,17 @@ def test_why_a_model_could_not_be_prepared_is_told_at_once(asked_for):
 
 
 @pytest.mark.usefixtures("fleet")
+def test_where_nothing_fits_profile_ends_as_plan_does(here, asked):
+    text = asked(p99="1 us")
+    here.write("intent.yaml", text)
+    told = here("profile", "intent.yaml")
+    assert told.code == here("plan", "intent.yaml").code == 3
+    assert "digits: no candidate meets it" in told.out
+    here.write("intent.yaml", text.replace("spec:", "spec:\n  required: false", 1))
+    assert here("profile", "intent.yaml").code == here("plan", "intent.yaml").code == 0, "it may be refused"
+
+
+@pytest.mark.usefixtures("fleet")
 def test_the_command_tells_what_is_open_and_what_would_decide(aios, asked):
     aios.write("intent.yaml", asked(pin="{precision: fp32, batch: 1}"))
     words = aios("profile", "intent.yaml", "--seconds", "0.1", "--budget", "1 ms")

@@ -38,7 +38,7 @@ def profile(
 ) -> int:
     """Measure on this machine what could change the choice, until it is proved; keep it in the profile store."""
     from aios.cli.measuring import profile as work
-    from aios.workflow.profiling import Manner
+    from aios.workflow.profiled import Manner
 
     setting = setting_of(paths, fleet, state, profiles)
     return work(setting, Manner(seconds, budget, fresh, exhaustive), json=json, json_into=json_into)

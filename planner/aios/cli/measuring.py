@@ -17,7 +17,7 @@ from aios.records.metrics import find_metric
 
 if TYPE_CHECKING:
     from aios.records.intent import Goal
-    from aios.workflow.profiling import Manner, Profiled, Proof, Unmade
+    from aios.workflow.profiled import Manner, Profiled, Proof, Unmade
     from aios.workflow.setting import Setting
     from aios.workflow.verifying import Verified
 
@@ -25,7 +25,10 @@ __all__ = ["profile", "verdict_table", "verify"]
 
 
 def profile(setting: Setting, manner: Manner, *, json: bool, json_into: Path | None) -> int:
-    """Measure what could change the choice; say what was measured, what was left out and what is still open."""
+    """Measure what could change the choice; say what was measured, what was left out and what is still open.
+
+    Exit 3 where nothing can meet an intent that is required, as a plan of it would.
+    """
     from dataclasses import replace
 
     from aios.workflow.profiling import profile as work
@@ -33,7 +36,7 @@ def profile(setting: Setting, manner: Manner, *, json: bool, json_into: Path | N
     with Progress("profile", quiet=json) as progress:
         done = work(replace(setting, tell=progress), manner)
     emit(_profile_words(done, setting), _profile_document(done), json=json, json_into=json_into)
-    return Exit.DONE
+    return Exit.INFEASIBLE if done.is_infeasible else Exit.DONE
 
 
 def _profile_document(done: Profiled) -> dict[str, Any]:

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from aios.records.candidate import Candidate, Priced, label_of
-from aios.records.intent import Goal, Intent
+from aios.records.intent import Intent
 from aios.records.measurement import Measurement
 from aios.records.plan import Deployment
 from aios.workflow import stopping
 from aios.workflow.ledger import keep_profiled
 from aios.workflow.measuring import Bench
 from aios.workflow.planning import consider
+from aios.workflow.profiled import Manner, Profiled, Proof, Settled, Unmade
 from aios.workflow.profilingsubjects import Task, deployment_of_one, family, missing, named, work_of
 from aios.workflow.profilingtimes import Durations
 from aios.workflow.reading import Given, gather
@@ -23,84 +24,14 @@ from aios.workflow.setting import Setting
 from aios.workflow.transforming import declared
 
 if TYPE_CHECKING:
-    from aios.fidelity import Contender, Pending, Rival, Standing
+    from aios.fidelity import Contender, Pending, Standing
 
 __all__ = ["Manner", "Profiled", "Proof", "Unmade", "profile"]
-
-Settled = Literal["measured", "open", "infeasible", "described"]
-"""The choice is proved by measurements; rivals were left when time was up; nothing can meet the intent; none of its
-devices is this machine's."""
 
 _MOST_REPEATS = {"accuracy": 0, "service": 2, "serving": 1}
 """How often a measurement that was disturbed is made again; the least disturbed one is kept."""
 
 _DESCRIBED = "their device is only described"
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How to profile. seconds: of measuring one engine setting, at most · budget_s: of the whole run; None: no end ·
-    fresh: measure again what was measured before · exhaustive: measure everything, whatever it may change"""
-
-    seconds: float = 1.0
-    budget_s: float | None = None
-    fresh: bool = False
-    exhaustive: bool = False
-
-
-class Unmade(NamedTuple):
-    """What there was no time for. what: in words · seconds: that it is expected to take; of what was cut off, that it
-    took until then · cut: whether it was begun"""
-
-    what: str
-    seconds: float
-    cut: bool
-
-
-@dataclass(frozen=True)
-class Proof:
-    """How far the choice of one intent rests on measurements.
-
-    candidates: that this machine can run · measured: of these, with an engine or endpoint measurement of their own ·
-    choice: id of the candidate that is chosen with what is known · close: measured ones whose first goal is within the
-    intervals · rivals: what may still be better · out: requirement -> how many cannot meet it · leaning: what was taken
-    of candidates that were not measured, from what was measured of others, in words
-    """
-
-    settled: Settled
-    candidates: int
-    measured: int
-    choice: str | None = None
-    close: tuple[str, ...] = ()
-    rivals: tuple[Rival, ...] = ()
-    out: Mapping[str, int] = field(default_factory=dict)
-    leaning: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Profiled:
-    """What a profiling run did.
-
-    measured: in order · reused: how many measurements from before were asked for · skipped: why -> how many settings
-    were left out · names: digest of a model -> its name, for people · goals: the first of each intent · proofs: by
-    intent · seconds: in all · measuring_s: of these spent on measuring, by kind (``artefact``: preparing models,
-    ``short``: engines for a part of their time) · unmade: what would have been measured, had there been time
-    """
-
-    measured: tuple[Measurement, ...]
-    reused: int
-    skipped: dict[str, int]
-    names: dict[str, str]
-    goals: Mapping[str, Goal]
-    proofs: Mapping[str, Proof]
-    seconds: float
-    measuring_s: Mapping[str, float]
-    unmade: tuple[Unmade, ...] = ()
-
-    @property
-    def settled(self) -> dict[str, Settled]:
-        """How far the choice of each intent rests on measurements."""
-        return {name: proof.settled for name, proof in self.proofs.items()}
 
 
 @dataclass
@@ -385,6 +316,7 @@ def _proof(run: _Run, intent: Intent, contenders: Sequence[Contender], found: St
         rivals=found.rivals,
         out={text: len(ids) for text, ids in found.out.items()},
         leaning=_leaning(contenders),
+        required=intent.required,
     )
 
 
