@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aios.cost.accuracy_predictor import PREDICTOR, saturates
+from aios.cost.bounding import bounded
 from aios.cost.effects import decisions_of, losses
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, estimate, interval_of
@@ -69,6 +70,7 @@ def accuracies(
         number = _elsewhere(name, candidate, library)
         if number is None:
             number = _from_stored(name, candidate, profile, device, intent.task, declared, library)
+            number = bounded(name, number, candidate, profile, library)
         if number is None:
             unknown[name] = "neither declared, nor measured on data.evaluate"
         else:

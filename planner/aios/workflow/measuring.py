@@ -25,7 +25,7 @@ from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import best_meter, dynamic_energy, metered, ready_and_run_s, resident_bytes
 from aios.workflow.setting import Setting
 
-__all__ = ["Bench"]
+__all__ = ["Bench", "endpoint_s"]
 
 _SERVING_SHARE = 0.3
 """Share of capacity at which serving is measured when the intent's own load is higher: queueing stays rare."""
@@ -39,6 +39,18 @@ own: alone on two cores, its client beside it, it is about a tenth."""
 
 _FEWEST, _SHORTEST_S, _LONGEST_S = 800, 2.0, 8.0
 """A serving run has so many requests (its 99th percentile then rests on the eight slowest) within these seconds."""
+
+_STARTED_S = 2.0
+"""What starting a service and ending it take together."""
+
+
+def endpoint_s(item_s: float) -> float:
+    """Return about how long measuring an endpoint takes whose service computes an item in so many seconds."""
+    return _STARTED_S + (_BURSTS + 1) * _BURST_SIZE * item_s + _loaded_s(_SERVING_SHARE / item_s)
+
+
+def _loaded_s(rate: float) -> float:
+    return min(max(_SHORTEST_S, _FEWEST / rate), _LONGEST_S)
 
 
 class Bench:
@@ -147,8 +159,8 @@ class Bench:
         address = f"bench-{deployment.intent}"
         # Nobody has vouched yet for what is measured in order to be chosen; it stays encrypted all the same.
         deployment = unsigned(deployment)
-        self._do("create", address, deployment)
         try:
+            self._do("create", address, deployment)
             return self._exercise(load_state(self._own).resources[address], deployment, items)
         finally:
             self._clear()
@@ -167,7 +179,7 @@ class Bench:
         if capacity is None:
             raise WorldError(f"{deployment.model} was served but answered no request: {dict(rest[0].errors)}")
         rate = min(deployment.rate_per_s or capacity.value, _SERVING_SHARE * capacity.value)
-        seconds = min(max(_SHORTEST_S, _FEWEST / rate), _LONGEST_S)
+        seconds = _loaded_s(rate)
         load = open_loop(arrival_times(rate, seconds, "poisson", np.random.default_rng(0)), items)
         device = self._devices[deployment.device]
         meter, _why_not = best_meter(device)
