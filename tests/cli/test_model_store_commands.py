@@ -285,7 +285,7 @@ def test_a_copy_that_is_interrupted_leaves_nothing(aios):
 def test_a_shell_completes_names_and_references(three):
     def completed(words):
         done = subprocess.run(
-            [three.terminal.command],
+            [three.command],
             cwd=three.place,
             env={**os.environ, "_AIOS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"},
             capture_output=True,

@@ -1,20 +1,16 @@
 """The described fleet: a bound that moves, moves the choice to another device or another network."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_process import run
 
 ROOT = Path(__file__).parents[2]
-AIOS = Path(sys.executable).with_name("aios")
 
 
 def aios(tmp_path, *words):
-    command = [AIOS, *words, "--json", "--state", tmp_path / "state.json", "--profiles", tmp_path / "profiles"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    return done.returncode, json.loads(done.stdout)
+    ran = run(ROOT, [*words, "--json", "--state", tmp_path / "state.json", "--profiles", tmp_path / "profiles"])
+    return ran.code, ran.json
 
 
 @pytest.mark.parametrize(
@@ -44,18 +40,16 @@ def test_two_bounds_that_collide_are_named_with_what_would_do(tmp_path):
 
 
 def test_apply_refuses_what_it_cannot_reach(tmp_path):
-    command = [AIOS, "apply", "examples/described-fleet/intent.yaml", "--yes", "--state", tmp_path / "state.json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 6
-    assert "no address" in done.stderr
+    ran = run(ROOT, ["apply", "examples/described-fleet/intent.yaml", "--yes", "--state", tmp_path / "state.json"])
+    assert ran.code == 6
+    assert "no address" in ran.err
 
 
 def test_the_tests_beside_the_intents_pass(tmp_path):
     report = tmp_path / "report.xml"
-    command = [AIOS, "test", "examples/described-fleet", "--junit", report]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1] == "13 passed"
+    ran = run(ROOT, ["test", "examples/described-fleet", "--junit", report])
+    assert ran.code == 0, ran.out
+    assert ran.out.splitlines()[-1] == "13 passed"
     shown = (ROOT / "examples" / "described-fleet" / "README.md").read_text(encoding="utf-8")
-    assert done.stdout in shown, "`make accept` writes what is printed into the README"
+    assert ran.out in shown, "`make accept` writes what is printed into the README"
     assert report.read_text(encoding="utf-8").count("<testcase ") == 13
