@@ -86,6 +86,7 @@ class Scale:
         return {"halved": str(len(model.graph.initializer))}
 '''
 
+VARIED = np.arange(480, dtype=np.float32).reshape(120, 4)
 ENDS = ("killed", "crashed", "raises", "memory", "slow", "refused")
 HOWS = ("good", "same", "nothing", "inputs", "ports", "source", *ENDS)
 
@@ -132,7 +133,7 @@ class World:
         self.model = network(folder / "net.onnx")
         self.told: list[str] = []
         self.warned: list[str] = []
-        self.items(np.ones((120, 4), np.float32))
+        self.items(VARIED)
 
     def items(self, array: Any) -> None:
         np.savez(self.folder / "c.npz", x=array)
@@ -222,7 +223,7 @@ def test_another_revision_or_version_or_data_is_another_recipe(world: World) -> 
     first = world.make()
     world.declaration = world.declaration.model_copy(update={"revision": 2})
     second = world.make()
-    world.items(np.zeros((130, 4), np.float32))
+    world.items(VARIED + 2)
     assert len({first, second, world.make()}) == 3
 
 
@@ -270,7 +271,8 @@ def test_what_must_not_be_kept_is_refused_and_leaves_nothing(
     [
         (np.ones((120, 5), np.float32), r"no file of data.calibrate fits the model's inputs \(x float32\[batch, 4\]\)"),
         (np.ones((120, 4), np.float64), "no file of data.calibrate fits"),
-        (np.ones((7, 4), np.float32), "holds 7 items; at least 8"),
+        (VARIED[:7], "holds 7 different items; at least 8"),
+        (np.zeros((120, 4), np.float32), "holds 1 different item; at least 8"),
         (np.where(np.arange(480).reshape(120, 4) == 55, np.nan, 1).astype(np.float32), "item 13 of the array `x`.*nan"),
         (np.where(np.arange(480).reshape(120, 4) == 8, np.inf, 1).astype(np.float32), "item 2 of the array `x`.*inf"),
     ],
@@ -283,14 +285,14 @@ def test_data_that_ranges_cannot_be_read_from_is_refused_by_item(world: World, a
 
 
 def test_few_items_are_a_warning(world: World) -> None:
-    world.items(np.ones((99, 4), np.float32))
+    world.items(np.concatenate([VARIED[:99], VARIED[:21]]))
     world.make()
-    assert ["ranges are read from 99 items" in text for text in world.warned] == [True]
+    assert ["ranges are read from 99 different items" in text for text in world.warned] == [True]
 
 
 def test_a_model_or_data_that_changed_since_the_plan_is_refused(world: World) -> None:
     deployment = world.deployment()
-    world.items(np.zeros((120, 4), np.float32))
+    world.items(VARIED + 1)
     with pytest.raises(InputError, match=r"data\.calibrate is not what was planned with"):
         world.store().model(deployment, {})
     stale = world.deployment().model_copy(update={"model_digest": "sha256:0"})
