@@ -15,6 +15,7 @@ def test_accuracy_on_the_items_of_the_calibration_is_told_in_the_profile_and_in_
     assert told.code in (0, 3)
     assert "is judged on data that it was made with (60 of the 200 items)" in " ".join(told.err.split())
     assert "judged on what it was made with: 60 of the 200 items" in " ".join(told.out.split())
+    aios.write("intent.yaml", asked(data=data, pin=PIN))
     plan = here("plan", "intent.yaml")
     words = "the accuracy was measured on data that the model was made with (60 of the 200 items)"
     assert words in " ".join(plan.out.split())
