@@ -62,6 +62,19 @@ class Scale:
             hoard = []
             while True:
                 hoard.append(bytearray(16 << 20))
+        if how == "engine":
+            import onnxruntime
+            node = onnx.helper.make_node("ConstantOfShape", ["shape"], ["y"])
+            ports = [
+                onnx.helper.make_tensor_value_info("shape", onnx.TensorProto.INT64, [1]),
+                onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None),
+            ]
+            graph = onnx.helper.make_graph([node], "large", ports[:1], ports[1:])
+            large = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+            opened = onnxruntime.InferenceSession(large.SerializeToString(), providers=["CPUExecutionProvider"])
+            held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (held + (64 << 20), resource.RLIM_INFINITY))
+            opened.run(None, {"shape": np.array([1 << 30])})
         if how == "slow":
             time.sleep(60)
         if how == "refused":
@@ -87,7 +100,7 @@ class Scale:
 '''
 
 VARIED = np.arange(480, dtype=np.float32).reshape(120, 4)
-ENDS = ("killed", "crashed", "raises", "memory", "slow", "refused")
+ENDS = ("killed", "crashed", "raises", "memory", "engine", "slow", "refused")
 HOWS = ("good", "same", "nothing", "inputs", "ports", "source", *ENDS)
 
 
@@ -253,6 +266,7 @@ def test_a_file_that_a_setting_names_is_part_of_the_recipe(world: World, monkeyp
         ("raises", InputError, "net scale cannot be made: axis 3 of w is not there"),
         ("killed", WorldError, "was ended by SIGKILL .the kernel does that when memory runs out"),
         ("memory", WorldError, "there is not enough memory"),
+        ("engine", WorldError, "net scale cannot be made: there is not enough memory"),
         ("refused", InputError, "net scale cannot be made: it holds no weights worth halving"),
         ("source", PluginError, "was written to while it was transformed"),
     ],
