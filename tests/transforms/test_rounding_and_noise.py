@@ -77,7 +77,8 @@ def test_noise_is_measured_before_answers_are_squeezed_between_0_and_1(passing, 
     loaded = onnx.load(model)
     ends = sensitivity.ends_of(loaded)
     assert ends == (squeezed[2],)
-    assert [port.name for port in sensitivity.unsqueezed(loaded, ends).graph.output] == ["scores"]
+    with sensitivity.unsqueezed(loaded, ends):
+        assert [port.name for port in loaded.graph.output] == ["scores"]
     assert [port.name for port in loaded.graph.output] == ["y"]
 
 

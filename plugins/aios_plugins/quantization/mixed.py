@@ -122,7 +122,9 @@ class _Search:
         return noise(self._outputs(model, items), self._reference)
 
     def _outputs(self, model: onnx.ModelProto, items: Items) -> Any:
-        return outputs_of(session(unsqueezed(model, self._ends), self._threads), items)
+        with unsqueezed(model, self._ends):
+            opened = session(model, self._threads)
+        return outputs_of(opened, items)
 
     def kept(
         self, groups: list[Group], start: float, target: float, float_share: float, progress: Progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,7 @@ from aios_plugins.quantization.graphs import constants, session
 from aios_plugins.quantization.ranges import operators
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import onnx
     from numpy.typing import NDArray
@@ -102,19 +103,21 @@ def ends_of(model: onnx.ModelProto) -> tuple[str, ...]:
     return tuple(ends)
 
 
-def unsqueezed(model: onnx.ModelProto, ends: Sequence[str]) -> onnx.ModelProto:
-    """Return the model with what the nodes ``ends`` read as its outputs, the others as they are."""
+@contextlib.contextmanager
+def unsqueezed(model: onnx.ModelProto, ends: Sequence[str]) -> Iterator[None]:
+    """Let the model give what the nodes ``ends`` read instead of their outputs, for as long as the context lasts."""
     import onnx
 
     nodes = {node.name: node for node in model.graph.node}
-    names = [
-        nodes[end].input[0] if end in nodes else port.name for port, end in zip(model.graph.output, ends, strict=True)
-    ]
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    del made.graph.output[:]
-    made.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
-    return made
+    own = [onnx.ValueInfoProto.FromString(port.SerializeToString()) for port in model.graph.output]
+    names = [nodes[end].input[0] if end in nodes else port.name for port, end in zip(own, ends, strict=True)]
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
+    try:
+        yield
+    finally:
+        del model.graph.output[:]
+        model.graph.output.extend(own)
 
 
 def outputs_of(opened: Any, items: Items) -> list[list[NDArray[Any]]]:
