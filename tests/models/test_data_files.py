@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from aios.models.data_files import Items, array_file, data_digest, fitting_data, load_items
+from aios.models.data_files import Items, array_file, data_digest, fitting_data, load_items, shared_items
 from aios.records.data import DataFile, ImageData, LineData, Preprocess
 from aios.records.errors import InputError
 from aios.records.model import ModelProfile, TensorSpec
@@ -264,3 +264,11 @@ def test_the_first_data_that_fits_is_taken(tmp_path: Path) -> None:
     drawn(tmp_path / "a" / "1.png", 9, 9)
     small, large = (ImageData(images=str(tmp_path / "a"), preprocess=Preprocess(crop=(k, k))) for k in (4, 8))
     assert fitting_data([small, large], profile(("n", 3, 8, 8))) == large
+
+
+def test_items_that_two_sets_share_are_counted_by_what_all_their_inputs_hold() -> None:
+    words, mask = np.arange(20).reshape(5, 4), np.ones((5, 4), np.int64)
+    judged = Items({"ids": words, "mask": mask})
+    assert shared_items(judged, judged) == 5
+    assert shared_items(judged, Items({"mask": mask[:2], "ids": words[3:]})) == 2
+    assert shared_items(judged, Items({"ids": words, "mask": 0 * mask})) == 0

@@ -304,7 +304,7 @@ def test_known_scales_give_the_same_bytes_and_spare_the_search_for_them(digits, 
         source=digits[0], folder=tmp_path, scratch=tmp_path, precision="int8", settings={}, facts={"isa": "avx2"}
     )
     ready = graphs.preprocessed(work)
-    seen = items.read_items(session(ready, 1), [digits[1]])
+    seen = items.read_items(session(ready, 1), [digits[1]], 0)
     found = ranges.ranges(ready, tmp_path, seen, "minmax", {}, lambda *_: None)
     first = static.quantized(static.inferred(ready), found, narrow=True)
     again = static.quantized(static.inferred(ready), found, narrow=True, known=static.scales(first))

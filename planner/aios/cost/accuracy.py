@@ -22,12 +22,13 @@ from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate, Estimate
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
+from aios.records.measurement import MADE_WITH
 from aios.records.metrics import Measure, find_measure, metric
 from aios.records.model import VALUE_BYTES, ModelProfile
 from aios.records.observation import Observations
 from aios.records.units import Dimension
 
-__all__ = ["accuracies"]
+__all__ = ["accuracies", "accuracy_notes"]
 
 _LOSS: Mapping[str, Interval] = {
     "saturating": Interval(-0.002, 0.01, 0.05),
@@ -83,6 +84,15 @@ def _beside(name: str) -> bool:
     who does not ask for them."""
     known = find_measure(name)
     return known is not None and known[0].stored
+
+
+def accuracy_notes(candidate: Candidate, library: Library) -> tuple[str, ...]:
+    """Return what a reader of the candidate's measured accuracy would not expect."""
+    measured = library.find("accuracy", candidate)
+    told = None if measured is None else measured.conditions.get(MADE_WITH)
+    if told is None:
+        return ()
+    return (f"the accuracy was measured on data that the model was made with ({told}): others may be answered worse",)
 
 
 def _declared(intent: Intent, candidate: Candidate, profile: ModelProfile) -> dict[str, float]:

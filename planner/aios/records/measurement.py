@@ -13,11 +13,24 @@ from aios.records.model import MemoryPart
 from aios.records.plan import Deployment
 from aios.records.sampling import Pairs, paired_difference, quantile_interval, wilson
 
-__all__ = ["PROBABILITIES", "Measured", "Measurement", "Scope", "Subject", "Verdict", "candidate_of", "subject_of"]
+__all__ = [
+    "MADE_WITH",
+    "PROBABILITIES",
+    "Measured",
+    "Measurement",
+    "Scope",
+    "Subject",
+    "Verdict",
+    "candidate_of",
+    "subject_of",
+]
 
 PROBABILITIES: tuple[float, ...] = (*(i / 100 for i in range(100)), 0.995, 0.999, 1.0)
 """The grid on which a measured distribution is kept: its values are quantiles at these probabilities."""
 
+
+MADE_WITH = "made with"
+"""The condition of an accuracy that says how many of the items that were judged the model was calibrated with."""
 
 Scope = Literal["processes", "package", "device", "machine"]
 """What is in the figure of a meter of energy: what processes cause, else all that such a thing draws, idle too."""

@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aios.records.candidate import label_of
 from aios.records.errors import InputError, PluginError, WorldError
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
-from aios.records.measurement import Measurement, Subject, subject_of
+from aios.records.measurement import MADE_WITH, Measurement, Subject, subject_of
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment, unsigned
 from aios.records.state import Resource
@@ -24,6 +24,9 @@ from aios.workflow.keeping import artefacts_of, load_state, locked, opened
 from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import best_meter, dynamic_energy, metered, ready_and_run_s, resident_bytes
 from aios.workflow.setting import Setting
+
+if TYPE_CHECKING:
+    from aios.models.data_files import Items
 
 __all__ = ["Bench", "endpoint_s"]
 
@@ -137,9 +140,28 @@ class Bench:
             subject=self._subject("accuracy", deployment, data),
             values=scores.values,
             distributions=scores.distributions,
-            conditions={"items": str(len(outputs)), **paired_words(scores.values)},
+            conditions={
+                "items": str(len(outputs)),
+                **paired_words(scores.values),
+                **self._not_independent(deployment, items, profile),
+            },
             as_of=self._setting.now(),
         )
+
+    def _not_independent(self, deployment: Deployment, judged: Items, profile: ModelProfile) -> dict[str, str]:
+        """Return how many items that the deployment is judged on its model was made with, and warn of them."""
+        from aios.models.data_files import shared_items
+
+        for files in filter(None, (deployment.calibrate, deployment.train_data)):
+            count = shared_items(judged, items_for(self._setting, files, profile))
+            if count:
+                told = f"{count} of the {len(next(iter(judged.inputs.values())))} items"
+                self._setting.warn(
+                    f"{deployment.model} {label_of(deployment)} is judged on data that it was made with ({told}): "
+                    "others may be answered worse; give data.evaluate items of its own"
+                )
+                return {MADE_WITH: told}
+        return {}
 
     def _answers(self, deployment: Deployment, inputs: Mapping[str, Any]) -> Any:
         """Return the first output of a deployment, (items, ...)."""

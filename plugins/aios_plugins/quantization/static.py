@@ -42,7 +42,7 @@ class Static:
         """Write the quantised model; raises InputError where data does not fit or nothing can be quantised."""
         progress(0.0, "reading the model")
         ready = preprocessed(work)
-        items = read_items(session(ready, work.threads), work.data.get("calibrate", ()))
+        items = read_items(session(ready, work.threads), work.data.get("calibrate", ()), work.seed)
         symmetric = work.settings["activations"] == "symmetric"
         calibration = work.settings["calibration"]
         options: dict[str, Any] = {"symmetric": symmetric}
