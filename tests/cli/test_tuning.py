@@ -120,14 +120,14 @@ def test_what_intervals_do_not_tell_apart_is_not_moved_to(setting):
     assert deployment(setting) == home
     assert commands(setting)[before + 1].endswith("measured no different within the intervals, went back")
     powers = [(3.0, 2.8, 3.2), (2.0, 1.8, 2.1), SystemExit()]
+    killed = StatedVerifier(setting, powers, (True,) * 3)
     with pytest.raises(SystemExit):
-        tune(setting, NAME, Limits(explore=2), silent, StatedVerifier(setting, powers, (True,) * 3))
-    better = deployment(setting)
+        tune(setting, NAME, Limits(explore=2), silent, killed)
     # The interval of what the killed command found is kept: 2 W and 1.9 W are not told apart.
     done = tune(setting, NAME, Limits(explore=3), silent, StatedVerifier(setting, [(1.9, 1.7, 2.05)], (True,)))
     assert [trial.outcome for trial in done.trials] == ["better", "interrupted", "not told apart"]
     assert done.stands == done.trials[0].candidate
-    assert deployment(setting) == better
+    assert deployment(setting) == killed.seen[1]
 
 
 def test_a_kill_within_a_trial_is_gone_back_from_by_the_next_tune(setting):
