@@ -8,10 +8,10 @@ from pydantic import Field
 from aios.records.base import Record, digest_of
 from aios.records.candidate import CALIBRATED, Candidate
 from aios.records.intent import USUAL_CONFIDENCE
-from aios.records.metrics import find_measure
+from aios.records.metrics import find_measure, whole_range
 from aios.records.model import MemoryPart
 from aios.records.plan import Deployment
-from aios.records.sampling import Pairs, paired_difference, quantile_interval, wilson
+from aios.records.sampling import Pairs, fewest_resampled, paired_difference, quantile_interval, wilson
 
 __all__ = ["PROBABILITIES", "Measured", "Measurement", "Scope", "Subject", "Verdict", "candidate_of", "subject_of"]
 
@@ -112,6 +112,8 @@ class Measurement(Record):
             return wilson(value.counts[0], value.n, confidence)
         if len(value.counts) == 4:
             return paired_difference(Pairs(*value.counts), confidence)
+        if name in self.distributions and value.n < fewest_resampled(confidence):
+            return whole_range(name)
         if name in self.distributions:
             return quantile_interval(self.distributions[name], PROBABILITIES, confidence)
         return value.low, value.high
