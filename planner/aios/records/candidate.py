@@ -12,6 +12,7 @@ from aios.records.protection import ProtectionName
 
 __all__ = [
     "CALIBRATED",
+    "DISTURBED",
     "Candidate",
     "Demand",
     "Estimate",
@@ -131,6 +132,10 @@ class Rejection(Record):
     resolvable: str | None = None
 
 
+DISTURBED = "; not at rest while it was measured: "
+"""Stands in the basis of an estimate before what disturbed the measurement that it rests on."""
+
+
 class Estimate(Record):
     """A predicted number.
 
@@ -146,6 +151,11 @@ class Estimate(Record):
     source: Source
     basis: str
     items: int | None = Field(default=None, exclude_if=lambda items: items is None)
+
+    @property
+    def disturbed(self) -> str | None:
+        """What disturbed the measurement that it rests on, in words; None where nothing did."""
+        return self.basis.partition(DISTURBED)[2].partition("; overloaded")[0] or None
 
 
 class Demand(Record):
