@@ -9,7 +9,7 @@ from pydantic import SkipValidation
 
 from aios.records.base import Record
 from aios.records.calibration import Calibration
-from aios.records.candidate import CALIBRATED, DISTURBED, Candidate
+from aios.records.candidate import CALIBRATED, DISTURBED, Candidate, content_of
 from aios.records.correction import Correction
 from aios.records.measurement import Measurement, Subject, subject_of
 from aios.records.transform import Declaration
@@ -136,5 +136,5 @@ class Library:
 
 
 def _way_without(item: Candidate | Subject, setting: str) -> tuple[object, ...]:
-    others = sorted((name, value) for name, value in item.settings.items() if name != setting)
+    others = sorted((name, content_of(value)) for name, value in item.settings.items() if name != setting)
     return item.precision, item.quantization, item.compression, tuple(others)
