@@ -58,6 +58,9 @@ def test_what_is_listed(three):
     listed = three("model", "list", "--stored", "--json").json
     assert [(item["name"], item["versions"], item["tags"]) for item in listed] == [("store://digits", 2, {"prod": 1})]
     assert three("model", "list", "no-such-model-anywhere").code == 1
+    assert three("model", "list", "no-such-model-anywhere", "--stored").code == 1
+    empty = three("model", "list", "--stored", "--store", "nowhere")
+    assert (empty.code, empty.out) == (0, "the model store nowhere is empty: nothing is stored\n")
     every = three("model", "list", "dig", "--json").json
     assert [item["name"] for item in every] == ["store://digits"]
 

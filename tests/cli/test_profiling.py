@@ -14,7 +14,7 @@ from made_up_bench import TAKES_S, MadeUpBench
 from aios.workflow import stopping
 from aios.workflow.keeping import load_state
 from aios.workflow.measuring import Bench
-from aios.workflow.planning import consider
+from aios.workflow.planning import consider, make_plan
 from aios.workflow.profiling import Manner, profile
 from aios.workflow.profilingsubjects import deployment_of_one
 from aios.workflow.reading import gather
@@ -233,6 +233,25 @@ def test_what_was_disturbed_is_measured_again_and_the_undisturbed_one_kept(asked
     assert asked.count("serving") == 2 * kinds(done).count("serving")
     assert asked.count("accuracy") == kinds(done).count("accuracy")
     assert asked.count("service") % 3 == 0
+
+
+def test_a_conflict_with_what_a_busy_machine_measured_says_so(asked_for):
+    setting, prior = asked_for()
+    noisy = MadeUpBench(setting.profiles, prior, disturbed=[True] * 1000)
+    profile(setting, Manner(exhaustive=True), noisy, noisy.clock)
+    (path,) = map(Path, setting.paths)
+    path.write_text(path.read_text().replace("p99: 20 ms", "p99: 0.2 ms"))
+    (note,) = [text for text in make_plan(setting).plan.conflict.notes if "not at rest" in text]
+    assert note == (
+        "latency.p99 of every option of digits was measured on a machine that was not at rest (made up): "
+        f"measure again once it is, with `aios profile {path} --fresh`."
+    )
+    quiet = MadeUpBench(setting.profiles, prior)
+    again = replace(setting, profiles=setting.profiles)
+    path.write_text(path.read_text().replace("p99: 0.2 ms", "p99: 20 ms"))
+    profile(again, Manner(exhaustive=True, fresh=True), quiet, quiet.clock)
+    path.write_text(path.read_text().replace("p99: 20 ms", "p99: 0.2 ms"))
+    assert not [text for text in make_plan(setting).plan.conflict.notes if "not at rest" in text]
 
 
 class FailingBench(MadeUpBench):

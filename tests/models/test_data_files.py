@@ -252,6 +252,24 @@ def test_wrong_lines_are_told_at_their_place(tmp_path: Path, row: Any, summary: 
     assert str(wrong.where) == f"{path}:2:1"
 
 
+def test_many_lines_that_lack_the_same_are_one_error_with_their_count(tmp_path: Path) -> None:
+    rows = [{"x": [1.0, 2.0]}, *[{"y": [1.0, 2.0]}] * 30, *[{"x": [1.0, 2.0]}] * 3, {"image": [1.0, 2.0]}]
+    path = lines(tmp_path / "a.jsonl", *rows)
+    data = LineData(jsonl=path, inputs={"image": "x"}, label="images")
+    first, second = refused(data, profile(("n", 2)), tmp_path).diagnostics
+    assert first.summary == "4 lines have no `images`, this the first"
+    assert second.summary == "31 lines have no `x`, this the first"
+    assert str(second.where) == f"{path}:2:1"
+    assert second.remedy == "it has `y`"
+
+
+def test_many_lines_that_are_no_json_are_told_with_their_count(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", *["{"] * 50)
+    *_, last = wrong = refused(LineData(jsonl=path, inputs={"image": "x"}), profile(("n", 2)), tmp_path).diagnostics
+    assert len(wrong) == 3
+    assert last.reason == "50 lines are none, these are the first"
+
+
 def test_arrays_that_are_no_numbers(tmp_path: Path) -> None:
     images = np.zeros((5, 3, 4, 4), np.float32)
     images[3, 0, 0, 0] = np.nan

@@ -19,6 +19,7 @@ import psutil
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from aios.records.candidate import with_content
 from aios.records.errors import InputError, PluginError, WorldError
 from aios.records.plan import Deployment
 from aios.records.transform import Declaration, Needs, Parameter
@@ -253,6 +254,24 @@ def test_a_file_that_a_setting_names_is_part_of_the_recipe(world: World, monkeyp
         (weight,) = onnx.load(str(world.make())).graph.initializer
         sums.append(float(numpy_helper.to_array(weight).sum()))
     assert sums == [2 * 28, 3 * 28]
+
+
+def test_a_file_counts_as_what_it_holds_and_is_refused_once_that_has_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = world.declaration
+    monkeypatch.chdir(world.folder)
+    made = []
+    for name in ("factor.txt", "copy.txt"):
+        (world.folder / name).write_text("2")
+        value = with_content(name, hashlib.sha256(b"2").hexdigest())
+        named = Parameter(help="File of the factor.", default=value, file=True)
+        world.declaration = plain.model_copy(update={"parameters": {**plain.parameters, "by": named}})
+        made.append(world.make())
+    assert made[0] == made[1], "under another name it is the same file"
+    (world.folder / "copy.txt").write_text("3")
+    with pytest.raises(InputError, match=r"copy\.txt, the by of scale, is not what was planned with"):
+        world.make()
 
 
 @pytest.mark.parametrize(

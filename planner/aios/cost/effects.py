@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aios.cost.interval import Interval
-from aios.records.candidate import Candidate
+from aios.records.candidate import Candidate, content_of
 from aios.records.measurement import Subject
 from aios.records.model import MemoryPart, ModelProfile
 from aios.records.transform import Declaration, Effect, Range
@@ -47,7 +47,7 @@ def signature(item: Candidate | Subject, declared: Mapping[str, Declaration]) ->
     mixed = "" if item.quantization in _PHYSICAL else f"{item.quantization} {item.precision}"
     changed = bool(mixed) or item.compression != "none"
     engine = {found.setting for found in decisions_of(item, declared)}
-    told = sorted((name, value) for name, value in item.settings.items() if changed or name in engine)
+    told = sorted((name, content_of(value)) for name, value in item.settings.items() if changed or name in engine)
     return item.compression, mixed, tuple(told)
 
 

@@ -9,7 +9,7 @@ from pydantic import SkipValidation
 
 from aios.records.base import Record
 from aios.records.calibration import Calibration
-from aios.records.candidate import CALIBRATED, Candidate
+from aios.records.candidate import CALIBRATED, DISTURBED, Candidate, content_of
 from aios.records.correction import Correction
 from aios.records.measurement import Measurement, Subject, subject_of
 from aios.records.transform import Declaration
@@ -90,6 +90,14 @@ class Library:
         )
         return self._evidence.measurements.get(subject.digest)
 
+    def disturbance(self, candidate: Candidate) -> str:
+        """Return what disturbed the measurements of exactly this candidate, as its estimates' basis has it."""
+        kinds: tuple[Literal["service", "serving"], ...] = ("serving", "service")
+        found = (self.find(kind, candidate) for kind in kinds)
+        told = (item.conditions.get("disturbed") for item in found if item is not None)
+        words = "; ".join(dict.fromkeys(filter(None, told)))
+        return f"{DISTURBED}{words}" if words else ""
+
     def kin(self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate) -> list[Measurement]:
         """Return what was measured of the same model, device and executor, in a fixed order."""
         return self._groups.get((kind, candidate.model_digest, candidate.device, candidate.executor), [])
@@ -128,5 +136,5 @@ class Library:
 
 
 def _way_without(item: Candidate | Subject, setting: str) -> tuple[object, ...]:
-    others = sorted((name, value) for name, value in item.settings.items() if name != setting)
+    others = sorted((name, content_of(value)) for name, value in item.settings.items() if name != setting)
     return item.precision, item.quantization, item.compression, tuple(others)

@@ -121,6 +121,8 @@ def _networks(
                 accuracy[kind] = accuracies(intent, candidate, profile, device, library)
             rates = tier_rates(candidate, device, fleet)
             service = rates if isinstance(rates, Unknown) else workbench.service_of(candidate, profile, device, rates)
+            if isinstance(service, Service):
+                service = service._replace(basis=service.basis + library.disturbance(candidate))
             change = change_of(candidate, profile, evidence.transforms)
             sizes = change.part_bytes(profile, max(candidate.batch, profile.fixed_batch or 1))
             residences = residences_of(sizes, candidate, device, rates)

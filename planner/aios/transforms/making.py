@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aios.records.base import digest_of
+from aios.records.candidate import content_of, with_content
 from aios.records.data import DataFile
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
@@ -182,9 +183,18 @@ def _data_of(step: Step, deployment: Deployment) -> dict[DataRole, tuple[Sequenc
 
 
 def _files(step: Step) -> dict[str, Path]:
-    """Return setting -> file that it names, its path in full: transforms work elsewhere."""
+    """Return setting -> file that it names, its path in full: transforms work elsewhere. Raises InputError for one that
+    does not hold any more what the setting says."""
     known = step.declaration.parameters
-    return {name: Path(text).absolute() for name, text in step.settings.items() if known[name].file and text}
+    found = {}
+    for name, text in step.settings.items():
+        if known[name].file and text:
+            path = text.removesuffix(f"#{content_of(text)}")
+            if path != text and with_content(path, _file_digest(Path(path)).removeprefix("sha256:")) != text:
+                summary = f"{path}, the {name} of {step.declaration.name}, is not what was planned with"
+                raise InputError(Diagnostic(summary=summary, reason="it has changed since", remedy="plan again"))
+            found[name] = Path(path).absolute()
+    return found
 
 
 def _file_digest(path: Path) -> str:
@@ -205,7 +215,7 @@ def recipe_of(
 ) -> dict[str, str]:
     """Return everything that the result depends on, as a flat mapping."""
     declaration = step.declaration
-    key = key_reference(deployment)
+    key, files = key_reference(deployment), _files(step)
     return {
         "recipe": _RECIPE,
         "source": source,
@@ -213,8 +223,8 @@ def recipe_of(
         "precision": step.precision,
         "task": deployment.task,
         "seed": str(_SEED),
-        **{f"setting {name}": value for name, value in step.settings.items()},
-        **{f"file {name}": _file_digest(path) for name, path in _files(step).items()},
+        **{f"setting {name}": value for name, value in step.settings.items() if name not in files},
+        **{f"file {name}": _file_digest(path) for name, path in files.items()},
         **{f"version {name}": value for name, value in versions.items()},
         **{f"data {role}": digest for role, (_, digest) in data.items()},
         **{f"fact {name}": facts.get(name, "") for name in declaration.needs.facts},
