@@ -22,6 +22,7 @@ from aios.records.objective import Objective
 from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, only_fleets, without_fleet
 from aios.workflow.setting import Setting
 from aios.workflow.settingfiles import with_file_digests
+from aios.workflow.shipped import shipped_catalogue
 from aios.workflow.stages import stage
 from aios.workflow.storedmodels import with_stored
 from aios.workflow.watching import watched_executors
@@ -117,12 +118,12 @@ def read_written(setting: Setting) -> Written:
         problems.extend(error.diagnostics)
     rules = _rules([document for document in documents if document.kind == "Policy"], problems)
     if fleet_documents:
-        from aios.fleet import compile_fleet, load_catalogue
+        from aios.fleet import compile_fleet
 
         try:
             fleet = compile_fleet(
                 fleet_documents,
-                load_catalogue(catalogue.root() / "hardware"),
+                shipped_catalogue(),
                 origin=", ".join(dict.fromkeys(document.file for document in fleet_documents)),
                 reader=IncludedFiles(Setting(edit=setting.edit)),
             )
