@@ -105,7 +105,7 @@ def calibrate(
     ] = False,
     budget: Annotated[
         float, typer.Option("--budget", min=0.0, help="Seconds for --this-machine; 0 only learns from profiles.")
-    ] = 120.0,
+    ] = 600.0,
     profiles: Profiles = PROFILES,
     predictor: Annotated[str | None, typer.Option("--predictor", help="Only this one.")] = None,
     out: Annotated[
