@@ -46,9 +46,8 @@ def rows(count=14, noise=0.02, without=3.0):
         for call in (Call("fp32", 1, 1), Call("fp32", 2, 4), Call("fp32", 1, 8)):
             measured = true_s(model, call) * math.exp(noise * random.standard_normal())
             plain = measured * without
-            found.append(
-                Row(model, call, measured, plain, (plain / 2, plain, plain * 2), (plain / 2, plain, plain * 2))
-            )
+            ends = (plain / 2, plain, plain * 2)
+            found.append(Row(model, call, measured, plain, ends, ends, model.digest))
     return found
 
 
@@ -130,9 +129,71 @@ def test_the_posterior_is_that_of_hand():
 
 def test_amounts_grow_with_the_batch_and_share_weights():
     one, four = amounts_of(profile(1, 1e6, 5), 1, 1), amounts_of(profile(1, 1e6, 5), 4, 2)
-    assert four["convolution_macs"] == 4 * one["convolution_macs"]
-    assert four["weights"] == one["weights"]
-    assert four["convolution_macs/t"] == 2 * one["convolution_macs"]
+    assert four["Conv work"] == 4 * one["Conv work"]
+    assert four["Conv started"] == one["Conv started"] == 5
+    assert four["Conv work/t"] == 2 * one["Conv work"]
+
+
+def test_amounts_of_a_convolution_by_hand():
+    # 3 x 3 from 24 to 40 channels on 10 x 10 positions: 40 channels are 3 registers of 16 lanes.
+    operator = Operator(
+        kind="Conv", count=2, flops=2 * 100 * 40 * 216, weight_bytes=4 * 24 * 40 * 9, input_bytes=4 * 2400,
+        output_bytes=4 * 4000, form=(24, 40, 9, 1),
+    )  # fmt: skip
+    plain = profile(1, 1e6, 5)
+    found = amounts_of(plain.model_copy(update={"operators": (operator,)}), 3, 1)
+    assert found["convolution macs"] == 2 * 3 * 100 * 216 * 48
+    assert found["convolution weights"] == 2 * 24 * 40 * 9
+    assert found["convolution gathered"] == 2 * 3 * 100 * 216
+    assert (found["convolution read"], found["convolution written"]) == (2 * 3 * 2400, 2 * 3 * 4000)
+    assert found["convolution started"] == 2
+
+
+@pytest.mark.parametrize(
+    ("form", "kernel"),
+    [
+        ((32, 64, 1, 1), "pointwise"),
+        ((32, 62, 1, 1), "odd pointwise"),
+        ((3, 32, 9, 1), "thin"),
+        ((32, 32, 9, 32), "depthwise"),
+        ((40, 40, 9, 40), "ragged depthwise"),
+        ((64, 64, 9, 4), "grouped"),
+    ],
+)
+def test_operators_are_told_apart_by_the_kernels_that_runtimes_have(form, kernel):
+    operator = Operator(
+        kind="Conv", count=1, flops=1.0, weight_bytes=4.0, input_bytes=4e3, output_bytes=4.0 * 100 * form[1], form=form
+    )
+    found = amounts_of(profile(1, 1e6, 5).model_copy(update={"operators": (operator,)}), 1, 1)
+    assert found[f"{kernel} started"] == 1
+
+
+def test_chains_of_one_operator_teach_but_are_not_judged_by():
+    pytest.importorskip("sklearn", reason="the extra `learning` is not installed")
+    from aios.cost.correcting.learn import learn
+
+    chains = [row._replace(group=None, measured_s=row.measured_s) for row in rows(20)]
+    networks = [row._replace(group="sample-") for row in rows(6)]
+    found = learn("cpu-x", "onnxruntime", "onnxruntime 1", chains + networks, "sha256:rows")
+    assert found.rows == 78
+    assert found.models.after.rows == 18  # the networks, by what chains alone teach
+    assert learn("cpu-x", "onnxruntime", "onnxruntime 1", chains, "sha256:rows") is None
+
+
+def test_before_and_after_are_of_the_same_rows_and_no_row_says_how_wide_its_own_interval_is():
+    pytest.importorskip("sklearn", reason="the extra `learning` is not installed")
+    from aios.cost.correcting.learn import learn
+
+    known = rows(20)
+    half = [row._replace(without_model_s=None) if index % 2 else row for index, row in enumerate(known)]
+    found = learn("cpu-x", "onnxruntime", "onnxruntime 1", half, "sha256:rows")
+    assert found.models.before.rows == found.models.after.rows == 30
+    assert found.settings.before.rows == found.settings.after.rows == 60
+    # One model takes ten times as long as its work says: nothing in the others makes room for that.
+    odd = known[0].profile.digest
+    slow = [row._replace(measured_s=10 * row.measured_s) if row.profile.digest == odd else row for row in known]
+    found = learn("cpu-x", "onnxruntime", "onnxruntime 1", slow, "sha256:rows")
+    assert found.models.after.coverage < 0.97
 
 
 def test_a_pruned_network_says_nothing_of_the_whole_one(learnt):

@@ -54,6 +54,34 @@ def static(kit: Any, model: Path, calibrate: tuple[str, ...]) -> Any:
     )
 
 
+def test_depthwise_kernels_that_onnxruntime_packs_into_nothing_are_read_again(
+    tmp_path: Path, kit: Any, store: Any
+) -> None:
+    """It writes an empty buffer for channels that are no multiple of its lanes, and fails to read it."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    weights = {"w": (172, 3, 1, 1), "d": (172, 1, 3, 3)}
+    stored = [
+        numpy_helper.from_array(random.standard_normal(size).astype(np.float32), name) for name, size in weights.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("Conv", ["a", "d"], ["logits"], group=172, pads=[1] * 4),
+    ]
+    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 8, 8])]
+    made = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 172, 8, 8])]
+    graph = helper.make_graph(nodes, "g", ports, made, stored)
+    model = tmp_path / "depthwise.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(model))
+    images = random.standard_normal((16, 3, 8, 8)).astype(np.float32)
+    executor = Executor()
+    deployment = static(kit, model, calibration(tmp_path / "c.npz", x=images))
+    answers = outputs(executor, deployment, store, {"x": images})
+    wanted = plain(model, {"x": images})
+    assert np.linalg.norm(answers - wanted) < 0.1 * np.linalg.norm(wanted)
+
+
 def test_the_float_artefact_computes_the_same_and_keeps_its_weights_apart(tmp_path: Path, kit: Any, store: Any) -> None:
     model = kit.convolutional(tmp_path / "small.onnx", channels=(16, 64))
     executor, deployment = Executor(), kit.deployment_of(model)

@@ -61,8 +61,7 @@ def _words(rows: Sequence[ErrorRow], by: Sequence[str], before: Mapping[str, Map
     for row in rows:
         old = before.get(row.label, {})
         figures = [_figure(name, getattr(row, name), old.get(name)) for name in _COMPARED]
-        correction = "with" if row.corrected else "without"
-        cells.append([*map(harmless, row.group.values()), correction, f"{row.n:,}", *figures])
+        cells.append([*map(harmless, row.group.values()), row.correction, f"{row.n:,}", *figures])
     head = [*(name.upper() for name in by), "CORRECTION", "N", "MEDIAN", "P90", "BIAS", "COVERED"]
     return table(head, cells, ink)
 

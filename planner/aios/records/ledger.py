@@ -16,8 +16,9 @@ class LedgerEntry(Record):
     counted of its clients · address: of a service, None of an engine · model: name, model_digest: sha256 of its file ·
     precision: as of ``label_of`` (``int8-static``) · metric: of the vocabulary; ``time`` is seconds per call of the
     engine alone · predicted, low, high: SI, a 90 % interval · source, basis: as the prediction named them · correction:
-    digest of the correction that the prediction was made with, None where it was made without · at: when it was
-    measured, ISO time, UTC
+    digest of the correction that the prediction was made with, None where it was made without · without: (low, value,
+    high) that the same would have been without that correction, None where it was made with none or that is not known ·
+    at: when it was measured, ISO time, UTC
     """
 
     by: Literal["profile", "verify", "service"]
@@ -38,6 +39,7 @@ class LedgerEntry(Record):
     source: Source
     basis: str
     correction: str | None = None
+    without: tuple[float, float, float] | None = None
     measured: Measured
     conditions: Mapping[str, str] = {}
     at: str

@@ -39,7 +39,9 @@ class Operator(Record):
 
     kind: operator type (``Conv``) · count: how many of exactly these figures · flops: multiply and add counted as two ·
     weight_bytes: constants read · input_bytes, output_bytes: activations moved, at the file's own precision ·
-    quantized: it computes in 8-bit integers (QLinear*, MatMulInteger, or between QuantizeLinear and DequantizeLinear)
+    quantized: it computes in 8-bit integers (QLinear*, MatMulInteger, or between QuantizeLinear and DequantizeLinear) ·
+    form: of a convolution, or product with weights, (channels in, channels out, positions of its kernel, groups); None
+    of others, and where it is not known · fused: runtimes compute it with the convolution or product before it
     """
 
     kind: str
@@ -49,6 +51,8 @@ class Operator(Record):
     input_bytes: float
     output_bytes: float
     quantized: bool = False
+    form: tuple[int, int, int, int] | None = None
+    fused: bool = False
 
 
 class ModelProfile(Record):

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "OPERATORS",
+    "SAMPLES",
     "Adopting",
     "Artefact",
     "Counted",
@@ -52,6 +54,9 @@ __all__ = [
 
 API_VERSION = 1
 """Version of this seam; a plugin states the one it was written for and is refused when it differs."""
+
+SAMPLES, OPERATORS = "sample-", "operator-"
+"""What the names of files begin with that ``Sampling`` writes: networks, and chains of one kind of operator."""
 
 Tensors: TypeAlias = "Mapping[str, NDArray[Any]]"
 """Name of an input or output -> array whose first axis counts items."""
@@ -313,7 +318,10 @@ class Sampling(Protocol):
     """What an executor may offer beside: networks of its own to measure a machine with."""
 
     def samples(self, folder: Path, count: int, seed: int) -> Sequence[Path]:
-        """Write model files that a model reader knows, of one input of floats; equal arguments give equal bytes."""
+        """Write model files that a model reader knows, of one input of floats; equal arguments give equal bytes.
+
+        Their names begin with ``SAMPLES``, or with ``OPERATORS`` where they are of one kind of operator alone.
+        """
 
 
 @runtime_checkable

@@ -17,6 +17,7 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
 from aios.records.measurement import Measurement, Subject, candidate_of
 from aios.records.model import ModelProfile
+from aios.spi.executor import OPERATORS, SAMPLES
 
 if TYPE_CHECKING:
     from aios.cost.correcting.learn import Row
@@ -168,7 +169,15 @@ def _rows(
             roofline_s=None if isinstance(roof, Unknown) else roof.value,
             without_model_s=_ends(alone.time) if alone else None,
             without_setting_s=_ends(among.time) if among else None,
+            group=_group(profile),
         )
+
+
+def _group(profile: ModelProfile) -> str | None:
+    """Return what a model is held back with: itself, or all other sample networks, for they are of a kind."""
+    if profile.name.startswith(OPERATORS):
+        return None
+    return SAMPLES if profile.name.startswith(SAMPLES) else profile.digest
 
 
 def _ends(time: Interval) -> tuple[float, float, float]:

@@ -161,9 +161,14 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
     evidence = evidence.model_copy(
         update={"measurements": {k: v for k, v in evidence.measurements.items() if v.subject != subject}}
     )
-    found = call_time(candidate, profile, given.fleet.types[subject.device], evidence)
+    device = given.fleet.types[subject.device]
+    found = call_time(candidate, profile, device, evidence)
     if found is None:
         return None
+    without = None
+    if found.correction is not None:
+        plain = call_time(candidate, profile, device, evidence.model_copy(update={"corrections": {}}))
+        without = plain and (plain.time.low, plain.time.value, plain.time.high)
     return LedgerEntry(
         by="profile",
         model=profile.name,
@@ -182,6 +187,7 @@ def _of_call(given: Given, measurement: Measurement) -> LedgerEntry | None:
         source=found.source,
         basis=found.basis,
         correction=found.correction,
+        without=without,
         measured=measured,
         conditions=measurement.conditions,
         at=measurement.as_of,

@@ -18,7 +18,7 @@ class Reader:
 
     name: ClassVar[str] = "onnx"
     api_version: ClassVar[int] = 1
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
 
     def examine(self) -> list[Finding]:

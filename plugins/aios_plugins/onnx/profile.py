@@ -16,7 +16,7 @@ from aios.spi.model_reader import ReadModel, model_digest
 from aios_plugins.onnx.dimensions import Dimensions, spec_of
 from aios_plugins.onnx.expansion import refuse_explosion
 from aios_plugins.onnx.loading import Loaded, load
-from aios_plugins.onnx.tally import Tally, refuse_absurd_total
+from aios_plugins.onnx.tally import Row, Tally, refuse_absurd_total
 from aios_plugins.onnx.tensors import ELEMENT_TYPES, Stored, Tensor
 from aios_plugins.onnx.walk import Outcome, Walker
 
@@ -154,10 +154,16 @@ def _operators(tally: Tally, items: int) -> tuple[Operator, ...]:
             input_bytes=row.input_bytes / items,
             output_bytes=row.output_bytes / items,
             quantized=row.quantized,
+            form=row.form,
+            fused=row.fused,
         )
-        for row, count in sorted(tally.rows.items(), key=lambda item: (-item[0].flops * item[1], item[0]))
+        for row, count in sorted(tally.rows.items(), key=lambda item: (-item[0].flops * item[1], _order(item[0])))
         if count
     )
+
+
+def _order(row: Row) -> tuple[object, ...]:
+    return (*row[:6], row.form or (), row.fused)
 
 
 def _precision(trained: Iterable[Stored], inputs: list[onnx.ValueInfoProto]) -> str:

@@ -18,7 +18,8 @@ ABSURD_FLOPS = 10**21
 
 
 class Row(NamedTuple):
-    """One operator's figures: operations, bytes of constants, bytes read, bytes written."""
+    """One operator's figures: operations, bytes of constants, bytes read, bytes written; ``records.model.Operator``
+    says what the others are."""
 
     kind: str
     flops: int
@@ -26,6 +27,8 @@ class Row(NamedTuple):
     input_bytes: int
     output_bytes: int
     quantized: bool
+    form: tuple[int, int, int, int] | None = None
+    fused: bool = False
 
 
 @dataclass

@@ -12,13 +12,14 @@ from aios_plugins.onnx.constants import constant_node, stored_tensor
 from aios_plugins.onnx.costs import VIEWS, arithmetic
 from aios_plugins.onnx.dimensions import Dimensions
 from aios_plugins.onnx.folding import fold
+from aios_plugins.onnx.fusing import Fusing
 from aios_plugins.onnx.inference import attributes_of, infer
 from aios_plugins.onnx.liveness import Liveness
 from aios_plugins.onnx.ordering import label_of, refuse_misuse
 from aios_plugins.onnx.roles import IntegerRegions, is_integer_operator, trained_in
 from aios_plugins.onnx.tally import Row, Tally, refuse_absurd_tensor
 from aios_plugins.onnx.tensors import EIGHT_BIT, Stored, Tensor, bytes_of, elements_of, total_bytes
-from aios_plugins.onnx.work import work_of
+from aios_plugins.onnx.work import form_of, work_of
 
 if TYPE_CHECKING:
     import onnx
@@ -179,6 +180,7 @@ class _Step:
 
     def __post_init__(self) -> None:
         absorbed = (self.body.nodes[i] for i in self.regions.absorbed)
+        self._fusing = Fusing(self.body.nodes, self.body.outputs)
         self._narrow = {node.input[0] for node in absorbed if node.op_type == "QuantizeLinear"}
 
     def is_narrow(self, name: str) -> bool:
@@ -223,7 +225,9 @@ class _Step:
         if constant or index in self.regions.absorbed:
             self.tally.folded += 1
             return
-        self._count(index, node, attributes, inputs, outputs, failure)
+        fixed = [name for name, item in zip(node.input, inputs, strict=True) if item is None or item.constant]
+        fused = self._fusing.take(node, fixed)
+        self._count(index, node, attributes, inputs, outputs, failure, fused=fused)
 
     def _count(
         self,
@@ -233,6 +237,8 @@ class _Step:
         inputs: list[Tensor | None],
         outputs: list[Tensor],
         failure: str | None,
+        *,
+        fused: bool,
     ) -> None:
         kind = node.op_type
         if kind in RECURRENT and not attributes.get("layout", 0):
@@ -252,7 +258,9 @@ class _Step:
             elif cost is not None or not known:
                 self.tally.note(f"some {name} operators have shapes that are not known before running")
             return
-        self.tally.count(self._row(index, node, cost[1], inputs, outputs), cost[0])
+        row = self._row(index, node, cost[1], inputs, outputs)
+        form = form_of(kind, attributes, inputs, outputs)
+        self.tally.count(row._replace(form=form, fused=fused), cost[0])
         self.tally.work.update(work_of(kind, attributes, inputs, outputs, cost[0]))
 
     def _row(

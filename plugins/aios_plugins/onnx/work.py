@@ -13,7 +13,7 @@ from typing import Any
 from aios_plugins.onnx.costs import ALIASES, MOVES, PRODUCTS, VIEWS
 from aios_plugins.onnx.tensors import Tensor, elements_of
 
-__all__ = ["work_of"]
+__all__ = ["form_of", "work_of"]
 
 _CONVOLUTIONS = frozenset({"Conv", "ConvInteger", "QLinearConv", "DeformConv", "ConvTranspose"})
 _NORMS = frozenset(
@@ -59,6 +59,25 @@ def work_of(
     if kind == "AveragePool":
         found["pooling_taps"] = (elements_of(outputs[0]) or 0) * math.prod(attributes.get("kernel_shape", ()))
     return found
+
+
+def form_of(
+    kind: str, attributes: Mapping[str, Any], inputs: Sequence[Tensor | None], outputs: Sequence[Tensor]
+) -> tuple[int, int, int, int] | None:
+    """Return channels in and out, positions of the kernel and groups of a convolution or of a product with weights;
+    None of others, and where they are not known."""
+    kind = ALIASES.get(kind, kind)
+    place = 3 if kind == "QLinearConv" else 1
+    weight = inputs[place] if len(inputs) > place else None
+    if weight is None or not weight.dims or len(weight.dims) < 2 or not outputs or not outputs[0].dims:
+        return None
+    if kind in _CONVOLUTIONS:
+        channels = _channels(inputs[0]) if inputs[0] is not None else 0
+        return channels, _channels(outputs[0]), math.prod(weight.dims[2:]), max(1, int(attributes.get("group", 1)))
+    if kind in {"Gemm", "MatMul", "MatMulInteger"} and weight.constant:
+        columns = outputs[0].dims[-1]
+        return (elements_of(weight) or 0) // max(columns, 1), columns, 1, 1
+    return None
 
 
 def _class_of(kind: str) -> str | None:

@@ -171,6 +171,9 @@ def _align(folder: Path) -> None:
                     # `<kernel>+<hash>|<offset>;<length>;<checksum>[|...]`, one group per packed buffer.
                     kernel, *buffers = entry.value.split("|")
                     fields = [buffer.split(";") for buffer in buffers]
+                    if any(int(field[1]) == 0 for field in fields):
+                        tensor.external_data.remove(entry)  # onnxruntime writes empty buffers and cannot read them
+                        continue
                     places = [[str(moved(int(field[0]), int(field[1]))), *field[1:]] for field in fields]
                     entry.value = "|".join([kernel, *(";".join(place) for place in places)])
     aligned.replace(packed)

@@ -7,8 +7,11 @@ depth. Their weights are random too, for how long arithmetic takes does not depe
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aios_plugins.onnxruntime.operators import KINDS, chain
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -19,7 +22,9 @@ _OPSET = 17  # the first with LayerNormalization
 _FEWEST_MACS, _MOST_MACS = 3e4, 1e9
 """Per item: from what takes no longer than the call itself to what takes a tenth of a second on one core."""
 _GOLDEN = (5**0.5 - 1) / 2
+_EVERY = 4
 _DRAWS = 64
+_CLASSES = 100
 _ACTIVATIONS = ("Relu", "Clip", "HardSwish", "Silu", "Relu")
 
 
@@ -34,9 +39,10 @@ class _Form(NamedTuple):
 
 
 def write_samples(folder: Path, count: int, seed: int) -> tuple[Path, ...]:
-    """Write ``count`` networks as ``sample-NN.onnx`` and return their files; the same seed gives the same bytes.
+    """Write ``count`` files and return them; the same seed gives the same bytes.
 
-    Input ``x``: float32 [batch, 3, side, side] of what sees, [batch, length, width] of what attends.
+    Every fourth one is a network, ``sample-NNN.onnx``, the others are chains of one operator, ``operator-NNN.onnx``.
+    Input ``x``: float32 [batch, ...].
     """
     import numpy as np
     import onnx
@@ -44,8 +50,11 @@ def write_samples(folder: Path, count: int, seed: int) -> tuple[Path, ...]:
     found = []
     for number in range(count):
         random = np.random.default_rng([seed, number])
-        path = folder / f"sample-{number:02}.onnx"
-        onnx.save(_network(random, number), str(path))
+        if number % _EVERY:
+            path, made = folder / f"operator-{number:03}.onnx", _operators(random, number - number // _EVERY - 1)
+        else:
+            path, made = folder / f"sample-{number:03}.onnx", _network(random, number // _EVERY)
+        onnx.save(made, str(path))
         found.append(path)
     return tuple(found)
 
@@ -81,24 +90,38 @@ def _macs(form: _Form) -> float:
 
 
 def _network(random: Generator, number: int) -> Any:
-    from onnx import TensorProto, helper
-
     form = _form(random, _KINDS[number % len(_KINDS)], number)
     graph = _Graph(random, form)
     if form.kind == "mlp":
         shape: list[int | str] = ["batch", form.width]
-        last = graph.perceptron("x")
+        last, given = graph.perceptron("x"), shape
     elif form.kind == "attention":
         shape = ["batch", form.side**2, form.width]
-        last = graph.transformer("x")
+        last, given = graph.transformer("x"), shape
     else:
         first = int(random.choice([1, 1, 2]))
         sides = (1, form.side**2 * first) if form.kind == "temporal" else (form.side * first, form.side * first)
-        shape = ["batch", 3, *sides]
+        shape, given = ["batch", 3, *sides], ["batch", _CLASSES]
         last = graph.vision(graph.convolution("x", 3, form.width, 3, stride=first))
-    ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
-    given = [helper.make_tensor_value_info(last, TensorProto.FLOAT, None)]
-    made = helper.make_graph(graph.nodes, f"sample-{number}", ports, given, graph.constants)
+    return _model(graph, f"sample-{number}", shape, last, given)
+
+
+def _operators(random: Generator, number: int) -> Any:
+    import onnx
+
+    graph = _Graph(random, _Form("", 0, 0, 0, "Relu"))
+    kind = KINDS[number % len(KINDS)]
+    shape, last = chain(graph, random, kind)
+    model = _model(graph, f"{kind}-{number}", shape, last, None)
+    return onnx.shape_inference.infer_shapes(model)  # transforms refuse models that do not say what they give
+
+
+def _model(graph: _Graph, name: str, shape: Sequence[int | str], last: str, given: Sequence[int | str] | None) -> Any:
+    from onnx import TensorProto, helper
+
+    taken = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
+    answered = [helper.make_tensor_value_info(last, TensorProto.FLOAT, given)]
+    made = helper.make_graph(graph.nodes, name, taken, answered, graph.constants)
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=9)
 
 
@@ -119,32 +142,31 @@ class _Graph:
 
     def constant(self, *shape: int, scale: float = 1.0) -> str:
         import numpy as np
-        from onnx import numpy_helper
 
-        name = f"c{len(self.constants)}"
-        values = (scale * self.random.standard_normal(shape)).astype(np.float32)
-        self.constants.append(numpy_helper.from_array(values, name))
-        return name
+        return self._stored((scale * self.random.standard_normal(shape)).astype(np.float32))
 
     def integers(self, *values: int) -> str:
         import numpy as np
+
+        return self._stored(np.array(values, dtype=np.int64))
+
+    def scalar(self, value: float) -> str:
+        import numpy as np
+
+        return self._stored(np.array(value, dtype=np.float32))
+
+    def _stored(self, values: Any) -> str:
         from onnx import numpy_helper
 
         name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+        self.constants.append(numpy_helper.from_array(values, name))
         return name
 
     def activated(self, x: str) -> str:
         if self.form.activation == "Silu":
             return self.node("Mul", x, self.node("Sigmoid", x))
         if self.form.activation == "Clip":
-            import numpy as np
-            from onnx import numpy_helper
-
-            ends = [f"c{len(self.constants)}", f"c{len(self.constants) + 1}"]
-            for name, value in zip(ends, (0, 6), strict=True):
-                self.constants.append(numpy_helper.from_array(np.array(value, dtype=np.float32), name))
-            return self.node("Clip", x, *ends)
+            return self.node("Clip", x, self.scalar(0.0), self.scalar(6.0))
         return self.node(self.form.activation, x)
 
     def convolution(
@@ -168,7 +190,7 @@ class _Graph:
                 x, width, halvings = self.convolution(x, width, wider, 3, stride=2), wider, halvings + 1
             x = block(x, width, number)
         pooled = self.node("Flatten", self.node("GlobalAveragePool", x))
-        return self.node("Gemm", pooled, self.constant(width, 100), self.constant(100))
+        return self.node("Gemm", pooled, self.constant(width, _CLASSES), self.constant(_CLASSES))
 
     def plain(self, x: str, width: int, _number: int) -> str:
         return self.convolution(x, width, width, 3)

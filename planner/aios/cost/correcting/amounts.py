@@ -1,25 +1,32 @@
-"""What one call asks of a machine, in amounts that each take a time of their own."""
+"""What one call asks of a machine, in amounts that each take a time of their own.
+
+Operators are told apart by the kernels that runtimes have for them, and each kernel's time is linear in what it
+multiplies, reads, writes and starts, as in roofline models of single operators (Zhang et al., "nn-Meter", MobiSys 2021,
+find the same kinds; they learn forests of them, which say nothing beyond the sizes that were measured).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 
-from aios.records.model import ModelProfile
-from aios.records.networks import PER_CALL, WORK
+from aios.records.model import ModelProfile, Operator
 
 __all__ = ["VERSION", "amounts_of", "extent_of"]
 
-VERSION = 1
+VERSION = 2
 """Raised when an amount counts something else than before: what was learnt of it then no longer holds."""
 
-_FUSED = frozenset({"Relu", "Clip", "BatchNormalization"})
-_SMOOTH = frozenset({"HardSwish", "Sigmoid", "HardSigmoid", "Tanh", "Erf", "Gelu", "Exp", "Log", "Sqrt", "Softplus",
-                     "LeakyRelu", "PRelu", "Pow", "Softmax", "Elu", "Mish"})  # fmt: skip
 _ARITHMETIC = frozenset({"Add", "Mul", "Sub", "Div", "Sum", "Max", "Min", "Where"})
 _VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Constant", "Shape", "Dropout"})
+_COPIES = frozenset({"Concat", "Split", "Slice", "Pad", "Gather", "Expand", "Tile"})
 _VALUE_BYTES = 4.0
-_LEFT_OUT = frozenset({"elementwise_values", "kernels"})
-"""Of ``WORK``: told apart here by whether a runtime fuses them, and whether it has them in 8 bits."""
+_LANES = 16
+"""Channels that go together through the widest registers (512 bits of fp32): a remainder costs as much as all."""
+_ALIGNED = 4
+"""Channels that onnxruntime's fast layout wants multiples of (``channel_alignment`` of its NCHWc transformer)."""
+_CACHED = 2**18
+"""Values of an operator that a core's own cache holds (1 MiB of fp32)."""
 
 
 def amounts_of(profile: ModelProfile, items: int, threads: int) -> Mapping[str, float]:
@@ -28,37 +35,72 @@ def amounts_of(profile: ModelProfile, items: int, threads: int) -> Mapping[str, 
     A time that is linear in both is Amdahl's law: some of each amount runs on one thread, the rest on all.
     """
     found: dict[str, float] = {"calls": 1.0}
-    for name in WORK:
-        if name not in _LEFT_OUT:
-            found[name] = profile.work.get(name, 0.0) * (1 if name in PER_CALL else items)
     for operator in profile.operators:
-        kind, count = operator.kind, float(operator.count)
-        values = count * (operator.input_bytes + operator.output_bytes) / _VALUE_BYTES * items
-        if kind in ("MatMul", "Gemm"):
-            _add(found, product_macs=count * operator.flops / 2 * items, product_values=values, products=count)
-            _add(found, product_weights=count * operator.weight_bytes / _VALUE_BYTES)
-        elif kind == "Conv":
-            _add(found, convolutions=count)
-        elif kind not in _VIEWS:
-            name = next((name for name, kinds in _GROUPS.items() if kind in kinds), "other")
-            _add(found, **{f"{name}_operators": count})
-            if name != "other":
-                _add(found, **{f"{name}_values": values})
+        for name, amount in _asked(operator, items):
+            found[name] = found.get(name, 0.0) + operator.count * amount
     spread = max(threads, 1)
     return found | {f"{name}/t": amount / spread for name, amount in found.items()}
 
 
-_GROUPS = {
-    "fused": _FUSED,
-    "smooth": _SMOOTH,
-    "arithmetic": _ARITHMETIC,
-    "resampling": frozenset({"Resize", "Upsample", "GridSample"}),
-}
+def _asked(operator: Operator, items: int) -> Iterator[tuple[str, float]]:
+    """Yield what one operator of a profile asks, amount by amount."""
+    kind = operator.kind
+    if kind in _VIEWS:
+        return
+    read, written = (items * size / _VALUE_BYTES for size in (operator.input_bytes, operator.output_bytes))
+    if operator.form is not None:
+        name, further = _product(operator, *operator.form, written)
+        yield from further.items()
+    else:
+        name = _name(operator)
+        yield f"{name} work", items * operator.flops
+    yield f"{name} started", 1.0
+    yield f"{name} read", read
+    yield f"{name} written", written
+    if read + written > _CACHED:
+        yield "uncached", read + written
 
 
-def _add(found: dict[str, float], **amounts: float) -> None:
-    for name, amount in amounts.items():
-        found[name] = found.get(name, 0.0) + amount
+def _product(
+    operator: Operator, inside: int, outside: int, taps: int, groups: int, written: float
+) -> tuple[str, dict[str, float]]:
+    """Return the kernel of a convolution or product with weights, and the amounts that others lack."""
+    positions = written / max(outside, 1)
+    summed = inside * taps / groups
+    padded = math.ceil(outside / _LANES) * _LANES
+    if operator.kind not in ("Conv", "QLinearConv", "ConvInteger"):
+        name = "transposed" if "Transpose" in operator.kind else "vector" if positions <= 1 else "product"
+    elif groups > 1:
+        name = "depthwise" if groups == inside == outside else "grouped"
+    else:
+        name = "pointwise" if taps == 1 else "convolution"
+    if inside < _LANES and name in ("pointwise", "convolution"):
+        name = "thin"
+    elif (inside % _ALIGNED or outside % _ALIGNED) and positions > 1:
+        name = f"odd {name}"
+    elif name == "depthwise" and outside % _LANES:
+        name = "ragged depthwise"
+    return name, {
+        f"{name} macs": positions * summed * padded,
+        f"{name} weights": operator.weight_bytes / _VALUE_BYTES,
+        f"{name} gathered": positions * summed * (groups if name.endswith("grouped") else 1),
+        f"{name} summed": positions * padded * math.ceil(summed / 1024),
+    }
+
+
+def _name(operator: Operator) -> str:
+    """Return the kernel of an operator that has no weights to multiply with."""
+    kind = operator.kind
+    if kind in _ARITHMETIC:
+        alike = operator.input_bytes >= 2 * operator.output_bytes
+        kind = "alike" if alike else "scaled" if operator.weight_bytes <= 8 else "spread"
+    elif kind in _COPIES:
+        kind = "copied"
+    elif kind.startswith("Reduce"):
+        kind = "Reduce"
+    elif kind in ("Resize", "Upsample"):
+        kind = "Resize" if operator.flops else "repeated"
+    return f"fused {kind}" if operator.fused else kind
 
 
 def extent_of(profile: ModelProfile, items: int, threads: int) -> Mapping[str, float]:

@@ -1,14 +1,15 @@
 """Learns a correction from times that were measured on one device: rates of operators, how models differ from them.
 
 Rates are not negative and small where the rows do not speak (ridge regression on relative errors, with weights that
-forgive outliers); what they leave is a Gaussian process whose variances the held-out rows tell. Both come from
-scikit-learn. Whether plans are made with it, models and settings that were held back decide.
+forgive outliers and make half as large as bad as twice as large); what they leave is a Gaussian process whose variances
+the held-out rows tell. Both come from scikit-learn. Whether plans are made with it, models and settings that were held
+back decide.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from aios.cost.correcting.amounts import VERSION, amounts_of, extent_of
@@ -33,6 +34,8 @@ _RIDGE = 1e-3
 """Share of the rows' squares: what keeps amounts that go together from taking turns."""
 _FORGIVEN = 0.15
 """Relative error from which a row pulls no harder: some measurements met a busy machine."""
+_LEAST = 0.05
+"""Share of the measured time below which a row that is predicted too small pulls no harder."""
 _SHRUNK = 5.0
 """Rows that speak for a scale of 1."""
 _Z90 = 1.645
@@ -41,7 +44,8 @@ _Z90 = 1.645
 class Row(NamedTuple):
     """A measured call. roofline_s: None where unknown · without_model_s, without_setting_s: (low, value, high) that
     plans say without a correction, of a model that nobody measured, and of one whose other settings were; None
-    likewise"""
+    likewise · group: rows of one group are held back together; those of None never are: chains of single operators,
+    which are learnt from but are no networks to judge by"""
 
     profile: ModelProfile
     call: Call
@@ -49,6 +53,7 @@ class Row(NamedTuple):
     roofline_s: float | None
     without_model_s: tuple[float, float, float] | None
     without_setting_s: tuple[float, float, float] | None
+    group: str | None
 
 
 def learn(device: str, executor: str, engine: str, rows: Sequence[Row], digest: str) -> Correction | None:
@@ -57,12 +62,12 @@ def learn(device: str, executor: str, engine: str, rows: Sequence[Row], digest: 
     digest: of the measurements. Raises ImportError without scikit-learn.
     """
     rows = sorted(rows, key=lambda row: (row.profile.digest, row.call))
-    models = sorted({row.profile.digest for row in rows})
-    if len(rows) < FEWEST_ROWS or len(models) < FEWEST_MODELS:
+    judged = [row for row in rows if row.group is not None]
+    if len(judged) < FEWEST_ROWS or len({row.profile.digest for row in judged}) < FEWEST_MODELS:
         return None
     table = _Table(rows)
     base, left = min(
-        ((name, _held_out(table, name)) for name in _BASES), key=lambda item: _size(item[1])
+        ((name, _held_out(table, name)) for name in _BASES), key=lambda item: _size(table, item[1])
     )  # fmt: skip
     variances = _variances(table, left)
     everything = range(len(rows))
@@ -96,6 +101,8 @@ class _Table:
         self.measured = np.array([row.measured_s for row in rows])
         self.models = np.array([row.profile.digest for row in rows])
         self.precisions = np.array([row.call.kernels for row in rows])
+        self.groups = np.array([row.group or "" for row in rows])
+        self.unchanged = np.array([row.call.kernels == "fp32" and not _has_products(row.profile) for row in rows])
         amounts = [amounts_of(row.profile, _items(row), row.call.threads) for row in rows]
         self.names = sorted({name for item in amounts for name in item})
         self.amounts = np.array([[item.get(name, 0.0) for name in self.names] for item in amounts])
@@ -107,7 +114,7 @@ class _Table:
         index = np.asarray(chosen, dtype=np.int64)
         found = {}
         for precision in sorted(set(self.precisions[index].tolist())):
-            own = index[self.precisions[index] == precision]
+            own = index[(self.precisions[index] == precision) | self.unchanged[index] * (precision == "int8-dynamic")]
             rates = _rates(self.amounts[own], self.measured[own])
             found[str(precision)] = {n: float(r) for n, r in zip(self.names, rates, strict=True) if r > 0}
         return found
@@ -127,6 +134,11 @@ class _Table:
         }
 
 
+def _has_products(profile: ModelProfile) -> bool:
+    """Say whether dynamic quantisation, which changes products with weights alone, would change a model."""
+    return any(item.kind in ("MatMul", "Gemm", "LSTM", "Attention") and item.weight_bytes for item in profile.operators)
+
+
 def _items(row: Row) -> int:
     return max(row.call.batch, row.profile.fixed_batch or 1)
 
@@ -141,10 +153,11 @@ def _rates(amounts: Floats, measured: Floats) -> Floats:
     there = norm > 0
     scaled = relative[:, there] / norm[there]
     weights, target = np.ones(len(measured)), np.ones(len(measured))
-    for _ in range(6):
+    for _ in range(8):
         fit = Ridge(alpha=_RIDGE * len(measured), positive=True, fit_intercept=False)
         fit.fit(scaled, target, sample_weight=weights)
-        weights = 1 / np.maximum(np.abs(scaled @ fit.coef_ - 1), _FORGIVEN)
+        told = np.maximum(scaled @ fit.coef_, _LEAST)
+        weights = 1 / np.maximum(np.abs(np.log(told)), _FORGIVEN) / told  # (t - 1)^2 / t is log(t)^2, nearly
         weights /= weights.mean()
     rates = np.zeros(amounts.shape[1])
     rates[there] = fit.coef_ / norm[there]
@@ -152,11 +165,11 @@ def _rates(amounts: Floats, measured: Floats) -> Floats:
 
 
 def _held_out(table: _Table, base: str) -> Floats:
-    """Return log(measured / base) of every row, by what the other models teach; NaN where the base knows nothing."""
+    """Return log(measured / base) of every row of a group, by what the other groups teach; NaN where the base knows
+    nothing."""
     import numpy as np
 
-    _, order = np.unique(table.models, return_inverse=True)
-    folds = order % min(_FOLDS, int(order.max()) + 1)
+    folds = _folds(table)
     left = np.full(len(table.rows), np.nan)
     for fold in range(int(folds.max()) + 1):
         train, test = np.flatnonzero(folds != fold).tolist(), np.flatnonzero(folds == fold).tolist()
@@ -178,11 +191,21 @@ def _held_out(table: _Table, base: str) -> Floats:
     return left
 
 
-def _size(left: Floats) -> float:
+def _folds(table: _Table) -> npt.NDArray[np.int64]:
+    """Return of each row the number of the part that it is held back with; -1: never."""
+    import numpy as np
+
+    chains = table.groups == ""
+    names, order = np.unique(table.groups if chains.any() else table.models, return_inverse=True)
+    return np.where(chains, -1, order % _FOLDS if len(names) > _FOLDS else order)
+
+
+def _size(table: _Table, left: Floats) -> float:
     """Return how large residuals are in the middle; those that are missing count as large."""
     import numpy as np
 
-    return float(np.median(np.where(np.isnan(left), math.inf, np.abs(left))))
+    judged = left[table.groups != ""]
+    return float(np.median(np.where(np.isnan(judged), math.inf, np.abs(judged))))
 
 
 def _variances(table: _Table, left: Floats) -> dict[str, float]:
@@ -218,38 +241,69 @@ def _variances(table: _Table, left: Floats) -> dict[str, float]:
     return dict(zip(("model", "precision", "setting", "noise"), map(float, found), strict=True))
 
 
+class _Told(NamedTuple):
+    """What was predicted of a row that was held back. error: log(measured / predicted)"""
+
+    model: str
+    error: float
+    deviation: float
+    measured_s: float
+    without: tuple[float, float, float] | None
+
+
 def _judged(table: _Table, left: Floats, variances: Mapping[str, float], *, alone: bool) -> HeldOut:
-    """Return what predictions of rows held back are worth. alone: with their whole model, else row by row"""
+    """Return what predictions of rows held back are worth, beside those without a correction of the same rows.
+
+    alone: with their whole model, else row by row
+    """
+    every = list(_told(table, left, variances, alone=alone))
+    both = [item for item in every if item.without is not None]
+    told = both or every
+    if not told:
+        nothing = LearntError(level="calibrated", table="", rows=0, median=0.0, p90=0.0, bias=0.0)
+        return HeldOut(used=False, factor=_Z90, before=None, after=nothing)
+    after = _error([math.exp(-item.error) - 1 for item in told], _covered(told))
+    before = None
+    if both:
+        ends = [(item.measured_s, *item.without) for item in both if item.without is not None]
+        before = _error(
+            [value / measured - 1 for measured, _, value, _ in ends],
+            [low <= measured <= high for measured, low, _, high in ends],
+        )
+    used = before is None or after.median < before.median
+    return HeldOut(used=used, factor=_short(_factor(told)), before=before, after=after)
+
+
+def _told(table: _Table, left: Floats, variances: Mapping[str, float], *, alone: bool) -> Iterator[_Told]:
     import numpy as np
 
-    before, after, sizes, told = [], [], [], []
-    for place, row in enumerate(table.rows):
-        if np.isnan(left[place]):
-            continue
+    for place in np.flatnonzero(~np.isnan(left)).tolist():
+        row = table.rows[place]
         kin = [] if alone else [
             (table.rows[other].call, float(left[other]))
             for other in np.flatnonzero(table.models == table.models[place]).tolist()
             if other != place and not np.isnan(left[other])
         ]  # fmt: skip
-        if not alone and not kin:
-            continue
-        mean, deviation = posterior(variances, row.call, kin)
-        error = left[place] - mean
-        after.append((math.exp(-error) - 1, deviation, error))
-        sizes.append(abs(error) / deviation)
-        plain = row.without_model_s if alone else row.without_setting_s
-        if plain is not None:
-            low, value, high = plain
-            before.append(value / row.measured_s - 1)
-            told.append(low <= row.measured_s <= high)
-    if not after:
-        nothing = LearntError(level="calibrated", table="", rows=0, median=0.0, p90=0.0, bias=0.0)
-        return HeldOut(used=False, factor=_Z90, before=None, after=nothing)
-    factor = float(np.quantile(sizes, 0.9))
-    errors = _error([item[0] for item in after], [abs(item[2]) <= factor * item[1] for item in after])
-    plainly = _error(before, told) if before else None
-    used = plainly is None or errors.median < plainly.median
-    return HeldOut(used=used, factor=_short(factor), before=plainly, after=errors)
+        if alone or kin:
+            mean, deviation = posterior(variances, row.call, kin)
+            plain = row.without_model_s if alone else row.without_setting_s
+            yield _Told(str(table.models[place]), float(left[place] - mean), deviation, row.measured_s, plain)
+
+
+def _factor(told: Sequence[_Told]) -> float:
+    """Return the factor on the deviations within which 90 % of the errors lie."""
+    import numpy as np
+
+    return float(np.quantile([abs(item.error) / item.deviation for item in told], 0.9))
+
+
+def _covered(told: Sequence[_Told]) -> list[bool]:
+    """Return whether each row lay within its interval, were that as wide as the other models need."""
+    factors = {}
+    for model in {item.model for item in told}:
+        others = [item for item in told if item.model != model]
+        factors[model] = _factor(others) if others else _Z90
+    return [abs(item.error) <= factors[item.model] * item.deviation for item in told]
 
 
 def _error(signed: Sequence[float], inside: Sequence[bool]) -> LearntError:
