@@ -3,13 +3,12 @@
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
+import in_process
 import numpy as np
 import onnx
 import pytest
 import torch
-from in_process import InProcess
 from small_networks import ALL, Builder, perceptron, plain, residual
 from transformed import answers, make, top1, work_of
 
@@ -203,7 +202,9 @@ def test_single_numbers_and_shapes_are_not_learnt(tmp_path):
 
 
 def test_a_stored_model_is_made_again_from_items_to_learn_from(tmp_path):
-    run = InProcess(SimpleNamespace(place=tmp_path))
+    def run(*words):
+        return in_process.run(tmp_path, words)
+
     items = waves(tmp_path)
     assert run("model", "add", saved(plain(), tmp_path), "--name", "plain").code == 0
     asked = ("--transform", "prune", "--set", "fine_tune=1", "--train", items, "--name", "less")
