@@ -67,11 +67,14 @@ def _product(
     """Return the kernel of a convolution or product with weights, and the amounts that others lack."""
     positions = written / max(outside, 1)
     summed = inside * taps / groups
-    padded = math.ceil(outside / _LANES) * _LANES
+    apart = 1 if groups == inside else groups  # kernels go over the channels of depthwise ones as over those of others
+    padded = math.ceil(outside / apart / _LANES) * _LANES * apart
     if operator.kind not in ("Conv", "QLinearConv", "ConvInteger"):
         name = "transposed" if "Transpose" in operator.kind else "vector" if positions <= 1 else "product"
     elif groups > 1:
         name = "depthwise" if groups == inside == outside else "grouped"
+        if name == "grouped" and (inside // groups % _LANES or outside // groups % _LANES):
+            name = "ragged grouped"
     else:
         name = "pointwise" if taps == 1 else "convolution"
     if inside < _LANES and name in ("pointwise", "convolution"):
@@ -83,7 +86,8 @@ def _product(
     return name, {
         f"{name} macs": positions * summed * padded,
         f"{name} weights": operator.weight_bytes / _VALUE_BYTES,
-        f"{name} gathered": positions * summed * (groups if name.endswith("grouped") else 1),
+        f"{name} gathered": positions * summed * apart if taps > 1 else 0.0,
+        f"{name} groups": apart,
         f"{name} summed": positions * padded * math.ceil(summed / 1024),
     }
 
