@@ -8,8 +8,14 @@ from in_process import run
 ROOT = Path(__file__).parents[2]
 
 
-def aios(tmp_path, *words):
-    ran = run(ROOT, [*words, "--json", "--state", tmp_path / "state.json", "--profiles", tmp_path / "profiles"])
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Where nothing stands and profiles of models are kept: they are read once."""
+    return tmp_path_factory.mktemp("described")
+
+
+def aios(place, *words):
+    ran = run(ROOT, [*words, "--json", "--state", place / "state.json", "--profiles", place / "profiles"])
     return ran.code, ran.json
 
 
@@ -21,8 +27,8 @@ def aios(tmp_path, *words):
         ("low-power", "edge-cpu", "resnet18"),
     ],
 )
-def test_the_bounds_choose_the_device(tmp_path, intent, node, model):
-    code, plan = aios(tmp_path, "plan", f"examples/described-fleet/{intent}.yaml")
+def test_the_bounds_choose_the_device(place, intent, node, model):
+    code, plan = aios(place, "plan", f"examples/described-fleet/{intent}.yaml")
     (decision,) = plan["decisions"]
     assert (code, plan["status"], decision["model"]) == (0, "optimal", model)
     assert [place["node"] for place in decision["placement"]] == [node]
@@ -30,8 +36,8 @@ def test_the_bounds_choose_the_device(tmp_path, intent, node, model):
     assert sources <= {"calibrated", "analytic", "assumed", "declared"}
 
 
-def test_two_bounds_that_collide_are_named_with_what_would_do(tmp_path):
-    code, plan = aios(tmp_path, "plan", "examples/described-fleet/impossible.yaml")
+def test_two_bounds_that_collide_are_named_with_what_would_do(place):
+    code, plan = aios(place, "plan", "examples/described-fleet/impossible.yaml")
     clauses = {clause["text"]: clause["where"] for clause in plan["conflict"]["clauses"]}
     assert (code, plan["status"]) == (3, "infeasible")
     assert set(clauses) == {"latency.p99 <= 4 ms", "power <= 2.5 W"}
@@ -39,8 +45,8 @@ def test_two_bounds_that_collide_are_named_with_what_would_do(tmp_path):
     assert len(plan["conflict"]["relaxations"]) == 2
 
 
-def test_apply_refuses_what_it_cannot_reach(tmp_path):
-    ran = run(ROOT, ["apply", "examples/described-fleet/intent.yaml", "--yes", "--state", tmp_path / "state.json"])
+def test_apply_refuses_what_it_cannot_reach(place):
+    ran = run(ROOT, ["apply", "examples/described-fleet/intent.yaml", "--yes", "--state", place / "state.json"])
     assert ran.code == 6
     assert "no address" in ran.err
 
