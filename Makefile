@@ -18,7 +18,7 @@ demo: $(READY)  ## plan, apply, a few requests, verify, destroy: the whole story
 	$(BIN)/aios demo
 
 test: $(READY)  ## the whole suite: in two processes, then one by one what measures this machine
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 torch-test:  ## what trains networks, in an environment of its own (torch is large)

@@ -224,11 +224,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="onnxruntime's defaults, static and mixed only")
     parser.add_argument("--only", nargs="*", help="names of transforms")
     parser.add_argument("--also", nargs="*", default=[], metavar="NAME=MODEL=SECONDS")
+    parser.add_argument("--into", type=Path, help="folder to leave the models in, which must not be there yet")
     parser.add_argument("--vectors", action="store_true", help="answers are vectors, not classes")
     asked = parser.parse_args()
     arrays, labels = inputs(asked.evaluate)
     with tempfile.TemporaryDirectory() as folder:
-        rows = list(variants(asked, Path(folder)))
+        rows = list(variants(asked, asked.into or Path(folder)))
         found = [outputs(item.path, arrays, asked.threads) for item in rows]
         taken = ratios([item.path for item in rows], next(feeds(arrays, 1)))
         print(f"{asked.model.name}, n = {len(found[0])}, onnxruntime {ort.__version__}, isa {asked.isa}")

@@ -1,9 +1,10 @@
 """Owners' marks: how often chance alone looks like one, what a mark changes in answers, and what it survives.
 
-    python benchmarks/watermark.py [MODEL.onnx...]
+    python benchmarks/watermark.py [MODEL.onnx...] [--train TRAIN.npz [--epochs 10] [--rate 0.001]]
 
 Without models: the digits, and the models of the packages that the tests install. A mark is made as `aios model
-watermark` makes it; "needed" is the score at which a false alarm has a probability of at most 1e-8.
+watermark` makes it; "needed" is the score at which a false alarm has a probability of at most 1e-8. ``--train`` trains
+every weight of the marked model further, on these items and labels alone, and looks for the mark again (needs torch).
 """
 
 from __future__ import annotations
@@ -34,7 +35,14 @@ def main() -> None:
     """Print one row a model."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("models", nargs="*", type=Path)
-    models = arguments.parse_args().models or list(found_models())
+    arguments.add_argument("--train", type=Path)
+    arguments.add_argument("--epochs", type=int, default=10)
+    arguments.add_argument("--rate", type=float, default=0.001, help="highest learning rate, of Adam")
+    asked = arguments.parse_args()
+    if asked.train:
+        print_training(asked)
+        return
+    models = asked.models or list(found_models())
     print(f"needed score {needed_score(CHANCE):.2f}; false alarms: of {KEYS} other keys, those above 3 and the highest")
     print(
         "| model | weights | change | score | above 3 (bound) | most | same answer | after pruning 30 % | in 8 bits |"
@@ -79,6 +87,44 @@ def other_keys(path: Path) -> np.ndarray:
             left -= item.size
     keys = max(50, min(KEYS, KEYS * 50_000 // max(sum(item.size for item in weights), 1)))
     return np.array([score(n.to_bytes(16, "big"), OWNER, weights).score for n in range(keys)])
+
+
+def print_training(asked: argparse.Namespace) -> None:
+    """Print one row a model: the score before and after further training, and how far that moved the weights."""
+    from aios_plugins.compression.items import read_items
+    from aios_plugins.compression.learning import Course, learn
+    from aios_plugins.compression.network import open_network, save_network
+    from aios_plugins.compression.torchgraph import Trained
+
+    print("| model | weights | epochs | rate | weights moved by | score | after training | same answer |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    for path in asked.models:
+        with tempfile.TemporaryDirectory() as folder:
+            marked, trained = Path(folder) / "marked.onnx", Path(folder) / "trained.onnx"
+            OnnxWatermark().embed(path, marked, SECRET, OWNER, None)
+            before = OnnxWatermark().find(marked, SECRET, OWNER, CHANCE)
+            network = open_network(marked)
+            student = Trained(network)
+            course = Course(asked.epochs, asked.rate, labels=1.0)
+            learn(student, network, read_items(network, (asked.train,)), course, lambda *_: None)
+            save_network(student.write_back(), trained)
+            after = OnnxWatermark().find(trained, SECRET, OWNER, CHANCE)
+            words = [
+                path.name,
+                f"{before.weights}",
+                f"{asked.epochs}",
+                f"{asked.rate:g}",
+                f"{moved(marked, trained):.1%}",
+            ]
+            words += [f"{before.score:.1f}", f"{after.score:.1f}", same_answers(path, trained)]
+            print("| " + " | ".join(words) + " |", flush=True)
+
+
+def moved(before: Path, after: Path) -> float:
+    """Return the length of the change of all weights, as a share of their own."""
+    pairs = zip(weights_of(load(before)), weights_of(load(after)), strict=True)
+    squares = [(((two - one) ** 2).sum(), (one**2).sum()) for one, two in pairs]
+    return float(np.sqrt(sum(item[0] for item in squares) / sum(item[1] for item in squares)))
 
 
 def survives(marked: Path, target: Path, change) -> float:

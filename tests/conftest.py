@@ -14,6 +14,11 @@ HELPERS = Path(__file__).parent / "helpers"
 sys.path.insert(0, str(HELPERS))
 pytest.register_assert_rewrite(*sorted(path.stem for path in HELPERS.glob("*.py")))
 
+# Hundreds of commands run as processes of their own: where bytecode may not be kept, each compiles all of aios again,
+# which is half of what a command costs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A busy machine is no mistake of the code; in a pipeline every run tries the same examples, at a desk new ones.
 settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("suite")

@@ -53,7 +53,7 @@ def test_states_are_read_planned_beside_and_shared():
 
 
 def test_predictions_of_every_kind_are_counted():
-    found = rows(run("predictions.py", "--rows", "500", "--rounds", "1"))
+    found = rows(run("predictions.py", "--rows", "100", "--rounds", "1"))
     assert len(found) == 11
     assert all(float(cells[1].replace(",", "")) > 0 for cells in found)
 

@@ -137,6 +137,43 @@ def test_what_lacks_something_is_left_out_with_the_reason(
     assert (row.clause, row.resolvable) == (clause, remedy)
 
 
+ABSENT = "no_such_module_anywhere"
+
+
+@pytest.fixture
+def lacking(monkeypatch: Any) -> None:
+    """Two transforms that need what nobody has: one always, one for other settings than the default."""
+    passes = Parameter(
+        help="", default="0", least=0, most=9, modules=(ABSENT,), install="pip install it", data=("train",)
+    )
+    shrink = DECLARED["shrink"].model_copy(update={"parameters": {"keep": KEEP, "passes": passes}})
+    needs = Needs(modules=("json", ABSENT), install="pip install all")
+    teach = DECLARED["teach"].model_copy(update={"needs": needs})
+    for name, item in {"shrink": shrink, "teach": teach}.items():
+        monkeypatch.setitem(DECLARED, name, item)
+
+
+@pytest.mark.usefixtures("lacking")
+def test_what_needs_packages_that_are_not_here_is_left_out_with_the_command_that_brings_them(offered: Any) -> None:
+    data = Data(calibrate=("c.npz",), train=("t.npz",))
+    asked = {"shrink": {"passes": ("0", "5")}, "teach": {}}
+    labels, found = offered(transforms=asked, data=data)
+    assert labels == {f"{base}{more}" for base in ("fp32", "int8-dynamic", "int8-static") for more in ("", "+shrink")}
+    told = {item.what: item for item in found.rejections}
+    one, other = told["small fp32+teach"], told["small fp32+shrink+passes=5"]
+    assert (one.clause, one.resolvable) == (f"teach needs {ABSENT}", "pip install all")
+    assert (other.clause, other.resolvable) == (f"shrink with passes=5 needs {ABSENT}", "pip install it")
+    assert one.reason == f"{ABSENT}: not installed here"
+
+
+@pytest.mark.usefixtures("lacking")
+def test_settings_that_need_data_are_left_out_without_them(offered: Any) -> None:
+    labels, found = offered(transforms={"shrink": {"passes": ("0", "5")}})
+    assert "fp32+shrink" in labels
+    (row,) = [item for item in found.rejections if item.what == "small fp32+shrink+passes=5"]
+    assert (row.clause, row.resolvable) == ("shrink with passes=5 needs training data", "set data.train")
+
+
 def test_a_device_that_gains_nothing_is_left_out(offered: Any) -> None:
     labels, found = offered(device="gpu")
     assert "int8-dynamic" not in labels

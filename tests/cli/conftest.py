@@ -1,4 +1,4 @@
-"""Commands as a user runs them: real processes in an empty folder."""
+"""Commands as a user runs them, in an empty folder."""
 
 import contextlib
 import os
@@ -28,7 +28,14 @@ class Terminal:
     command: str = AIOS
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def __call__(self, *arguments: str, stdin: str = "", timeout: float = 120, **environment: str) -> Ran:
+    def __call__(self, *arguments: str, stdin: str = "", **environment: str) -> Ran:
+        """Run a command in this process: for what does not ask whose process it is."""
+        from in_process import run
+
+        return run(self.place, arguments, self._environment(environment), stdin)
+
+    def apart(self, *arguments: str, stdin: str = "", timeout: float = 120, **environment: str) -> Ran:
+        """Run a command in a process of its own: for what Python reads as it starts, or what a process keeps."""
         done = subprocess.run(
             [AIOS, *map(str, arguments)],
             cwd=self.place,
@@ -106,10 +113,8 @@ def aios(tmp_path):
 
 @pytest.fixture
 def here(aios):
-    """Runs commands in that folder too, but in this process: for what does not ask whose process it is."""
-    from in_process import InProcess
-
-    return InProcess(aios)
+    """That terminal."""
+    return aios
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,7 @@ def test_a_model_with_operators_that_nobody_knows(aios, asked):
     aios.write("intent.yaml", text)
     ran = aios("profile", "intent.yaml", "--json")
     assert "Traceback" not in ran.err
-    assert ran.code == 0, ran.err
+    assert ran.code == 3, ran.err
     assert ran.json["settled"] == {"digits": "infeasible"}
     told = aios("plan", "intent.yaml")
     assert told.code == 3
@@ -213,6 +213,17 @@ def test_what_compression_learns_from_needs_no_right_answers(aios, asked, few):
     assert aios("candidates", "intent.yaml").code == 0
     aios.write("intent.yaml", asked(data="{evaluate: inputs.npz}"))
     refused(aios("candidates", "intent.yaml"), 1, "inputs.npz: has no array `label`", "at intent.yaml:7:")
+
+
+def test_a_pin_that_leaves_out_what_is_as_stored_says_so(aios, asked):
+    aios.write("intent.yaml", asked(pin="{compression: prune, quantization: dynamic}"))
+    rows = aios("candidates", "intent.yaml", "--json").json["rejections"]
+    told = {row["what"]: row for row in rows}
+    plain, line = told["fp32"], aios("candidates", "intent.yaml").out
+    assert plain["reason"] == "it is not quantised, and the intent pins dynamic at intent.yaml:14:43"
+    assert plain["resolvable"] == "add none to pin.quantization, or unpin quantization"
+    assert "it is not compressed, and the intent pins prune at intent.yaml:14:22" in line
+    assert "none is not among" not in line
 
 
 def test_labels_that_are_no_classes_of_the_model(aios, asked, few):

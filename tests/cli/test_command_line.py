@@ -98,7 +98,7 @@ def test_plan_document(aios, digits):
 
 def test_same_inputs_same_bytes(aios, digits):
     aios.write("intent.yaml", intent(digits))
-    runs = {aios("plan", "intent.yaml", "--json", PYTHONHASHSEED=seed).out for seed in ("1", "2", "3")}
+    runs = {aios.apart("plan", "intent.yaml", "--json", PYTHONHASHSEED=seed).out for seed in ("1", "2", "3")}
     assert len(runs) == 1
 
 
@@ -192,7 +192,7 @@ def test_characters_that_the_terminal_lacks_are_spelled_out(aios):
     nodes = "[{name: box, devices: [{type: nvidia-t4, count: 2}], topology: {kind: full, bandwidth: 10 GB/s}}]"
     aios.write("box.yaml", f"apiVersion: aios/v1\nkind: Fleet\nmetadata: {{name: box}}\nspec: {{nodes: {nodes}}}\n")
     for encoding in ("ascii", "latin-1"):
-        shown = aios("hardware", "topology", "--fleet", "box.yaml", PYTHONIOENCODING=encoding)
+        shown = aios.apart("hardware", "topology", "--fleet", "box.yaml", PYTHONIOENCODING=encoding)
         assert shown.code == 0, shown.err
         assert "\\u2514\\u2500 full" in shown.out
 
@@ -215,7 +215,7 @@ def test_schemas_and_plugins(aios):
 
 
 def test_completion_is_there(aios):
-    ran = aios("--show-completion", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    ran = aios.apart("--show-completion", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert ran.code in (0, 64) or "bash" in ran.out
 
 

@@ -131,7 +131,7 @@ def test_plugins_that_do_not_load_are_named_with_their_package(aios, plugins):
         leaving="raise SystemExit(3)",
         older="class Meter:\n    api_version = 0\n",
     )
-    ran = aios("doctor", "--json", **environment)
+    ran = aios.apart("doctor", "--json", **environment)
     assert ran.code == 6
     broken = finding(ran, "meter.broken")
     assert "no_such_module_anywhere" in broken["seen"]
@@ -148,7 +148,7 @@ def test_what_hangs_is_given_up(aios, plugins):
     )
     patched = aios.write("site/sitecustomize.py", "from aios.workflow import doctor\ndoctor._DEADLINE_S = 2.5\n")
     assert patched.exists()
-    ran = aios("doctor", "--json", timeout=60, **environment)
+    ran = aios.apart("doctor", "--json", timeout=60, **environment)
     assert ran.code == 6
     assert finding(ran, "meter.hanging")["seen"] == "no answer within 2.5 s"
     assert finding(ran, "python")["status"] == "ok"
@@ -161,7 +161,7 @@ def test_what_hangs_is_given_up(aios, plugins):
 def test_a_solver_that_cannot_be_imported(aios, source, said):
     package = aios.write("site/ortools/__init__.py", source).parents[1]
     path = os.pathsep.join((str(package), *filter(None, [os.environ.get("PYTHONPATH")])))
-    ran = aios("doctor", "--json", PYTHONPATH=path)
+    ran = aios.apart("doctor", "--json", PYTHONPATH=path)
     assert ran.code == 6
     solver = finding(ran, "solver")
     assert said in solver["seen"]

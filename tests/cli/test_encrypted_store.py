@@ -195,7 +195,7 @@ def test_nothing_plain_stands_on_a_disk_while_it_is_measured_served_and_taken_do
     (aios.place / "tmp").mkdir()
     elsewhere = {"TMPDIR": str(aios.place / "tmp")}
     for words in (
-        ("profile", "intent.yaml", "--seconds", "0.2", "--budget", "1s"),
+        ("profile", "intent.yaml", "--seconds", "0.2", "--budget", "8s"),
         ("apply", "intent.yaml", "--yes"),
         ("verify", "--seconds", "1"),
     ):

@@ -311,16 +311,16 @@ def test_an_importer_that_does_not_load_hides_no_other(aios):
     aios.write("broken_importer.py", "import a_package_that_is_not_there\n")
     aios.write("broken-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     aios.write("broken-1.0.dist-info/entry_points.txt", "[aios.importers]\nbroken = broken_importer:Importer\n")
-    listed = aios("hardware", "import", PYTHONPATH=str(aios.place))
+    listed = aios.apart("hardware", "import", PYTHONPATH=str(aios.place))
     assert listed.code == 0
     assert "inventory: " in listed.out
     why = "plugin 'broken' (broken_importer:Importer) does not load: No module named 'a_package_that_is_not_there'"
     assert f"broken: cannot be used: {why}" in listed.out.splitlines()
-    document = json.loads(aios("hardware", "import", "--json", PYTHONPATH=str(aios.place)).out)
+    document = json.loads(aios.apart("hardware", "import", "--json", PYTHONPATH=str(aios.place)).out)
     assert document["broken"] == {"broken": why}
     aios.write("list.csv", LIST)
-    assert aios("hardware", "import", "inventory", "list.csv", PYTHONPATH=str(aios.place)).code == 0
-    refused = aios("hardware", "import", "broken", "list.csv", PYTHONPATH=str(aios.place))
+    assert aios.apart("hardware", "import", "inventory", "list.csv", PYTHONPATH=str(aios.place)).code == 0
+    refused = aios.apart("hardware", "import", "broken", "list.csv", PYTHONPATH=str(aios.place))
     assert refused.code == 6
     assert why in refused.err
 

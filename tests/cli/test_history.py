@@ -105,7 +105,7 @@ os.fsync = fatal
 
 def test_a_run_that_was_killed_is_closed_by_the_next_one_with_what_it_had_come_to(aios, intent):
     aios("plan", intent("a"), intent("b"), "-o", "plan.json")
-    ran = aios("apply", "plan.json", **killing(aios))
+    ran = aios.apart("apply", "plan.json", **killing(aios))
     assert ran.code == -signal.SIGKILL
     record = json.loads((aios.place / ".aios/history/000001.json").read_text())
     assert record["outcome"] == "running", "nobody could say how it ended"

@@ -6,7 +6,6 @@ import shutil
 import signal
 
 import pytest
-from in_process import InProcess
 
 DRY = "{precision: fp32, threads: 1, batch: 1, replicas: 1, executor: dryrun}"
 
@@ -14,7 +13,7 @@ DRY = "{precision: fp32, threads: 1, batch: 1, replicas: 1, executor: dryrun}"
 @pytest.fixture
 def aios(aios, monkeypatch):
     monkeypatch.chdir(aios.place)
-    return InProcess(aios)
+    return aios
 
 
 pytestmark = pytest.mark.usefixtures("fleet")

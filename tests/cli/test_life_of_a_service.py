@@ -267,7 +267,7 @@ def test_no_network_is_tried(aios, asked):
         port = free.getsockname()[1]
     aios.write("intent.yaml", asked(serve=f"{{port: {port}}}"))
     for command in (APPROVED, ("verify", "--seconds", "1"), ("status",), ("destroy", "--yes")):
-        ran = aios(*command, **guarded)
+        ran = aios.apart(*command, **guarded)
         assert ran.code == 0, ran.err
         if command == ("status",):
             assert f"http://127.0.0.1:{port}" in ran.out

@@ -58,6 +58,9 @@ def test_what_is_listed(three):
     listed = three("model", "list", "--stored", "--json").json
     assert [(item["name"], item["versions"], item["tags"]) for item in listed] == [("store://digits", 2, {"prod": 1})]
     assert three("model", "list", "no-such-model-anywhere").code == 1
+    assert three("model", "list", "no-such-model-anywhere", "--stored").code == 1
+    empty = three("model", "list", "--stored", "--store", "nowhere")
+    assert (empty.code, empty.out) == (0, "the model store nowhere is empty: nothing is stored\n")
     every = three("model", "list", "dig", "--json").json
     assert [item["name"] for item in every] == ["store://digits"]
 
@@ -285,7 +288,7 @@ def test_a_copy_that_is_interrupted_leaves_nothing(aios):
 def test_a_shell_completes_names_and_references(three):
     def completed(words):
         done = subprocess.run(
-            [three.terminal.command],
+            [three.command],
             cwd=three.place,
             env={**os.environ, "_AIOS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"},
             capture_output=True,
@@ -317,6 +320,8 @@ def test_a_version_that_a_transform_makes_says_so(three):
         (("--transform", "prune", "--set", "kep=1"), "did you mean keep?"),
         (("--transform", "prune", "--set", "keep=7"), "it takes numbers from 0.02 to 1"),
         (("--transform", "static"), "name a file of them with --calibrate"),
+        (("--transform", "distill"), "name a file of them with --train"),
+        (("--transform", "half", "--train", "items.npz"), "half reads nothing from --train"),
     ):
         refused = three("model", "make", "digits@v1", *arguments)
         assert (refused.code, words in refused.err) == (1, True), refused.err

@@ -113,7 +113,7 @@ def test_a_bug_is_logged_with_its_traceback(written, tmp_path):
         "applying.apply_plan = apply_plan\n"
     )
     path = os.pathsep.join((str(broken), *filter(None, [os.environ.get("PYTHONPATH")])))
-    ran = written("apply", "intent.yaml", "--yes", PYTHONPATH=path, A_TOKEN=SECRET)
+    ran = written.apart("apply", "intent.yaml", "--yes", PYTHONPATH=path, A_TOKEN=SECRET)
     assert ran.code == 70
     text = logs(written)[0].read_text()
     assert "KeyError" in text
@@ -125,7 +125,7 @@ def test_a_log_goes_where_it_is_told_to(written):
     assert ran.code == 0
     assert lines(written.place / "here.jsonl")[-1]["exit_code"] == 0
     assert logs(written) == []
-    ran = written("destroy", "--yes", "--log-file", "-")
+    ran = written.apart("destroy", "--yes", "--log-file", "-")
     assert [json.loads(line)["event"] for line in ran.err.splitlines() if line.startswith("{")][-1] == "command.end"
 
 
@@ -152,11 +152,10 @@ def test_logs_that_are_a_file_cost_one_line(written):
 
 def test_no_secret_is_logged(written):
     secrets = {"STATE_PASSWORD": SECRET, "PROXY": f"socks5://u:{SECRET}x@proxy:80"}
-    ran = written(
-        "apply", "intent.yaml", "--yes", "--log-level", "debug", "--fleet", f"postgresql://u:{SECRET}y@h/d", **secrets
-    )
+    words = ("apply", "intent.yaml", "--yes", "--log-level", "debug")
+    ran = written.apart(*words, "--fleet", f"postgresql://u:{SECRET}y@h/d", **secrets)
     assert ran.code == 1
-    ran = written("apply", "intent.yaml", f"{SECRET}.yaml", "--yes", "--log-level", "debug", **secrets)
+    ran = written.apart(*words, f"{SECRET}.yaml", **secrets)
     assert ran.code == 1
     assert len(logs(written)) == 2
     assert all(SECRET not in path.read_text() for path in logs(written))

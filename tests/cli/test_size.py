@@ -227,7 +227,7 @@ def test_what_may_be_refused_is_bought_no_machine(here):
 
 def test_a_budget_that_no_fleet_keeps_is_told_with_what_would_do(here, aios):
     budget = "---\napiVersion: aios/v1\nkind: Objective\nmetadata: {name: o}\nspec: {budget: {power: 500 W}}\n"
-    (here / "budget.yaml").write_text(CHAT + budget)
+    (here / "budget.yaml").write_text(CHAT.replace("[16, 64]", "64").replace("[bf16, fp8]", "fp8") + budget)
     ran = aios("size", "budget.yaml", "--from", "shapes.yaml")
     assert ran.code == 3
     assert "power <= 500 W for the whole plan  budget.yaml:16:24" in ran.out

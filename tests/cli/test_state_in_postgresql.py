@@ -6,7 +6,6 @@ from contextlib import closing
 from itertools import count
 
 import pytest
-from in_process import InProcess
 from postgresql_server import PASSWORD
 
 from aios.records.errors import ConflictError, WorldError
@@ -32,12 +31,6 @@ spec:
   require: {{latency: {{p99: 2 s}}}}
   pin: {{precision: fp32, threads: 1, batch: 1, replicas: 1, executor: dryrun}}
 """
-
-
-@pytest.fixture
-def aios(aios):
-    """Commands run in this process, but where several have to run at once."""
-    return InProcess(aios)
 
 
 @pytest.fixture
@@ -262,7 +255,7 @@ def test_an_apply_whose_lock_was_taken_away_stops(applied, aios):
 def test_many_applies_at_once_happen_one_after_the_other(aios, intents, url):
     names = [f"n{number}" for number in range(6)]
     started = [
-        aios.terminal.start("apply", path, "--yes", "--keep-others", "--lock-timeout", "100s", "--state", url)
+        aios.start("apply", path, "--yes", "--keep-others", "--lock-timeout", "100s", "--state", url)
         for path in intents(*names)
     ]
     for process in started:

@@ -143,7 +143,7 @@ def test_traces_can_be_switched_off(written, collector, off):
 
 
 def test_a_failure_is_an_exception_of_its_span_without_secrets(written, collector):
-    ran = written(
+    ran = written.apart(
         "plan",
         "intent.yaml",
         "--fleet",
@@ -214,7 +214,7 @@ def test_what_is_configured_wrongly_costs_one_line(aios, environment, said):
 def test_without_the_packages_one_line_says_what_to_install(aios):
     hidden = aios.write("hidden/opentelemetry/__init__.py", "raise ImportError('hidden by this test')\n").parents[1]
     path = os.pathsep.join((str(hidden), *filter(None, [os.environ.get("PYTHONPATH")])))
-    ran = aios("status", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", PYTHONPATH=path)
+    ran = aios.apart("status", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", PYTHONPATH=path)
     assert ran.code == 0
     (line,) = ran.err.splitlines()
     assert "pip install 'aios-planner[otel]'" in line

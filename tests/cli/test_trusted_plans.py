@@ -194,9 +194,9 @@ def test_without_the_library_everything_else_works(aios, planned):
         ("key", "generate", "k.pem"),
         ("plan", "intent.yaml", "-o", "x.json", "--encrypt-key", "env:KEY"),
     ):
-        ran = aios(*command, **without, KEY="0f" * 32, AIOS_DECRYPT_KEY="env:KEY")
+        ran = aios.apart(*command, **without, KEY="0f" * 32, AIOS_DECRYPT_KEY="env:KEY")
         refused(ran, 6, "need `cryptography`, which is not installed", "pip install 'aios-planner[signing]'")
-    assert aios("plan", "intent.yaml", "-o", "x.json", **without).code == 0
+    assert aios.apart("plan", "intent.yaml", "-o", "x.json", **without).code == 0
     assert not (aios.place / "k.pem").exists()
 
 

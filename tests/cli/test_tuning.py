@@ -65,8 +65,10 @@ class StatedVerifier:
 
 
 def verdict(metric, value, said):
+    """value: measured, or that with the ends of its interval"""
     unit = "W" if metric == "power" else "s"
-    measured = Measured(value=value, low=value, high=value, unit=unit, n=1, meter="stated by the test")
+    value, low, high = value if isinstance(value, tuple) else (value,) * 3
+    measured = Measured(value=value, low=low, high=high, unit=unit, n=1, meter="stated by the test")
     clause = "latency.p99 <= 10 ms" if metric == "latency.p99" else None
     return Verdict(address=NAME, metric=metric, clause=clause, bound=None, predicted=2.0, low=1.0, high=99.0,
                    measured=measured, verdict=said, reason="")  # fmt: skip
@@ -106,6 +108,26 @@ def test_what_is_no_better_is_gone_back_from_and_the_history_says_why(setting):
         f" moved to {done.trials[1].candidate}",
         " went back",
     ]
+
+
+def test_what_intervals_do_not_tell_apart_is_not_moved_to(setting):
+    """3 W with 2.8 to 3.2, then 2.5 W with 2.2 to 2.9 overlap; 2 W with 1.8 to 2.1 lies below both."""
+    home, before = deployment(setting), len(commands(setting))
+    powers = [(3.0, 2.8, 3.2), (2.5, 2.2, 2.9), (3.4, 3.3, 3.5)]
+    done = tune(setting, NAME, Limits(explore=2), silent, StatedVerifier(setting, powers, (True,) * 3))
+    assert [trial.outcome for trial in done.trials] == ["not told apart", "worse"]
+    assert (done.trials[0].measured_low, done.trials[0].measured_high) == (2.2, 2.9)
+    assert deployment(setting) == home
+    assert commands(setting)[before + 1].endswith("measured no different within the intervals, went back")
+    powers = [(3.0, 2.8, 3.2), (2.0, 1.8, 2.1), SystemExit()]
+    killed = StatedVerifier(setting, powers, (True,) * 3)
+    with pytest.raises(SystemExit):
+        tune(setting, NAME, Limits(explore=2), silent, killed)
+    # The interval of what the killed command found is kept: 2 W and 1.9 W are not told apart.
+    done = tune(setting, NAME, Limits(explore=3), silent, StatedVerifier(setting, [(1.9, 1.7, 2.05)], (True,)))
+    assert [trial.outcome for trial in done.trials] == ["better", "interrupted", "not told apart"]
+    assert done.stands == done.trials[0].candidate
+    assert deployment(setting) == killed.seen[1]
 
 
 def test_a_kill_within_a_trial_is_gone_back_from_by_the_next_tune(setting):

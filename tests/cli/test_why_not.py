@@ -10,6 +10,17 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "described-fleet"
 
 
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    """Where profiles of models are kept: they are read once."""
+    return tmp_path_factory.mktemp("read")
+
+
+@pytest.fixture(autouse=True)
+def kept(read, monkeypatch):
+    monkeypatch.setenv("AIOS_STATE", str(read / "state.json"))
+
+
 def asked(aios, question, *more, intent=EXAMPLE / "intent.yaml"):
     ran = aios("explain", intent, "--fleet", EXAMPLE / "fleet.yaml", "--why-not", question, *more)
     assert ran.code == 0, ran.err

@@ -127,6 +127,16 @@ def test_what_the_executor_decides_changes_time_and_keeps_measurements_apart() -
     assert len({subject_of("service", item, engine="e").digest for item in (plain, basic)}) == 2
 
 
+def test_weights_in_bf16_are_no_faster_and_take_as_much_memory_as_those_in_fp32() -> None:
+    bf16, int4 = (candidate(precision=name, quantization="weight-only") for name in ("bf16", "int4"))
+    found = change_of(bf16, PROFILE, declarations())
+    assert found.base.precision == "fp32"
+    assert (found.time.value, found.weights.value) == (1.0, 1.0)
+    assert change_of(int4, PROFILE, declarations()).weights.value < 1
+    assert [name for name, _, _ in losses(bf16, declarations())] == ["bfloat16"]
+    assert signature(bf16, declarations()) != signature(int4, declarations())
+
+
 def test_losses_of_both_steps_count() -> None:
     both = candidate(precision="int8", quantization="mixed", compression="shrink")
     found = losses(both, DECLARED)

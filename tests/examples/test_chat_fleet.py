@@ -2,11 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_process import run
 
 from aios.models.structures import card_profile
 from aios.records.metrics import ENDLESS_S
@@ -15,13 +14,12 @@ from aios.workflow.planning import make_plan
 from aios.workflow.setting import Setting
 
 ROOT = Path(__file__).parents[2]
-AIOS = Path(sys.executable).with_name("aios")
 FOLDER = "examples/chat-described-fleet"
 
 
 def aios(place, *words):
-    done = subprocess.run([AIOS, *words], cwd=place, capture_output=True, text=True, check=False, timeout=60)
-    return done.returncode, done.stdout, done.stderr
+    ran = run(place, words)
+    return ran.code, ran.out, ran.err
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,22 @@
 """The described fleet: a bound that moves, moves the choice to another device or another network."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_process import run
 
 ROOT = Path(__file__).parents[2]
-AIOS = Path(sys.executable).with_name("aios")
 
 
-def aios(tmp_path, *words):
-    command = [AIOS, *words, "--json", "--state", tmp_path / "state.json", "--profiles", tmp_path / "profiles"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    return done.returncode, json.loads(done.stdout)
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Where nothing stands and profiles of models are kept: they are read once."""
+    return tmp_path_factory.mktemp("described")
+
+
+def aios(place, *words):
+    ran = run(ROOT, [*words, "--json", "--state", place / "state.json", "--profiles", place / "profiles"])
+    return ran.code, ran.json
 
 
 @pytest.mark.parametrize(
@@ -25,8 +27,8 @@ def aios(tmp_path, *words):
         ("low-power", "edge-cpu", "resnet18"),
     ],
 )
-def test_the_bounds_choose_the_device(tmp_path, intent, node, model):
-    code, plan = aios(tmp_path, "plan", f"examples/described-fleet/{intent}.yaml")
+def test_the_bounds_choose_the_device(place, intent, node, model):
+    code, plan = aios(place, "plan", f"examples/described-fleet/{intent}.yaml")
     (decision,) = plan["decisions"]
     assert (code, plan["status"], decision["model"]) == (0, "optimal", model)
     assert [place["node"] for place in decision["placement"]] == [node]
@@ -34,8 +36,8 @@ def test_the_bounds_choose_the_device(tmp_path, intent, node, model):
     assert sources <= {"calibrated", "analytic", "assumed", "declared"}
 
 
-def test_two_bounds_that_collide_are_named_with_what_would_do(tmp_path):
-    code, plan = aios(tmp_path, "plan", "examples/described-fleet/impossible.yaml")
+def test_two_bounds_that_collide_are_named_with_what_would_do(place):
+    code, plan = aios(place, "plan", "examples/described-fleet/impossible.yaml")
     clauses = {clause["text"]: clause["where"] for clause in plan["conflict"]["clauses"]}
     assert (code, plan["status"]) == (3, "infeasible")
     assert set(clauses) == {"latency.p99 <= 4 ms", "power <= 2.5 W"}
@@ -43,19 +45,17 @@ def test_two_bounds_that_collide_are_named_with_what_would_do(tmp_path):
     assert len(plan["conflict"]["relaxations"]) == 2
 
 
-def test_apply_refuses_what_it_cannot_reach(tmp_path):
-    command = [AIOS, "apply", "examples/described-fleet/intent.yaml", "--yes", "--state", tmp_path / "state.json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 6
-    assert "no address" in done.stderr
+def test_apply_refuses_what_it_cannot_reach(place):
+    ran = run(ROOT, ["apply", "examples/described-fleet/intent.yaml", "--yes", "--state", place / "state.json"])
+    assert ran.code == 6
+    assert "no address" in ran.err
 
 
 def test_the_tests_beside_the_intents_pass(tmp_path):
     report = tmp_path / "report.xml"
-    command = [AIOS, "test", "examples/described-fleet", "--junit", report]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1] == "13 passed"
+    ran = run(ROOT, ["test", "examples/described-fleet", "--junit", report])
+    assert ran.code == 0, ran.out
+    assert ran.out.splitlines()[-1] == "13 passed"
     shown = (ROOT / "examples" / "described-fleet" / "README.md").read_text(encoding="utf-8")
-    assert done.stdout in shown, "`make accept` writes what is printed into the README"
+    assert ran.out in shown, "`make accept` writes what is printed into the README"
     assert report.read_text(encoding="utf-8").count("<testcase ") == 13

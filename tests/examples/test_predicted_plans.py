@@ -1,15 +1,12 @@
 """Plans for hardware that is not here, from predictions alone: complete, told where from, the best of all listed."""
 
-import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_process import run
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-AIOS = str(Path(sys.executable).with_name("aios"))
 EDGE = "edge-boards/intent.yaml"
 ONNX = """\
 apiVersion: aios/v1
@@ -25,11 +22,9 @@ spec:
 
 
 def aios(place, *arguments):
-    done = subprocess.run(
-        [AIOS, *arguments, "--json"], cwd=place, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    ran = run(place, [*arguments, "--json"])
+    assert ran.code == 0, ran.err
+    return ran.json
 
 
 def allowed(candidate, requirement):

@@ -60,6 +60,7 @@ def candidate(**changes: Any) -> Candidate:
         ("cpu", {"precision": "int8"}, {"precision": "int8"}),
         ("cpu", {"batch": 8}, {}),
         ("cpu", {"tiers": {"weights": "nvme-scratch"}}, {}),
+        ("cpu", {"precision": "bf16", "quantization": "weight-only"}, {}),
         ("gpu", {"precision": "fp16"}, {}),
         ("gpu", {"precision": "int8", "quantization": "static"}, {}),
         ("npu", {"precision": "int8", "quantization": "static"}, {}),

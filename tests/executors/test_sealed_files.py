@@ -95,6 +95,21 @@ def test_wherever_it_is_cut_it_is_refused(at):
         opened(content[: at % len(content)])
 
 
+def test_a_forged_size_makes_nobody_allocate_it():
+    content = closed(bytes(200))
+    header, _ = parts(content)
+    start = header.index(b"{")
+    told = json.loads(header[start:]) | {"bytes": 1 << 40}
+    text = json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+    forged = header[: start - 4] + len(text).to_bytes(4, "big") + text + content[len(header) :]
+
+    def allocate(size):
+        raise AssertionError(f"{size} bytes were allocated")
+
+    with pytest.raises(WorldError, match="is damaged"):
+        unseal(io.BytesIO(forged), "weights.bin", "sha256:1", KEY, allocate)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-AIOS = str(Path(sys.executable).with_name("aios"))
+from in_process import run
 
 FORM = """\
 apiVersion: aios/v1
@@ -51,9 +50,9 @@ BOARDS = {"nvidia-t4": 4e12, "nvidia-v100-sxm2-16gb": 9e12, "nvidia-geforce-rtx-
 
 
 def aios(*arguments, code=0):
-    done = subprocess.run([AIOS, *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
+    done = run(".", arguments)
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
     return done
 
 
@@ -73,7 +72,7 @@ def folder(tmp_path_factory):
 def report(folder):
     out = folder / "report.json"
     done = aios("fidelity", "--data", folder, "--table", "*.csv", "--json-into", out)
-    return done.stdout, json.loads(out.read_text())
+    return done.out, json.loads(out.read_text())
 
 
 def test_the_report_has_every_figure(report):
@@ -135,7 +134,7 @@ def test_lines_that_are_left_out_are_counted(tmp_path):
         "boards.csv": {"lines": 182, "read": 120, "filtered": 60, "empty": 1, "unreadable": 1},
     }
     words = "120 of 182 lines are read; left out: 60 by its form, 1 without a measured number, 1 that cannot be read"
-    assert f"boards.csv: {words}" in done.stdout
+    assert f"boards.csv: {words}" in done.out
 
 
 def test_a_predictor_that_fails_is_a_bug_and_does_not_hide_the_others(folder, capsys):
@@ -156,8 +155,8 @@ def test_a_predictor_that_fails_is_a_bug_and_does_not_hide_the_others(folder, ca
 
 def test_the_same_report_twice(folder):
     asked = ("fidelity", "--data", folder / "boards.csv", "--level", "calibrated", "--json")
-    first, second = (aios(*asked).stdout for _ in range(2))
-    assert first == second
+    other = subprocess.run([sys.executable, "-m", "aios.cli.main", *asked], capture_output=True, text=True, check=True)
+    assert aios(*asked).out == other.stdout
 
 
 def test_old_against_new(folder, report, tmp_path):
@@ -167,7 +166,7 @@ def test_old_against_new(folder, report, tmp_path):
     old = tmp_path / "old.json"
     old.write_text(json.dumps(document))
     done = aios("fidelity", "--data", folder, "--level", "calibrated", "--no-regret", "--against", old)
-    assert "better" in done.stdout
+    assert "better" in done.out
 
 
 @pytest.mark.parametrize(
@@ -183,18 +182,18 @@ def test_old_against_new(folder, report, tmp_path):
 )
 def test_what_cannot_be_judged_is_said(folder, arguments, code, said):
     done = aios("fidelity", *(item.format(folder=folder) for item in arguments), code=code)
-    assert said in done.stderr
+    assert said in done.err
     if "notes" in arguments[1]:
-        assert "no form knows its columns" in done.stdout
+        assert "no form knows its columns" in done.out
 
 
 def test_a_device_is_learnt_and_its_file_is_read_again(folder, tmp_path):
     done = aios("calibrate", "--device", "T4", "--table", folder / "boards.csv", "--out", tmp_path, "--json")
-    (one, two) = json.loads(done.stdout)["calibrations"]
+    (one, two) = done.json["calibrations"]
     assert {one["metric"], two["metric"]} == {"throughput", "latency.mean"}
     assert one["suspicious"] == {"boards.csv": [183]}
     assert one["after"][0]["median"] < 0.15
-    document = json.loads(done.stdout)
+    document = done.json
     assert document["unknown_devices"] == {"boards.csv": ["some board"]}
     assert len(document["notes"]) == 1
     text = Path(one["file"]).read_text()
@@ -206,7 +205,7 @@ def test_a_device_is_learnt_and_its_file_is_read_again(folder, tmp_path):
 
 
 def test_a_folder_is_learnt_and_refined(folder, tmp_path):
-    words = aios("calibrate", "--data", folder, "--from-scratch", "--out", tmp_path).stdout
+    words = aios("calibrate", "--data", folder, "--from-scratch", "--out", tmp_path).out
     assert "skipped: notes.csv: no form knows its columns" in words
     assert "`fast` in column `rate` is no number" in words
     assert "boards.csv: no device of the catalogue, or not clear which: some board" in words
@@ -222,7 +221,7 @@ def test_a_folder_is_learnt_and_refined(folder, tmp_path):
     (tmp_path / "boards.table.yaml").write_text(FORM)
     other.write_text("\n".join([HEADER, *made_up({"nvidia-l4": 3e12}, seed=5)]) + "\n")
     done = aios("calibrate", "--device", "nvidia-l4", "--table", other, "--out", tmp_path, "--json")
-    learnt = {item["metric"]: item for item in json.loads(done.stdout)["calibrations"]}
+    learnt = {item["metric"]: item for item in done.json["calibrations"]}
     before, after = learnt["throughput"]["before"], learnt["throughput"]["after"][0]
     assert after["median"] < before["median"]
     assert after["level"] == "calibrated"
@@ -234,7 +233,7 @@ def test_a_folder_is_learnt_on_top_of_what_ships(tmp_path):
     (tmp_path / "boards.table.yaml").write_text(FORM)
     out = tmp_path / "learnt"
     done = aios("calibrate", "--data", tmp_path, "--out", out, "--json")
-    document = json.loads(done.stdout)
+    document = done.json
     assert {path.name for path in out.iterdir()} == {
         "network-throughput-nvidia-t4.yaml",
         "network-latency.mean-nvidia-t4.yaml",
@@ -243,7 +242,7 @@ def test_a_folder_is_learnt_on_top_of_what_ships(tmp_path):
     assert all(item["unused"] is None or "plans rest on" in item["unused"] for item in document["calibrations"])
     throughput = next(item for item in document["calibrations"] if item["metric"] == "throughput")
     assert throughput["seen_before"] > 0, "what ships was learnt from rows of this device as well"
-    words = aios("calibrate", "--data", tmp_path, "--out", out).stdout
+    words = aios("calibrate", "--data", tmp_path, "--out", out).out
     assert "these ones perhaps" in words
     assert "too few rows: nvidia-l40s network throughput: 4 rows" in words
     text = (out / "network-throughput-nvidia-t4.yaml").read_text()
@@ -256,7 +255,7 @@ def test_fewer_rows_than_count_as_known_teach_nothing(tmp_path):
     (tmp_path / "boards.csv").write_text("\n".join([HEADER, *made_up({"nvidia-l40s": 3e12})[:4]]) + "\n")
     out = tmp_path / "learnt"
     asked = ("--device", "nvidia-l40s", "--table", tmp_path / "boards.csv", "--out", out)
-    assert "too few rows to learn network throughput of nvidia-l40s" in aios("calibrate", *asked, code=1).stderr
+    assert "too few rows to learn network throughput of nvidia-l40s" in aios("calibrate", *asked, code=1).err
     assert not out.exists()
 
 
@@ -286,7 +285,7 @@ def test_own_rows_are_what_the_next_plan_rests_on_or_it_is_said_why_not(tmp_path
     )
     (tmp_path / "boards.csv").write_text("\n".join([HEADER, *made_up({"nvidia-l4": 3e12})]) + "\n")
     asked = ("--device", "nvidia-l4", "--table", tmp_path / "boards.csv", "--out", tmp_path / "learnt")
-    words = aios("calibrate", *asked).stdout
+    words = aios("calibrate", *asked).out
     assert "network-latency.p90-nvidia-l4.yaml: no plan asks for network latency.p90" in words
     assert words.count("not used by plans") == 1
 
@@ -304,5 +303,5 @@ def test_own_rows_are_what_the_next_plan_rests_on_or_it_is_said_why_not(tmp_path
 )
 def test_what_cannot_be_learnt_is_said(folder, tmp_path, arguments, code, said):
     done = aios("calibrate", *(item.format(folder=folder) for item in arguments), "--out", tmp_path, code=code)
-    assert said in done.stderr
+    assert said in done.err
     assert not list(tmp_path.iterdir())

@@ -56,9 +56,10 @@ class World:
             if found.next is None:
                 return found
             self.measured_leader_could_win(found)
-            assert found.next.name not in self.done, "nothing is measured twice"
-            self.done.append(found.next.name)
-            self.seconds += found.next.seconds
+            _, item = found.next
+            assert item.name not in self.done, "nothing is measured twice"
+            self.done.append(item.name)
+            self.seconds += item.seconds
 
     def measured_leader_could_win(self, found):
         """What is measured is not dominated: no finished option keeps every bound and is surely better."""
@@ -70,7 +71,7 @@ class World:
         assert (ends.low <= known) if goal.direction == "minimize" else (ends.high >= known)
 
     def oracle(self):
-        """Return who may be chosen by the true figures of all options: those equal in the last goal are equally good."""
+        """Return who may be chosen by the true figures of all options: equal in the last goal, equally good."""
         left = []
         for index, row in enumerate(self.rows):
             true = {name: figures[3] for name, figures in row["figures"].items()}
@@ -157,10 +158,32 @@ def test_what_is_most_likely_to_rule_the_leader_out_per_second_comes_first():
     """Accuracy fails with a chance of a half for 3 s, latency with one of a tenth for 1 s: 0.17 against 0.1 per s."""
     doubtful = row(accuracy_top1=(0.8, 0.9, 1.0, 0.9), latency_p99=(1, 5, 11, 5), power=(1, 2, 3, 2))
     world = World(make.intent(require={"latency.p99": 10, "accuracy.top1": 0.9}), [doubtful])
-    assert standing(world.intent, [world.contender(0)]).next.kind == "accuracy"
+    assert standing(world.intent, [world.contender(0)]).next[1].kind == "accuracy"
     surer = row(accuracy_top1=(0.89, 0.98, 1.0, 0.98), latency_p99=(1, 5, 11, 5), power=(1, 2, 3, 2))
     world = World(world.intent, [surer])
-    assert standing(world.intent, [world.contender(0)]).next.kind == "service"
+    assert standing(world.intent, [world.contender(0)]).next[1].kind == "service"
+
+
+def pruned(keeps, ends, seconds=3.0):
+    """An option whose network has so much left, of whose accuracy only the ends are known."""
+    option = make.option(f"a/{keeps}", {"accuracy.top1": ends, "power": keeps})
+    pending = (Pending(f"accuracy {keeps}", "accuracy", seconds),)
+    return Contender(option, option.estimates, pending, (keeps,), falling=("net", keeps))
+
+
+def test_of_networks_that_are_pruned_more_and_more_the_one_is_measured_that_may_rule_out_most():
+    """Three fifths of the least pruned one's interval are too little, and it rules out three: 1.8 for the time of one.
+    The next rules out two of three quarters, 1.5, the last itself alone, 0.9."""
+    chain = [pruned(0.9, (0.75, 0.9, 1.0)), pruned(0.75, (0.6, 0.9, 1.0)), pruned(0.5, (0.2, 0.9, 1.0))]
+    intent = make.intent(require={"accuracy.top1": 0.9})
+    found = standing(intent, chain)
+    assert found.leader is chain[2]
+    assert found.next[0] is chain[0]
+    dear = [pruned(0.9, (0.75, 0.9, 1.0), seconds=30.0), *chain[1:]]
+    assert standing(intent, dear).next[0] is chain[1]
+    unrelated = [one._replace(falling=None) for one in chain]
+    assert standing(intent, unrelated).next[0] is unrelated[2]
+    assert standing(make.intent(), chain).next[0] is chain[2], "where no accuracy is asked for, none rules anything out"
 
 
 def test_nothing_can_meet_the_intent_is_proved_without_measuring():
@@ -186,7 +209,7 @@ def test_a_metric_of_which_nothing_is_known_may_turn_out_at_its_best_until_it_is
     blank = make.option("a/0", {"power": 2.0})
     pending = (Pending("accuracy 0", "accuracy", 3.0),)
     intent = make.intent(require={"accuracy.top1": 0.9})
-    assert standing(intent, [Contender(blank, blank.estimates, pending, (0,))]).next == pending[0]
+    assert standing(intent, [Contender(blank, blank.estimates, pending, (0,))]).next[1] == pending[0]
     assert standing(intent, [Contender(blank, blank.estimates, (), (0,))]).leader is None
 
 
@@ -196,7 +219,7 @@ def test_what_nothing_measured_changes_needs_no_measurement_to_be_compared():
     intent = make.intent(require={"latency.p99": 5.0}, goals=("minimize cost",))
     serving = [Pending(f"endpoint {i}", "serving", 8.0) for i in range(2)]
     all_of_them = [Contender(o, o.estimates, (p,), (i,)) for i, (o, p) in enumerate(zip(options, serving, strict=True))]
-    assert standing(intent, all_of_them).next == serving[0]
+    assert standing(intent, all_of_them).next[1] == serving[0]
     first = all_of_them[0]._replace(pending=())
     assert standing(intent, [first, all_of_them[1]]).next is None
 
@@ -213,4 +236,4 @@ def test_the_order_of_options_does_not_matter():
     rows = [row(i, accuracy_top1=(0.9, 0.9, 0.9, 0.9), latency_p99=(1, 1, 1, 1), power=(2, 3, 4, 3)) for i in range(3)]
     world = World(make.intent(), rows)
     each = [world.contender(index) for index in range(3)]
-    assert {standing(world.intent, order).next.name for order in itertools.permutations(each)} == {"engine 0"}
+    assert {standing(world.intent, order).next[1].name for order in itertools.permutations(each)} == {"engine 0"}

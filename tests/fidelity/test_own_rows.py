@@ -14,8 +14,9 @@ from aios.records.errors import InputError
 from aios.records.observation import Observations
 from aios.workflow.calibrating import calibrate_all, calibrate_device
 from aios.workflow.calibrations import load_calibrations
-from aios.workflow.measuredtables import read_tables, shipped_catalogue
+from aios.workflow.measuredtables import read_tables
 from aios.workflow.setting import silent
+from aios.workflow.shipped import shipped_catalogue
 
 FORM = """\
 apiVersion: aios/v1

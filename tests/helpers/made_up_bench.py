@@ -5,11 +5,13 @@ millisecond and energy follows CPU time, as on a quiet machine. Its clock advanc
 """
 
 import zlib
+from contextlib import contextmanager
 
 import numpy as np
 
 from aios.records.measurement import PROBABILITIES, Measured, Measurement, subject_of
 from aios.state import ProfileStore
+from aios.workflow.stopping import OutOfTime
 
 TAKES_S = {"prepare": 2.0, "accuracy": 3.0, "service": 1.0, "serving": 9.0}
 WATTS_PER_CORE, OVERHEAD_S = 4.0, 0.3e-3
@@ -22,6 +24,7 @@ class MadeUpBench:
     def __init__(self, folder, prior, seed=0, stop_after=None, disturbed=()):
         self.store_, self.prior, self.seed, self.stop_after = ProfileStore(folder), prior, seed, stop_after
         self.now, self.asked, self.stored, self.disturbed = 0.0, [], 0, list(disturbed)
+        self.until = float("inf")
 
     def __call__(self, _setting, executors, _devices, seconds):
         self.executors, self.seconds = executors, seconds
@@ -36,6 +39,19 @@ class MadeUpBench:
     def clock(self):
         return self.now
 
+    @contextmanager
+    def within(self, seconds):
+        """Its clock stops what it does after so many seconds."""
+        self.until = self.now + seconds
+        yield
+        self.until = float("inf")
+
+    def _take(self, seconds):
+        self.now, late = min(self.now + seconds, self.until), self.now + seconds > self.until
+        if late:
+            self.until = float("inf")
+            raise OutOfTime
+
     def store(self, measurement):
         self.store_.save(measurement)
         self.stored += 1
@@ -43,7 +59,7 @@ class MadeUpBench:
             raise KeyboardInterrupt
 
     def failure(self, _deployment):
-        self.now += TAKES_S["prepare"]
+        self._take(TAKES_S["prepare"])
 
     def _time(self, deployment):
         key = (
@@ -80,13 +96,13 @@ class MadeUpBench:
         )
 
     def accuracy(self, deployment, _intent, _profile, data):
-        self.now += TAKES_S["accuracy"]
+        self._take(TAKES_S["accuracy"])
         family = (deployment.model_digest, deployment.precision, deployment.quantization)
         right = self._drawn(family, 0.94, 0.995)
         return self._made("accuracy", deployment, {"accuracy.top1": (right, "1")}, data, relative=0.001)
 
     def engine(self, deployment, _intent, _profile, share=1.0):
-        self.now += TAKES_S["service"] * share
+        self._take(TAKES_S["service"] * share)
         time = self._time(deployment)
         busy = time * deployment.threads
         values = {"time": (time, "s"), "throughput": (deployment.batch / time, "1/s"), "memory": (6e7, "B")}
@@ -95,7 +111,7 @@ class MadeUpBench:
         return self._made("service", deployment, values, distributions=shape, relative=0.04 if share < 1 else 0.01)
 
     def serving(self, deployment, _intent, _profile):
-        self.now += TAKES_S["serving"]
+        self._take(TAKES_S["serving"])
         time = self._time(deployment)
         each = time / deployment.batch + OVERHEAD_S
         joules = WATTS_PER_CORE * (time * deployment.threads / deployment.batch + OVERHEAD_S)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from aios.models.data_files import Items, array_file, data_digest, fitting_data, load_items
+from aios.models.data_files import Items, array_file, data_digest, fitting_data, load_items, shared_items
 from aios.records.data import DataFile, ImageData, LineData, Preprocess
 from aios.records.errors import InputError
 from aios.records.model import ModelProfile, TensorSpec
@@ -252,6 +252,24 @@ def test_wrong_lines_are_told_at_their_place(tmp_path: Path, row: Any, summary: 
     assert str(wrong.where) == f"{path}:2:1"
 
 
+def test_many_lines_that_lack_the_same_are_one_error_with_their_count(tmp_path: Path) -> None:
+    rows = [{"x": [1.0, 2.0]}, *[{"y": [1.0, 2.0]}] * 30, *[{"x": [1.0, 2.0]}] * 3, {"image": [1.0, 2.0]}]
+    path = lines(tmp_path / "a.jsonl", *rows)
+    data = LineData(jsonl=path, inputs={"image": "x"}, label="images")
+    first, second = refused(data, profile(("n", 2)), tmp_path).diagnostics
+    assert first.summary == "4 lines have no `images`, this the first"
+    assert second.summary == "31 lines have no `x`, this the first"
+    assert str(second.where) == f"{path}:2:1"
+    assert second.remedy == "it has `y`"
+
+
+def test_many_lines_that_are_no_json_are_told_with_their_count(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", *["{"] * 50)
+    *_, last = wrong = refused(LineData(jsonl=path, inputs={"image": "x"}), profile(("n", 2)), tmp_path).diagnostics
+    assert len(wrong) == 3
+    assert last.reason == "50 lines are none, these are the first"
+
+
 def test_arrays_that_are_no_numbers(tmp_path: Path) -> None:
     images = np.zeros((5, 3, 4, 4), np.float32)
     images[3, 0, 0, 0] = np.nan
@@ -264,3 +282,11 @@ def test_the_first_data_that_fits_is_taken(tmp_path: Path) -> None:
     drawn(tmp_path / "a" / "1.png", 9, 9)
     small, large = (ImageData(images=str(tmp_path / "a"), preprocess=Preprocess(crop=(k, k))) for k in (4, 8))
     assert fitting_data([small, large], profile(("n", 3, 8, 8))) == large
+
+
+def test_items_that_two_sets_share_are_counted_by_what_all_their_inputs_hold() -> None:
+    words, mask = np.arange(20).reshape(5, 4), np.ones((5, 4), np.int64)
+    judged = Items({"ids": words, "mask": mask})
+    assert shared_items(judged, judged) == 5
+    assert shared_items(judged, Items({"mask": mask[:2], "ids": words[3:]})) == 2
+    assert shared_items(judged, Items({"ids": words, "mask": 0 * mask})) == 0

@@ -45,7 +45,7 @@ def certain(seed: int) -> tuple[list[Demanded], Fleet]:
     return [item.model_copy(update={"required": True, "copies": item.copies + seed % 2}) for item in demands], place
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_a_conflict_is_smallest_and_its_relaxations_are_exact(seed):
     demands, place = certain(seed)

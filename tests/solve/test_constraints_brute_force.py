@@ -14,7 +14,7 @@ from aios.records.objective import Objective
 from aios.records.units import Dimension, parse_quantity
 from aios.solve import Limits, choose
 
-RANDOM = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RANDOM = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def within(budgets):

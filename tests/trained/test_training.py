@@ -1,8 +1,10 @@
 """Graphs that run in torch, training after pruning, and distillation: `make torch-test` runs these where torch is."""
 
+import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
+import in_process
 import numpy as np
 import onnx
 import pytest
@@ -197,3 +199,17 @@ def test_single_numbers_and_shapes_are_not_learnt(tmp_path):
     weights = network.network.weights
     assert network.learnt
     assert all(weights[name].size > 1 and weights[name].dtype == np.float32 for name in network.learnt)
+
+
+def test_a_stored_model_is_made_again_from_items_to_learn_from(tmp_path):
+    def run(*words):
+        return in_process.run(tmp_path, words)
+
+    items = waves(tmp_path)
+    assert run("model", "add", saved(plain(), tmp_path), "--name", "plain").code == 0
+    asked = ("--transform", "prune", "--set", "fine_tune=1", "--train", items, "--name", "less")
+    made = run("model", "make", "plain@v1", *asked)
+    assert made.code == 0, made.err
+    step = run("model", "log", "less", "--json").json["versions"][0]["provenance"][-1]
+    assert step["data"] == {"train": f"sha256:{hashlib.sha256(items.read_bytes()).hexdigest()}"}
+    assert step["settings"]["fine_tune"] == "1"

@@ -101,3 +101,9 @@ def test_two_that_give_the_same_precision_in_the_same_way_are_refused() -> None:
         tell_apart({"static": static, "my-static": other})
     # Those that change the network have names of their own in a candidate.
     tell_apart({"static": static, "my-static": other.model_copy(update={"stage": "compression"})})
+
+
+def test_training_after_pruning_says_what_it_needs():
+    passes = declarations()["prune"].parameters["fine_tune"]
+    assert (passes.modules, passes.data) == (("torch",), ("train",))
+    assert passes.install == declarations()["distill"].needs.install

@@ -19,6 +19,7 @@ import psutil
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from aios.records.candidate import with_content
 from aios.records.errors import InputError, PluginError, WorldError
 from aios.records.plan import Deployment
 from aios.records.transform import Declaration, Needs, Parameter
@@ -62,6 +63,19 @@ class Scale:
             hoard = []
             while True:
                 hoard.append(bytearray(16 << 20))
+        if how == "engine":
+            import onnxruntime
+            node = onnx.helper.make_node("ConstantOfShape", ["shape"], ["y"])
+            ports = [
+                onnx.helper.make_tensor_value_info("shape", onnx.TensorProto.INT64, [1]),
+                onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None),
+            ]
+            graph = onnx.helper.make_graph([node], "large", ports[:1], ports[1:])
+            large = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+            opened = onnxruntime.InferenceSession(large.SerializeToString(), providers=["CPUExecutionProvider"])
+            held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (held + (64 << 20), resource.RLIM_INFINITY))
+            opened.run(None, {"shape": np.array([1 << 30])})
         if how == "slow":
             time.sleep(60)
         if how == "refused":
@@ -86,7 +100,8 @@ class Scale:
         return {"halved": str(len(model.graph.initializer))}
 '''
 
-ENDS = ("killed", "crashed", "raises", "memory", "slow", "refused")
+VARIED = np.arange(480, dtype=np.float32).reshape(120, 4)
+ENDS = ("killed", "crashed", "raises", "memory", "engine", "slow", "refused")
 HOWS = ("good", "same", "nothing", "inputs", "ports", "source", *ENDS)
 
 
@@ -132,7 +147,7 @@ class World:
         self.model = network(folder / "net.onnx")
         self.told: list[str] = []
         self.warned: list[str] = []
-        self.items(np.ones((120, 4), np.float32))
+        self.items(VARIED)
 
     def items(self, array: Any) -> None:
         np.savez(self.folder / "c.npz", x=array)
@@ -222,7 +237,7 @@ def test_another_revision_or_version_or_data_is_another_recipe(world: World) -> 
     first = world.make()
     world.declaration = world.declaration.model_copy(update={"revision": 2})
     second = world.make()
-    world.items(np.zeros((130, 4), np.float32))
+    world.items(VARIED + 2)
     assert len({first, second, world.make()}) == 3
 
 
@@ -241,6 +256,24 @@ def test_a_file_that_a_setting_names_is_part_of_the_recipe(world: World, monkeyp
     assert sums == [2 * 28, 3 * 28]
 
 
+def test_a_file_counts_as_what_it_holds_and_is_refused_once_that_has_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = world.declaration
+    monkeypatch.chdir(world.folder)
+    made = []
+    for name in ("factor.txt", "copy.txt"):
+        (world.folder / name).write_text("2")
+        value = with_content(name, hashlib.sha256(b"2").hexdigest())
+        named = Parameter(help="File of the factor.", default=value, file=True)
+        world.declaration = plain.model_copy(update={"parameters": {**plain.parameters, "by": named}})
+        made.append(world.make())
+    assert made[0] == made[1], "under another name it is the same file"
+    (world.folder / "copy.txt").write_text("3")
+    with pytest.raises(InputError, match=r"copy\.txt, the by of scale, is not what was planned with"):
+        world.make()
+
+
 @pytest.mark.parametrize(
     ("how", "error", "words"),
     [
@@ -252,6 +285,7 @@ def test_a_file_that_a_setting_names_is_part_of_the_recipe(world: World, monkeyp
         ("raises", InputError, "net scale cannot be made: axis 3 of w is not there"),
         ("killed", WorldError, "was ended by SIGKILL .the kernel does that when memory runs out"),
         ("memory", WorldError, "there is not enough memory"),
+        ("engine", WorldError, "net scale cannot be made: there is not enough memory"),
         ("refused", InputError, "net scale cannot be made: it holds no weights worth halving"),
         ("source", PluginError, "was written to while it was transformed"),
     ],
@@ -270,7 +304,8 @@ def test_what_must_not_be_kept_is_refused_and_leaves_nothing(
     [
         (np.ones((120, 5), np.float32), r"no file of data.calibrate fits the model's inputs \(x float32\[batch, 4\]\)"),
         (np.ones((120, 4), np.float64), "no file of data.calibrate fits"),
-        (np.ones((7, 4), np.float32), "holds 7 items; at least 8"),
+        (VARIED[:7], "holds 7 different items; at least 8"),
+        (np.zeros((120, 4), np.float32), "holds 1 different item; at least 8"),
         (np.where(np.arange(480).reshape(120, 4) == 55, np.nan, 1).astype(np.float32), "item 13 of the array `x`.*nan"),
         (np.where(np.arange(480).reshape(120, 4) == 8, np.inf, 1).astype(np.float32), "item 2 of the array `x`.*inf"),
     ],
@@ -283,14 +318,14 @@ def test_data_that_ranges_cannot_be_read_from_is_refused_by_item(world: World, a
 
 
 def test_few_items_are_a_warning(world: World) -> None:
-    world.items(np.ones((99, 4), np.float32))
+    world.items(np.concatenate([VARIED[:99], VARIED[:21]]))
     world.make()
-    assert ["ranges are read from 99 items" in text for text in world.warned] == [True]
+    assert ["ranges are read from 99 different items" in text for text in world.warned] == [True]
 
 
 def test_a_model_or_data_that_changed_since_the_plan_is_refused(world: World) -> None:
     deployment = world.deployment()
-    world.items(np.zeros((120, 4), np.float32))
+    world.items(VARIED + 1)
     with pytest.raises(InputError, match=r"data\.calibrate is not what was planned with"):
         world.store().model(deployment, {})
     stale = world.deployment().model_copy(update={"model_digest": "sha256:0"})

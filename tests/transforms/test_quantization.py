@@ -10,52 +10,15 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-import yaml
+import quantised
 from onnx import TensorProto, helper, numpy_helper
+from quantised import CLASSES, DIGITS, answers, correlated, declared, images, make, network
 
-import aios_plugins.quantization as transforms
 from aios.records.errors import InputError
-from aios.records.transform import Declaration
 from aios.spi.transform import Work
 from aios_plugins.quantization import sensitivity
 from aios_plugins.quantization.graphs import session
 from aios_plugins.quantization.items import Items
-
-DIGITS = Path(__file__).parents[2] / "examples/digits"
-CLASSES = {
-    "half": transforms.Half,
-    "dynamic": transforms.Dynamic,
-    "static": transforms.Static,
-    "mixed": transforms.Mixed,
-    "weight-only": transforms.WeightOnly,
-}
-
-
-def declared(name):
-    text = (Path(transforms.__file__).parent / f"{name}.transform.yaml").read_text()
-    return Declaration.model_validate(yaml.safe_load(text))
-
-
-def make(name, source, tmp_path, data=(), precision="int8", isa="avx512_vnni", **settings):
-    """Return the made model's file and the report."""
-    folder, scratch = tmp_path / "made", tmp_path / "scratch"
-    for path in (folder, scratch):
-        path.mkdir(parents=True)
-    defaults = {key: item.default for key, item in declared(name).parameters.items()}
-    work = Work(
-        source=Path(source),
-        folder=folder,
-        scratch=scratch,
-        precision=precision,
-        settings={**defaults, **settings},
-        data={"calibrate": tuple(data)},
-        facts={"isa": isa},
-    )
-    said = []
-    report = CLASSES[name]().make(work, lambda *told: said.append(told[0]))
-    assert said == sorted(said)
-    assert all(0 <= share <= 1 for share in said)
-    return folder / "model.onnx", report
 
 
 @pytest.fixture(scope="session")
@@ -65,29 +28,6 @@ def digits(tmp_path_factory):
     with np.load(DIGITS / "calibrate.npz") as archive:
         np.savez(path, **{name: archive[name][:48] for name in archive.files})
     return DIGITS / "models/digits-s.onnx", path
-
-
-def answers(path, values):
-    opened = session(path, 1)
-    return opened.run(None, {port.name: values for port in opened.get_inputs()})[0]
-
-
-def images():
-    with np.load(DIGITS / "evaluate.npz") as archive:
-        return next(archive[name] for name in archive.files if archive[name].ndim == 4).astype(np.float32)
-
-
-def network(tmp_path, nodes, constants, inputs, outputs, opset=17):
-    graph = helper.make_graph(
-        [helper.make_node(kind, taken, [out], name=out, **extra) for kind, taken, out, extra in nodes],
-        "made",
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
-        [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in constants.items()],
-    )
-    path = tmp_path / "network.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), path)
-    return path
 
 
 @pytest.fixture
@@ -107,14 +47,14 @@ def test_declaration_is_of_the_transform(name):
 def test_same_bytes_in_another_process(digits, tmp_path):
     weights = DIGITS / "models/digits-m.onnx"
     script = (
-        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import test_quantization as made;"
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import quantised as made;"
         "[made.make(name, sys.argv[2 + (name == 'weight-only')], Path(sys.argv[5]) / name, [Path(sys.argv[4])])"
         " for name in sys.argv[6:]]"
     )
     digests = []
     for seed in ("1", "2"):
         folder = tmp_path / seed
-        arguments = [Path(__file__).parent, digits[0], weights, digits[1], folder, *CLASSES]
+        arguments = [Path(quantised.__file__).parent, digits[0], weights, digits[1], folder, *CLASSES]
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         subprocess.run([sys.executable, "-c", script, *map(str, arguments)], check=True, env=environment, timeout=240)
         made = [folder / name / "made/model.onnx" for name in CLASSES]
@@ -161,6 +101,7 @@ def test_static_is_what_onnxruntime_makes_with_these_parameters(digits, tmp_path
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         per_channel=True,
+        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
     )
     made, _ = make("static", model, tmp_path, [data])
     assert np.array_equal(answers(made, pictures), answers(tmp_path / "oracle.onnx", pictures))
@@ -245,37 +186,6 @@ def test_inputs_that_never_vary_are_no_obstacle(tmp_path):
     assert np.isfinite(answers(made, np.full((1, 8, 12, 12), 37.3, np.float32))).all()
 
 
-def correlated(tmp_path, seed=3):
-    """A depthwise convolution and a product after it, whose inputs are alike in all places, and 64 items."""
-    random = np.random.default_rng(seed)
-    path = network(
-        tmp_path,
-        [
-            ("Conv", ["x", "deep", "deep_bias"], "a", {"group": 8, "pads": [1, 1, 1, 1], "kernel_shape": [3, 3]}),
-            ("Relu", ["a"], "b", {}),
-            ("Conv", ["b", "wide", "wide_bias"], "c", {"kernel_shape": [1, 1]}),
-            ("Relu", ["c"], "d", {}),
-            ("GlobalAveragePool", ["d"], "e", {}),
-            ("Flatten", ["e"], "f", {}),
-            ("Gemm", ["f", "last", "last_bias"], "y", {"transB": 1}),
-        ],
-        {
-            "deep": random.normal(size=(8, 1, 3, 3)),
-            "deep_bias": random.normal(size=8),
-            "wide": random.normal(size=(32, 8, 1, 1)),
-            "wide_bias": random.normal(size=32),
-            "last": random.normal(size=(10, 32)),
-            "last_bias": random.normal(size=10),
-        },
-        {"x": ["batch", 8, 12, 12]},
-        {"y": ["batch", 10]},
-    )
-    base = random.normal(size=(64, 1, 12, 12)).cumsum(axis=2) + 1
-    data = tmp_path / "data.npz"
-    np.savez(data, x=(base + 0.3 * random.normal(size=(64, 8, 12, 12))).astype(np.float32))
-    return path, data
-
-
 def test_mixed_halves_the_noise_without_keeping_anything_in_float(tmp_path):
     model, data = correlated(tmp_path)
     static, _ = make("static", model, tmp_path / "static", [data], isa="avx2")
@@ -338,6 +248,44 @@ def test_weight_only_splits_a_gemm_and_keeps_what_it_computes(tmp_path):
     assert errors[0] < errors[1]
 
 
+def test_weight_only_keeps_constants_that_only_branches_read(tmp_path):
+    random = np.random.default_rng(5)
+    branches = [
+        helper.make_graph(
+            [helper.make_node(kind, ["p", "c"], [f"{kind} of p"])],
+            kind,
+            [],
+            [helper.make_tensor_value_info(f"{kind} of p", TensorProto.FLOAT, None)],
+        )
+        for kind in ("Add", "Mul")
+    ]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["x", "w"], ["p"], name="p"),
+            helper.make_node("If", ["which"], ["y"], then_branch=branches[0], else_branch=branches[1]),
+        ],
+        "made",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 320]),
+            helper.make_tensor_value_info("which", TensorProto.BOOL, []),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 256])],
+        [
+            numpy_helper.from_array(random.normal(size=(320, 256)).astype(np.float32), "w"),
+            numpy_helper.from_array(np.full(256, 3, np.float32), "c"),
+        ],
+    )
+    source = tmp_path / "branches.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), source)
+    made, _ = make("weight-only", source, tmp_path)
+    values = random.normal(size=(8, 320)).astype(np.float32)
+    for which in (True, False):
+        wanted, found = (
+            session(path, 1).run(None, {"x": values, "which": np.array(which)})[0] for path in (source, made)
+        )
+        assert np.allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
+
+
 @pytest.mark.parametrize("name", ["digits-s", "digits-m"])
 def test_every_node_of_a_model_in_half_precision_reads_what_was_made_before(tmp_path, name):
     made, _report = make("half", DIGITS / "models" / f"{name}.onnx", tmp_path, precision="fp16")
@@ -356,7 +304,7 @@ def test_known_scales_give_the_same_bytes_and_spare_the_search_for_them(digits, 
         source=digits[0], folder=tmp_path, scratch=tmp_path, precision="int8", settings={}, facts={"isa": "avx2"}
     )
     ready = graphs.preprocessed(work)
-    seen = items.read_items(session(ready, 1), [digits[1]])
+    seen = items.read_items(session(ready, 1), [digits[1]], 0)
     found = ranges.ranges(ready, tmp_path, seen, "minmax", {}, lambda *_: None)
     first = static.quantized(static.inferred(ready), found, narrow=True)
     again = static.quantized(static.inferred(ready), found, narrow=True, known=static.scales(first))

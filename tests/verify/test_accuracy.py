@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 
 from aios.records.candidate import Estimate
 from aios.records.errors import InputError
-from aios.records.measurement import Measured, Measurement, Subject
-from aios.records.metrics import MEASURES, find_metric, metric
+from aios.records.measurement import PROBABILITIES, Measured, Measurement, Subject
+from aios.records.metrics import MEASURES, UNBOUNDED, find_metric, metric
 from aios.records.plan import Claim
-from aios.records.sampling import Pairs, items_needed, mid_p, paired_difference, wilson
+from aios.records.sampling import (
+    Pairs,
+    fewest_resampled,
+    items_needed,
+    mid_p,
+    paired_difference,
+    what_would_decide,
+    wilson,
+)
 from aios.verify import Answers, judge, score, wanted_measures
 
 
@@ -166,6 +174,48 @@ def test_a_bootstrap_covers_as_often_as_it_says() -> None:
         found = score(["accuracy.mae"], Answers(np.zeros((60, 1)), labels), "hand").values["accuracy.mae"]
         held += found.low <= 1 <= found.high
     assert 168 <= held <= 190
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("name", "ends"), [("mae", (0.0, UNBOUNDED)), ("rmse", (0.0, UNBOUNDED)), ("cosine", (-1.0, 1.0))]
+)
+def test_of_too_few_items_there_is_no_interval(name: str, ends: tuple[float, float], n: int) -> None:
+    stored, outputs = np.random.default_rng(n).random((2, n, 8))
+    found = score([f"accuracy.{name}"], Answers(outputs, stored, stored), "hand")
+    (value,) = found.values.values()
+    assert (value.low, value.high) == ends
+    assert found.distributions == {}
+    words = what_would_decide(value.value, *ends, n, value.value * 1.01, confidence=0.9, share=False)
+    assert words == f"about 5 items would decide it if the value stays, {n} are there"
+
+
+@pytest.mark.parametrize(("n", "bounded"), [(2, False), (5, False), (29, False), (30, True)])
+def test_few_items_that_are_all_alike_say_nothing_of_others(n: int, bounded: bool) -> None:
+    """Each is wrong by one: that says nothing of the next, until there are thirty."""
+    found = score(["accuracy.mae"], Answers(np.zeros((n, 1)), np.ones(n)), "hand").values["accuracy.mae"]
+    assert (found.value, found.high) == (1.0, 1.0 if bounded else UNBOUNDED)
+    needed = items_needed(1.0, found.low, found.high, n, 2.0, confidence=0.9, share=False)
+    assert needed == (None if bounded else 5 if n < 5 else 30)
+
+
+def test_answers_that_are_the_stored_models_own_are_no_matter_of_chance() -> None:
+    own = np.random.default_rng(1).random((2, 8))
+    found = score(["accuracy.cosine"], Answers(own, stored=own.copy()), "hand").values["accuracy.cosine"]
+    assert (found.low, found.value) == (pytest.approx(1), pytest.approx(1))
+
+
+def test_resampling_begins_where_all_items_are_hardly_on_one_side_of_the_median() -> None:
+    """Five items are on one side of the median of all with chance 2 / 32, four with 2 / 16."""
+    assert [fewest_resampled(confidence) for confidence in (0.5, 0.875, 0.9, 0.95, 0.99)] == [2, 4, 5, 6, 8]
+    values = {"accuracy.mae": Measured(value=1.0, low=0.5, high=1.5, unit="1", n=6, meter="hand")}
+    subject = Subject(
+        kind="accuracy", model="m", precision="int8", quantization="none", device="d", executor="e", engine="x"
+    )
+    shape = {"accuracy.mae": tuple(np.linspace(0.4, 1.6, len(PROBABILITIES)).tolist())}
+    kept = Measurement(subject=subject, values=values, distributions=shape, as_of="")
+    assert kept.interval("accuracy.mae", 0.95)[1] < 1.7
+    assert kept.interval("accuracy.mae", 0.99) == (0.0, UNBOUNDED), "six items say nothing of that confidence"
 
 
 def test_an_interval_at_another_confidence_comes_from_what_is_kept() -> None:

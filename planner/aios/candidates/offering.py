@@ -10,7 +10,8 @@ from aios.candidates.rejections import Rejections
 from aios.records.candidate import Quantization, label_of
 from aios.records.intent import Intent
 from aios.records.model import ModelProfile
-from aios.records.transform import Declaration
+from aios.records.transform import Declaration, Needs, Parameter
+from aios.spi.transforms import not_installed
 
 __all__ = ["Precision", "decided", "offered"]
 
@@ -56,14 +57,16 @@ def offered(
         Precision(name, found.quantization, "none", chosen, found.needs.devices)
         for found in sorted(declared.values(), key=_place)
         if found.stage == "precision" and _is_asked(found, intent) and _possible(found, intent, profile, rejections)
+        for choices in (tuple(_able(found, intent, profile, rejections)),)
         for name in found.precisions
-        for chosen in _choices(found, intent)
+        for chosen in choices
     ]
     yield from narrower
     for found in declared.values():
         if found.stage == "compression" and _is_asked(found, intent) and _possible(found, intent, profile, rejections):
+            choices = list(_able(found, intent, profile, rejections))
             for base in (stored, *narrower):
-                yield from _compressed(base, found, intent, declared, rejections)
+                yield from _compressed(base, found, choices, declared, rejections)
 
 
 def decided(
@@ -97,7 +100,7 @@ def decided(
 def _compressed(
     base: Precision,
     found: Declaration,
-    intent: Intent,
+    choices: Sequence[tuple[tuple[str, str], ...]],
     declared: Mapping[str, Declaration],
     rejections: Rejections,
 ) -> Iterator[Precision]:
@@ -111,7 +114,7 @@ def _compressed(
         rejections.add(f"{base}+{found.name}", "settings that tell whose they are", reason)
         return
     kinds = tuple(kind for kind in base.kinds if not found.needs.devices or kind in found.needs.devices)
-    for chosen in _choices(found, intent):
+    for chosen in choices:
         both = (*chosen, *base.chosen)
         yield base._replace(compression=found.name, chosen=both, kinds=kinds or base.kinds or found.needs.devices)
 
@@ -137,6 +140,34 @@ def _choices(found: Declaration, intent: Intent) -> Iterator[tuple[tuple[str, st
     for combined in product(*values):
         pairs = zip(found.parameters.items(), combined, strict=True)
         yield tuple((name, value) for (name, item), value in pairs if value != item.default)
+
+
+def _able(
+    found: Declaration, intent: Intent, profile: ModelProfile, rejections: Rejections
+) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield each choice of settings that can be made here; a row says why not of the others."""
+    for chosen in _choices(found, intent):
+        for name, value in chosen if profile.file_bytes else ():
+            setting = f"{name}={value}"
+            lacking = next(_missing(found.parameters[name], f"{found.name} with {setting}", intent), None)
+            if lacking is not None:
+                rejections.add(
+                    f"{profile.name} {_named(found, profile)}+{setting}", *lacking[:2], resolvable=lacking[2]
+                )
+                break
+        else:
+            yield chosen
+
+
+def _missing(needing: Needs | Parameter, name: str, intent: Intent) -> Iterator[tuple[str, str, str | None]]:
+    """Yield (rule, fact, what lifts it) for data that the intent does not name and modules that are not installed."""
+    for role in needing.data:
+        if not getattr(intent.data, role, ()):
+            clause, reason = f"{name} needs {_DATA[role]}", f"the intent names no data {_USED_FOR[role]}"
+            yield clause, reason, f"set data.{role}"
+    modules = not_installed(needing)
+    if modules:
+        yield f"{name} needs {', '.join(modules)}", f"{', '.join(modules)}: not installed here", needing.install
 
 
 def _possible(found: Declaration, intent: Intent, profile: ModelProfile, rejections: Rejections) -> bool:
@@ -177,7 +208,4 @@ def _lacking(found: Declaration, intent: Intent, profile: ModelProfile) -> Itera
     if needs.operators and kinds and not kinds.intersection(needs.operators):
         reason = f"{profile.name} has no {' or '.join(needs.operators)}, which is what {name} covers"
         yield "operators", reason, None
-    for role in needs.data:
-        if not getattr(intent.data, role, ()):
-            clause, reason = f"{name} needs {_DATA[role]}", f"the intent names no data {_USED_FOR[role]}"
-            yield clause, reason, f"set data.{role}"
+    yield from _missing(needs, name, intent)

@@ -11,6 +11,10 @@ from aios.records.where import PlacementRules
 __all__ = ["Rejections"]
 
 
+_DONE = {"compression": "compressed", "quantization": "quantised"}
+"""Fields whose value ``none`` says that nothing is done, and what is not done then."""
+
+
 class Rejections:
     """Collects rejections of one enumeration; the same row twice is kept once."""
 
@@ -40,21 +44,25 @@ class Rejections:
         pinned, excluded = getattr(self._intent.pin, field), getattr(self._intent.exclude, field)
         if pinned and name not in pinned:
             listed = _listed(pinned)
-            self.add(
-                what, f"pin.{field}: {listed}", f"{name} is not among what the intent pins", "intent", f"unpin {field}"
-            )
+            reason, remedy = f"{name} is not among what the intent pins", f"unpin {field}"
+            if name == "none":
+                reason = f"it is not {_DONE[field]}, and the intent pins {listed}{self._at(f'pin.{field}')}"
+                remedy = f"add none to pin.{field}, or {remedy}"
+            self.add(what, f"pin.{field}: {listed}", reason, "intent", remedy)
             return False
         if name in excluded:
             listed = _listed(excluded)
-            self.add(
-                what,
-                f"exclude.{field}: {listed}",
-                f"the intent excludes {name}",
-                "intent",
-                f"do not exclude {field} {name}",
-            )
+            reason = f"the intent excludes {name}"
+            if name == "none":
+                reason = f"the intent excludes what is not {_DONE[field]}{self._at(f'exclude.{field}')}"
+            self.add(what, f"exclude.{field}: {listed}", reason, "intent", f"do not exclude {field} {name}")
             return False
         return True
+
+    def _at(self, field: str) -> str:
+        """Return in words where the intent says something; nothing where that is not known."""
+        where = self._intent.spans.get(f"spec.{field}")
+        return f" at {where}" if where is not None else ""
 
     def pins(self, field: str, name: str | None = None) -> bool:
         """Say whether the intent pins ``field`` at all, or to ``name``."""

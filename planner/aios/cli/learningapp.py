@@ -25,7 +25,9 @@ def profile(
     seconds: Annotated[float, typer.Option("--seconds", min=0.05, help="Time for each engine setting, at most.")] = 1.0,
     budget: Annotated[
         float | None,
-        typer.Option("--budget", metavar="TIME", parser=seconds_of, help="Begin no measurement after this time."),
+        typer.Option(
+            "--budget", metavar="TIME", parser=seconds_of, help="End after this time, and cut off what is under way."
+        ),
     ] = None,
     exhaustive: Annotated[
         bool, typer.Option("--exhaustive", help="Measure everything, also what cannot change the choice.")
@@ -36,7 +38,7 @@ def profile(
 ) -> int:
     """Measure on this machine what could change the choice, until it is proved; keep it in the profile store."""
     from aios.cli.measuring import profile as work
-    from aios.workflow.profiling import Manner
+    from aios.workflow.profiled import Manner
 
     setting = setting_of(paths, fleet, state, profiles)
     return work(setting, Manner(seconds, budget, fresh, exhaustive), json=json, json_into=json_into)

@@ -12,12 +12,12 @@ from aios.cli.output import emit, metric_text
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, table
 from aios.records.candidate import label_of
-from aios.records.measurement import Measured, Measurement, Verdict
+from aios.records.measurement import MADE_WITH, Measured, Measurement, Verdict
 from aios.records.metrics import find_metric
 
 if TYPE_CHECKING:
     from aios.records.intent import Goal
-    from aios.workflow.profiling import Manner, Profiled, Proof
+    from aios.workflow.profiled import Manner, Profiled, Proof, Unmade
     from aios.workflow.setting import Setting
     from aios.workflow.verifying import Verified
 
@@ -25,7 +25,10 @@ __all__ = ["profile", "verdict_table", "verify"]
 
 
 def profile(setting: Setting, manner: Manner, *, json: bool, json_into: Path | None) -> int:
-    """Measure what could change the choice; say what was measured, what was left out and what is still open."""
+    """Measure what could change the choice; say what was measured, what was left out and what is still open.
+
+    Exit 3 where nothing can meet an intent that is required, as a plan of it would.
+    """
     from dataclasses import replace
 
     from aios.workflow.profiling import profile as work
@@ -33,7 +36,7 @@ def profile(setting: Setting, manner: Manner, *, json: bool, json_into: Path | N
     with Progress("profile", quiet=json) as progress:
         done = work(replace(setting, tell=progress), manner)
     emit(_profile_words(done, setting), _profile_document(done), json=json, json_into=json_into)
-    return Exit.DONE
+    return Exit.INFEASIBLE if done.is_infeasible else Exit.DONE
 
 
 def _profile_document(done: Profiled) -> dict[str, Any]:
@@ -45,6 +48,7 @@ def _profile_document(done: Profiled) -> dict[str, Any]:
         "intents": {name: _proof_document(proof) for name, proof in done.proofs.items()},
         "seconds": round(done.seconds, 1),
         "measuring_s": {kind: round(seconds, 2) for kind, seconds in done.measuring_s.items()},
+        "not_made": [{**item._asdict(), "seconds": round(item.seconds, 2)} for item in done.unmade],
     }
 
 
@@ -55,11 +59,13 @@ def _proof_document(proof: Proof) -> dict[str, Any]:
         "candidates": proof.candidates,
         "candidates_measured": proof.measured,
         "cannot_meet": dict(proof.out),
+        "leaning_on": list(proof.leaning),
         "too_close_to_tell": list(proof.close),
         "rivals": [
             {
                 "id": rival.id,
                 "best": rival.best,
+                "preparing_s": round(rival.preparing_s, 2),
                 "missing": [{"kind": item.kind, "seconds": round(item.seconds, 2)} for item in rival.missing],
             }
             for rival in proof.rivals
@@ -75,7 +81,7 @@ _SETTLED = {
 }
 
 _MOST_TOLD = 3
-"""Rivals that are told by name; --json has all of them."""
+"""Rivals, and measurements without time, that are told by name; --json has all of them."""
 
 
 def _profile_words(done: Profiled, setting: Setting) -> str:
@@ -89,9 +95,23 @@ def _profile_words(done: Profiled, setting: Setting) -> str:
     count = f"{len(done.measured)} measured, {done.reused} known from before"
     lines.append(f"{count}, in {done.seconds:.0f} s ({spent:.0f} s of measuring): {setting.profiles}/")
     lines += [f"{count} left out: {why}" for why, count in done.skipped.items()]
+    lines += _unmade_words(done.unmade)
     for name, proof in done.proofs.items():
         lines += _proof_words(name, proof, done.goals[name])
     return "\n".join([*lines, f"next: aios plan {' '.join(setting.paths)}"])
+
+
+def _unmade_words(unmade: Sequence[Unmade]) -> list[str]:
+    """Say what there was no time for, and how much it would have taken."""
+    lines = []
+    for item in sorted(unmade, key=lambda item: not item.cut)[:_MOST_TOLD]:
+        if item.cut:
+            lines.append(f"cut off after {item.seconds:.0f} s, as the budget was spent: {item.what}")
+        else:
+            lines.append(f"not begun, for lack of time: {item.what}, about {max(1.0, item.seconds):.0f} s")
+    if len(unmade) > _MOST_TOLD:
+        lines.append(f"and {len(unmade) - _MOST_TOLD} more for which there was no time (--json has all)")
+    return lines
 
 
 def _proof_words(name: str, proof: Proof, goal: Goal) -> list[str]:
@@ -102,15 +122,14 @@ def _proof_words(name: str, proof: Proof, goal: Goal) -> list[str]:
     lines = [f"{name}: {_SETTLED[proof.settled]} ({count})"]
     if proof.settled == "measured":
         lines[0] += ": no other is better even where all that was not measured is at its best"
+    lines += [f"  {item}: that is a rule, and was not measured" for item in proof.leaning[:_MOST_TOLD]]
     for item in proof.close[:_MOST_TOLD]:
         lines.append(f"  {item} is as good within the intervals: {goal} does not tell them apart")
     for rival in proof.rivals[:_MOST_TOLD]:
         best = "unknown" if rival.best is None else metric_text(goal.metric, rival.best)
         kinds = ", ".join(dict.fromkeys(_KINDS[item.kind] for item in rival.missing))
-        seconds = sum(item.seconds for item in rival.missing)
-        lines.append(
-            f"  {rival.id} may still be better: {goal.metric} at best {best}; {kinds} would tell, {seconds:.0f} s"
-        )
+        would_tell = f"{kinds} would tell, about {rival.seconds:.0f} s"
+        lines.append(f"  {rival.id} may still be better: {goal.metric} at best {best}; {would_tell}")
     if len(proof.rivals) > _MOST_TOLD:
         lines.append(f"  and {len(proof.rivals) - _MOST_TOLD} more (--json has all)")
     return lines
@@ -124,7 +143,8 @@ def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
     what = f"{names[subject.model]} {label_of(subject)}"
     if subject.kind != "accuracy":
         what += f" threads {subject.threads} batch {subject.batch}"
-    note = f"; disturbed: {item.conditions['disturbed']}" if "disturbed" in item.conditions else ""
+    told = (("disturbed", "disturbed"), (MADE_WITH, "judged on what it was made with"))
+    note = "".join(f"; {words}: {item.conditions[name]}" for name, words in told if name in item.conditions)
     shown = [f"{name} {_value(name, value)}{_sureness(name, value)}" for name, value in item.values.items()]
     return [what, ", ".join(shown) + note]
 

@@ -147,6 +147,9 @@ def make(
     calibrate: Annotated[
         Path | None, typer.Option("--calibrate", metavar="FILE", help="Usual inputs, for transforms that read ranges.")
     ] = None,
+    train: Annotated[
+        Path | None, typer.Option("--train", metavar="FILE", help="Items to learn from, for transforms that train.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="How it is called. Default: as its source.")] = None,
     branch: Annotated[str, typer.Option("--branch", help="The branch that it continues, or begins.")] = "main",
     message: Annotated[str, typer.Option("--message", "-m", metavar="TEXT", help="Why.")] = "",
@@ -157,7 +160,8 @@ def make(
     """Have a transform make a model of a version, and keep it as a new version with where it comes from."""
     from aios.cli.storing import make as work
 
-    more = {"precision": precision, "calibrate": calibrate, "name": name, "branch": branch, "message": message}
+    data = {"calibrate": calibrate, "train": train}
+    more = {"precision": precision, "data": data, "name": name, "branch": branch, "message": message}
     return work(stored_setting(store, state), reference, transform, tuple(settings or ()), more, json=json)
 
 

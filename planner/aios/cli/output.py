@@ -50,6 +50,6 @@ def save_text(path: Path, text: str) -> None:
 def metric_text(name: str, value: float) -> str:
     """Return a value of a metric as people read it, ``12.4 ms``; of a latency without end, ``overloaded``."""
     if is_endless(name, value):
-        return "overloaded"
+        return "overloaded" if name.startswith("latency.") else "unbounded"
     found = find_metric(name)
     return format_quantity(value, found.dimension if found else Dimension.COUNT)

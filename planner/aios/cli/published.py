@@ -26,7 +26,7 @@ _TOKENS = 1024
 
 
 def model_list(setting: Setting, wanted: str | None, *, only_stored: bool, json: bool) -> int:
-    """Print the stored and the published models whose names hold ``wanted``; 1 where there is none."""
+    """Print the stored and the published models whose names hold ``wanted``; 1 where none is called so."""
     from aios.workflow.modelstore import list_stored
     from aios.workflow.publishing import list_published
 
@@ -34,10 +34,14 @@ def model_list(setting: Setting, wanted: str | None, *, only_stored: bool, json:
     found = [] if only_stored else list_published(wanted)
     words = [_stored_text(stored, setting)] if stored else []
     words += [_published_text(found)] if found else []
-    none = f"no model is called {wanted!r}" if wanted else f"the model store {setting.model_store} holds no model"
+    none = (
+        f"no model is called {wanted!r}"
+        if wanted
+        else f"the model store {setting.model_store} is empty: nothing is stored"
+    )
     document = [*map(_stored_facts, stored), *(item._asdict() for item in found)]
     emit("\n\n".join(words) or none, document, json=json)
-    return 0 if document else 1
+    return 1 if wanted and not document else 0
 
 
 def _stored_facts(entry: Entry) -> dict[str, object]:

@@ -68,8 +68,14 @@ def _words(item: Declaration, ink: Ink) -> Iterator[str]:
         default = item.parameters[item.effect.by].default
         yield f"{ink('expected', 'dim')} so with {item.effect.by} {default}; with less, less is left"
     if item.parameters:
-        rows = [[name, value.default, _takes(value), one_line(value.help)] for name, value in item.parameters.items()]
-        yield table(["PARAMETER", "DEFAULT", "TAKES", "HELP"], rows, ink)
+        for name, value in item.parameters.items():
+            for word in (*value.modules, *(f"data.{role}" for role in value.data)):
+                yield f"{ink('needed', 'dim')} {word}, for any {name} but {value.default}"
+        rows = [
+            [name, value.default, ", ".join(value.offered or (value.default,)), _takes(value), one_line(value.help)]
+            for name, value in item.parameters.items()
+        ]
+        yield table(["PARAMETER", "DEFAULT", "TRIED", "TAKES", "HELP"], rows, ink)
 
 
 def _span(label: str, span: Range) -> str:

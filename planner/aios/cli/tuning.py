@@ -75,5 +75,8 @@ def _row(trial: Trial) -> list[str]:
         return "-" if value is None else metric_text(trial.metric, value)
 
     broken = "; ".join(map(harmless, trial.broken))
-    return [harmless(trial.candidate), trial.metric or "-", shown(trial.predicted), shown(trial.measured),
+    measured = shown(trial.measured)
+    if trial.measured_low is not None and trial.measured_low != trial.measured_high:
+        measured += f" ({shown(trial.measured_low)} to {shown(trial.measured_high)})"
+    return [harmless(trial.candidate), trial.metric or "-", shown(trial.predicted), measured,
             trial.outcome, broken or "-"]  # fmt: skip

@@ -7,6 +7,8 @@ says why. There are no infinite prices: a candidate that cannot sustain the load
 
 ``call_time`` says what one call of an engine takes.
 
+``leans_on`` says which measurement of another candidate bounds an estimate, ``falling`` whose would.
+
 ``price_daily`` does so of a load that changes over the day.
 
 ``explain`` says where the time, memory and watts of one of them go.
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING
 from aios.records.lazily import lazily
 
 if TYPE_CHECKING:
+    from aios.cost.bounding import falling, leans_on
     from aios.cost.calls import call_time
     from aios.cost.collectives import Duration, collective, point_to_point
     from aios.cost.daily import price_daily
@@ -46,6 +49,8 @@ __all__ = [
     "collective",
     "compared_alike",
     "explain",
+    "falling",
+    "leans_on",
     "link_load",
     "pipeline_decision",
     "point_to_point",
@@ -66,6 +71,8 @@ __getattr__ = lazily(
         "collective": "aios.cost.collectives",
         "compared_alike": "aios.cost.power",
         "explain": "aios.cost.explaining",
+        "falling": "aios.cost.bounding",
+        "leans_on": "aios.cost.bounding",
         "link_load": "aios.cost.routing",
         "pipeline_decision": "aios.cost.pipeline",
         "point_to_point": "aios.cost.collectives",

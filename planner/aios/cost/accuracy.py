@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aios.cost.accuracy_predictor import PREDICTOR, saturates
+from aios.cost.bounding import bounded
 from aios.cost.effects import decisions_of, losses
 from aios.cost.evidence import Library
 from aios.cost.interval import Interval, estimate, interval_of
@@ -21,12 +22,13 @@ from aios.records.calibration import Calibration
 from aios.records.candidate import Candidate, Estimate
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
+from aios.records.measurement import MADE_WITH
 from aios.records.metrics import Measure, find_measure, metric
 from aios.records.model import VALUE_BYTES, ModelProfile
 from aios.records.observation import Observations
 from aios.records.units import Dimension
 
-__all__ = ["accuracies"]
+__all__ = ["accuracies", "accuracy_notes"]
 
 _LOSS: Mapping[str, Interval] = {
     "saturating": Interval(-0.002, 0.01, 0.05),
@@ -34,6 +36,8 @@ _LOSS: Mapping[str, Interval] = {
     "bf16": Interval(-0.001, 0.001, 0.005),
 }
 """Accuracy lost against the file's own precision, as fractions, where no transform says so."""
+
+_HALF = ("fp16", "bf16")
 
 _ELSEWHERE, _ELSEWHERE_QUANTISED = 0.002, 0.01
 """How far the same numbers may come out on another device or engine: rounding only, or other 8-bit kernels."""
@@ -67,6 +71,7 @@ def accuracies(
         number = _elsewhere(name, candidate, library)
         if number is None:
             number = _from_stored(name, candidate, profile, device, intent.task, declared, library)
+            number = bounded(name, number, candidate, profile, library)
         if number is None:
             unknown[name] = "neither declared, nor measured on data.evaluate"
         else:
@@ -79,6 +84,15 @@ def _beside(name: str) -> bool:
     who does not ask for them."""
     known = find_measure(name)
     return known is not None and known[0].stored
+
+
+def accuracy_notes(candidate: Candidate, library: Library) -> tuple[str, ...]:
+    """Return what a reader of the candidate's measured accuracy would not expect."""
+    measured = library.find("accuracy", candidate)
+    told = None if measured is None else measured.conditions.get(MADE_WITH)
+    if told is None:
+        return ()
+    return (f"the accuracy was measured on data that the model was made with ({told}): others may be answered worse",)
 
 
 def _declared(intent: Intent, candidate: Candidate, profile: ModelProfile) -> dict[str, float]:
@@ -177,7 +191,7 @@ def _prior_of_model(
         return _Prior(_declared_loss(candidate, library), False, "assumed")
     if candidate.quantization == "none" and candidate.precision == profile.precision:
         return None
-    if candidate.quantization == "none":
+    if candidate.quantization == "none" or candidate.precision in _HALF:  # tables tell of integers alone
         return _Prior(_declared_loss(candidate, library), False, "assumed")
     learnt = library.calibrations.get((PREDICTOR.name, "accuracy_change"))
     if learnt is not None and learnt.version == PREDICTOR.version and learnt.stages:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from aios.cost.interval import Interval
-from aios.records.candidate import Candidate
+from aios.records.candidate import Candidate, content_of
 from aios.records.measurement import Subject
 from aios.records.model import MemoryPart, ModelProfile
 from aios.records.transform import Declaration, Effect, Range
@@ -44,10 +44,10 @@ class Change(NamedTuple):
 
 def signature(item: Candidate | Subject, declared: Mapping[str, Declaration]) -> tuple[object, ...]:
     """Return what is beyond physics: candidates with equal signatures differ in time as their bases do."""
-    mixed = "" if item.quantization in _PHYSICAL else item.quantization
+    mixed = "" if item.quantization in _PHYSICAL else f"{item.quantization} {item.precision}"
     changed = bool(mixed) or item.compression != "none"
     engine = {found.setting for found in decisions_of(item, declared)}
-    told = sorted((name, value) for name, value in item.settings.items() if changed or name in engine)
+    told = sorted((name, content_of(value)) for name, value in item.settings.items() if changed or name in engine)
     return item.compression, mixed, tuple(told)
 
 
@@ -113,23 +113,25 @@ def _number(declaration: Declaration, name: str, settings: Mapping[str, str]) ->
 
 def losses(candidate: Candidate, declared: Mapping[str, Declaration]) -> list[tuple[str, Range, str]]:
     """Return (name, points of accuracy that are lost, source) of each transform of a candidate that says so."""
-    quantizing = [
-        item
-        for item in declared.values()
-        if item.stage == "precision"
-        and item.quantization == candidate.quantization
-        and candidate.precision in item.precisions
-    ]
-    compressing = [declared[candidate.compression]] if candidate.compression in declared else []
-    effects = [(item.name, effect_of(item, candidate.settings)) for item in (*compressing, *quantizing[:1])]
+    changing = [*_compressing(candidate, declared), *_quantizing(candidate, declared)]
+    effects = [(item.name, effect_of(item, candidate.settings)) for item in changing]
     return [(name, effect.accuracy_loss, effect.source) for name, effect in effects if effect.accuracy_loss is not None]
 
 
 def _changing(candidate: Candidate, declared: Mapping[str, Declaration]) -> list[Declaration]:
-    compressing = [declared[candidate.compression]] if candidate.compression in declared else []
-    if candidate.quantization in _PHYSICAL:
-        return compressing
-    return compressing + [item for item in declared.values() if item.quantization == candidate.quantization][:1]
+    physical = candidate.quantization in _PHYSICAL
+    return _compressing(candidate, declared) + ([] if physical else _quantizing(candidate, declared))
+
+
+def _compressing(candidate: Candidate, declared: Mapping[str, Declaration]) -> list[Declaration]:
+    return [declared[candidate.compression]] if candidate.compression in declared else []
+
+
+def _quantizing(candidate: Candidate, declared: Mapping[str, Declaration]) -> list[Declaration]:
+    """Return the one transform that gives the candidate's precision in its way; none where the file has it."""
+    way = candidate.precision, candidate.quantization
+    makers = [item for item in declared.values() if item.stage == "precision"]
+    return [item for item in makers if way[0] in item.precisions and item.quantization == way[1]][:1]
 
 
 def _times(one: Interval, span: Range | None) -> Interval:

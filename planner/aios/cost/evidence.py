@@ -9,9 +9,9 @@ from pydantic import SkipValidation
 
 from aios.records.base import Record
 from aios.records.calibration import Calibration
-from aios.records.candidate import CALIBRATED, Candidate
+from aios.records.candidate import CALIBRATED, DISTURBED, Candidate, content_of
 from aios.records.correction import Correction
-from aios.records.measurement import Measurement, subject_of
+from aios.records.measurement import Measurement, Subject, subject_of
 from aios.records.transform import Declaration
 
 __all__ = ["Evidence", "Library"]
@@ -90,6 +90,14 @@ class Library:
         )
         return self._evidence.measurements.get(subject.digest)
 
+    def disturbance(self, candidate: Candidate) -> str:
+        """Return what disturbed the measurements of exactly this candidate, as its estimates' basis has it."""
+        kinds: tuple[Literal["service", "serving"], ...] = ("serving", "service")
+        found = (self.find(kind, candidate) for kind in kinds)
+        told = (item.conditions.get("disturbed") for item in found if item is not None)
+        words = "; ".join(dict.fromkeys(filter(None, told)))
+        return f"{DISTURBED}{words}" if words else ""
+
     def kin(self, kind: Literal["service", "serving", "accuracy"], candidate: Candidate) -> list[Measurement]:
         """Return what was measured of the same model, device and executor, in a fixed order."""
         return self._groups.get((kind, candidate.model_digest, candidate.device, candidate.executor), [])
@@ -109,13 +117,24 @@ class Library:
 
     def accuracies(self, candidate: Candidate) -> list[Measurement]:
         """Return accuracies of what the candidate computes on the same data, wherever they were measured."""
+        return [found for found in self._on_same_data(candidate) if found.subject.way == candidate.way]
+
+    def accuracies_beside(self, candidate: Candidate, setting: str) -> list[Measurement]:
+        """Return accuracies of what the candidate would compute with another value of one setting, or with its own."""
+        way = _way_without(candidate, setting)
+        return [found for found in self._on_same_data(candidate) if _way_without(found.subject, setting) == way]
+
+    def _on_same_data(self, candidate: Candidate) -> list[Measurement]:
         data = self._evidence.evaluation.get(candidate.model)
         known = self._evidence.calibration.get(candidate.model)
         calibration = known if candidate.quantization in CALIBRATED else None
         return [
             found
             for found in self._accuracy.get(candidate.model_digest, [])
-            if found.subject.way == candidate.way
-            and found.subject.data == data
-            and found.subject.calibration == calibration
+            if found.subject.data == data and found.subject.calibration == calibration
         ]
+
+
+def _way_without(item: Candidate | Subject, setting: str) -> tuple[object, ...]:
+    others = sorted((name, content_of(value)) for name, value in item.settings.items() if name != setting)
+    return item.precision, item.quantization, item.compression, tuple(others)

@@ -47,7 +47,7 @@ def estimate(metric: str, number: Interval, source: Source, basis: str) -> Estim
     """Return the estimate of ``metric``; the ends are made to enclose the value against rounding, and it is told where
     one stands for no end."""
     low, value, high = number
-    if is_endless(metric, high):
+    if is_endless(metric, high) and metric.startswith("latency."):
         basis += "; overloaded" if is_endless(metric, value) else "; overloaded at the pessimistic end"
     assert math.isfinite(low + value + high), (metric, number)
     fields = {

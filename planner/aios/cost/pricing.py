@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from aios.cost.accuracy import accuracies
+from aios.cost.accuracy import accuracies, accuracy_notes
 from aios.cost.effects import change_of
 from aios.cost.evidence import Evidence, Library
 from aios.cost.interval import Interval, Unknown, estimate
@@ -40,7 +40,7 @@ _OF_OTHERS = {
 
 class _Setup(NamedTuple):
     """All that does not depend on the number of replicas. share: of its device that one replica takes, None unknown ·
-    drawn: watts at work, where they were learnt and no energy was measured"""
+    drawn: watts at work, where they were learnt and no energy was measured · notes: as in ``Priced``"""
 
     device: DeviceType
     service: Service | Unknown
@@ -51,6 +51,7 @@ class _Setup(NamedTuple):
     demand: Demand
     site: Site
     drawn: Drawn | None
+    notes: tuple[str, ...]
 
 
 def price(
@@ -120,12 +121,16 @@ def _networks(
                 accuracy[kind] = accuracies(intent, candidate, profile, device, library)
             rates = tier_rates(candidate, device, fleet)
             service = rates if isinstance(rates, Unknown) else workbench.service_of(candidate, profile, device, rates)
+            if isinstance(service, Service):
+                service = service._replace(basis=service.basis + library.disturbance(candidate))
             change = change_of(candidate, profile, evidence.transforms)
             sizes = change.part_bytes(profile, max(candidate.batch, profile.fixed_batch or 1))
             residences = residences_of(sizes, candidate, device, rates)
             known = isinstance(service, Unknown) or service.energy_j is not None
             drawn = None if known else powers.of(candidate)
-            setup = setups[key] = _setup(candidate, residences, device, fleet, service, accuracy[kind], drawn)
+            setup = setups[key] = _setup(
+                candidate, residences, device, fleet, service, accuracy[kind], drawn, accuracy_notes(candidate, library)
+            )
         priced.append(_priced(intent, candidate, setup))
     return priced
 
@@ -138,6 +143,7 @@ def _setup(
     service: Service | Unknown,
     accuracy: tuple[Mapping[str, Estimate], Mapping[str, str]],
     drawn: Drawn | None,
+    notes: tuple[str, ...],
 ) -> _Setup:
     measured = service.memory_bytes if isinstance(service, Service) else None
     memory = memory_of(candidate, {item.part: item.bytes for item in residences}, device, measured)
@@ -154,7 +160,7 @@ def _setup(
     )
     site = site_of(candidate, device, fleet)
     unknown = {**_OF_OTHERS, **accuracy[1], **site.unknown}
-    return _Setup(device, service, memory, residences, accuracy[0], unknown, demand, site, drawn)
+    return _Setup(device, service, memory, residences, accuracy[0], unknown, demand, site, drawn, notes)
 
 
 def _share(candidate: Candidate, device: DeviceType, fleet: Fleet) -> float:
@@ -204,8 +210,8 @@ def _priced(intent: Intent, candidate: Candidate, setup: _Setup) -> Priced:
         estimates["cost"] = setup.site.cost_of(share)
     estimates |= setup.accuracy
     weights = next((item.bytes for item in setup.residences if item.part == "weights"), 0.0)
-    notes = protection_notes(candidate.protection, weights) if candidate.protection else ()
-    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences, notes)
+    protected = protection_notes(candidate.protection, weights) if candidate.protection else ()
+    return priced_of(candidate, estimates, setup.demand, unknown, setup.residences, (*protected, *setup.notes))
 
 
 def _put_energy(estimates: dict[str, Estimate], power: Power | Unknown, state: Loaded) -> None:

@@ -12,7 +12,7 @@ feasible one: the branch and bound of Lawler and Wood (1966), with measuring in 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from aios.records.candidate import Estimate, Priced
@@ -46,32 +46,43 @@ class Contender(NamedTuple):
 
     option: as a plan prices it now · reach: its estimates, without what no measurement of it changes · pending: what is
     missing of it; of figures on which nothing of that bears, the plan's own hold · size: what breaks ties, the smaller
-    first
+    first · preparing_s: that making its model is expected to take before any of that; 0 where it was made · falling: of
+    those that share the first part, whoever has less of the second is taken to be no more right; None: nothing of the
+    kind is known
     """
 
     option: Priced
     reach: Mapping[str, Estimate]
     pending: tuple[Pending, ...]
     size: tuple[object, ...]
+    preparing_s: float = 0.0
+    falling: tuple[Hashable, float] | None = None
 
 
 class Rival(NamedTuple):
     """An option that may still turn out better than the best that is known. best: of the first goal, None: anything is
-    possible · missing: what would decide"""
+    possible · missing: what would decide · preparing_s: as in Contender"""
 
     id: str
     best: float | None
     missing: tuple[Pending, ...]
+    preparing_s: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How long all of what would decide is expected to take."""
+        return self.preparing_s + sum(item.seconds for item in self.missing)
 
 
 class Standing(NamedTuple):
     """leader: who would be chosen if all turned out at its best; None: nothing can meet the intent · next: what to
-    measure; None: the choice is proved · incumbent: the best of those of which nothing is missing · rivals: what may
+    measure, and of whom: of the leader, or of one that would rule it out with others; None: the choice is proved ·
+    incumbent: the best of those of which nothing is missing · rivals: what may
     still be better than that, the most hopeful first · out: text of a requirement -> ids of
     those that cannot meet it"""
 
     leader: Contender | None
-    next: Pending | None
+    next: tuple[Contender, Pending] | None
     incumbent: Contender | None
     rivals: tuple[Rival, ...]
     out: Mapping[str, tuple[str, ...]]
@@ -97,8 +108,40 @@ def standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
     engine = any(item.kind == "service" for item in leader.pending)
     ready = [item for item in leader.pending if not (engine and item.kind == "serving")]
     worth = {item: _chance(leader, intent, item, known) / item.seconds for item in ready}
+    rivals = _rivals(intent, hopeful, known)
     following = max(ready, key=lambda item: (worth[item], -item.seconds, item.name))
-    return Standing(leader, following, known, _rivals(intent, hopeful, known), out)
+    return Standing(leader, _telling_more(intent, hopeful, leader, following), known, rivals, out)
+
+
+def _telling_more(
+    intent: Intent, hopeful: Sequence[Contender], leader: Contender, item: Pending
+) -> tuple[Contender, Pending]:
+    """Return what to measure, and of whom, in the place of the leader's accuracy: that of one which is changed less in
+    the same way, where it is likely to rule out more per second, as it bounds all that are changed more."""
+    is_doubtful = item.kind == "accuracy" and _chance(leader, intent, item, None) > _UNLIKELY
+    own = _accuracies(leader, hopeful) if is_doubtful else {}
+
+    def worth(share: float) -> float:
+        one, pending = own[share]
+        ruled_out = sum(other <= share for other in own)
+        return _chance(one, intent, pending, None) * ruled_out / (pending.seconds + one.preparing_s)
+
+    return own[max(sorted(own), key=worth)] if own else (leader, item)
+
+
+def _accuracies(leader: Contender, hopeful: Sequence[Contender]) -> dict[float, tuple[Contender, Pending]]:
+    """Return, by what their transform leaves, whose accuracy is missing of the leader and those that are changed less;
+    nothing where one does not bound the other."""
+    if leader.falling is None:
+        return {}
+    kin, least = leader.falling
+    found: dict[float, tuple[Contender, Pending]] = {}
+    for one in (leader, *hopeful):
+        if one.falling is not None and one.falling[0] == kin and one.falling[1] >= least:
+            for item in one.pending:
+                if item.kind == "accuracy":
+                    found.setdefault(one.falling[1], (one, item))
+    return found
 
 
 def close_to(intent: Intent, chosen: Contender, contenders: Sequence[Contender]) -> tuple[str, ...]:
@@ -157,7 +200,7 @@ def _rivals(intent: Intent, hopeful: Sequence[Contender], known: Contender | Non
     for one in found:
         best = _reached(one, goal)
         value = None if not math.isfinite(best) else best if goal.direction == "minimize" else -best
-        told.append(Rival(one.option.candidate.id, value, one.pending))
+        told.append(Rival(one.option.candidate.id, value, one.pending, one.preparing_s))
     return tuple(told)
 
 

@@ -17,7 +17,7 @@ _REACHED_BY: Mapping[str, tuple[str, ...]] = {
     "dynamic": ("int8",),
     "static": ("int8", "fp8"),
     "mixed": ("int8",),
-    "weight-only": ("int8", "int4"),
+    "weight-only": ("int8", "int4", "bf16"),
 }
 """Way to quantise -> precisions that it leads to."""
 

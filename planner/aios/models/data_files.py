@@ -9,7 +9,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,7 @@ from aios.records.model import ModelProfile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Items", "array_file", "data_digest", "fitting_data", "load_items"]
+__all__ = ["Items", "array_file", "data_digest", "fitting_data", "load_items", "shared_items"]
 
 _REVISION = 1
 """Grows when the same files would give other arrays."""
@@ -46,6 +46,23 @@ class Items(NamedTuple):
         inputs = {name: array[places] for name, array in self.inputs.items()}
         labels, mask = (None if part is None else part[places] for part in (self.labels, self.mask))
         return Items(inputs, labels, mask)
+
+
+def shared_items(judged: Items, others: Items) -> int:
+    """Return how many of the items that a model is judged on are, number for number, among others that it takes."""
+    known = set(_item_digests(others))
+    return sum(digest in known for digest in _item_digests(judged))
+
+
+def _item_digests(items: Items) -> Iterator[bytes]:
+    import numpy as np
+
+    arrays = [np.ascontiguousarray(items.inputs[name]) for name in sorted(items.inputs)]
+    for parts in zip(*arrays, strict=False):
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part.tobytes())
+        yield digest.digest()
 
 
 def fitting_data(

@@ -24,7 +24,8 @@ _BESIDE = (MASK, "token_type_ids", "position_ids")
 """Inputs that follow from the token ids where nobody gives them."""
 IGNORED = -100
 """Stands in a label of tokens where nothing is judged."""
-_MOST_PROBLEMS = 20
+_MOST_PROBLEMS = 3
+"""Lines that are told one by one where they are no JSON objects."""
 
 
 def lines_fit(data: LineData, profile: ModelProfile) -> str | None:
@@ -73,28 +74,47 @@ def _rows(data: LineData) -> list[tuple[int, dict[str, Any]]]:
     """Return the number and the object of every line that is not empty."""
     keys = [*data.inputs.values(), *([data.label] if data.label is not None else [])]
     rows: list[tuple[int, dict[str, Any]]] = []
-    problems: list[Diagnostic] = []
+    unread: list[Diagnostic] = []
+    lacking: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     for number, text in enumerate(_text(data.jsonl).splitlines(), start=1):
         if not text.strip():
             continue
         row = _object(text)
-        where = Span(file=data.jsonl, line=number, column=1)
         if isinstance(row, str):
-            problems.append(Diagnostic(summary=f"this line is no JSON object: {row}", where=where))
+            where = Span(file=data.jsonl, line=number, column=1)
+            unread.append(Diagnostic(summary=f"this line is no JSON object: {row}", where=where))
             continue
-        lacking = next((key for key in keys if row.get(key) is None), None)
-        if lacking is not None:
-            near = nearest(lacking, list(row))
-            remedy = (
-                f"did you mean `{near}`?" if near else f"it has {', '.join(f'`{key}`' for key in row) or 'nothing'}"
-            )
-            problems.append(Diagnostic(summary=f"this line has no `{lacking}`", where=where, remedy=remedy))
+        key = next((key for key in keys if row.get(key) is None), None)
+        if key is not None:
+            lacking.setdefault(key, []).append((number, row))
         rows.append((number, row))
-    if problems:
-        raise InputError(*problems[:_MOST_PROBLEMS])
+    if unread or lacking:
+        raise InputError(*_of_kind(unread), *(_without(data.jsonl, key, found) for key, found in lacking.items()))
     if not rows:
         raise InputError(Diagnostic(summary=f"{data.jsonl} has no lines", remedy="write one JSON object in each"))
     return rows
+
+
+def _of_kind(unread: Sequence[Diagnostic]) -> Sequence[Diagnostic]:
+    """Return the first lines that cannot be read, the last of them with how many there are."""
+    if len(unread) <= _MOST_PROBLEMS:
+        return unread
+    *first, last = unread[:_MOST_PROBLEMS]
+    return *first, last.model_copy(update={"reason": f"{len(unread)} lines are none, these are the first"})
+
+
+def _without(path: str, key: str, found: Sequence[tuple[int, dict[str, Any]]]) -> Diagnostic:
+    """Return what is wrong with all lines that lack a key, at the first of them."""
+    number, row = found[0]
+    near = nearest(key, list(row))
+    has = f"it has {', '.join(f'`{name}`' for name in row) or 'nothing'}"
+    return Diagnostic(
+        summary=f"this line has no `{key}`"
+        if len(found) == 1
+        else f"{len(found)} lines have no `{key}`, this the first",
+        where=Span(file=path, line=number, column=1),
+        remedy=f"did you mean `{near}`?" if near else has,
+    )
 
 
 def _text(path: str) -> str:

@@ -12,6 +12,7 @@ from aios.records.protection import ProtectionName
 
 __all__ = [
     "CALIBRATED",
+    "DISTURBED",
     "Candidate",
     "Demand",
     "Estimate",
@@ -20,7 +21,9 @@ __all__ = [
     "Quantization",
     "Rejection",
     "Residence",
+    "content_of",
     "label_of",
+    "with_content",
 ]
 
 Quantization = Literal["none", "dynamic", "static", "mixed", "weight-only"]
@@ -74,7 +77,8 @@ class Candidate(Record):
     @property
     def way(self) -> tuple[object, ...]:
         """What it computes in and how that was reached; see ``aios.records.measurement.Subject.way``."""
-        return self.precision, self.quantization, self.compression, tuple(sorted(self.settings.items()))
+        settings = sorted((name, content_of(value)) for name, value in self.settings.items())
+        return self.precision, self.quantization, self.compression, tuple(settings)
 
     @property
     def rank(self) -> tuple[int, str]:
@@ -108,11 +112,26 @@ _OF_TRAINING = frozenset({"micro_batch", "chunks", "recompute", "sharding"})
 """Settings that say how a step of training is split, and nothing of what the model is."""
 
 
+_CONTENT = "#sha256:"
+_DIGITS = 16
+"""Digits of a digest that tell files apart: of ten million files, two share them with a chance of one in 400,000."""
+
+
+def with_content(path: str, sha256: str) -> str:
+    """Return a setting that names a file, with the digest of what the file holds, in hexadecimal digits."""
+    return f"{path}{_CONTENT}{sha256[:_DIGITS]}"
+
+
+def content_of(setting: str) -> str:
+    """Return what the value of a setting comes to, whatever it is called: of a file with its digest, that alone."""
+    return setting.rpartition("#")[2] if _CONTENT in setting else setting
+
+
 def label_of(item: Computed, between: str = "-") -> str:
     """Return what it computes in and how that was reached: ``int8-static+prune+keep=0.5``. between: the first two"""
     quantized = "" if item.quantization == "none" else f"{between}{item.quantization}"
     compressed = "" if item.compression == "none" else f"+{item.compression}"
-    chosen = (f"+{name}={value}" for name, value in item.settings.items() if name not in _OF_TRAINING)
+    chosen = (f"+{name}={content_of(value)}" for name, value in item.settings.items() if name not in _OF_TRAINING)
     return f"{item.precision}{quantized}{compressed}{''.join(chosen)}"
 
 
@@ -131,6 +150,10 @@ class Rejection(Record):
     resolvable: str | None = None
 
 
+DISTURBED = "; not at rest while it was measured: "
+"""Stands in the basis of an estimate before what disturbed the measurement that it rests on."""
+
+
 class Estimate(Record):
     """A predicted number.
 
@@ -146,6 +169,11 @@ class Estimate(Record):
     source: Source
     basis: str
     items: int | None = Field(default=None, exclude_if=lambda items: items is None)
+
+    @property
+    def disturbed(self) -> str | None:
+        """What disturbed the measurement that it rests on, in words; None where nothing did."""
+        return self.basis.partition(DISTURBED)[2].partition("; overloaded")[0] or None
 
 
 class Demand(Record):

@@ -6,18 +6,31 @@ from typing import Literal
 from pydantic import Field
 
 from aios.records.base import Record, digest_of
-from aios.records.candidate import CALIBRATED, Candidate
+from aios.records.candidate import CALIBRATED, Candidate, content_of
 from aios.records.intent import USUAL_CONFIDENCE
-from aios.records.metrics import find_measure
+from aios.records.metrics import find_measure, whole_range
 from aios.records.model import MemoryPart
 from aios.records.plan import Deployment
-from aios.records.sampling import Pairs, paired_difference, quantile_interval, wilson
+from aios.records.sampling import Pairs, fewest_resampled, paired_difference, quantile_interval, wilson
 
-__all__ = ["PROBABILITIES", "Measured", "Measurement", "Scope", "Subject", "Verdict", "candidate_of", "subject_of"]
+__all__ = [
+    "MADE_WITH",
+    "PROBABILITIES",
+    "Measured",
+    "Measurement",
+    "Scope",
+    "Subject",
+    "Verdict",
+    "candidate_of",
+    "subject_of",
+]
 
 PROBABILITIES: tuple[float, ...] = (*(i / 100 for i in range(100)), 0.995, 0.999, 1.0)
 """The grid on which a measured distribution is kept: its values are quantiles at these probabilities."""
 
+
+MADE_WITH = "made with"
+"""The condition of an accuracy that says how many of the items that were judged the model was calibrated with."""
 
 Scope = Literal["processes", "package", "device", "machine"]
 """What is in the figure of a meter of energy: what processes cause, else all that such a thing draws, idle too."""
@@ -47,7 +60,8 @@ class Subject(Record):
     kind: ``service`` (the engine alone, calls back to back), ``serving`` (through the served endpoint, open loop),
     ``accuracy``, or ``artefact`` (an attempt to prepare the model that failed) · model, data, calibration: sha256
     digests · device: type name · engine: name and version · threads, batch, tiers: as in Candidate (1, 1 and none
-    for the last two) · compression, settings: as in Candidate, settings in the order of their names ·
+    for the last two) · compression, settings: as in Candidate, settings in the order of their names,
+    of files their content alone ·
     training: digest of the data that the compressed network may have learnt from
     """
 
@@ -112,6 +126,8 @@ class Measurement(Record):
             return wilson(value.counts[0], value.n, confidence)
         if len(value.counts) == 4:
             return paired_difference(Pairs(*value.counts), confidence)
+        if name in self.distributions and value.n < fewest_resampled(confidence):
+            return whole_range(name)
         if name in self.distributions:
             return quantile_interval(self.distributions[name], PROBABILITIES, confidence)
         return value.low, value.high
@@ -191,6 +207,6 @@ def subject_of(
         tiers={} if made else candidate.tiers,
         data=data if kind == "accuracy" else None,
         compression=candidate.compression,
-        settings=dict(sorted(candidate.settings.items())),
+        settings={name: content_of(value) for name, value in sorted(candidate.settings.items())},
         training=training if candidate.compression != "none" else None,
     )

@@ -10,6 +10,7 @@ __all__ = [
     "MEASURES",
     "METRICS",
     "PLAN_METRICS",
+    "UNBOUNDED",
     "Measure",
     "Metric",
     "find_measure",
@@ -17,6 +18,7 @@ __all__ = [
     "is_endless",
     "metric",
     "metric_names",
+    "whole_range",
 ]
 
 
@@ -49,6 +51,10 @@ class Metric(NamedTuple):
 ENDLESS_S = 3600.0
 """Seconds that stand for a latency without end: where a load is more than a service sustains its queue grows for ever,
 and a finite number is needed that no requirement of a service admits."""
+
+UNBOUNDED = 1e30
+"""Stands for the end of an error of which nothing is known that would end it: so few items were measured. Finite, as
+all that is kept, and no bound that anybody states admits it."""
 
 _LATENCY = "of the time from sending a request to having its answer, at the stated load, queueing included"
 _FIRST = "of the time from sending a request to its first token, at the stated load, queueing included"
@@ -181,8 +187,17 @@ def find_metric(name: str) -> Metric | None:
 
 
 def is_endless(name: str, value: float) -> bool:
-    """Say whether a value stands for a latency without end: that of an overloaded service."""
-    return name.startswith("latency.") and value >= ENDLESS_S
+    """Say whether a value stands for a latency without end, that of an overloaded service, or for an error without a
+    known one."""
+    return value >= ENDLESS_S if name.startswith("latency.") else name.startswith("accuracy.") and value >= UNBOUNDED
+
+
+def whole_range(name: str) -> tuple[float, float]:
+    """Return the ends of what a measure of accuracy may be at all."""
+    found = find_measure(name)
+    if found is None or (found[0].shares and found[0].better == "higher"):
+        return 0.0, 1.0
+    return (0.0, UNBOUNDED) if found[0].most is None else (-1.0, found[0].most)
 
 
 def metric(name: str) -> Metric:

@@ -34,7 +34,8 @@ class Parameter(Record):
 
     help: one sentence · default: as text · choices: every value that it takes, as text; empty for a number between
     ``least`` and ``most`` · offered: values that a planner may try unasked, the default among them · file: it is the
-    path of a file, seen from the working directory, on whose content the result depends; empty for none
+    path of a file, seen from the working directory, on whose content the result depends; empty for none · modules,
+    install, data: as in Needs, of every value but the default
     """
 
     help: str
@@ -44,6 +45,9 @@ class Parameter(Record):
     most: float | None = None
     offered: tuple[str, ...] = ()
     file: bool = False
+    modules: tuple[str, ...] = ()
+    install: str | None = None
+    data: tuple[DataRole, ...] = ()
 
 
 class Needs(Record):
@@ -74,8 +78,9 @@ class Effect(Record):
     weights: bytes of the weights · time: of the engine · flops: arithmetic that is left ·
     accuracy_loss: points of a fraction that are lost (0.01 is one point), not a factor · by: parameter, a share between
     0 and 1, that all of it depends on: stated for its default, no change at 1, and of its default squared twice that
-    change (factors squared, points doubled) · mixed_by: parameter, the share of the arithmetic that stays in the file's
-    precision, so that the time lies as far between the two precisions' · source: where that comes from
+    change (factors squared, points doubled) · falls_where: settings with which accuracy only falls as ``by`` does, so
+    that one result bounds others; None: nobody says so · mixed_by: parameter, the share of the arithmetic that stays in
+    the file's precision, so that the time lies as far between the two precisions' · source: where that comes from
     """
 
     weights: Range | None = None
@@ -83,6 +88,7 @@ class Effect(Record):
     flops: Range | None = None
     accuracy_loss: Range | None = None
     by: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    falls_where: Mapping[str, str] | None = Field(default=None, exclude_if=lambda settings: settings is None)
     mixed_by: str | None = Field(default=None, exclude_if=lambda name: name is None)
     source: str = ""
 
@@ -90,7 +96,7 @@ class Effect(Record):
 class Declaration(Record):
     """A transform as its file states it.
 
-    name: as in ``quantization`` or ``compression`` of a candidate; ``half`` for the conversion to fp16 or bf16 ·
+    name: as in ``quantization`` or ``compression`` of a candidate; ``half`` for the conversion to fp16 ·
     stage: ``compression`` changes the network and comes first, ``precision`` what it computes in, ``executor`` is no
     file that is made but a decision that an executor carries out, by its one parameter · precisions: that it
     gives; empty where it keeps the source's · revision: grows when equal settings would give another result · asked:

@@ -14,7 +14,7 @@ from aios.records.metrics import PLAN_METRICS, is_endless, metric
 from aios.records.sampling import too_few
 from aios.records.units import Dimension, format_quantity
 from aios.solve.clauses import Rule
-from aios.solve.clauses.requirement import compared
+from aios.solve.clauses.requirement import compared, keep
 from aios.solve.problem import Option, Problem
 from aios.solve.wording import sufficient
 
@@ -45,6 +45,7 @@ def notes_on_options(problem: Problem, core: Sequence[Rule]) -> list[str]:
         metrics = dict.fromkeys(name for name in own if name is not None and name not in PLAN_METRICS)
         notes.extend(note for name in metrics for note in _unknown(intent, name, options, problem.fleet))
         notes.extend(_undecided(intent, options))
+        notes.extend(_disturbed(intent, [option.priced for option in options], tuple(metrics)))
         if any(rule.of_load and rule.intent == index for rule in core):
             notes.extend(_overloaded(intent, [option.priced for option in options]))
     if any(rule.intent is None and rule.clause.metric not in (None, *PLAN_METRICS) for rule in core):
@@ -135,6 +136,24 @@ def _undecided(intent: Intent, options: Sequence[Option]) -> Iterable[str]:
             yield (
                 f"{bound.metric} of {candidate.model} in {candidate.precision} was measured as {value}, on too few "
                 f"items to show {bound.text} at {100 * intent.confidence:.4g} % confidence: {key[2]}."
+            )
+
+
+def _disturbed(intent: Intent, options: Sequence[Priced], metrics: Sequence[str]) -> Iterable[str]:
+    """Say of which options that break a bound of the conflict a disturbed measurement says so."""
+    for bound in intent.require:
+        if bound.metric not in metrics:
+            continue
+        estimates = [option.estimates.get(bound.metric) for option in options]
+        kept = keep(options, intent, bound)
+        broken = [item.disturbed for item, keeps in zip(estimates, kept, strict=True) if item and not keeps]
+        found = [text for text in broken if text]
+        if found:
+            often = min(Counter(found).items(), key=lambda item: (-item[1], item[0]))[0]
+            which = _share(len(found), len(options))
+            yield (
+                f"{bound.metric} of {which} of {intent.name} was measured on a machine that was not at rest ({often}): "
+                f"measure again once it is, with `aios profile {intent.where.file} --fresh`."
             )
 
 

@@ -217,15 +217,24 @@ def unseal(
                 remedy="name the key that it was encrypted with; or have the file made anew by this one",
             )
         )
+    _check_length(source, header, place)
     cipher, bound = _cipher(key, header), _bound(header, name, context)
     plain = allocate(header.size)
     for number, start in enumerate(range(0, max(header.size, 1), header.chunk_bytes)):
         end = min(start + header.chunk_bytes, header.size)
         nonce = _NONCE.pack(header.prefix, number, end == header.size)
         _open(cipher, nonce, source.read(end - start + _TAG_BYTES), bound, plain[start:end], place, number)
-    if source.read(1):
-        raise _damaged(place, "more follows its last chunk")
     return plain
+
+
+def _check_length(source: BinaryIO, header: _Header, place: str) -> None:
+    """See that as many bytes follow as the header tells of, so that a forged one makes nobody allocate its number."""
+    chunks = max(1, -(-header.size // header.chunk_bytes))
+    begin = source.tell()
+    found, told = source.seek(0, io.SEEK_END) - begin, header.size + chunks * _TAG_BYTES
+    source.seek(begin)
+    if found != told:
+        raise _damaged(place, f"{found} bytes follow its header, which tells of {told}")
 
 
 def _open(cipher: Any, nonce: bytes, chunk: bytes, bound: bytes, into: memoryview, place: str, number: int) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from aios.records.document import check, parse
 from aios.records.errors import Diagnostic, InputError, WorldError
-from aios.records.transform import Declaration, Parameter
+from aios.records.transform import Declaration, Needs, Parameter
 from aios.spi import registry
 
-__all__ = ["GROUP", "SUFFIX", "declarations", "read_declaration", "tell_apart", "unfit"]
+__all__ = ["GROUP", "SUFFIX", "declarations", "not_installed", "read_declaration", "tell_apart", "unfit"]
 
 GROUP = "aios.transforms"
 SUFFIX = ".transform.yaml"
@@ -36,6 +36,16 @@ def declarations() -> Mapping[str, Declaration]:
         found |= {own.name: own} if own.stage == "executor" else {}
     tell_apart(found)
     return dict(sorted(found.items()))
+
+
+def not_installed(needing: Needs | Parameter) -> tuple[str, ...]:
+    """Return the modules that something needs and that are not here; none is imported."""
+    return tuple(name for name in needing.modules if not _is_installed(name))
+
+
+@cache
+def _is_installed(module: str) -> bool:
+    return find_spec(module) is not None
 
 
 def tell_apart(found: Mapping[str, Declaration]) -> None:
@@ -115,11 +125,23 @@ def _mistakes(found: Declaration, name: str) -> Iterator[tuple[_Path, str, str]]
             reason = unfit(parameter, value)
             if reason is not None:
                 yield ("parameters", label), f"`{value}` is no value of {label}: {reason}", "mend it"
+    yield from _mistakes_of_effect(found)
+
+
+def _mistakes_of_effect(found: Declaration) -> Iterator[tuple[_Path, str, str]]:
     effect = found.effect
     for field in ("by", "mixed_by"):
         name = getattr(effect, field)
         if name is not None and not _is_share(found.parameters.get(name), open_ended=field == "by"):
             yield ("effect", field), f"`{name}` is no parameter that takes a share", "name one from 0 to 1"
+    for name, value in (effect.falls_where or {}).items():
+        reason = unfit(found.parameters[name], value) if name in found.parameters else "there is no such parameter"
+        if reason is not None or effect.by is None:
+            yield (
+                ("effect", "falls_where"),
+                f"`{name}: {value}` tells nothing: {reason or 'by is not stated'}",
+                "mend it",
+            )
     for field in ("weights", "time", "flops", "accuracy_loss"):
         span = getattr(effect, field)
         if span is not None and not span.low <= span.value <= span.high:

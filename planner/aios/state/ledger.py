@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,6 +20,9 @@ from aios.records.ledger import LedgerEntry
 from aios.state.files import disk_trouble, make_folder, read_bytes, sync_folder
 
 __all__ = ["Ledger"]
+
+_TAIL = 4096
+"""Bytes that are looked at for the last line break at a time: mostly it is the very last of them."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -72,7 +75,7 @@ def _append(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = sum(map(len, _whole(path)))
+        size = _whole_size(descriptor)
         os.ftruncate(descriptor, size)
         try:
             rest = memoryview(data)
@@ -88,10 +91,16 @@ def _append(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
 
 
-def _whole(path: Path) -> Iterator[bytes]:
-    for line in (read_bytes(path) or b"").splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            yield line
+def _whole_size(descriptor: int) -> int:
+    """Return the bytes up to the last line break: what follows was torn off. Looks at the end of the file alone."""
+    end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(0, end - _TAIL)
+        at = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        end = start
+    return 0
 
 
 def _damaged(path: Path, number: int, error: ValidationError) -> Diagnostic:

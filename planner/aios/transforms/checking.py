@@ -83,7 +83,8 @@ def checked_data(
             )
         for name, array in found.items():
             _refuse_no_numbers(path, name, array)
-        _refuse_few(role, path, min(len(array) for array in found.values()), warn)
+        if role == "calibrate":
+            _refuse_few(path, _different(found), warn)
         return (path,)
     wanted = ", ".join(_said(item) for item in model.inputs)
     raise InputError(
@@ -113,18 +114,26 @@ def _refuse_no_numbers(path: Path, name: str, array: NDArray[Any]) -> None:
             )
 
 
-def _refuse_few(role: str, path: Path, count: int, warn: Callable[[str], None]) -> None:
-    if role != "calibrate":
-        return
+def _refuse_few(path: Path, count: int, warn: Callable[[str], None]) -> None:
+    """Refuse, or warn of, calibration data of ``count`` different items; zeros throughout are one."""
     if count < TOO_FEW:
         raise InputError(
             Diagnostic(
-                summary=f"{path} holds {count} items; at least {TOO_FEW} are needed to read ranges from",
+                summary=f"{path} holds {count} different item{'s' * (count != 1)}; at least {TOO_FEW} are needed to "
+                "read ranges from",
                 remedy=f"give {FEW} or more, as different from each other as what will be asked",
             )
         )
     if count < FEW:
-        warn(f"ranges are read from {count} items of {path}; {FEW} or more are usual")
+        warn(f"ranges are read from {count} different items of {path}; {FEW} or more are usual")
+
+
+def _different(arrays: dict[str, NDArray[Any]]) -> int:
+    """Return how many items differ from all before them."""
+    import numpy as np
+
+    rows = zip(*(np.ascontiguousarray(array) for array in arrays.values()), strict=False)
+    return len({hashlib.sha256(b"".join(part.tobytes() for part in parts)).digest() for parts in rows})
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

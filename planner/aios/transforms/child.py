@@ -24,6 +24,16 @@ from aios.spi.processes import die_with_parent
 __all__ = ["main"]
 
 
+_NO_MEMORY = (
+    "bad_alloc",
+    "Failed to allocate memory",
+    "annot allocate memory",
+    "Unable to allocate",
+    "can't start new thread",
+)
+"""How libraries say that the system gave them no more memory: C++, onnxruntime, the system, numpy, threads' stacks."""
+
+
 def main(arguments: list[str]) -> int:
     """Do the job; returns the exit code."""
     die_with_parent()
@@ -91,11 +101,13 @@ def _explained(error: Exception, folder: Path) -> AiosError:
     text = " ".join(str(error).split())
     if isinstance(error, AiosError):
         return error
-    if isinstance(error, MemoryError) or "bad_alloc" in text or getattr(error, "errno", None) == errno.ENOMEM:
+    short = any(word in text for word in _NO_MEMORY) or getattr(error, "errno", None) == errno.ENOMEM
+    if short or isinstance(error, MemoryError):
         return WorldError(
             Diagnostic(
                 summary="there is not enough memory",
-                remedy="end what else runs, give it less calibration data, or make it on a machine with more",
+                reason=text[:300] or None,
+                remedy="end what else runs, give it fewer or smaller items of data, or make it on a machine with more",
             )
         )
     if "Failed to write" in text or "No space left" in text or f"error number {errno.ENOSPC}" in text:

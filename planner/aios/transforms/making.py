@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from aios.records.base import digest_of
+from aios.records.candidate import content_of, with_content
 from aios.records.data import DataFile
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.records.plan import Deployment
-from aios.records.transform import DataRole, Declaration, Provenance
+from aios.records.transform import DataRole, Declaration, Needs, Parameter, Provenance
 from aios.spi.executor import Artefact, Source
 from aios.spi.sealing import key_reference, sealing_key, source_of
 from aios.spi.transform import Transform
+from aios.spi.transforms import not_installed
 from aios.transforms.chain import Step, steps_of
 from aios.transforms.provenance import read_chain, write_chain
 from aios.transforms.running import Made, run
@@ -73,8 +75,8 @@ class Transforming:
         facts: Mapping[str, str],
         store: Keeping,
     ) -> tuple[Source, list[Provenance]]:
-        versions = self._versions(step.declaration)
-        data = _data_of(step.declaration, deployment)
+        versions = self._versions(step)
+        data = _data_of(step, deployment)
         recipe = recipe_of(step, deployment, source.digest, versions, data, facts)
         key = key_reference(deployment)
         seal = key and {"key": key, "context": digest_of(recipe)}
@@ -97,19 +99,19 @@ class Transforming:
         whole = list(read_chain(folder))
         return Source(folder / MODEL_FILE, whole[-1].digest, seal or None), whole
 
-    def _versions(self, declaration: Declaration) -> Mapping[str, str]:
-        from importlib.util import find_spec
-
-        missing = [name for name in declaration.needs.modules if find_spec(name) is None]
-        if missing:
-            raise WorldError(
-                Diagnostic(
-                    summary=f"the transform {declaration.name} needs {', '.join(missing)}, not installed here",
-                    remedy="install what it needs",
-                    command=declaration.needs.install,
+    def _versions(self, step: Step) -> Mapping[str, str]:
+        everything: list[Needs | Parameter] = [step.declaration.needs, *_chosen(step)]
+        for needing in everything:
+            missing = not_installed(needing)
+            if missing:
+                raise WorldError(
+                    Diagnostic(
+                        summary=f"the transform {step.declaration.name} needs {', '.join(missing)}, not installed here",
+                        remedy="install what it needs",
+                        command=needing.install,
+                    )
                 )
-            )
-        return self.plugin(declaration.name).versions()
+        return self.plugin(step.declaration.name).versions()
 
     def _made(
         self,
@@ -155,14 +157,21 @@ def _origin(deployment: Deployment) -> Provenance:
     return Provenance(transform=None, source=deployment.model_digest, digest=deployment.model_digest)
 
 
-def _data_of(declaration: Declaration, deployment: Deployment) -> dict[DataRole, tuple[Sequence[DataFile], str]]:
+def _chosen(step: Step) -> list[Parameter]:
+    """Return the parameters of a step that are not at their default."""
+    return [item for name, item in step.declaration.parameters.items() if step.settings[name] != item.default]
+
+
+def _data_of(step: Step, deployment: Deployment) -> dict[DataRole, tuple[Sequence[DataFile], str]]:
     """Return role -> data that the transform takes, and the digest of what is used of it."""
     known: dict[DataRole, tuple[Sequence[DataFile], str]] = {}
     if deployment.calibrate:
         known["calibrate"] = deployment.calibrate, deployment.calibrate_digest or "unknown"
     if deployment.train_data:
         known["train"] = deployment.train_data, deployment.train_digest or "unknown"
-    for role in declaration.needs.data:
+    needs = step.declaration.needs
+    needed = (*needs.data, *(role for parameter in _chosen(step) for role in parameter.data))
+    for role in needed:
         if role not in known:
             raise WorldError(
                 Diagnostic(
@@ -170,13 +179,22 @@ def _data_of(declaration: Declaration, deployment: Deployment) -> dict[DataRole,
                     remedy=f"name it in the intent under data.{role}, and plan again",
                 )
             )
-    return {role: known[role] for role in (*declaration.needs.data, *declaration.needs.uses) if role in known}
+    return {role: known[role] for role in (*needed, *needs.uses) if role in known}
 
 
 def _files(step: Step) -> dict[str, Path]:
-    """Return setting -> file that it names, its path in full: transforms work elsewhere."""
+    """Return setting -> file that it names, its path in full: transforms work elsewhere. Raises InputError for one that
+    does not hold any more what the setting says."""
     known = step.declaration.parameters
-    return {name: Path(text).absolute() for name, text in step.settings.items() if known[name].file and text}
+    found = {}
+    for name, text in step.settings.items():
+        if known[name].file and text:
+            path = text.removesuffix(f"#{content_of(text)}")
+            if path != text and with_content(path, _file_digest(Path(path)).removeprefix("sha256:")) != text:
+                summary = f"{path}, the {name} of {step.declaration.name}, is not what was planned with"
+                raise InputError(Diagnostic(summary=summary, reason="it has changed since", remedy="plan again"))
+            found[name] = Path(path).absolute()
+    return found
 
 
 def _file_digest(path: Path) -> str:
@@ -197,7 +215,7 @@ def recipe_of(
 ) -> dict[str, str]:
     """Return everything that the result depends on, as a flat mapping."""
     declaration = step.declaration
-    key = key_reference(deployment)
+    key, files = key_reference(deployment), _files(step)
     return {
         "recipe": _RECIPE,
         "source": source,
@@ -205,8 +223,8 @@ def recipe_of(
         "precision": step.precision,
         "task": deployment.task,
         "seed": str(_SEED),
-        **{f"setting {name}": value for name, value in step.settings.items()},
-        **{f"file {name}": _file_digest(path) for name, path in _files(step).items()},
+        **{f"setting {name}": value for name, value in step.settings.items() if name not in files},
+        **{f"file {name}": _file_digest(path) for name, path in files.items()},
         **{f"version {name}": value for name, value in versions.items()},
         **{f"data {role}": digest for role, (_, digest) in data.items()},
         **{f"fact {name}": facts.get(name, "") for name in declaration.needs.facts},

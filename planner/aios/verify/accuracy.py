@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aios.records.errors import Diagnostic, InputError
 from aios.records.measurement import PROBABILITIES, Measured
-from aios.records.metrics import Measure, find_measure
-from aios.records.sampling import Pairs, paired_difference, quantile_interval, wilson
+from aios.records.metrics import Measure, find_measure, whole_range
+from aios.records.sampling import (
+    FEWEST_ALIKE,
+    Pairs,
+    fewest_resampled,
+    paired_difference,
+    quantile_interval,
+    wilson,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +25,8 @@ __all__ = ["Answers", "Scores", "score", "wanted_measures"]
 
 _RESAMPLES = 2000
 """Samples that a bootstrap draws: the 2.5 % quantile then rests on 50 of them."""
+_ALIKE = 1e-9
+"""Relative difference that is one of rounding."""
 _IGNORED = -100
 """Label of a token that is not judged."""
 _CHUNK = 2_000_000
@@ -56,7 +65,7 @@ def wanted_measures(asked: Collection[str], labels: NDArray[Any] | None) -> tupl
 
 def score(names: Collection[str], answers: Answers, meter: str, confidence: float = 0.9) -> Scores:
     """Return the figure of each of ``names`` with its interval: Wilson's of shares, Newcombe's of paired differences,
-    a bootstrap's of means.
+    a bootstrap's of means, and of too few items to resample all that the figure may be.
 
     What needs labels or stored outputs that are not there is left out. Raises InputError for labels that are no right
     answers of such outputs.
@@ -80,7 +89,24 @@ def score(names: Collection[str], answers: Answers, meter: str, confidence: floa
                 _put_share(scores, name, int(top.sum()), len(top), meter, confidence)
                 continue
             _put_mean(scores, name, top, bottom, shown, meter, confidence)
+            if not (measure.stored and _are_same(answers)) and _says_little(top / bottom, confidence):
+                low, high = whole_range(name)
+                scores.values[name] = scores.values[name].model_copy(update={"low": low, "high": high})
+                del scores.distributions[name]
     return scores
+
+
+def _are_same(answers: Answers) -> bool:
+    """Say whether the outputs are those of the stored model to the last bit: nothing is left to chance."""
+    import numpy as np
+
+    return answers.stored is not None and np.array_equal(answers.outputs, answers.stored)
+
+
+def _says_little(figures: NDArray[np.float64], confidence: float) -> bool:
+    """Say whether nothing follows of other items from these: too few, or few and all alike."""
+    alike = float(figures.max() - figures.min()) <= _ALIKE * float(abs(figures).max())
+    return len(figures) < fewest_resampled(confidence) or (alike and len(figures) < FEWEST_ALIKE)
 
 
 def _ranked(

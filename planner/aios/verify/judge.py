@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from aios.records.measurement import Measured, Verdict
-from aios.records.metrics import Metric, metric
+from aios.records.metrics import Metric, is_endless, metric
 from aios.records.plan import Claim
 from aios.records.sampling import what_would_decide
 from aios.records.units import Dimension, format_quantity
@@ -64,7 +64,8 @@ def _sureness(claim: Claim, value: Measured, what: Metric, bound: float) -> str:
     is_open = value.low < bound < value.high
     if not claim.metric.startswith("accuracy."):
         return f"; {value.n} samples do not decide it: the 90 % interval contains the bound" if is_open else ""
-    low, high = (format_quantity(end, what.dimension) for end in (value.low, value.high))
+    ends = value.low, value.high
+    low, high = ("no end" if is_endless(claim.metric, end) else format_quantity(end, what.dimension) for end in ends)
     text = f"; {low} to {high} at {100 * claim.confidence:.4g} % confidence, n = {value.n}"
     if is_open:
         share = what.dimension is Dimension.FRACTION and len(value.counts) != 4

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from aios import catalogue
 from aios.records.candidate import Priced, Quantization
 from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
@@ -13,6 +12,7 @@ from aios.records.intent import Intent
 from aios.records.model import VALUE_BYTES
 from aios.workflow.leftout import Family, Known
 from aios.workflow.reading import Given
+from aios.workflow.shipped import shipped_catalogue
 
 __all__ = ["known_names", "read_family"]
 
@@ -78,9 +78,7 @@ def _wrong_name(field: str, value: str, names: frozenset[str]) -> list[Diagnosti
     if value in names:
         return []
     if field == "device":
-        from aios.fleet import load_catalogue
-
-        listed = load_catalogue(catalogue.root() / "hardware")
+        listed = shipped_catalogue()
         if value in listed:
             return []
         near = nearest(value, sorted(names)) or nearest(value, [*listed])

@@ -15,10 +15,11 @@ from aios.workflow import stopping
 from aios.workflow.calibrationerrors import NotLearnt, errors_of, not_learnt, provenance_of
 from aios.workflow.calibrations import ASKED, Calibrations
 from aios.workflow.judging import held_back
-from aios.workflow.measuredtables import MeasuredTables, known_names, read_tables, shipped_catalogue
+from aios.workflow.measuredtables import MeasuredTables, known_names, read_tables
 from aios.workflow.pooling import Pool, pooled
 from aios.workflow.refining import OF_DEVICE, Known, known_rows, refined
 from aios.workflow.saving import save
+from aios.workflow.shipped import shipped_catalogue
 
 if TYPE_CHECKING:
     import numpy as np

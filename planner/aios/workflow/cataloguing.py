@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aios import catalogue
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType, Fleet
 from aios.workflow.setting import Setting
+from aios.workflow.shipped import shipped_catalogue
 
 if TYPE_CHECKING:
     from aios.fleet import Catalogue
@@ -80,18 +80,15 @@ class Known:
 
 def overridden(fleet: Fleet) -> tuple[str, ...]:
     """Return the device types of a fleet that stand in place of entries of the catalogue and say something else."""
-    from aios.fleet import load_catalogue
-
-    entries = load_catalogue(catalogue.root() / "hardware")
+    entries = shipped_catalogue()
     return tuple(name for name, device in fleet.types.items() if name in entries and entries[name] != device)
 
 
 def known_devices(fleet: str | None) -> Known:
     """Return the device catalogue and what the fleet file ``fleet`` describes beside it. Raises InputError."""
-    from aios.fleet import load_catalogue
     from aios.workflow.reading import read_written
 
-    entries = load_catalogue(catalogue.root() / "hardware")
+    entries = shipped_catalogue()
     if fleet is None:
         return Known(entries, {})
     described = read_written(Setting(fleet=fleet)).fleet

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from aios import catalogue
 from aios.records.fleet import Fleet
 from aios.spi.probe import Discovery, Probe
 from aios.workflow import stopping
+from aios.workflow.shipped import shipped_catalogue
 from aios.workflow.stages import stage
 
 __all__ = ["Discovered", "asked", "discover_fleet"]
@@ -43,7 +43,7 @@ def discover_fleet(measure: bool, tell: Callable[[str], None], now: bool = False
     now: the fleet says also what other programs take at this moment; without, it is what is there, the same an hour
     later, and what this planner itself has running counts as free.
     """
-    from aios.fleet import describe, load_catalogue
+    from aios.fleet import describe
     from aios.spi import registry
 
     found = {}
@@ -51,7 +51,7 @@ def discover_fleet(measure: bool, tell: Callable[[str], None], now: bool = False
         with stage("probe", tell, f"probe {name}", probe=name, measure=measure):
             found[name] = asked(name, probe, measure)
     given = list(found.values()) if now else [_at_rest(discovery) for discovery in found.values()]
-    described = describe(given, load_catalogue(catalogue.root() / "hardware"))
+    described = describe(given, shipped_catalogue())
     return Discovered(described.fleet, found, described.doubts)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aios import catalogue
 from aios.records.document import Document
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import Fleet
@@ -19,6 +18,7 @@ from aios.workflow.changes import Change, read_changes
 from aios.workflow.changing import changed
 from aios.workflow.ruling import Evaluator, judge
 from aios.workflow.setting import Setting
+from aios.workflow.shipped import shipped_catalogue
 
 if TYPE_CHECKING:
     from aios.trials import Case
@@ -149,10 +149,10 @@ def _without_fleets(files: Mapping[str, tuple[Document, ...]]) -> dict[str, tupl
 
 
 def _compiled(document: Document) -> Fleet:
-    from aios.fleet import compile_fleet, load_catalogue
+    from aios.fleet import compile_fleet
     from aios.workflow.documents import IncludedFiles
 
-    known = load_catalogue(catalogue.root() / "hardware")
+    known = shipped_catalogue()
     return compile_fleet([document], known, origin=document.file, reader=IncludedFiles(Setting()))
 
 

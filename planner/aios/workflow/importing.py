@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from aios import catalogue
 from aios.records.errors import Diagnostic, InputError, WorldError
 from aios.spi.importer import Importer
 from aios.spi.texts import MOST_BYTES
 from aios.workflow.saving import save
+from aios.workflow.shipped import shipped_catalogue
 
 if TYPE_CHECKING:
     from aios.fleet.imports.assemble import Assembled
@@ -86,7 +86,6 @@ def import_inventory(
     options: for the importer · aliases: what a device is written as -> its type · name: of the fleet; by default as the
     description calls it, or as the first file is called
     """
-    from aios.fleet import load_catalogue
     from aios.fleet.imports.assemble import assemble
     from aios.fleet.imports.checking import checked_text
 
@@ -94,7 +93,7 @@ def import_inventory(
     texts = _texts(files, stdin)
     inventory = importer.read(texts, options)
     called = name or inventory.name or (Path(files[0]).stem if files[0] != _STDIN else importer.name)
-    entries = load_catalogue(catalogue.root() / "hardware")
+    entries = shipped_catalogue()
     origin = ", ".join(texts)
     assembled = assemble(inventory.model_copy(update={"name": called}), entries, aliases, origin)
     return Imported(assembled, checked_text(assembled, entries))

@@ -12,12 +12,13 @@ from aios import catalogue
 from aios.records.errors import Diagnostic, InputError
 from aios.records.fleet import DeviceType
 from aios.records.observation import Observations
+from aios.workflow.shipped import shipped_catalogue
 
 if TYPE_CHECKING:
     from aios.fleet import Catalogue
     from aios.tables import Reading, TableForm
 
-__all__ = ["MeasuredTables", "forms_beside", "known_names", "read_tables", "shipped_catalogue"]
+__all__ = ["MeasuredTables", "forms_beside", "known_names", "read_tables"]
 
 _ENDINGS = (".csv", ".csv.gz")
 
@@ -33,13 +34,6 @@ class MeasuredTables:
         """Yield all measured columns with the forms that read them."""
         for reading in self.readings:
             yield from zip(reading.observations, reading.forms, strict=True)
-
-
-def shipped_catalogue() -> Catalogue:
-    """Return the device types that ship with aios."""
-    from aios.fleet import load_catalogue
-
-    return load_catalogue(catalogue.root() / "hardware")
 
 
 def known_names(devices: Catalogue) -> Callable[[str], str | None]:

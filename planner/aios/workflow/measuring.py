@@ -6,13 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aios.records.candidate import label_of
 from aios.records.errors import InputError, PluginError, WorldError
 from aios.records.fleet import DeviceType
 from aios.records.intent import Intent
-from aios.records.measurement import Measurement, Subject, subject_of
+from aios.records.measurement import MADE_WITH, Measurement, Subject, subject_of
 from aios.records.model import ModelProfile
 from aios.records.plan import Action, Deployment, unsigned
 from aios.records.state import Resource
@@ -25,7 +25,10 @@ from aios.workflow.loading import bursts, items_for, open_loop
 from aios.workflow.metering import best_meter, dynamic_energy, metered, ready_and_run_s, resident_bytes
 from aios.workflow.setting import Setting
 
-__all__ = ["Bench"]
+if TYPE_CHECKING:
+    from aios.models.data_files import Items
+
+__all__ = ["Bench", "endpoint_s"]
 
 _SERVING_SHARE = 0.3
 """Share of capacity at which serving is measured when the intent's own load is higher: queueing stays rare."""
@@ -39,6 +42,18 @@ own: alone on two cores, its client beside it, it is about a tenth."""
 
 _FEWEST, _SHORTEST_S, _LONGEST_S = 800, 2.0, 8.0
 """A serving run has so many requests (its 99th percentile then rests on the eight slowest) within these seconds."""
+
+_STARTED_S = 2.0
+"""What starting a service and ending it take together."""
+
+
+def endpoint_s(item_s: float) -> float:
+    """Return about how long measuring an endpoint takes whose service computes an item in so many seconds."""
+    return _STARTED_S + (_BURSTS + 1) * _BURST_SIZE * item_s + _loaded_s(_SERVING_SHARE / item_s)
+
+
+def _loaded_s(rate: float) -> float:
+    return min(max(_SHORTEST_S, _FEWEST / rate), _LONGEST_S)
 
 
 class Bench:
@@ -125,9 +140,28 @@ class Bench:
             subject=self._subject("accuracy", deployment, data),
             values=scores.values,
             distributions=scores.distributions,
-            conditions={"items": str(len(outputs)), **paired_words(scores.values)},
+            conditions={
+                "items": str(len(outputs)),
+                **paired_words(scores.values),
+                **self._not_independent(deployment, items, profile),
+            },
             as_of=self._setting.now(),
         )
+
+    def _not_independent(self, deployment: Deployment, judged: Items, profile: ModelProfile) -> dict[str, str]:
+        """Return how many items that the deployment is judged on its model was made with, and warn of them."""
+        from aios.models.data_files import shared_items
+
+        for files in filter(None, (deployment.calibrate, deployment.train_data)):
+            count = shared_items(judged, items_for(self._setting, files, profile))
+            if count:
+                told = f"{count} of the {len(next(iter(judged.inputs.values())))} items"
+                self._setting.warn(
+                    f"{deployment.model} {label_of(deployment)} is judged on data that it was made with ({told}): "
+                    "others may be answered worse; give data.evaluate items of its own"
+                )
+                return {MADE_WITH: told}
+        return {}
 
     def _answers(self, deployment: Deployment, inputs: Mapping[str, Any]) -> Any:
         """Return the first output of a deployment, (items, ...)."""
@@ -147,8 +181,8 @@ class Bench:
         address = f"bench-{deployment.intent}"
         # Nobody has vouched yet for what is measured in order to be chosen; it stays encrypted all the same.
         deployment = unsigned(deployment)
-        self._do("create", address, deployment)
         try:
+            self._do("create", address, deployment)
             return self._exercise(load_state(self._own).resources[address], deployment, items)
         finally:
             self._clear()
@@ -167,7 +201,7 @@ class Bench:
         if capacity is None:
             raise WorldError(f"{deployment.model} was served but answered no request: {dict(rest[0].errors)}")
         rate = min(deployment.rate_per_s or capacity.value, _SERVING_SHARE * capacity.value)
-        seconds = min(max(_SHORTEST_S, _FEWEST / rate), _LONGEST_S)
+        seconds = _loaded_s(rate)
         load = open_loop(arrival_times(rate, seconds, "poisson", np.random.default_rng(0)), items)
         device = self._devices[deployment.device]
         meter, _why_not = best_meter(device)

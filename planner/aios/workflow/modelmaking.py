@@ -11,6 +11,7 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.forms import nearest
 from aios.records.modelstore import MAIN, Reference
 from aios.records.plan import Deployment
+from aios.records.transform import DataRole
 from aios.workflow.modelstore import Added, Adding, add_model, plain_only, reference_of, store_of
 from aios.workflow.setting import Setting
 from aios.workflow.stages import stage
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["Wanted", "make_model"]
 
 
+_READS: Mapping[DataRole, str] = {"calibrate": "reads ranges from usual inputs", "train": "learns from items"}
+
+
 class Wanted(NamedTuple):
     """What to make. settings: parameter -> value, others at their defaults · precision: None for the first that the
-    transform gives · calibrate: file of usual inputs, where it reads some · name: None for that of the source"""
+    transform gives · data: role -> file, or None · name: None for that of the source"""
 
     transform: str
     settings: Mapping[str, str]
     precision: str | None = None
-    calibrate: Path | None = None
+    data: Mapping[DataRole, Path | None] = {}
     name: str | None = None
     branch: str = MAIN
     message: str = ""
@@ -78,9 +82,12 @@ def _declared(wanted: Wanted) -> Declaration:
     if wanted.precision is not None and wanted.precision not in found.precisions:
         given = ", ".join(found.precisions) or "the precision of its source"
         problems.append(Diagnostic(summary=f"{found.name} gives no {wanted.precision}", remedy=f"it gives {given}"))
-    if "calibrate" in found.needs.data and wanted.calibrate is None:
-        summary = f"{found.name} reads ranges from usual inputs, and none are given"
-        problems.append(Diagnostic(summary=summary, remedy="name a file of them with --calibrate"))
+    for role, file in wanted.data.items():
+        if file is None and role in found.needs.data:
+            summary = f"{found.name} {_READS[role]}, and none are given"
+            problems.append(Diagnostic(summary=summary, remedy=f"name a file of them with --{role}"))
+        elif file is not None and role not in (*found.needs.data, *found.needs.uses):
+            problems.append(Diagnostic(summary=f"{found.name} reads nothing from --{role}", remedy="leave it out"))
     if problems:
         raise InputError(*problems)
     return found
@@ -98,6 +105,7 @@ def _deployment(loaded: Loaded, name: str, declaration: Declaration, wanted: Wan
     from aios.spi import registry
 
     compresses = declaration.stage == "compression"
+    calibrate, train = wanted.data.get("calibrate"), wanted.data.get("train")
     stored = read_model(loaded.path, registry.load_all("aios.model_readers")).profile.precision
     gives = wanted.precision or next(iter(declaration.precisions), stored)
     return Deployment(
@@ -109,8 +117,10 @@ def _deployment(loaded: Loaded, name: str, declaration: Declaration, wanted: Wan
         precision=stored if compresses else gives,
         quantization="none" if compresses else declaration.quantization,
         compression=declaration.name if compresses else "none",
-        calibrate=(str(wanted.calibrate),) if wanted.calibrate else (),
-        calibrate_digest=_digest(wanted.calibrate) if wanted.calibrate else None,
+        calibrate=(str(calibrate),) if calibrate else (),
+        calibrate_digest=_digest(calibrate) if calibrate else None,
+        train_data=(str(train),) if train else (),
+        train_digest=_digest(train) if train else None,
         device="any",
         device_kind="cpu",
         batch=1,

@@ -9,7 +9,8 @@ from aios.records.errors import Diagnostic, InputError
 from aios.records.measurement import Measurement
 from aios.records.model import ModelProfile
 from aios.records.observation import Observations
-from aios.workflow.measuredtables import MeasuredTables, shipped_catalogue
+from aios.workflow.measuredtables import MeasuredTables
+from aios.workflow.shipped import shipped_catalogue
 
 __all__ = ["kept_profiles", "own_measurements"]
 

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from aios.records.candidate import Candidate, Priced, label_of
-from aios.records.intent import Goal, Intent
+from aios.records.intent import Intent
 from aios.records.measurement import Measurement
+from aios.records.plan import Deployment
+from aios.workflow import stopping
 from aios.workflow.ledger import keep_profiled
 from aios.workflow.measuring import Bench
 from aios.workflow.planning import consider
+from aios.workflow.profiled import Manner, Profiled, Proof, Settled, Unmade
 from aios.workflow.profilingsubjects import Task, deployment_of_one, family, missing, named, work_of
+from aios.workflow.profilingtimes import Durations
 from aios.workflow.reading import Given, gather
 from aios.workflow.setting import Setting
+from aios.workflow.transforming import declared
 
 if TYPE_CHECKING:
-    from aios.fidelity import Contender, Pending, Rival, Standing
+    from aios.fidelity import Contender, Pending, Standing
 
-__all__ = ["Manner", "Profiled", "Proof", "profile"]
-
-Settled = Literal["measured", "open", "infeasible", "described"]
-"""The choice is proved by measurements; rivals were left when time was up; nothing can meet the intent; none of its
-devices is this machine's."""
+__all__ = ["Manner", "Profiled", "Proof", "Unmade", "profile"]
 
 _MOST_REPEATS = {"accuracy": 0, "service": 2, "serving": 1}
 """How often a measurement that was disturbed is made again; the least disturbed one is kept."""
@@ -32,82 +34,55 @@ _MOST_REPEATS = {"accuracy": 0, "service": 2, "serving": 1}
 _DESCRIBED = "their device is only described"
 
 
-@dataclass(frozen=True)
-class Manner:
-    """How to profile. seconds: of measuring one engine setting, at most · budget_s: of the whole run; None: no end ·
-    fresh: measure again what was measured before · exhaustive: measure everything, whatever it may change"""
-
-    seconds: float = 1.0
-    budget_s: float | None = None
-    fresh: bool = False
-    exhaustive: bool = False
-
-
-@dataclass(frozen=True)
-class Proof:
-    """How far the choice of one intent rests on measurements.
-
-    candidates: that this machine can run · measured: of these, with an engine or endpoint measurement of their own ·
-    choice: id of the candidate that is chosen with what is known · close: measured ones whose first goal is within the
-    intervals · rivals: what may still be better · out: requirement -> how many cannot meet it
-    """
-
-    settled: Settled
-    candidates: int
-    measured: int
-    choice: str | None = None
-    close: tuple[str, ...] = ()
-    rivals: tuple[Rival, ...] = ()
-    out: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Profiled:
-    """What a profiling run did.
-
-    measured: in order · reused: how many measurements from before were asked for · skipped: why -> how many settings
-    were left out · names: digest of a model -> its name, for people · goals: the first of each intent · proofs: by
-    intent · seconds: in all · measuring_s: of these spent on measuring, by kind (``artefact``: preparing models,
-    ``short``: engines for a part of their time)
-    """
-
-    measured: tuple[Measurement, ...]
-    reused: int
-    skipped: dict[str, int]
-    names: dict[str, str]
-    goals: Mapping[str, Goal]
-    proofs: Mapping[str, Proof]
-    seconds: float
-    measuring_s: Mapping[str, float]
-
-    @property
-    def settled(self) -> dict[str, Settled]:
-        """How far the choice of each intent rests on measurements."""
-        return {name: proof.settled for name, proof in self.proofs.items()}
-
-
 @dataclass
 class _Run:
-    """A profiling run under way. before: digests of what was measured earlier · spent: kind -> seconds each"""
+    """A profiling run under way. before: digests of what was measured earlier · within: cuts off what runs after so
+    many seconds, by OutOfTime"""
 
     setting: Setting
     manner: Manner
     bench: Bench
     given: Given
     clock: Callable[[], float]
+    within: Callable[[float], AbstractContextManager[None]]
     started: float
     before: frozenset[str]
+    durations: Durations
     measured: dict[str, Measurement] = field(default_factory=dict)
     reused: set[str] = field(default_factory=set)
     skipped: dict[str, set[str]] = field(default_factory=dict)
-    spent: dict[str, list[float]] = field(default_factory=dict)
+    unmade: dict[str, Unmade] = field(default_factory=dict)
     ready: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     tried: set[str] = field(default_factory=set)
 
     @property
-    def is_over(self) -> bool:
-        return self.manner.budget_s is not None and self.clock() - self.started >= self.manner.budget_s
+    def left_s(self) -> float | None:
+        """What is left of the budget; None where there is no end."""
+        return None if self.manner.budget_s is None else self.manner.budget_s - (self.clock() - self.started)
+
+    def has_time_for(self, what: str, seconds: float) -> bool:
+        """Say whether something that is expected to take so long may be begun; if not, it is told what was left out."""
+        left = self.left_s
+        if left is None or seconds < left:
+            return True
+        self.unmade.setdefault(what, Unmade(what, seconds, cut=False))
+        return False
+
+    def until_cut(self, what: str) -> AbstractContextManager[None]:
+        """Do what is to end with the budget; it is told of what was cut off."""
+        left = self.left_s
+        return nullcontext() if left is None else self._cut(what, left)
+
+    @contextmanager
+    def _cut(self, what: str, left: float) -> Iterator[None]:
+        begun = self.clock()
+        try:
+            with self.within(left):
+                yield
+        except stopping.OutOfTime:
+            self.unmade[what] = Unmade(what, self.clock() - begun, cut=True)
+            raise
 
     def keep(self, measurement: Measurement) -> None:
         """Store a measurement, and plan with it from now on."""
@@ -117,26 +92,19 @@ class _Run:
         together = {**self.given.measurements, measurement.subject.digest: measurement}
         self.given = replace(self.given, measurements=together)
 
-    def expected_s(self, task: Task) -> float:
-        """Return how long a measurement is expected to take: as those of its kind did, else a guess."""
-        key = task.kind if task.share == 1.0 else "short"
-        known = self.spent.get(key)
-        if known:
-            return max(1e-3, sum(known) / len(known))
-        guess = {"accuracy": 3.0, "serving": 8.0, "service": 0.5 + self.manner.seconds * task.share}
-        return guess[task.kind]
-
 
 def profile(
     setting: Setting,
     manner: Manner,
     bench: Callable[..., Bench] = Bench,
     clock: Callable[[], float] = time.monotonic,
+    within: Callable[[float], AbstractContextManager[None]] = stopping.within,
 ) -> Profiled:
     """Measure for each intent what could change its choice, and stop as soon as nothing could.
 
-    bench: what measures · clock: seconds that never go back. Every measurement is stored at once, so an interrupted run
-    goes on where it stopped. A measurement that was begun is ended, whatever the budget.
+    bench: what measures · clock: seconds that never go back · within: cuts off what runs after so many of them. Every
+    measurement is stored at once, so an interrupted run goes on where it stopped. What is expected to take longer than
+    what is left of the budget is not begun, and what takes longer is cut off.
     """
     started = clock()
     given = gather(setting)
@@ -144,7 +112,7 @@ def profile(
     if manner.fresh:
         given = replace(given, measurements={})
     made = bench(setting, given.executors, given.fleet.types, manner.seconds)
-    run = _Run(setting, manner, made, given, clock, started, before)
+    run = _Run(setting, manner, made, given, clock, within, started, before, Durations(manner.seconds))
     with run.bench:
         proofs = {intent.name: _settle(run, intent) for intent in given.intents}
     return Profiled(
@@ -155,7 +123,8 @@ def profile(
         goals={intent.name: intent.goal[0] for intent in given.intents},
         proofs=proofs,
         seconds=clock() - started,
-        measuring_s={kind: sum(seconds) for kind, seconds in sorted(run.spent.items())},
+        measuring_s={kind: sum(seconds) for kind, seconds in sorted(run.durations.spent.items())},
+        unmade=tuple(run.unmade.values()),
     )
 
 
@@ -166,17 +135,31 @@ def _settle(run: _Run, intent: Intent) -> Proof:
         if everything and not options:
             return Proof("described", 0, 0)
         tasks = {option.candidate.id: _tasks(run, intent, option.candidate) for option in options}
-        contenders = [_contender(run, option, alike, tasks[option.candidate.id]) for option in options]
+        contenders = [_contender(run, intent, option, alike, tasks[option.candidate.id]) for option in options]
         found = _standing(intent, contenders)
         following = _everything(contenders) if run.manner.exhaustive else _next(found)
-        if not following or run.is_over:
+        if not _made(run, intent, following, tasks):
             return _proof(run, intent, contenders, found)
-        for one, item in following:
-            own = tasks[one.option.candidate.id]
-            task = next(task for task in own if task.name == item.name)
-            made = family(run.given, intent, one.option.candidate)
-            if task.name not in run.tried and made not in run.failed and not run.is_over:
-                _measure(run, intent, one.option.candidate, task)
+
+
+def _made(
+    run: _Run,
+    intent: Intent,
+    following: Sequence[tuple[Contender, Pending]],
+    tasks: Mapping[str, Sequence[Task]],
+) -> bool:
+    """Measure what there is time for; say whether anything was begun."""
+    begun = False
+    for one, item in following:
+        task = next(task for task in tasks[one.option.candidate.id] if task.name == item.name)
+        made_of = family(run.given, intent, one.option.candidate)
+        if task.name in run.tried or made_of in run.failed:
+            continue
+        if run.has_time_for(task.words(one.option.candidate), item.seconds + one.preparing_s):
+            begun = True
+            with suppress(stopping.OutOfTime):
+                _measure(run, intent, one.option, task)
+    return begun
 
 
 def _standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
@@ -186,7 +169,7 @@ def _standing(intent: Intent, contenders: Sequence[Contender]) -> Standing:
 
 
 def _next(found: Standing) -> list[tuple[Contender, Pending]]:
-    return [(found.leader, found.next)] if found.leader is not None and found.next is not None else []
+    return [found.next] if found.next is not None else []
 
 
 def _everything(contenders: Sequence[Contender]) -> list[tuple[Contender, Pending]]:
@@ -220,56 +203,92 @@ def _tasks(run: _Run, intent: Intent, candidate: Candidate) -> tuple[Task, ...]:
     return tuple(task for task in tasks if task.name not in run.tried)
 
 
-def _contender(run: _Run, option: Priced, alike: Mapping[str, Priced], tasks: Sequence[Task]) -> Contender:
+def _contender(
+    run: _Run, intent: Intent, option: Priced, alike: Mapping[str, Priced], tasks: Sequence[Task]
+) -> Contender:
+    from aios.cost import falling
     from aios.fidelity import Contender, Pending
     from aios.solve.shapes import size_of
 
-    pending = tuple(Pending(task.name, task.kind, run.expected_s(task)) for task in tasks)
+    pending = tuple(Pending(task.name, task.kind, run.durations.measuring(option, task)) for task in tasks)
     reach = alike.get(option.candidate.id, option).estimates
-    return Contender(option, reach, pending, size_of(option))
+    is_ready = not tasks or family(run.given, intent, option.candidate) in run.ready
+    preparing_s = 0.0 if is_ready else run.durations.preparing(option.candidate)
+    return Contender(option, reach, pending, size_of(option), preparing_s, falling(option.candidate, declared()))
 
 
-def _measure(run: _Run, intent: Intent, candidate: Candidate, task: Task) -> None:
-    """Prepare the candidate's model, if nobody did, then make one measurement; a disturbed one is made again."""
-    candidate = candidate.model_copy(update={"batch": task.batch})
+def _measure(run: _Run, intent: Intent, option: Priced, task: Task) -> None:
+    """Prepare the candidate's model, if nobody did, then make one measurement. Raises OutOfTime where it is cut off."""
+    candidate = option.candidate.model_copy(update={"batch": task.batch})
     deployment = deployment_of_one(run.given, intent, candidate)
-    profile = run.given.profiles[intent.name][candidate.model]
     noted: dict[str, str] = {}
     made_of = family(run.given, intent, candidate)
     if made_of not in run.ready:
-        run.setting.tell(f"prepare {candidate.model} {label_of(candidate)} {candidate.executor}")
-        begun = run.clock()
-        failure = run.bench.failure(deployment)
-        prepared_s = run.clock() - begun
-        run.spent.setdefault("artefact", []).append(prepared_s)
-        if failure is not None:
-            run.keep(failure)
+        prepared_s = _prepare(run, deployment, candidate)
+        if prepared_s is None:
             run.failed.add(made_of)
-            run.skipped.setdefault(failure.conditions["failed"], set()).add(work_of(candidate))
             return
         run.ready.add(made_of)
         noted = {"preparing took": f"{prepared_s:.3g} s"}
+        if not run.has_time_for(task.words(candidate), run.durations.measuring(option, task)):
+            return
     run.setting.tell(task.words(candidate))
-    run.tried.add(task.name)
-    best: Measurement | None = None
     begun = run.clock()
-    for _attempt in range(1 + _MOST_REPEATS[task.kind]):
-        if task.kind == "accuracy":
-            data = run.given.evaluation[intent.name][candidate.model]
-            made = run.bench.accuracy(deployment, intent, profile, data)
-        elif task.kind == "service":
-            made = run.bench.engine(deployment, intent, profile, task.share)
-        else:
-            made = run.bench.serving(deployment, intent, profile)
-        if best is None or _disturbance(made) < _disturbance(best):
-            best = made
-        if "disturbed" not in best.conditions or run.is_over:
-            break
-    assert best is not None
+    best = _least_disturbed(run, intent, deployment, option, task)
     took = run.clock() - begun
-    run.spent.setdefault(task.kind if task.share == 1.0 else "short", []).append(took)
+    run.tried.add(task.name)
+    run.durations.measured(option, task, took)
     conditions = {**best.conditions, **task.conditions, **noted, "measuring took": f"{took:.3g} s"}
     run.keep(best.model_copy(update={"conditions": conditions}))
+
+
+def _prepare(run: _Run, deployment: Deployment, candidate: Candidate) -> float | None:
+    """Prepare a model and return the seconds that it took; None where it cannot be, which is remembered."""
+    what = f"{candidate.model} {label_of(candidate)} for {candidate.executor}"
+    run.setting.tell(f"prepare {what}")
+    begun = run.clock()
+    with run.until_cut(f"preparing {what}"):
+        failure = run.bench.failure(deployment)
+    prepared_s = run.clock() - begun
+    run.durations.prepared(candidate, prepared_s)
+    if failure is None:
+        return prepared_s
+    run.keep(failure)
+    run.skipped.setdefault(failure.conditions["failed"], set()).add(work_of(candidate))
+    return None
+
+
+def _least_disturbed(run: _Run, intent: Intent, deployment: Deployment, option: Priced, task: Task) -> Measurement:
+    """Measure; what was disturbed is measured again while there is time, and the least disturbed one is returned."""
+    best: Measurement | None = None
+    what = task.words(option.candidate)
+    for _attempt in range(1 + _MOST_REPEATS[task.kind]):
+        left = run.left_s
+        if best is not None and left is not None and run.durations.measuring(option, task) >= left:
+            break
+        try:
+            with run.until_cut(what):
+                made = _once(run, intent, deployment, task)
+        except stopping.OutOfTime:
+            if best is None:
+                raise
+            del run.unmade[what]  # it was measured, if disturbed
+            break
+        if best is None or _disturbance(made) < _disturbance(best):
+            best = made
+        if "disturbed" not in best.conditions:
+            break
+    assert best is not None
+    return best
+
+
+def _once(run: _Run, intent: Intent, deployment: Deployment, task: Task) -> Measurement:
+    profile = run.given.profiles[intent.name][deployment.model]
+    if task.kind == "accuracy":
+        return run.bench.accuracy(deployment, intent, profile, run.given.evaluation[intent.name][deployment.model])
+    if task.kind == "service":
+        return run.bench.engine(deployment, intent, profile, task.share)
+    return run.bench.serving(deployment, intent, profile)
 
 
 def _disturbance(made: Measurement) -> tuple[bool, float]:
@@ -296,4 +315,14 @@ def _proof(run: _Run, intent: Intent, contenders: Sequence[Contender], found: St
         close=close_to(intent, chosen, contenders) if chosen is not None else (),
         rivals=found.rivals,
         out={text: len(ids) for text, ids in found.out.items()},
+        leaning=_leaning(contenders),
+        required=intent.required,
     )
+
+
+def _leaning(contenders: Sequence[Contender]) -> tuple[str, ...]:
+    from aios.cost import leans_on
+
+    unmeasured = [one for one in contenders if any(item.kind == "accuracy" for item in one.pending)]
+    found = (leans_on(estimate) for one in unmeasured for estimate in one.option.estimates.values())
+    return tuple(sorted({words for words in found if words is not None}))

@@ -21,6 +21,8 @@ from aios.records.metrics import find_measure
 from aios.records.objective import Objective
 from aios.workflow.documents import IncludedFiles, documents_of, fleet_beside, only_fleets, without_fleet
 from aios.workflow.setting import Setting
+from aios.workflow.settingfiles import with_file_digests
+from aios.workflow.shipped import shipped_catalogue
 from aios.workflow.stages import stage
 from aios.workflow.storedmodels import with_stored
 from aios.workflow.watching import watched_executors
@@ -116,12 +118,12 @@ def read_written(setting: Setting) -> Written:
         problems.extend(error.diagnostics)
     rules = _rules([document for document in documents if document.kind == "Policy"], problems)
     if fleet_documents:
-        from aios.fleet import compile_fleet, load_catalogue
+        from aios.fleet import compile_fleet
 
         try:
             fleet = compile_fleet(
                 fleet_documents,
-                load_catalogue(catalogue.root() / "hardware"),
+                shipped_catalogue(),
                 origin=", ".join(dict.fromkeys(document.file for document in fleet_documents)),
                 reader=IncludedFiles(Setting(edit=setting.edit)),
             )
@@ -174,7 +176,7 @@ def _gathered(setting: Setting, fleet: Fleet | None) -> Given:
     if not intents and not demands:
         raise InputError(_no_intent(setting.paths))
     fleet = fleet or written or _discovered(setting)
-    intents = with_stored(intents, setting)
+    intents = with_file_digests(with_stored(intents, setting))
     profiles = _for_each(intents, lambda intent: _profiles(intent, setting))
     _refuse_unstated_load(intents, profiles)
     return Given(

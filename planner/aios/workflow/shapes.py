@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from aios import catalogue
 from aios.records.errors import BadValue, Diagnostic, InputError, UsageError
 from aios.records.fleet import DeviceSlot, DeviceType, Fact, Fleet, Node
 from aios.records.forms import nearest
@@ -15,6 +14,7 @@ from aios.records.quantity import Quantity
 from aios.records.units import Dimension
 from aios.workflow.cataloguing import Known
 from aios.workflow.setting import Setting
+from aios.workflow.shipped import shipped_catalogue
 
 __all__ = ["MINIMIZED", "LeftOut", "Offer", "Shapes", "Sought", "shapes_of"]
 
@@ -87,7 +87,7 @@ def shapes_of(sought: Sought, setting: Setting) -> Shapes:
         near = nearest(sought.minimize, tuple(MINIMIZED))
         remedy = (f"did you mean {near}? " if near else "") + f"known: {', '.join(MINIMIZED)}"
         raise UsageError(Diagnostic(summary=f"a fleet has no `{sought.minimize}` to minimize", remedy=remedy))
-    entries = load_catalogue(catalogue.root() / "hardware")
+    entries = shipped_catalogue()
     own = load_catalogue(Path(sought.source)) if sought.source is not None else entries
     fleet = _offered(sought, Known(own, {})) if len(own) else _written(sought, setting)
     fleet = _priced(fleet, sought.prices)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aios.records.base import digest_of
 from aios.records.candidate import Candidate, Priced
@@ -44,12 +44,20 @@ class Limits(NamedTuple):
     seed: int = 0
 
 
+class _Ends(NamedTuple):
+    """A figure that was measured, with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
 class _Judged(NamedTuple):
     """What was measured of what stands. broken: promises, in words · objective: None where it was not measured ·
     worse: why it is beyond its interval, None where it is not"""
 
     broken: tuple[str, ...]
-    objective: float | None
+    objective: _Ends | None
     worse: str | None
 
 
@@ -85,11 +93,12 @@ class _Tune:
 
     def judged(self) -> _Judged:
         """Measure what stands."""
-        found = self.measure(self.setting, (self.address,), self.limits.seconds, self.limits.seed)
-        verdicts = {item.metric: item for one in found if one.address == self.address for item in one.verdicts}
+        every = self.measure(self.setting, (self.address,), self.limits.seconds, self.limits.seed)
+        verdicts = {item.metric: item for one in every if one.address == self.address for item in one.verdicts}
         broken = tuple(_broken(item) for item in verdicts.values() if item.verdict == "broken")
         goal = verdicts.get(self.goal)
-        measured = goal.measured.value if goal and goal.measured else None
+        found = goal.measured if goal else None
+        measured = _Ends(found.value, found.low, found.high) if found else None
         return _Judged(broken, measured, _beyond(goal) if goal else None)
 
     def options(self, tried: Sequence[str]) -> list[Priced]:
@@ -211,7 +220,12 @@ def _resumed(run: _Tune) -> Tuning | None:
 def _best(tuning: Tuning, goal: str) -> _Judged:
     """Return what was measured of the best so far, which stands: of the last trial that was kept, else of the first."""
     kept = [trial for trial in tuning.trials if trial.outcome == "better"]
-    objective = kept[-1].measured if kept else tuning.measured.get(goal)
+    if kept:
+        ends = kept[-1].measured, kept[-1].measured_low, kept[-1].measured_high
+    else:
+        ends = tuning.measured.get(goal), tuning.low.get(goal), tuning.high.get(goal)
+    value, low, high = ends
+    objective = None if value is None or low is None or high is None else _Ends(value, low, high)
     return _Judged(("what stands",) if tuning.still_broken else (), objective, None)
 
 
@@ -232,7 +246,9 @@ def _begun(run: _Tune) -> Tuning:
             home_run=newest[-1].number,
             disappointed="; ".join(reasons) or None,
             still_broken=bool(found.broken),
-            measured={} if found.objective is None else {run.goal: found.objective},
+            measured={run.goal: found.objective.value} if found.objective else {},
+            low={run.goal: found.objective.low} if found.objective else {},
+            high={run.goal: found.objective.high} if found.objective else {},
             stands=home,
         )
     )
@@ -260,14 +276,14 @@ def _tried(run: _Tune, tuning: Tuning, option: Priced, best: _Judged) -> tuple[T
         run.apply(run.plan(option), why)
         found = run.judged()
     except AiosError as error:
-        outcome = trial.model_copy(update={"outcome": "failed", "broken": (str(error),)})
+        failed = trial.model_copy(update={"outcome": "failed", "broken": (str(error),)})
         run.back(tuning, f"tune: {name} failed, went back")
-        return run.keep(before.model_copy(update={"trials": (*before.trials, outcome)})), best
-    better = _is_better(found, best, run.goal)
-    told = {"outcome": "better" if better else "worse", "measured": found.objective, "broken": found.broken}
+        return run.keep(before.model_copy(update={"trials": (*before.trials, failed)})), best
+    outcome = _outcome(found, best, run.goal)
+    told = {"outcome": outcome, "broken": found.broken, **_told(found.objective)}
     changes: dict[str, object] = {"trials": (*before.trials, trial.model_copy(update=told))}
-    if not better:
-        run.back(tuning, f"tune: {name} measured no better, went back")
+    if outcome != "better":
+        run.back(tuning, f"tune: {name} measured {_NO_BETTER[outcome]}, went back")
         return run.keep(before.model_copy(update=changes)), best
     with closing(state_of(run.setting)) as backend:  # from now on this is what is gone back to
         changes["home_run"] = backend.runs(last=1)[-1].number
@@ -275,14 +291,28 @@ def _tried(run: _Tune, tuning: Tuning, option: Priced, best: _Judged) -> tuple[T
     return run.keep(before.model_copy(update=changes)), found
 
 
-def _is_better(found: _Judged, best: _Judged, goal: str) -> bool:
-    """Say whether fewer promises are broken, or as many and the objective is better."""
+_Outcome = Literal["better", "worse", "not told apart"]
+
+_NO_BETTER: Mapping[_Outcome, str] = {"worse": "worse", "not told apart": "no different within the intervals"}
+
+
+def _told(objective: _Ends | None) -> dict[str, float]:
+    """Return what was measured of an objective, as a trial has it."""
+    if objective is None:
+        return {}
+    return {"measured": objective.value, "measured_low": objective.low, "measured_high": objective.high}
+
+
+def _outcome(found: _Judged, best: _Judged, goal: str) -> _Outcome:
+    """Say whether fewer promises are broken, or as many and the objective is better: one interval beyond the other."""
     if bool(found.broken) != bool(best.broken):
-        return not found.broken
+        return "worse" if found.broken else "better"
     if found.objective is None or best.objective is None or not goal:
-        return False
-    lower = metric(goal).better == "lower"
-    return found.objective < best.objective if lower else found.objective > best.objective
+        return "not told apart"
+    one, other = found.objective, best.objective
+    if metric(goal).better == "higher":
+        one, other = other, one
+    return "better" if one.high < other.low else "worse" if other.high < one.low else "not told apart"
 
 
 def _broken(verdict: Verdict) -> str:

@@ -113,5 +113,5 @@ def _said(name: str, value: float | None) -> str:
     if value is None:
         return "nothing known"
     if is_endless(name, value):
-        return "an overload"
+        return "an overload" if name.startswith("latency.") else "no known end"
     return format_quantity(value, found.dimension if found else Dimension.COUNT)

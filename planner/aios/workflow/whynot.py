@@ -183,7 +183,7 @@ def _value(row: LedgerRow, option: Priced) -> str:
     if row.value is None:
         return f"an unknown value ({option.unknown.get(name, 'nothing is known of it')})"
     if is_endless(name, row.value):
-        return "no end: it is overloaded"
+        return "no end: it is overloaded" if name.startswith("latency.") else "no known end: too few items"
     found = find_metric(name)
     return format_quantity(row.value, found.dimension if found else Dimension.COUNT)
 

@@ -84,13 +84,13 @@ def _precision(candidate: Candidate, device: DeviceType) -> Iterator[Refusal]:
     known = _PRECISIONS.get(device.kind)
     if known is None:
         yield Refusal(clause="device kind", reason=f"onnxruntime has no execution provider for a {device.kind}")
+    elif candidate.quantization == "weight-only" and device.kind in ("cpu", "gpu"):
+        return  # weights are unpacked as they are multiplied with, or when they are loaded; the rest is fp32
     elif device.kind == "cpu" and candidate.precision in ("fp16", "bf16"):
         yield Refusal(
             clause="precision",
             reason=f"{candidate.precision} gains nothing on a CPU: onnxruntime converts to fp32 around every operator",
         )
-    elif candidate.precision == "int4" and candidate.quantization == "weight-only" and device.kind in ("cpu", "gpu"):
-        return  # its weights are unpacked as they are multiplied with
     elif candidate.precision not in known:
         wanted = f"{candidate.precision} on a {device.kind}"
         reason = f"onnxruntime does not compute in {wanted} (it does in {', '.join(known)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +17,19 @@ if TYPE_CHECKING:
 
     from aios.spi.transform import Work
 
-__all__ = ["constants", "narrow_weights", "preprocessed", "quiet", "save", "session", "versions_of"]
+__all__ = [
+    "as_read",
+    "constants",
+    "drop_unread",
+    "graphs_of",
+    "narrow_weights",
+    "nothing_to_change",
+    "preprocessed",
+    "quiet",
+    "save",
+    "session",
+    "versions_of",
+]
 
 _ONE_FILE_BYTES = 1 << 30
 """Larger models keep their weights in a file beside the graph: one file holds at most 2 GiB."""
@@ -70,20 +83,78 @@ def preprocessed(work: Work) -> Path:
     kept = [item for item in model.graph.value_info if item.name not in names]
     del model.graph.value_info[:]
     model.graph.value_info.extend(kept)
+    for number, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"  # nodes are chosen by name
+    _flatten_biases(model, ready.parent)
     onnx.save(model, str(ready))
     return ready
 
 
-def _in_new_opset(source: Path, scratch: Path) -> Path:
-    """Return the model in an opset whose DequantizeLinear takes a scale for each channel."""
+def _flatten_biases(model: onnx.ModelProto, folder: Path) -> None:
+    """Write biases of Gemm as one number for each output: the quantiser takes [1, outputs] and [1] for a mistake."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    held = constants(model)
+    for node in model.graph.node:
+        if node.op_type != "Gemm" or len(node.input) < 3 or not {*node.input[1:3]} <= {*held}:
+            continue
+        weight, bias = (held[name] for name in node.input[1:3])
+        by_rows = any(item.name == "transB" and item.i for item in node.attribute)
+        outputs = weight.dims[0 if by_rows else 1]
+        if list(bias.dims) == [outputs] or math.prod(bias.dims) not in (1, outputs) or math.prod(bias.dims[:-1]) != 1:
+            continue
+        values = numpy_helper.to_array(bias, str(folder)).reshape(-1)
+        node.input[2] = f"{node.name}_flat_bias"
+        flat = np.ascontiguousarray(np.broadcast_to(values, outputs))
+        model.graph.initializer.append(numpy_helper.from_array(flat, node.input[2]))
+    drop_unread(model)
+
+
+def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """Yield a graph and those that its nodes hold (branches of If, bodies of Loop and Scan)."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node:
+                    yield from graphs_of(inner)
+
+
+def drop_unread(model: onnx.ModelProto) -> None:
+    """Take out the constants that neither a node, in whatever graph of the model, nor an output reads."""
+    read = {port.name for graph in graphs_of(model.graph) for port in graph.output}
+    read |= {name for graph in graphs_of(model.graph) for node in graph.node for name in node.input}
+    kept = [item for item in model.graph.initializer if item.name in read]
+    if len(kept) < len(model.graph.initializer):
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(kept)
+
+
+def as_read(source: Path) -> onnx.ModelProto:
+    """Return the model as it is, in an opset that casts bfloat16 and takes a scale for each channel."""
     import onnx
     from onnx import version_converter
 
     model = onnx.load(str(source))
-    if all(item.version >= _PER_CHANNEL_OPSET for item in model.opset_import if item.domain in ("", "ai.onnx")):
+    if _is_new(model):
+        return model
+    newer: onnx.ModelProto = version_converter.convert_version(model, _PER_CHANNEL_OPSET)
+    return newer
+
+
+def _is_new(model: onnx.ModelProto) -> bool:
+    return all(item.version >= _PER_CHANNEL_OPSET for item in model.opset_import if item.domain in ("", "ai.onnx"))
+
+
+def _in_new_opset(source: Path, scratch: Path) -> Path:
+    """Return the model's file in an opset whose DequantizeLinear takes a scale for each channel."""
+    import onnx
+
+    if _is_new(onnx.load(str(source), load_external_data=False)):
         return source
     newer = scratch / "newer.onnx"
-    onnx.save(version_converter.convert_version(model, _PER_CHANNEL_OPSET), str(newer))
+    onnx.save(as_read(source), str(newer))
     return newer
 
 

@@ -48,8 +48,10 @@ class Items:
         return one, other
 
 
-def read_items(opened: Any, files: Sequence[Path]) -> Items:
-    """Return the items of the first file that fits the inputs of the open session, at most 512 of them.
+def read_items(opened: Any, files: Sequence[Path], seed: int) -> Items:
+    """Return the items of the first file that fits the inputs of the open session, at most 512 of them, shuffled.
+
+    Files are often sorted, by class or by time: whatever part of the items is taken later is one of all of them.
 
     An array fits when the input's type holds all its values and its shape is the input's, apart from the first axis,
     which counts items; the array of the input's name comes first. Raises InputError where no file fits.
@@ -67,7 +69,9 @@ def read_items(opened: Any, files: Sequence[Path]) -> Items:
         found = _matching(ports, arrays)
         if found is not None:
             batch = _batch(opened, found)
-            whole = Items({name: array[:_ITEMS] for name, array in found.items()}, batch)
+            count = min(len(array) for array in found.values())
+            order = np.random.default_rng(seed).permutation(count)[:_ITEMS]
+            whole = Items({name: array[order] for name, array in found.items()}, batch)
             if not whole.count:
                 raise InputError(f"{path} holds fewer items than the {batch} of a batch, which the model's inputs fix")
             return whole

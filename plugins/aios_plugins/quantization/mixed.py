@@ -12,12 +12,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aios_plugins.quantization.covered import PRODUCTS
 from aios_plugins.quantization.graphs import narrow_weights, nothing_to_change, preprocessed, save, session, versions_of
 from aios_plugins.quantization.items import read_items
 from aios_plugins.quantization.ranges import ranges
 from aios_plugins.quantization.rounding import apply_rounding, rounded_weights
-from aios_plugins.quantization.sensitivity import Group, groups_of, noise, outputs_of
-from aios_plugins.quantization.static import PRODUCTS, in_float, inferred, quantized, scales
+from aios_plugins.quantization.sensitivity import Group, ends_of, groups_of, noise, outputs_of, unsqueezed
+from aios_plugins.quantization.static import in_float, inferred, quantized, scales
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,11 +54,11 @@ class Mixed:
         progress(0.0, "reading the model")
         ready = preprocessed(work)
         opened = session(ready, work.threads)
-        items = read_items(opened, work.data.get("calibrate", ()))
+        items = read_items(opened, work.data.get("calibrate", ()), work.seed)
         seen, judged = items.split(items.count - min(_JUDGED, items.count // 4))
         judged = judged if judged.count else seen
         found = ranges(ready, work.scratch, seen, "minmax", {}, _part(progress, 0.0, 0.15))
-        search = _Search(inferred(ready), found, narrow_weights(work), judged, outputs_of(opened, judged), work.threads)
+        search = _Search(inferred(ready), found, narrow_weights(work), judged, work.threads)
         plain = search.build()
         if not any(node.op_type == "QuantizeLinear" for node in plain.graph.node):
             raise nothing_to_change(
@@ -66,17 +67,19 @@ class Mixed:
         before = search.noise(plain)
         search.rounded = rounded_weights(ready, plain, seen, work.threads, work.seed, _part(progress, 0.15, 0.5))
         target = max(float(work.settings["noise"]) * before, _NEGLIGIBLE)
-        rounded_noise = search.noise(search.build())
+        model = type(plain)()
+        model.CopyFrom(plain)
+        apply_rounding(model, search.rounded)
+        rounded_noise = search.noise(model)
         if rounded_noise > before:  # each layer alone is nearer to float, but together they are not
-            search.rounded = {}
+            search.rounded, model = {}, plain
         kept: list[Group] = []
-        model, after = search.build(), min(before, rounded_noise)
+        after = min(before, rounded_noise)
         if after > target:
             groups = groups_of(search.model, judged)
             share = float(work.settings["float_share"])
-            kept = search.kept(groups, after, target, share, _part(progress, 0.5, 0.98))
-            model = search.build([name for group in kept for name in group.nodes])
-            after = search.noise(model)
+            kept, after = search.kept(groups, after, target, share, _part(progress, 0.5, 0.98))
+            model = search.build([name for group in kept for name in group.nodes]) if kept else model
         save(model, work.folder)
         left = in_float(model)
         products = sum(node.op_type in PRODUCTS for node in model.graph.node)
@@ -94,14 +97,14 @@ class Mixed:
 class _Search:
     """Builds the model with this or that in float, and measures it."""
 
-    def __init__(
-        self, model: onnx.ModelProto, found: Any, narrow: bool, judged: Items, reference: Any, threads: int
-    ) -> None:
+    def __init__(self, model: onnx.ModelProto, found: Any, narrow: bool, judged: Items, threads: int) -> None:
         self.model = model
         self.rounded: Mapping[str, Rounded] = {}
         self._scales: Mapping[str, Any] | None = None
         self._found, self._narrow = found, narrow
-        self._judged, self._reference, self._threads = judged, reference, threads
+        self._judged, self._threads = judged, threads
+        self._ends = ends_of(model)
+        self._reference = self._outputs(model, judged)
 
     def build(self, but: Collection[str] = (), only: Collection[str] = ()) -> onnx.ModelProto:
         """Return the quantised model, but for some nodes or with only some nodes."""
@@ -116,12 +119,17 @@ class _Search:
     def noise(self, model: onnx.ModelProto, share: float = 1.0) -> float:
         """Return the noise of a model, on all judged items or the first share of them."""
         items, _ = self._judged.split(math.ceil(self._judged.count * share))
-        return noise(outputs_of(session(model, self._threads), items), self._reference)
+        return noise(self._outputs(model, items), self._reference)
+
+    def _outputs(self, model: onnx.ModelProto, items: Items) -> Any:
+        with unsqueezed(model, self._ends):
+            opened = session(model, self._threads)
+        return outputs_of(opened, items)
 
     def kept(
         self, groups: list[Group], start: float, target: float, float_share: float, progress: Progress
-    ) -> list[Group]:
-        """Return the groups to keep in float: the fewest, best first, that bring the noise to the target.
+    ) -> tuple[list[Group], float]:
+        """Return the groups to keep in float and the noise then: the fewest, best first, that bring it to the target.
 
         Where those that hold the share of arithmetic do not, the number that was seen to bring it lowest; errors of
         layers make up for one another, so that can be none. start: the noise without any in float
@@ -144,7 +152,8 @@ class _Search:
             middle = (low + high) // 2
             tried[middle] = self.noise(self.build([name for group in allowed[:middle] for name in group.nodes]))
             low, high = (low, middle - 1) if tried[middle] <= target else (middle + 1, high)
-        return allowed[: min(tried, key=lambda count: (max(tried[count], target), count))]
+        best = min(tried, key=lambda count: (max(tried[count], target), count))
+        return allowed[:best], tried[best]
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:

@@ -162,13 +162,13 @@ def _observed(
     wanted = sorted({layer.node.input[0] for layer in layers} - given)
     del watched.graph.output[:]
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
-    opened = session(watched, threads)
+    opened = session(watched, threads) if wanted else None
     random = np.random.default_rng(seed)
     sums: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
     rows: dict[str, int] = {}
     done = 0
     for feed in items.feeds(_BATCH):
-        values = {**dict(zip(wanted, opened.run(wanted, feed), strict=True)), **feed}
+        values = {**dict(zip(wanted, opened.run(wanted, feed) if opened else (), strict=True)), **feed}
         for layer in layers:
             taken, name = _taken(layer, values[layer.node.input[0]], random), layer.node.output[0]
             if name not in sums:

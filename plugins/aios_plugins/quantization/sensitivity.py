@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aios_plugins.quantization.covered import PRODUCTS, left_out
 from aios_plugins.quantization.graphs import constants, session
 from aios_plugins.quantization.ranges import operators
-from aios_plugins.quantization.static import PRODUCTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import onnx
     from numpy.typing import NDArray
 
     from aios_plugins.quantization.items import Items
 
-__all__ = ["Group", "groups_of", "noise", "outputs_of"]
+__all__ = ["Group", "ends_of", "groups_of", "noise", "outputs_of", "unsqueezed"]
 
 _BATCH = 8
 
 _PER_ELEMENT = 16
 """Multiplications that take as long as writing one number to memory and reading it again: between a CPU whose vectors
 multiply 16 to 64 numbers per cycle and one whose caches move a few bytes per cycle and core."""
+
+
+_SQUEEZING = ("Softmax", "LogSoftmax", "Sigmoid")
+"""Operators that leave hardly any difference of most items, so that a few undecided ones would make all the noise."""
+
+_PASSING = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
 
 
 class Group(NamedTuple):
@@ -40,7 +47,7 @@ class Group(NamedTuple):
 def groups_of(model: onnx.ModelProto, items: Items) -> list[Group]:
     """Return the groups of a float model, in its order."""
     sizes = _sizes(model, items)
-    known, held = set(operators()), constants(model)
+    known, held, never = set(operators()), constants(model), left_out(model)
     owner: dict[str, str] = {}
     members: dict[str, list[str]] = {}
     costs: dict[str, float] = {}
@@ -51,7 +58,7 @@ def groups_of(model: onnx.ModelProto, items: Items) -> list[Group]:
         else:
             group = next((owner[name] for name in node.input if name in owner), "")
         owner.update(dict.fromkeys(node.output, group))
-        if node.op_type in known:
+        if node.op_type in known and node.name not in never:
             members.setdefault(group, []).append(node.name)
     total = sum(costs.values()) or 1.0
     return [Group(name, tuple(nodes), costs.get(name, 0.0) / total) for name, nodes in members.items() if nodes]
@@ -82,6 +89,35 @@ def _cost(node: onnx.NodeProto, held: dict[str, onnx.TensorProto], sizes: dict[s
     else:
         depth = math.prod(factor) // max(1, written[-1]) if node.input[1] in held else taken[-1]
     return float(math.prod(written) * (depth + _PER_ELEMENT) + math.prod(taken) * _PER_ELEMENT)
+
+
+def ends_of(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Return for each output the name of the node that squeezes it between 0 and 1; empty where none does."""
+    made = {name: node for node in model.graph.node for name in node.output}
+    ends = []
+    for port in model.graph.output:
+        end = made.get(port.name)
+        while end is not None and end.op_type in _PASSING:
+            end = made.get(end.input[0])
+        ends.append(end.name if end is not None and end.op_type in _SQUEEZING else "")
+    return tuple(ends)
+
+
+@contextlib.contextmanager
+def unsqueezed(model: onnx.ModelProto, ends: Sequence[str]) -> Iterator[None]:
+    """Let the model give what the nodes ``ends`` read instead of their outputs, for as long as the context lasts."""
+    import onnx
+
+    nodes = {node.name: node for node in model.graph.node}
+    own = [onnx.ValueInfoProto.FromString(port.SerializeToString()) for port in model.graph.output]
+    names = [nodes[end].input[0] if end in nodes else port.name for port, end in zip(own, ends, strict=True)]
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in dict.fromkeys(names))
+    try:
+        yield
+    finally:
+        del model.graph.output[:]
+        model.graph.output.extend(own)
 
 
 def outputs_of(opened: Any, items: Items) -> list[list[NDArray[Any]]]:

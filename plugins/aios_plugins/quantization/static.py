@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aios_plugins.quantization.covered import PRODUCTS, left_out
 from aios_plugins.quantization.graphs import (
     constants,
     narrow_weights,
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
 
     from aios.spi.transform import Progress, Work
 
-__all__ = ["PRODUCTS", "Static", "in_float", "inferred", "quantized", "scales"]
-
-PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
-"""Operators that hold nearly all the arithmetic of a network."""
+__all__ = ["Static", "in_float", "inferred", "quantized", "scales"]
 
 
 class Static:
@@ -44,7 +42,7 @@ class Static:
         """Write the quantised model; raises InputError where data does not fit or nothing can be quantised."""
         progress(0.0, "reading the model")
         ready = preprocessed(work)
-        items = read_items(session(ready, work.threads), work.data.get("calibrate", ()))
+        items = read_items(session(ready, work.threads), work.data.get("calibrate", ()), work.seed)
         symmetric = work.settings["activations"] == "symmetric"
         calibration = work.settings["calibration"]
         options: dict[str, Any] = {"symmetric": symmetric}
@@ -99,11 +97,15 @@ def quantized(
     """Return the model, which is used up, with QuantizeLinear and DequantizeLinear around all that can be quantised.
 
     found: ranges of activations · narrow: keep weights to 7 bits · only: names of nodes, where not all are meant ·
-    but: names of nodes that stay in float · known: ``scales`` of an earlier result, which saves half of the time
+    but: names of nodes that stay in float, beside those that are not covered ·
+    known: ``scales`` of an earlier result, which saves half of the time
     """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
+    uncovered = left_out(model)
+    kept = {*but, *uncovered}
+    chosen = sorted({*only} - kept)
     with quiet():
         quantizer = QDQQuantizer(
             model,
@@ -113,15 +115,41 @@ def quantized(
             # Unsigned activations and signed weights are the pair that most CPUs have instructions for.
             QuantType.QInt8 if symmetric else QuantType.QUInt8,
             found,
-            sorted(only),
-            sorted(but),
+            chosen,
+            sorted(kept),
             operators(),
-            {"WeightSymmetric": True, "ActivationSymmetric": symmetric, "TensorQuantOverrides": dict(known or {})},
+            {
+                "WeightSymmetric": True,
+                "ActivationSymmetric": symmetric,
+                "TensorQuantOverrides": dict(known or {}),
+                # What follows is computed in float, so the sums are not rounded to 8 bits once more.
+                "OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"],
+            },
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
         made: onnx.ModelProto = quantizer.model.model
+    _read_in_float(made, uncovered)
     return made
+
+
+def _read_in_float(model: onnx.ModelProto, names: Collection[str]) -> None:
+    """Let nodes that are not covered read what others of them made before it was rounded for somebody else.
+
+    onnxruntime's quantiser rounds a tensor for all who read it: what goes around the blocks of a transformer would be
+    rounded at every block.
+    """
+    made = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        for place, name in enumerate(node.input if node.name in names else ()):
+            if name not in made or made[name].op_type != "DequantizeLinear":
+                continue
+            rounded = made.get(made[name].input[0])
+            if rounded is None:
+                continue  # a constant
+            writer = made.get(rounded.input[0])
+            if writer is None or writer.name in names or writer.op_type in ("MatMul", "Gemm"):
+                node.input[place] = rounded.input[0]
 
 
 def scales(model: onnx.ModelProto) -> dict[str, list[dict[str, Any]]]:

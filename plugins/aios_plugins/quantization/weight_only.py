@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from aios_plugins.quantization.graphs import constants, nothing_to_change, preprocessed, quiet, save, versions_of
+from aios_plugins.quantization.graphs import (
+    constants,
+    drop_unread,
+    nothing_to_change,
+    preprocessed,
+    quiet,
+    save,
+    versions_of,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -101,7 +109,4 @@ def _split_gemms(model: onnx.ModelProto) -> None:
             nodes.append(helper.make_node("Add", [product, node.input[2]], [node.output[0]], f"{node.name}_bias"))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    read = {name for node in nodes for name in node.input}
-    kept = [item for item in model.graph.initializer if item.name in read]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
+    drop_unread(model)
