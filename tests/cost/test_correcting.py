@@ -225,3 +225,23 @@ def test_a_pruned_network_says_nothing_of_the_whole_one(learnt):
 def test_a_correction_of_another_version_is_not_read(learnt):
     other = Correction.model_validate({**learnt.model_dump(), "version": 99})
     assert corrected(other, profile(99, 5e7, 20), Call("fp32", 1, 1), [], lambda _call: None) is None
+
+
+def test_an_amount_that_one_model_alone_has_gets_no_rate():
+    pytest.importorskip("sklearn", reason="the extra `learning` is not installed")
+    from aios.cost.correcting.learn import learn
+
+    known = rows(20)
+    rare = Operator(kind="Rare", count=1, flops=1, weight_bytes=0, input_bytes=4, output_bytes=4)
+
+    def with_rare(row):
+        changed = row.profile.model_copy(update={"operators": (*row.profile.operators, rare)})
+        return row._replace(profile=changed, measured_s=3 * row.measured_s)
+
+    def rates(count):
+        having = sorted({row.profile.digest for row in known})[:count]
+        changed = [with_rare(row) if row.profile.digest in having else row for row in known]
+        return learn("cpu-x", "onnxruntime", "onnxruntime 1", changed, "sha256:rows").rates["fp32"]
+
+    assert not [name for name in rates(1) if name.startswith("Rare")]
+    assert [name for name in rates(4) if name.startswith("Rare")]

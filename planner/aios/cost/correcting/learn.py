@@ -115,8 +115,19 @@ class _Table:
         found = {}
         for precision in sorted(set(self.precisions[index].tolist())):
             own = index[(self.precisions[index] == precision) | self.unchanged[index] * (precision == "int8-dynamic")]
-            rates = _rates(self.amounts[own], self.measured[own])
+            rates = _rates(np.where(self._common(own), self.amounts[own], 0.0), self.measured[own])
             found[str(precision)] = {n: float(r) for n, r in zip(self.names, rates, strict=True) if r > 0}
+        return found
+
+    def _common(self, own: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return of each amount whether several models have it. A rate that one model alone tells takes up all that
+        this model is off, and may be off without bound for others that have more of it."""
+        import numpy as np
+
+        _, models = np.unique(self.models[own], return_inverse=True)
+        holding = np.zeros((models.max() + 1, len(self.names)), dtype=np.bool_)
+        np.logical_or.at(holding, models, self.amounts[own] > 0)
+        found: npt.NDArray[np.bool_] = holding.sum(axis=0) >= FEWEST_MODELS
         return found
 
     def scales(self, chosen: Sequence[int]) -> dict[str, float]:
