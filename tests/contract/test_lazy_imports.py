@@ -140,8 +140,10 @@ def test_the_commands_are_declared_without_records():
     assert "pydantic" not in done.stdout.split()
 
 
-@pytest.mark.parametrize("module", ["serve", "worker", "opening"])
+@pytest.mark.parametrize(
+    "module", [*("aios_plugins.onnxruntime." + own for own in ("serve", "worker", "opening")), "aios.spi.sealing"]
+)
 def test_processes_of_a_service_start_without_records(module):
-    script = f"import sys, aios_plugins.onnxruntime.{module}; print(*sys.modules)"
+    script = f"import sys, {module}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert {"pydantic", "cryptography"}.isdisjoint(done.stdout.split())

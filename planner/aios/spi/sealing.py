@@ -23,13 +23,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
-from aios.records.base import canonical_json
-from aios.records.errors import Diagnostic, InputError, WorldError
-from aios.spi.keys import MISSING
+from aios.spi.refusing import input_error, world_error
 from aios.spi.secrets import read_secret
 from aios.spi.vault import SUFFIX
 
 if TYPE_CHECKING:
+    from aios.records.errors import WorldError
     from aios.records.plan import Deployment
     from aios.spi.executor import Source
 
@@ -101,7 +100,7 @@ def key_reference(deployment: Deployment) -> str | None:
         return None
     if protection.key is None:
         remedy = "write `security: {key: env:NAME}`, or `file:PATH`"
-        raise InputError(Diagnostic(summary=f"{deployment.intent} requires encryption and names no key", remedy=remedy))
+        raise input_error(f"{deployment.intent} requires encryption and names no key", remedy=remedy)
     return in_full(protection.key)
 
 
@@ -124,20 +123,18 @@ def source_of(deployment: Deployment) -> Source:
     key = key_reference(deployment)
     if key is None:
         remedy = "write `requires: {encrypted: true}` and `security: {key: env:NAME}`, or `file:PATH`"
-        raise InputError(Diagnostic(summary=f"{path} is encrypted, and its intent names no key", remedy=remedy))
+        raise input_error(f"{path} is encrypted, and its intent names no key", remedy=remedy)
     return Source(path.with_suffix(""), deployment.model_digest, {"key": key, "context": deployment.model_digest})
 
 
 def key_of(secret: bytes, origin: str) -> Key:
     """Return the key that 64 hexadecimal digits write. Raises InputError for anything else."""
     if not _HEX_KEY.fullmatch(secret):
-        raise InputError(
-            Diagnostic(
-                summary=f"{origin} holds no key to encrypt models with",
-                reason=f"that is 32 bytes, written as 64 hexadecimal digits; this has {len(secret)} characters",
-                remedy="make one, for nobody else to read",
-                command="(umask 077; openssl rand -hex 32 > model.key)",
-            )
+        raise input_error(
+            f"{origin} holds no key to encrypt models with",
+            reason=f"that is 32 bytes, written as 64 hexadecimal digits; this has {len(secret)} characters",
+            remedy="make one, for nobody else to read",
+            command="(umask 077; openssl rand -hex 32 > model.key)",
         )
     value = bytes.fromhex(secret.decode())
     return Key(hashlib.sha256(b"aios model encryption key\n" + value).hexdigest()[:16], value, origin)
@@ -163,6 +160,8 @@ def seal(
     name, context: as they must be given again to read it · random: returns so many random bytes. Raises ValueError
     where the source is shorter.
     """
+    from aios.records.base import canonical_json
+
     salt, prefix = random(_SALT_BYTES), random(_PREFIX_BYTES)
     fields = {
         "algorithm": _ALGORITHM,
@@ -210,12 +209,10 @@ def unseal(
     place = where or name
     header = _read_header(source, place)
     if header.key_id != key.id:
-        raise InputError(
-            Diagnostic(
-                summary=f"{place} is encrypted by another key",
-                reason=f"by {header.key_id}; {key.origin} leads to {key.id}",
-                remedy="name the key that it was encrypted with; or have the file made anew by this one",
-            )
+        raise input_error(
+            f"{place} is encrypted by another key",
+            reason=f"by {header.key_id}; {key.origin} leads to {key.id}",
+            remedy="name the key that it was encrypted with; or have the file made anew by this one",
         )
     _check_length(source, header, place)
     cipher, bound = _cipher(key, header), _bound(header, name, context)
@@ -272,12 +269,10 @@ def _read_header(source: BinaryIO, place: str) -> _Header:
 
 
 def _damaged(place: str, reason: str) -> WorldError:
-    return WorldError(
-        Diagnostic(
-            summary=f"the encrypted file {place} was changed after it was made, or is damaged",
-            reason=reason,
-            remedy="see who may write there; remove it and have it made anew",
-        )
+    return world_error(
+        f"the encrypted file {place} was changed after it was made, or is damaged",
+        reason=reason,
+        remedy="see who may write there; remove it and have it made anew",
     )
 
 
@@ -287,6 +282,9 @@ def _cipher(key: Key, header: _Header) -> Any:
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
     except ImportError as error:
+        from aios.records.errors import WorldError
+        from aios.spi.keys import MISSING
+
         raise WorldError(MISSING) from error
     return AESGCM(HKDF(SHA256(), 32, header.salt, _INFO).derive(key.value))
 

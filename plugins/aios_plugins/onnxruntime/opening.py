@@ -43,11 +43,13 @@ def _room(runtime: Path) -> Path | None:
 
 
 def _opened(spec: Spec, room: Path | None, secret: str | None) -> Spec:
-    from aios.records.errors import AiosError
-
     try:
         return _ready(spec, room, secret)
-    except AiosError as error:
+    except Exception as error:
+        from aios.records.errors import AiosError  # not before there is one: it takes long to load
+
+        if not isinstance(error, AiosError):
+            raise
         told = (": ".join(filter(None, (item.summary, item.reason))) for item in error.diagnostics)
         raise ValueError("; ".join(told)) from error
 
