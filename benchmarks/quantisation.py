@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="onnxruntime's defaults, static and mixed only")
     parser.add_argument("--only", nargs="*", help="names of transforms")
-    parser.add_argument("--also", nargs="*", default=[], metavar="NAME=MODEL=SECONDS")
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=MODEL=SECONDS")
     parser.add_argument("--into", type=Path, help="folder to leave the models in, which must not be there yet")
     parser.add_argument("--vectors", action="store_true", help="answers are vectors, not classes")
     asked = parser.parse_args()

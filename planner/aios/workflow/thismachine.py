@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from aios.records.model import ModelProfile
 from aios.records.plan import Deployment
 from aios.spi.executor import Executor, Sampling, Tensors
 from aios.workflow.corrections import Corrected, correct
-from aios.workflow.setting import Setting
+from aios.workflow.setting import Setting, silent
 
 __all__ = ["Machine", "calibrate_machine"]
 
@@ -97,7 +98,8 @@ def _measured(
     from aios.workflow.keeping import artefacts_of, locked
 
     assert isinstance(executor, Sampling), "asked for before"
-    store, profiles = artefacts_of(setting), ProfileStore(setting.profiles)
+    # That ranges are read from few items matters to answers, and nobody asks those of the samples.
+    store, profiles = artefacts_of(replace(setting, warn=silent)), ProfileStore(setting.profiles)
     known = {item.subject for item in profiles.load().values()}
     readers = registry.load_all("aios.model_readers")
     folder = make_folder(setting.home / "samples")
