@@ -90,6 +90,16 @@ def test_what_is_no_json_file_is_none_of_its_business(tmp_path: Path) -> None:
     assert len(store.load()) == 1
 
 
+@pytest.mark.parametrize("folder", ["calibrations", "corrections", "ledger"])
+def test_what_was_learnt_from_measurements_is_none(tmp_path: Path, folder: str) -> None:
+    store = ProfileStore(tmp_path)
+    kept = measured()
+    store.save(kept)
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "this-cpu--onnxruntime.json").write_text('{"rates": {}}')
+    assert store.load() == {kept.subject.digest: kept}
+
+
 def test_a_device_name_cannot_leave_the_folder(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path / "profiles")
     for device in ("../../etc", "..", "/tmp/x", ""):

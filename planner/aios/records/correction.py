@@ -12,9 +12,9 @@ __all__ = ["Correction", "HeldOut"]
 class HeldOut(Record):
     """What one kind of prediction is worth, judged on rows that it had not seen.
 
-    used: whether plans are made with it: only where its median error is below that without · factor: on the standard
-    deviation of the logarithm, so that 90 % of what was held back lies within · before, after: errors without and with
-    the correction; None where nothing could be predicted
+    used: whether plans are made with it: only where its median error is below that without, and its 90th percentile not
+    above · factor: on the standard deviation of the logarithm, so that 90 % of what was held back lies within · before,
+    after: errors without and with the correction; None where nothing could be predicted
     """
 
     used: bool

@@ -19,6 +19,9 @@ from aios.state.files import read_bytes, write_atomically
 
 __all__ = ["ProfileStore"]
 
+_LEARNT = frozenset({"calibrations", "corrections", "ledger"})
+"""Folders beside those of devices: what was learnt from measurements, which is none."""
+
 
 class ProfileStore:
     """Reads and writes the measurements under ``root``."""
@@ -34,6 +37,8 @@ class ProfileStore:
         found: dict[str, Measurement] = {}
         wrong: list[Diagnostic] = []
         for path in sorted(self.root.glob("*/[!.]*.json")):
+            if path.parent.name in _LEARNT:
+                continue
             try:
                 measurement = Measurement.model_validate_json(read_bytes(path) or b"")
             except ValidationError as error:

@@ -281,7 +281,7 @@ def _judged(table: _Table, left: Floats, variances: Mapping[str, float], *, alon
             [value / measured - 1 for measured, _, value, _ in ends],
             [low <= measured <= high for measured, low, _, high in ends],
         )
-    used = before is None or after.median < before.median
+    used = before is None or (after.median < before.median and after.p90 <= before.p90)
     return HeldOut(used=used, factor=_short(_factor(told)), before=before, after=after)
 
 
