@@ -12,7 +12,7 @@ from aios.cli.output import emit, metric_text
 from aios.cli.progress import Progress
 from aios.cli.words import Ink, table
 from aios.records.candidate import label_of
-from aios.records.measurement import MADE_WITH, Measured, Measurement, Verdict
+from aios.records.measurement import MADE_WITH, RELATIVE, Measured, Measurement, Verdict
 from aios.records.metrics import find_metric
 
 if TYPE_CHECKING:
@@ -145,7 +145,11 @@ def _measurement_row(item: Measurement, names: dict[str, str]) -> list[str]:
         what += f" threads {subject.threads} batch {subject.batch}"
     told = (("disturbed", "disturbed"), (MADE_WITH, "judged on what it was made with"))
     note = "".join(f"; {words}: {item.conditions[name]}" for name, words in told if name in item.conditions)
-    shown = [f"{name} {_value(name, value)}{_sureness(name, value)}" for name, value in item.values.items()]
+    shown = [
+        f"{name} {_value(name, value)}{_sureness(name, value)}"
+        for name, value in item.values.items()
+        if name != RELATIVE
+    ]
     return [what, ", ".join(shown) + note]
 
 

@@ -16,6 +16,7 @@ from aios.records.sampling import Pairs, fewest_resampled, paired_difference, qu
 __all__ = [
     "MADE_WITH",
     "PROBABILITIES",
+    "RELATIVE",
     "Measured",
     "Measurement",
     "Scope",
@@ -28,6 +29,10 @@ __all__ = [
 PROBABILITIES: tuple[float, ...] = (*(i / 100 for i in range(100)), 0.995, 0.999, 1.0)
 """The grid on which a measured distribution is kept: its values are quantiles at these probabilities."""
 
+
+RELATIVE = "relative"
+"""The value of a ``service`` that says how much longer a call took than one of a reference network beside it: what
+slows a machine down for a while slows both."""
 
 MADE_WITH = "made with"
 """The condition of an accuracy that says how many of the items that were judged the model was calibrated with."""
@@ -97,7 +102,7 @@ class Measurement(Record):
     """A measurement in the profile store.
 
     values: name -> number. ``service`` (engine alone, calls back to back): ``time`` (per batch, s), ``throughput``
-    (items/s),
+    (items/s), RELATIVE (per batch, in calls of a reference network on as many threads, by turns with it),
     ``memory`` (peak of one replica, B), ``cpu_time`` (per item, s), ``energy`` (per item, J) where a meter can.
     ``serving`` (one replica behind its endpoint, Poisson load well below capacity): ``latency.p50``..., ``capacity``
     (requests/s at

@@ -323,6 +323,14 @@ class Sampling(Protocol):
         Their names begin with ``SAMPLES``, or with ``OPERATORS`` where they are of one kind of operator alone.
         """
 
+    def measure_by_turns(
+        self, settings: Sequence[tuple[Deployment, Artefact]], inputs: Tensors, budget_s: float
+    ) -> Sequence[Measurement]:
+        """Measure settings of one model as ``measure`` does, for ``budget_s`` in all, a few calls of each by turns.
+
+        What disturbs the machine for a while then disturbs all of them. Memory is not measured.
+        """
+
 
 @runtime_checkable
 class Adopting(Protocol):

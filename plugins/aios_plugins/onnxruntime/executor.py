@@ -141,6 +141,14 @@ class Executor:
 
         return measure(deployment, artefact, inputs, budget_s)
 
+    def measure_by_turns(
+        self, settings: Sequence[tuple[Deployment, Artefact]], inputs: Tensors, budget_s: float
+    ) -> Sequence[Measurement]:
+        """Measure settings of one model, a few calls of each by turns."""
+        from aios_plugins.onnxruntime.measuring import measure_by_turns
+
+        return measure_by_turns(settings, inputs, budget_s)
+
     def samples(self, folder: Path, count: int, seed: int) -> Sequence[Path]:
         """Write small random networks."""
         from aios_plugins.onnxruntime.samples import write_samples

@@ -12,21 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aios.records.errors import InputError, WorldError
-from aios.records.measurement import PROBABILITIES, Measured, Measurement, subject_of
+from aios.records.measurement import PROBABILITIES, RELATIVE, Measured, Measurement, subject_of
 from aios.records.plan import Deployment
 from aios.spi.executor import Artefact, Tensors
 from aios_plugins.onnxruntime.artefacts import engine, graph_of, is_optimized, manifest, sealed_of
 from aios_plugins.onnxruntime.capability import PROVIDERS
 from aios_plugins.onnxruntime.matching import matching
+from aios_plugins.onnxruntime.reference import write_reference
 from aios_plugins.onnxruntime.session import open_model
 from aios_plugins.onnxruntime.spec import Spec
-from aios_plugins.onnxruntime.steadiness import Traces, lost_between, of_series
+from aios_plugins.onnxruntime.steadiness import Lost, Series, Traces, lost_between, of_series
 from aios_plugins.onnxruntime.system import how_it_ended, module_command
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["fitting", "infer", "measure", "output_of"]
+__all__ = ["fitting", "infer", "measure", "measure_by_turns", "output_of"]
 
 _INFER_BATCH = 32
 
@@ -98,18 +99,32 @@ def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_
 
     Raises InputError for data that does not fit the model, WorldError when it fails.
     """
+    (found,) = measure_by_turns([(deployment, artefact)], inputs, budget_s)
+    return found
+
+
+def measure_by_turns(
+    settings: Sequence[tuple[Deployment, Artefact]], inputs: Tensors, budget_s: float
+) -> Sequence[Measurement]:
+    """Measure settings for ``budget_s`` seconds in all, a few calls of each by turns, in one child process.
+
+    Its memory is all theirs, so that of one setting is measured alone. Raises InputError for data that does not fit a
+    model, WorldError when it fails.
+    """
     before = Traces.read()
-    report = _run(deployment, artefact, inputs, budget_s)
+    reports = _run(settings, inputs, budget_s)
+    after = Traces.read()
+    ran_s = sum(sum(report["durations_s"]) for report in reports)
+    lost = lost_between(before, after, sum(report["waited_s"] for report in reports), ran_s)
+    return [
+        _measurement(deployment, report, lost, alone=len(settings) == 1)
+        for (deployment, _), report in zip(settings, reports, strict=True)
+    ]
+
+
+def _measurement(deployment: Deployment, report: Mapping[str, Any], lost: Lost, *, alone: bool) -> Measurement:
     durations: list[float] = report["durations_s"]
-    lost = lost_between(before, Traces.read(), report["waited_s"], sum(durations))
-    items = report["items"]
     time = of_series(durations, lost.share, lost.disturbed)
-    n = len(durations)
-    meter = f"clock of the process, {n} calls back to back"
-    cpu = report["cpu_s"] / (n * items)
-    # Weights that live on a drive are pages of a file: the kernel keeps as many of them as it likes.
-    counted = "RssAnon" if deployment.tiers else "VmHWM"
-    peak = float(report["memory"][counted])
     return Measurement(
         subject=subject_of(
             "service",
@@ -118,21 +133,7 @@ def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_
             calibration=deployment.calibrate_digest,
             training=deployment.train_digest,
         ),
-        values={
-            "time": Measured(value=time.value, low=time.low, high=time.high, unit="s", n=n, meter=meter),
-            "throughput": Measured(
-                value=items / time.value, low=items / time.high, high=items / time.low, unit="1/s", n=n, meter=meter
-            ),
-            "memory": Measured(value=peak, low=peak, high=peak, unit="B", n=1, meter=f"{counted} of the process"),
-            "cpu_time": Measured(
-                value=cpu,
-                low=cpu * time.low / time.value,
-                high=cpu * time.high / time.value,
-                unit="s",
-                n=n,
-                meter="CPU time of the process",
-            ),
-        },
+        values=_values(report, time) | (_memory(deployment, report) if alone else {}),
         distributions={"time": _quantiles(durations)},
         conditions={
             "duration": f"{sum(durations):.3g} s",
@@ -145,23 +146,70 @@ def measure(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_
     )
 
 
-def _run(deployment: Deployment, artefact: Artefact, inputs: Tensors, budget_s: float) -> Mapping[str, Any]:
+def _values(report: Mapping[str, Any], time: Series) -> dict[str, Measured]:
+    """Return what calls took."""
+    n, items = len(report["durations_s"]), report["items"]
+    meter = f"clock of the process, {n} calls back to back"
+    cpu = report["cpu_s"] / (n * items)
+    found = {
+        "time": Measured(value=time.value, low=time.low, high=time.high, unit="s", n=n, meter=meter),
+        "throughput": Measured(
+            value=items / time.value, low=items / time.high, high=items / time.low, unit="1/s", n=n, meter=meter
+        ),
+        "cpu_time": Measured(
+            value=cpu,
+            low=cpu * time.low / time.value,
+            high=cpu * time.high / time.value,
+            unit="s",
+            n=n,
+            meter="CPU time of the process",
+        ),
+    }
+    if report["ratios"]:
+        ratio, turns = of_series(report["ratios"]), len(report["ratios"])
+        words = f"times of a reference network beside it, {turns} by turns"
+        found[RELATIVE] = Measured(
+            value=ratio.value, low=ratio.low, high=ratio.high, unit="1", n=turns, meter=words
+        )  # fmt: skip
+    return found
+
+
+def _memory(deployment: Deployment, report: Mapping[str, Any]) -> dict[str, Measured]:
+    # Weights that live on a drive are pages of a file: the kernel keeps as many of them as it likes.
+    counted = "RssAnon" if deployment.tiers else "VmHWM"
+    peak = float(report["memory"][counted])
+    return {"memory": Measured(value=peak, low=peak, high=peak, unit="B", n=1, meter=f"{counted} of the process")}
+
+
+def _run(
+    settings: Sequence[tuple[Deployment, Artefact]], inputs: Tensors, budget_s: float
+) -> Sequence[Mapping[str, Any]]:
     import numpy as np
 
-    spec = local_spec(deployment, artefact)
+    specs = [local_spec(deployment, artefact) for deployment, artefact in settings]
+    most = max(deployment.batch for deployment, _ in settings)
     with tempfile.TemporaryDirectory(prefix="aios-measure-") as folder:
         # Only names and order of the inputs are needed here, and the session gives them without computing.
-        values = fitting(_ports(spec), inputs)
+        values = fitting(_ports(specs[0]), inputs)
         paths = []
         for index, value in enumerate(values):
             paths.append(str(Path(folder) / f"{index}.npy"))
-            np.save(paths[-1], np.ascontiguousarray(value[: 32 * max(deployment.batch, 1)]))
-        job = json.dumps({"spec": spec.as_json(), "inputs": paths, "budget_s": budget_s})
-        said = output_of(module_command("bench", job))
-    report: dict[str, Any] = said
-    if "error" in report:
-        raise WorldError(f"{deployment.model} cannot be measured: {report['error']}")
-    return report
+            np.save(paths[-1], np.ascontiguousarray(value[: 32 * max(most, 1)]))
+        reference = Path(folder) / "reference.onnx"
+        here = all(deployment.device_kind == "cpu" for deployment, _ in settings)
+        if here:
+            write_reference(reference)
+        job = {
+            "specs": [spec.as_json() for spec in specs],
+            "inputs": paths,
+            "budget_s": budget_s,
+            "reference": str(reference) if here else None,
+        }
+        said = output_of(module_command("bench", json.dumps(job)))
+    if "error" in said:
+        raise WorldError(f"{settings[0][0].model} cannot be measured: {said['error']}")
+    reports: Sequence[Mapping[str, Any]] = said["settings"]
+    return reports
 
 
 def _ports(spec: Spec) -> Sequence[Any]:

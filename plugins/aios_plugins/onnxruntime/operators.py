@@ -17,14 +17,16 @@ __all__ = ["KINDS", "chain"]
 KINDS = (
     "pointwise", "convolution", "product", "depthwise", "scaled", "strided", "pooled", "pointwise", "convolution",
     "product", "thin", "joined", "depthwise", "smooth", "vector", "reduced", "pointwise", "convolution", "grouped",
-    "spread", "product", "resized", "depthwise", "moved", "strided", "gated", "attention", "pointwise", "alike",
-    "halved", "normal", "smooth", "product", "thin", "transposed", "scaled", "recurrent",
+    "smooth", "spread", "product", "resized", "depthwise", "moved", "smooth", "strided", "gated", "attention",
+    "pointwise", "alike", "grouped", "smooth", "halved", "normal", "product", "thin", "smooth", "transposed", "scaled",
+    "recurrent", "smooth",
 )  # fmt: skip
 """What is measured, in the order of turns; what networks mostly are of comes more often."""
 
 _SIDES = (4, 7, 10, 14, 20, 28, 40, 56, 80)
-_SMOOTH = ("Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Erf", "Exp", "Sqrt", "Pow", "Softmax", "LeakyRelu", "LRN",
-           "Gelu")  # fmt: skip
+_SMOOTH = ("Sigmoid", "Gelu", "LRN", "HardSwish", "Softmax", "Tanh", "HardSigmoid", "Pow", "LeakyRelu", "Erf", "Exp",
+           "Sqrt")  # fmt: skip
+"""Functions of single values, in the order of turns: each has a kernel of its own."""
 _FEWEST_VALUES, _MOST_VALUES = 3e3, 1e6
 _FEWEST_MACS, _MOST_MACS = 2e4, 6e7
 _MOST_WEIGHTS = 6e6
@@ -43,6 +45,9 @@ class Graph(Protocol):
     def scalar(self, value: float) -> str:
         """Add a number."""
 
+    def floats(self, *values: float) -> str:
+        """Add a vector of numbers."""
+
     def integers(self, *values: int) -> str:
         """Add a vector of integers."""
 
@@ -51,14 +56,18 @@ Chain = tuple[list[int | str], str]
 """Shape of the input, and the name of the last value."""
 
 
-def chain(graph: Graph, random: Generator, kind: str) -> Chain:
-    """Put a chain of one of ``KINDS`` into an empty graph."""
-    return _Chains(graph, random).of(kind)
+def chain(graph: Graph, random: Generator, number: int) -> Chain:
+    """Put a chain of one of ``KINDS`` into an empty graph. number: the first has 0"""
+    rounds, place = divmod(number, len(KINDS))
+    kind = KINDS[place]
+    return _Chains(graph, random, rounds * KINDS.count(kind) + KINDS[:place].count(kind)).of(kind)
 
 
 class _Chains:
-    def __init__(self, graph: Graph, random: Generator) -> None:
-        self.graph, self.random = graph, random
+    """turn: how many of its kind were there before"""
+
+    def __init__(self, graph: Graph, random: Generator, turn: int) -> None:
+        self.graph, self.random, self.turn = graph, random, turn
 
     def of(self, kind: str) -> Chain:
         if kind in ("product", "vector", "attention", "normal", "recurrent"):
@@ -133,8 +142,12 @@ class _Chains:
         return inside, side, self._conv("x", inside, self._channels(8, 96), kernel, stride=stride)
 
     def _grouped(self) -> tuple[int, int, str]:
-        groups, each = int(self.random.choice([2, 3, 4, 8, 32])), int(self.random.choice([4, 8, 16, 24, 32]))
-        kernel, side, channels, x = int(self.random.choice([1, 3])), self._side(), groups * each, "x"
+        groups, kernel = int(self.random.choice([2, 3, 4, 8, 32])), int(self.random.choice([1, 3]))
+        for _ in range(_DRAWS):
+            each, side = self._channels(4, 128), self._side()
+            if _FEWEST_MACS < groups * (each * kernel * side) ** 2 < _MOST_MACS:
+                break
+        channels, x = groups * each, "x"
         for _ in range(3):
             x = self._activated(self._conv(x, channels, channels, kernel, groups=groups))
         return channels, side, x
@@ -183,7 +196,7 @@ class _Chains:
         return x
 
     def _smooth(self, x: str, _channels: int) -> str:
-        kind = str(self.random.choice(_SMOOTH))
+        kind = _SMOOTH[self.turn % len(_SMOOTH)]
         for _ in range(3):
             if kind == "Gelu":
                 inner = self.graph.node("Erf", self.graph.node("Div", x, self.graph.scalar(math.sqrt(2))))
@@ -220,8 +233,9 @@ class _Chains:
     def _resized(self, x: str, channels: int) -> str:
         mode = str(self.random.choice(["nearest", "nearest", "linear"]))
         pooled = self.graph.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
-        scales = self.graph.node("Cast", self.graph.integers(1, 1, 2, 2), to=1)
-        larger = self.graph.node("Resize", pooled, "", scales, mode=mode, coordinate_transformation_mode="asymmetric")
+        larger = self.graph.node(
+            "Resize", pooled, "", self.graph.floats(1, 1, 2, 2), mode=mode, coordinate_transformation_mode="asymmetric"
+        )
         return self._conv(larger, channels, channels, 1)
 
     def _product(self) -> Chain:

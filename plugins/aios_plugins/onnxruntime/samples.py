@@ -110,9 +110,8 @@ def _operators(random: Generator, number: int) -> Any:
     import onnx
 
     graph = _Graph(random, _Form("", 0, 0, 0, "Relu"))
-    kind = KINDS[number % len(KINDS)]
-    shape, last = chain(graph, random, kind)
-    model = _model(graph, f"{kind}-{number}", shape, last, None)
+    shape, last = chain(graph, random, number)
+    model = _model(graph, f"{KINDS[number % len(KINDS)]}-{number}", shape, last, None)
     return onnx.shape_inference.infer_shapes(model)  # transforms refuse models that do not say what they give
 
 
@@ -144,6 +143,11 @@ class _Graph:
         import numpy as np
 
         return self._stored((scale * self.random.standard_normal(shape)).astype(np.float32))
+
+    def floats(self, *values: float) -> str:
+        import numpy as np
+
+        return self._stored(np.array(values, dtype=np.float32))
 
     def integers(self, *values: int) -> str:
         import numpy as np
