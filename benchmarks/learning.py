@@ -97,7 +97,7 @@ def main() -> None:
     asked = parser.parse_args()
     types = fleet_of(Setting()).types
     known = load_calibrations([catalogue.root() / "calibrations"], silent)
-    for (device, executor, engine), rows in measured_rows(asked.profiles, asked.models, types, known):
+    for (device, executor, engine), rows, _ in measured_rows(asked.profiles, asked.models, types, known):
         real = [row for row in rows if not is_sample(row)]
         families = {family_of(row) for row in real}
         print(f"{executor} ({engine}) on {device}: {len(rows)} times, {len(real)} of {len(families)} families judged")

@@ -7,11 +7,12 @@ import pytest
 
 from aios.cost.correcting.amounts import amounts_of
 from aios.cost.correcting.knowing import corrected_call
+from aios.cost.correcting.pacing import paced_s, usual_s
 from aios.cost.correcting.predict import Call, corrected, posterior
 from aios.cost.evidence import Evidence, Library
 from aios.records.candidate import Candidate
 from aios.records.correction import Correction
-from aios.records.measurement import Measured, Measurement, subject_of
+from aios.records.measurement import RELATIVE, Measured, Measurement, subject_of
 from aios.records.model import ModelProfile, Operator, TensorSpec
 
 MACS_S, KERNEL_S = 2e-10, 5e-6
@@ -129,9 +130,39 @@ def test_the_posterior_is_that_of_hand():
 
 def test_amounts_grow_with_the_batch_and_share_weights():
     one, four = amounts_of(profile(1, 1e6, 5), 1, 1), amounts_of(profile(1, 1e6, 5), 4, 2)
-    assert four["Conv work"] == 4 * one["Conv work"]
     assert four["Conv started"] == one["Conv started"] == 5
-    assert four["Conv work/t"] == 2 * one["Conv work"]
+    # Four times as much on two threads: half of it each, and half of it besides where threads take nothing away.
+    assert four["Conv work"] == four["Conv work held"] == 2 * one["Conv work"]
+
+
+def test_on_several_threads_they_are_woken_for_every_operator():
+    one, two = amounts_of(profile(1, 1e6, 5), 1, 1), amounts_of(profile(1, 1e6, 5), 1, 2)
+    assert "woken" not in one
+    assert not [name for name in one if name.endswith("held")]
+    assert two["woken"] == 6  # five operators and the call
+
+
+def test_a_kernel_that_nobody_measured_takes_what_every_kernel_takes():
+    strange = Operator(kind="Strange", count=2, flops=0, weight_bytes=0, input_bytes=4e3, output_bytes=8e3)
+    product = Operator(
+        kind="Conv", count=1, flops=1.0, weight_bytes=4.0, input_bytes=4e3, output_bytes=4.0 * 100 * 32,
+        form=(32, 32, 1, 1),
+    )  # fmt: skip
+    model = profile(1, 1e6, 5).model_copy(update={"operators": (strange, product)})
+    found = amounts_of(model, 3, 1)
+    assert found["any moved"] == 2 * 3 * (1e3 + 2e3)
+    assert found["any macs"] == found["pointwise macs"] == 3 * 100 * 32 * 32
+
+
+def test_what_is_fused_for_nothing_asks_for_nothing():
+    def asked(kind):
+        operator = Operator(
+            kind=kind, count=1, flops=1e5, weight_bytes=0, input_bytes=4e5, output_bytes=4e5, fused=True
+        )
+        return amounts_of(profile(1, 1e6, 5).model_copy(update={"operators": (operator,)}), 1, 1)
+
+    assert asked("Relu") == asked("Clip") == {"calls": 1.0}
+    assert asked("Sigmoid")["fused Sigmoid work"] == 1e5
 
 
 def test_amounts_of_a_convolution_by_hand():
@@ -220,6 +251,25 @@ def test_a_pruned_network_says_nothing_of_the_whole_one(learnt):
     fast = true_s(model, Call("fp32", 1, 1)) / 4
     assert told(time_of(pruned, fast)) == told()
     assert told(time_of(plain, fast)).value < 0.9 * told().value  # of the whole one a time moves the others
+
+
+def test_times_are_told_at_the_pace_that_the_reference_usually_has():
+    def item(threads, time, relative=None):
+        candidate = Candidate(
+            id="c", intent="a", model="m", model_digest="sha256:m", device="cpu-x", nodes=("n",),
+            executor="onnxruntime", precision="fp32", threads=threads,
+        )  # fmt: skip
+        values = {"time": Measured(value=time, low=time, high=time, unit="s", n=1, meter="made up")}
+        if relative is not None:
+            values[RELATIVE] = Measured(value=relative, low=relative, high=relative, unit="1", n=9, meter="made up")
+        subject = subject_of("service", candidate, engine="onnxruntime 1")
+        return Measurement(subject=subject, values=values, as_of="2026-01-01T00:00:00Z")
+
+    measured = [item(1, 6.0, 3.0), item(1, 9.0, 3.0), item(1, 8.0, 2.0), item(2, 4.0, 4.0), item(1, 100.0)]
+    usual = usual_s(measured)
+    assert usual == {1: 3.0, 2: 1.0}  # the middle of 2, 3 and 4; what stood beside no reference says nothing
+    assert [paced_s(each, usual) for each in measured] == [9.0, 9.0, 6.0, 4.0, 100.0]
+    assert paced_s(item(8, 5.0, 2.0), usual) == 5.0  # on eight threads it is not known
 
 
 def test_a_correction_of_another_version_is_not_read(learnt):

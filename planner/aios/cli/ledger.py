@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aios.cli.exits import Exit
 from aios.cli.output import emit
 from aios.cli.progress import Progress
-from aios.cli.words import Ink, harmless, table
+from aios.cli.words import Ink, counted, harmless, table
 from aios.records.errors import Diagnostic, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def calibrate_machine(
     with Progress("calibrate", quiet=json) as progress:
         done = work(replace(setting, tell=progress), budget_s, each_s, seed)
     ink = Ink(sys.stdout)
-    lines = [f"{done.measured} settings of sample networks measured, {done.left} left open, in {done.seconds:.0f} s"]
+    lines = [f"{done.measured} settings of sample networks measured in {done.seconds:.0f} s"]
+    lines += [f"{counted(done.left, 'further sample')} left open: a larger budget measures them"] if done.left else []
     lines += [f"not measured: {harmless(name)}: {harmless(why)}" for name, why in done.failed.items()]
     for item in done.corrections:
         lines += ["", str(item.file), table(_HEAD, list(_judged(item.correction)), ink)]

@@ -13,8 +13,9 @@ class HeldOut(Record):
     """What one kind of prediction is worth, judged on rows that it had not seen.
 
     used: whether plans are made with it: only where its median error is below that without, and its 90th percentile not
-    above · factor: on the standard deviation of the logarithm, so that 90 % of what was held back lies within · before,
-    after: errors without and with the correction; None where nothing could be predicted
+    above, as factors (half as long is as bad as twice as long) · factor: on the standard deviation of the logarithm, so
+    that 90 % of what was held back lies within · before, after: errors without and with the correction; None where
+    nothing could be predicted
     """
 
     used: bool
@@ -31,9 +32,10 @@ class Correction(Record):
     seconds per unit · scales: precision -> factor on the roofline, drawn towards 1 where few rows speak · variances:
     of the logarithm of measured over base: ``model`` what settings of one model share, ``precision`` and ``setting``
     what those of one precision and those of near threads and batch share besides, ``noise`` what nothing shares ·
-    ranges: quantity -> (least, most) of the rows; beyond them the interval widens · models, settings: of predictions
-    for models that were never measured, and for further settings of ones that were · rows, digest: measurements that it
-    was learnt from, and sha256 of them
+    reference_s: threads -> what the reference network usually takes on them, at the pace of which times are told; empty
+    where none was timed beside them · ranges: quantity -> (least, most) of the rows; beyond them the interval widens ·
+    models, settings: of predictions for models that were never measured, and for further settings of ones that were ·
+    rows, digest: measurements that it was learnt from, and sha256 of them
     """
 
     device: str
@@ -44,6 +46,7 @@ class Correction(Record):
     rates: Mapping[str, Mapping[str, float]] = {}
     scales: Mapping[str, float] = {}
     variances: Mapping[str, float]
+    reference_s: Mapping[int, float] = {}
     ranges: Mapping[str, tuple[float, float]]
     models: HeldOut
     settings: HeldOut

@@ -82,10 +82,10 @@ def correct(
     from aios.cost.correcting.learn import learn
 
     found = []
-    for (device, executor, engine), rows in measured_rows(profiles, models, types, calibrations):
+    for (device, executor, engine), rows, reference_s in measured_rows(profiles, models, types, calibrations):
         tell(f"learning a correction of {executor} on {device}")
         told = [(row.profile.digest, row.call, row.measured_s) for row in rows]
-        correction = learn(device, executor, engine, rows, digest_of(sorted(told)))
+        correction = learn(device, executor, engine, rows, digest_of(sorted(told)), reference_s)
         if correction is not None:
             path = profiles / "corrections" / f"{device}--{executor}.json"
             text = json.dumps(correction.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)
@@ -96,12 +96,16 @@ def correct(
 
 def measured_rows(
     profiles: Path, models: Path, types: Mapping[str, DeviceType], calibrations: Learnt
-) -> Iterator[tuple[tuple[str, str, str], list[Row]]]:
-    """Yield (device, executor, engine) with what was measured of it, beside what plans say without a correction."""
+) -> Iterator[tuple[tuple[str, str, str], list[Row], Mapping[int, float]]]:
+    """Yield (device, executor, engine) with what was measured of it, beside what plans say without a correction, and
+    what the reference network usually takes there on so many threads."""
+    from aios.cost.correcting.pacing import usual_s
+
     for (device, executor, engine), measured in _groups(profiles).items():
         if device in types:
-            rows = _rows(measured, _profiles(models), types[device], calibrations, engine)
-            yield (device, executor, engine), list(rows)
+            reference_s = usual_s(measured)
+            rows = _rows(measured, _profiles(models), types[device], calibrations, engine, reference_s)
+            yield (device, executor, engine), list(rows), reference_s
 
 
 def _groups(profiles: Path) -> Mapping[tuple[str, str, str], list[Measurement]]:
@@ -142,10 +146,12 @@ def _rows(
     device: DeviceType,
     calibrations: Learnt,
     engine: str,
+    reference_s: Mapping[int, float],
 ) -> Iterator[Row]:
     """Yield what was measured beside what plans would say without a correction."""
     from aios.cost import Evidence, call_time
     from aios.cost.correcting.learn import Row
+    from aios.cost.correcting.pacing import paced_s
     from aios.cost.correcting.predict import Call
     from aios.cost.interval import Unknown
     from aios.cost.roofline import roofline
@@ -165,7 +171,7 @@ def _rows(
         yield Row(
             profile=profile,
             call=Call(label_of(subject), subject.threads, subject.batch),
-            measured_s=item.values["time"].value,
+            measured_s=paced_s(item, reference_s),
             roofline_s=None if isinstance(roof, Unknown) else roof.value,
             without_model_s=_ends(alone.time) if alone else None,
             without_setting_s=_ends(among.time) if among else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +24,16 @@ _SAMPLES = 240
 
 _PRECISIONS = (("fp32", "none"), ("int8", "static"), ("int8", "dynamic"))
 _PRODUCTS = ("MatMul", "Gemm")
+"""What dynamic quantisation changes, where it is with weights."""
+_BATCHES = (1, 4)
+_MOST_MACS = 1e9
+"""Of a batch: a call of more takes so long that few would be measured."""
 _ITEMS = 8
 
 
 class Machine(NamedTuple):
-    """What calibrating did. measured: sample networks' settings, now · left: settings that the budget left open ·
-    failed: setting -> why it could not be measured"""
+    """What calibrating did. measured: sample networks' settings, now · left: samples in a precision that the budget
+    left open · failed: sample in a precision -> why it could not be measured"""
 
     measured: int
     left: int
@@ -38,13 +43,11 @@ class Machine(NamedTuple):
 
 
 class _Sample(NamedTuple):
-    """A setting of a sample network."""
+    """A sample network in a precision: its settings are measured side by side."""
 
     path: Path
     precision: str
     quantization: str
-    threads: int
-    batch: int
 
 
 def calibrate_machine(setting: Setting, budget_s: float, each_s: float, seed: int) -> Machine:
@@ -67,12 +70,11 @@ def calibrate_machine(setting: Setting, budget_s: float, each_s: float, seed: in
         cpu = next((item for item in fleet.types.values() if item.kind == "cpu" and item.cores), None)
         if executor is None or cpu is None:
             raise InputError(Diagnostic(summary="no executor here has networks to measure a processor with"))
-        for sample, why in _measured(setting, executor, cpu, each_s, seed, started + budget_s):
-            if why is None:
-                measured += 1
-            elif why == _LEFT:
+        for sample, done, why in _measured(setting, executor, cpu, each_s, seed, budget_s):
+            measured += done
+            if why == _LEFT:
                 left += 1
-            else:
+            elif why is not None:
                 failed[f"{sample.path.stem} {sample.precision} {sample.quantization}"] = why
     known = load_calibrations([catalogue.root() / "calibrations", setting.profiles / "calibrations"], setting.warn)
     corrections = correct(setting.profiles, setting.model_cache, fleet.types, known, setting.tell)
@@ -87,9 +89,10 @@ _LEFT = "left"
 
 
 def _measured(
-    setting: Setting, executor: Executor, device: DeviceType, each_s: float, seed: int, end: float
-) -> Iterator[tuple[_Sample, str | None]]:
-    """Measure settings in order until the time is over; yield each with None, or why it was not measured."""
+    setting: Setting, executor: Executor, device: DeviceType, each_s: float, seed: int, budget_s: float
+) -> Iterator[tuple[_Sample, int, str | None]]:
+    """Measure samples in order until the time is over; yield each with the settings that were measured, and None or
+    why they were not."""
     from aios.models import profile_models
     from aios.records.base import Span
     from aios.records.intent import ModelChoice
@@ -100,46 +103,55 @@ def _measured(
     assert isinstance(executor, Sampling), "asked for before"
     # That ranges are read from few items matters to answers, and nobody asks those of the samples.
     store, profiles = artefacts_of(replace(setting, warn=silent)), ProfileStore(setting.profiles)
-    known = {item.subject for item in profiles.load().values()}
+    known = [item.subject for item in profiles.load().values()]
     readers = registry.load_all("aios.model_readers")
     folder = make_folder(setting.home / "samples")
     with locked(setting.home / "bench" / "profile.lock", setting, "aios calibrate"):
         setting.tell("writing sample networks")
         paths = executor.samples(folder, _SAMPLES, seed)
-        for sample in _settings(paths, device.cores or 1):
+        end = time.perf_counter() + budget_s
+        for sample in _in_precisions(paths):
             if time.perf_counter() > end:
-                yield sample, _LEFT
+                yield sample, 0, _LEFT
                 continue
             choice = ModelChoice(
                 name=sample.path.stem, path=str(sample.path), where=Span(file=str(sample.path), line=1, column=1)
             )
             profile = profile_models((choice,), readers, setting.model_cache)[sample.path.stem]
-            if sample.quantization == "dynamic" and not any(item.kind in _PRODUCTS for item in profile.operators):
-                continue  # it would change nothing
+            if not _changes(sample, profile):
+                continue
             data = _data(sample, profile)
-            deployment = _deployment(sample, profile, device, executor, data[0])
-            if any(_is_of(item, deployment) for item in known):
+            wanted = [
+                deployment
+                for deployment in _deployments(sample, profile, device, executor, data[0])
+                if not any(_is_of(item, deployment) for item in known)
+            ]
+            if not wanted:
                 continue
             setting.tell(f"measuring {sample.path.stem} {sample.precision}-{sample.quantization}")
             try:
-                found = executor.measure(deployment, executor.prepare(deployment, store), data[1], each_s)
+                made = [(deployment, executor.prepare(deployment, store)) for deployment in wanted]
+                for found in executor.measure_by_turns(made, data[1], each_s * len(made)):
+                    profiles.save(found)
             except AiosError as error:
-                yield sample, str(error)
+                yield sample, 0, str(error)
                 continue
-            profiles.save(found)
-            yield sample, None
+            yield sample, len(made), None
 
 
-def _settings(paths: Sequence[Path], cores: int) -> Iterator[_Sample]:
-    """Yield settings of all samples, so that whenever the time is over what was measured is balanced: each network in
-    each precision once, with few threads or many, alone or in batches by turns."""
-    threads = sorted({1, max(cores // 2, 1), cores})
-    for turn in range(2):
-        for number, path in enumerate(paths):
-            for place, (precision, quantization) in enumerate(_PRECISIONS):
-                at = number + place + turn
-                batch = (1, 4, 2, 8)[(number // len(threads) + place + 2 * turn) % 4]
-                yield _Sample(path, precision, quantization, threads[at % len(threads)], batch)
+def _in_precisions(paths: Sequence[Path]) -> Iterator[_Sample]:
+    """Yield all samples, each in all precisions, so that whenever the time is over what was measured is balanced."""
+    for path in paths:
+        for precision, quantization in _PRECISIONS:
+            yield _Sample(path, precision, quantization)
+
+
+def _changes(sample: _Sample, profile: ModelProfile) -> bool:
+    """Say whether the sample has operators that are another kernel in its precision."""
+    products = [item.kind for item in profile.operators if item.form is not None]
+    if sample.quantization == "dynamic":
+        return any(kind in _PRODUCTS for kind in products)
+    return sample.quantization == "none" or bool(products)
 
 
 def _data(sample: _Sample, profile: ModelProfile) -> tuple[Path, Tensors]:
@@ -155,32 +167,39 @@ def _data(sample: _Sample, profile: ModelProfile) -> tuple[Path, Tensors]:
     return path, {profile.inputs[0].name: values}
 
 
-def _deployment(
+def _deployments(
     sample: _Sample, profile: ModelProfile, device: DeviceType, executor: Executor, data: Path
-) -> Deployment:
+) -> Iterator[Deployment]:
+    """Yield the settings that a sample is measured in: with few threads and many, alone and in batches.
+
+    A machine's threads and its batches are told apart only where both are measured with each other.
+    """
     from aios.records.base import digest_of
 
-    static = sample.quantization == "static"
-    return Deployment(
-        intent=sample.path.stem,
-        task="sample",
-        model=profile.name,
-        model_path=str(sample.path),
-        model_digest=profile.digest,
-        precision=sample.precision,
-        quantization="static" if static else "dynamic" if sample.quantization == "dynamic" else "none",
-        calibrate=(str(data),) if static else (),
-        calibrate_digest=digest_of(data.read_bytes()) if static else None,
-        device=device.name,
-        device_kind=device.kind,
-        batch=sample.batch,
-        max_delay_s=0.0,
-        threads=sample.threads,
-        replicas=1,
-        executor=executor.name,
-        placement=(),
-        addresses={},
-    )
+    static, cores = sample.quantization == "static", device.cores or 1
+    for threads, batch in product(sorted({1, max(cores // 2, 1), cores}), _BATCHES):
+        if batch > 1 and profile.macs * batch > _MOST_MACS:
+            continue
+        yield Deployment(
+            intent=sample.path.stem,
+            task="sample",
+            model=profile.name,
+            model_path=str(sample.path),
+            model_digest=profile.digest,
+            precision=sample.precision,
+            quantization=sample.quantization,
+            calibrate=(str(data),) if static else (),
+            calibrate_digest=digest_of(data.read_bytes()) if static else None,
+            device=device.name,
+            device_kind=device.kind,
+            batch=batch,
+            max_delay_s=0.0,
+            threads=threads,
+            replicas=1,
+            executor=executor.name,
+            placement=(),
+            addresses={},
+        )
 
 
 def _is_of(subject: object, deployment: Deployment) -> bool:

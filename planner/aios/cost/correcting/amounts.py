@@ -14,11 +14,17 @@ from aios.records.model import ModelProfile, Operator
 
 __all__ = ["VERSION", "amounts_of", "extent_of"]
 
-VERSION = 2
+VERSION = 3
 """Raised when an amount counts something else than before: what was learnt of it then no longer holds."""
 
+_STARTED = " started"
+_MOVING = (" read", " written", " moved", " work", "uncached")
+_ANY = "any"
+"""What every kernel takes at least: all that is known of those that nothing was measured of."""
 _ARITHMETIC = frozenset({"Add", "Mul", "Sub", "Div", "Sum", "Max", "Min", "Where"})
 _VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Constant", "Shape", "Dropout"})
+_FREE = frozenset({"Relu", "Clip", "LeakyRelu", "BatchNormalization"})
+"""What costs nothing where it is fused: weights take in a batch norm, registers and ranges of 8 bits a clip."""
 _COPIES = frozenset({"Concat", "Split", "Slice", "Pad", "Gather", "Expand", "Tile"})
 _VALUE_BYTES = 4.0
 _LANES = 16
@@ -30,31 +36,43 @@ _CACHED = 2**18
 
 
 def amounts_of(profile: ModelProfile, items: int, threads: int) -> Mapping[str, float]:
-    """Return name -> amount of a call of ``items``. ``NAME/t``: divided by the threads, as what runs in parallel is.
+    """Return name -> amount of a call of ``items``, of what runs in parallel divided by the threads. ``NAME held``:
+    of what moves values, what more threads take nothing away from, for cores share their memory · ``woken``: operators
+    for which other threads are woken, which takes the same for each.
 
-    A time that is linear in both is Amdahl's law: some of each amount runs on one thread, the rest on all.
+    A time that is linear in ``NAME`` and ``NAME held`` is Amdahl's law. The second has no part in times on one thread,
+    which tell the first alone.
     """
-    found: dict[str, float] = {"calls": 1.0}
+    asked: dict[str, float] = {"calls": 1.0}
     for operator in profile.operators:
         for name, amount in _asked(operator, items):
-            found[name] = found.get(name, 0.0) + operator.count * amount
-    spread = max(threads, 1)
-    return found | {f"{name}/t": amount / spread for name, amount in found.items()}
+            asked[name] = asked.get(name, 0.0) + operator.count * amount
+    starts = {name: amount for name, amount in asked.items() if name.endswith(_STARTED) or name == "calls"}
+    parallel = {name: amount for name, amount in asked.items() if name not in starts}
+    if threads <= 1:
+        return starts | parallel
+    moving = {name: amount for name, amount in parallel.items() if name.endswith(_MOVING)}
+    held = {f"{name} held": amount * (1 - 1 / threads) for name, amount in moving.items()}
+    shared = {name: amount / threads for name, amount in parallel.items()}
+    return starts | shared | held | {"woken": sum(starts.values())}
 
 
 def _asked(operator: Operator, items: int) -> Iterator[tuple[str, float]]:
     """Yield what one operator of a profile asks, amount by amount."""
     kind = operator.kind
-    if kind in _VIEWS:
+    if kind in _VIEWS or (operator.fused and kind in _FREE):
         return
     read, written = (items * size / _VALUE_BYTES for size in (operator.input_bytes, operator.output_bytes))
     if operator.form is not None:
         name, further = _product(operator, *operator.form, written)
         yield from further.items()
+        yield f"{_ANY} macs", further[f"{name} macs"]
     else:
         name = _name(operator)
         yield f"{name} work", items * operator.flops
-    yield f"{name} started", 1.0
+        if not operator.fused:
+            yield f"{_ANY} moved", read + written
+    yield f"{name}{_STARTED}", 1.0
     yield f"{name} read", read
     yield f"{name} written", written
     if read + written > _CACHED:

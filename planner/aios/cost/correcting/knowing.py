@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from aios.cost.correcting.pacing import paced_s
 from aios.cost.correcting.predict import Call, corrected
 from aios.cost.effects import signature
 from aios.cost.evidence import Library
@@ -40,7 +41,7 @@ def corrected_call(
         return None
     alike = signature(candidate, library.transforms)
     known = [
-        (Call(label_of(at), at.threads, at.batch), item.values["time"].value)
+        (Call(label_of(at), at.threads, at.batch), paced_s(item, correction.reference_s))
         for item in library.kin("service", candidate)
         for at in (item.subject,)
         if "time" in item.values and at.engine == correction.engine and not at.power_mode and not at.tiers

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from aios.cost.correcting.amounts import VERSION, amounts_of, extent_of
-from aios.cost.correcting.predict import REACH, Call, posterior
+from aios.cost.correcting.predict import REACH_BATCH, REACH_THREADS, Call, posterior
 from aios.records.calibration import LearntError
 from aios.records.correction import Correction, HeldOut
 from aios.records.model import ModelProfile
@@ -56,10 +57,18 @@ class Row(NamedTuple):
     group: str | None
 
 
-def learn(device: str, executor: str, engine: str, rows: Sequence[Row], digest: str) -> Correction | None:
+def learn(
+    device: str,
+    executor: str,
+    engine: str,
+    rows: Sequence[Row],
+    digest: str,
+    reference_s: Mapping[int, float] = MappingProxyType({}),
+) -> Correction | None:
     """Return what the rows teach; None for fewer than FEWEST_ROWS or FEWEST_MODELS. The same rows give the same bytes.
 
-    digest: of the measurements. Raises ImportError without scikit-learn.
+    digest: of the measurements · reference_s: what the rows' times are told at the pace of. Raises ImportError without
+    scikit-learn.
     """
     rows = sorted(rows, key=lambda row: (row.profile.digest, row.call))
     judged = [row for row in rows if row.group is not None]
@@ -80,6 +89,7 @@ def learn(device: str, executor: str, engine: str, rows: Sequence[Row], digest: 
         rates=_rounded(table.rates(everything)) if base == "operators" else {},
         scales={key: _short(value) for key, value in table.scales(everything).items()} if base == "roofline" else {},
         variances={name: _short(value) for name, value in variances.items()},
+        reference_s={threads: _short(seconds) for threads, seconds in reference_s.items()},
         ranges=_ranges(rows),
         models=_judged(table, left, variances, alone=True),
         settings=_judged(table, left, variances, alone=False),
@@ -113,21 +123,26 @@ class _Table:
 
         index = np.asarray(chosen, dtype=np.int64)
         found = {}
-        for precision in sorted(set(self.precisions[index].tolist())):
+        for precision in sorted(set(self.precisions[index].tolist()), key=lambda name: (name != "fp32", name)):
             own = index[(self.precisions[index] == precision) | self.unchanged[index] * (precision == "int8-dynamic")]
-            rates = _rates(np.where(self._common(own), self.amounts[own], 0.0), self.measured[own])
+            told = self._common(own)
+            rates = _rates(np.where(told, self.amounts[own], 0.0), self.measured[own])
             found[str(precision)] = {n: float(r) for n, r in zip(self.names, rates, strict=True) if r > 0}
+            untold = {name for name, there in zip(self.names, told, strict=True) if not there}
+            float_rates = found.get("fp32", {}).items()  # what no precision changes is computed in floats
+            found[str(precision)] |= {name: rate for name, rate in float_rates if name in untold}
         return found
 
     def _common(self, own: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Return of each amount whether several models have it. A rate that one model alone tells takes up all that
-        this model is off, and may be off without bound for others that have more of it."""
+        """Return of each amount whether several models have it, or a chain of one kind of operator. A rate that one
+        network alone tells takes up all that this is off, and may be off without bound for others that have more."""
         import numpy as np
 
         _, models = np.unique(self.models[own], return_inverse=True)
         holding = np.zeros((models.max() + 1, len(self.names)), dtype=np.bool_)
         np.logical_or.at(holding, models, self.amounts[own] > 0)
-        found: npt.NDArray[np.bool_] = holding.sum(axis=0) >= FEWEST_MODELS
+        chains = (self.amounts[own[self.groups[own] == ""]] > 0).any(axis=0)
+        found: npt.NDArray[np.bool_] = chains | (holding.sum(axis=0) >= FEWEST_MODELS)
         return found
 
     def scales(self, chosen: Sequence[int]) -> dict[str, float]:
@@ -239,7 +254,7 @@ def _variances(table: _Table, left: Floats) -> dict[str, float]:
     kernel = (
         part(1.0, all_same, all_same, all_same)
         + part(1.0, 1.0, all_same, all_same)
-        + part(1.0, 1.0, REACH, REACH)
+        + part(1.0, 1.0, REACH_THREADS, REACH_BATCH)
         + WhiteKernel(0.01, (1e-4, 1.0))
     )
     clipped = np.clip(left[known], *np.quantile(left[known], [0.02, 0.98]))
@@ -281,8 +296,22 @@ def _judged(table: _Table, left: Floats, variances: Mapping[str, float], *, alon
             [value / measured - 1 for measured, _, value, _ in ends],
             [low <= measured <= high for measured, low, _, high in ends],
         )
-    used = before is None or (after.median < before.median and after.p90 <= before.p90)
+    used = not both or _is_better([item.error for item in both], [_log_of(item) for item in both])
     return HeldOut(used=used, factor=_short(_factor(told)), before=before, after=after)
+
+
+def _log_of(item: _Told) -> float:
+    assert item.without is not None, "chosen before"
+    return math.log(item.measured_s / item.without[1])
+
+
+def _is_better(after: Sequence[float], before: Sequence[float]) -> bool:
+    """Say whether errors are smaller in the middle and not larger in nine tenths. They are logarithms: half as long as
+    measured is as bad as twice as long."""
+    import numpy as np
+
+    (middle, most), (old_middle, old_most) = (np.quantile(np.abs(errors), (0.5, 0.9)) for errors in (after, before))
+    return bool(middle < old_middle and most <= old_most)
 
 
 def _told(table: _Table, left: Floats, variances: Mapping[str, float], *, alone: bool) -> Iterator[_Told]:

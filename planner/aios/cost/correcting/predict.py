@@ -16,10 +16,11 @@ from aios.cost.interval import Interval
 from aios.records.correction import Correction
 from aios.records.model import ModelProfile
 
-__all__ = ["REACH", "Call", "base_s", "corrected", "posterior"]
+__all__ = ["REACH_BATCH", "REACH_THREADS", "Call", "base_s", "corrected", "posterior"]
 
-REACH = 1.5
-"""Differences of the binary logarithms of threads and batch at which settings begin to be unlike."""
+REACH_THREADS, REACH_BATCH = 1.0, 3.0
+"""Differences of the binary logarithms of threads and of batch at which settings begin to be unlike: other threads are
+another way to compute, a larger batch is more of the same."""
 
 _WIDEST = 3.0
 """Most that the standard deviation grows by, far outside of what was measured."""
@@ -107,9 +108,9 @@ def posterior(
 def _covariance(variances: Mapping[str, float], one: Call, two: Call) -> float:
     shared = variances["model"]
     if one.precision == two.precision:
-        threads = math.log2(max(one.threads, 1) / max(two.threads, 1))
-        batch = math.log2(one.batch / two.batch)
-        near = math.exp(-(threads**2 + batch**2) / (2 * REACH**2))
+        threads = math.log2(max(one.threads, 1) / max(two.threads, 1)) / REACH_THREADS
+        batch = math.log2(one.batch / two.batch) / REACH_BATCH
+        near = math.exp(-(threads**2 + batch**2) / 2)
         shared += variances["precision"] + variances["setting"] * near
     return shared
 
