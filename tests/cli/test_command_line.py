@@ -1,6 +1,7 @@
 """The contract of the command line: exit codes, streams, JSON, help."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -166,6 +167,20 @@ def test_a_reader_that_goes_away_is_no_error(aios, digits):
         check=True,
     )
     assert done.stderr.strip() == "0"
+
+
+@pytest.mark.parametrize("command", [["--version"], ["candidates", "intent.yaml", "--json"]])
+def test_a_reader_that_never_was_there_is_no_error(aios, digits, command):
+    # What is printed at once, and what is more than goes into a buffer and so fails in the middle.
+    aios.write("intent.yaml", intent(digits))
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        given = [sys.executable, "-m", "aios.cli.main", *command]
+        done = subprocess.run(given, cwd=aios.place, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,11 @@ def run(arguments: list[str]) -> int:
         asked = getattr(error, "ctx", None)  # of the command that was meant, where one was
         print(f"run `{asked.command_path if asked else 'aios'} --help`", file=sys.stderr)
         return Exit.USAGE
+    except SystemExit as ended:
+        # typer ends the process with 1 where the reader of our output went away: whoever called decides what that is.
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None
+        raise
 
 
 def _asked(arguments: list[str]) -> typer.Typer:

@@ -75,7 +75,7 @@ def spare_artefacts(
         if f"sha256:{item.path.name}" in needed:
             continue
         try:
-            idle_s = now - item.path.stat().st_mtime
+            idle_s = max(0.0, now - item.path.stat().st_mtime)  # clocks of whole seconds lie behind
         except FileNotFoundError:
             continue
         if item.digest in dropped:
