@@ -133,7 +133,7 @@ def _measurement(deployment: Deployment, report: Mapping[str, Any], lost: Lost, 
             calibration=deployment.calibrate_digest,
             training=deployment.train_digest,
         ),
-        values=_values(report, time) | (_memory(deployment, report) if alone else {}),
+        values=_values(report, time, _memory(deployment, report) if alone else {}),
         distributions={"time": _quantiles(durations)},
         conditions={
             "duration": f"{sum(durations):.3g} s",
@@ -146,8 +146,8 @@ def _measurement(deployment: Deployment, report: Mapping[str, Any], lost: Lost, 
     )
 
 
-def _values(report: Mapping[str, Any], time: Series) -> dict[str, Measured]:
-    """Return what calls took."""
+def _values(report: Mapping[str, Any], time: Series, memory: Mapping[str, Measured]) -> dict[str, Measured]:
+    """Return what calls took, in the order that people read."""
     n, items = len(report["durations_s"]), report["items"]
     meter = f"clock of the process, {n} calls back to back"
     cpu = report["cpu_s"] / (n * items)
@@ -156,6 +156,7 @@ def _values(report: Mapping[str, Any], time: Series) -> dict[str, Measured]:
         "throughput": Measured(
             value=items / time.value, low=items / time.high, high=items / time.low, unit="1/s", n=n, meter=meter
         ),
+        **memory,
         "cpu_time": Measured(
             value=cpu,
             low=cpu * time.low / time.value,
