@@ -270,6 +270,7 @@ def test_times_are_told_at_the_pace_that_the_reference_usually_has():
     assert usual == {1: 3.0, 2: 1.0}  # the middle of 2, 3 and 4; what stood beside no reference says nothing
     assert [paced_s(each, usual) for each in measured] == [9.0, 9.0, 6.0, 4.0, 100.0]
     assert paced_s(item(8, 5.0, 2.0), usual) == 5.0  # on eight threads it is not known
+    assert usual_s([item(1, 5.0, 0.0)]) == {}  # a file that somebody changed
 
 
 def test_a_correction_of_another_version_is_not_read(learnt):

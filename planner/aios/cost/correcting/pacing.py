@@ -20,7 +20,7 @@ def usual_s(measured: Iterable[Measurement]) -> Mapping[int, float]:
     measured."""
     found: dict[int, list[float]] = {}
     for item in measured:
-        if RELATIVE in item.values:
+        if RELATIVE in item.values and item.values[RELATIVE].value > 0:
             seconds = item.values["time"].value / item.values[RELATIVE].value
             found.setdefault(item.subject.threads, []).append(seconds)
     return {threads: median(seconds) for threads, seconds in sorted(found.items())}
